@@ -1,0 +1,1 @@
+"""Who owns running work: coroutines and threads."""

@@ -1,0 +1,189 @@
+"""Every seam of the system. Values cross seams, objects with state do not.
+
+A method is ``async def`` unless it is trivially local. All raise TemporaryFailure or PermanentFailure
+(model/failure.py) where a client must be told something; anything else is a mistake of ours.
+One contract suite per interface stands in tests/contracts and runs against every implementation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from zope.interface import Attribute, Interface
+
+from mailsuite.model.account import Account, Domain, IPAddress
+from mailsuite.model.address import Address
+from mailsuite.model.events import Event
+from mailsuite.model.facts import StageFacts, Verdict
+from mailsuite.model.message import MessageRef, Stored
+
+T = TypeVar("T")
+
+
+class IThreads(Interface):
+    """Where blocking work goes: a bounded pool of threads."""
+
+    async def run(work: Callable[[], T]) -> T:
+        """Call *work* in a thread, answer what it returns or raises.
+
+        Raises TemporaryFailure(OVERLOADED) at once where the pool's queue is full.
+        """
+
+
+class IMailStore(Interface):
+    """Maildrops, one for each account."""
+
+    async def open_maildrop(account: Address) -> IMaildrop:
+        """Lock the maildrop and freeze the list of its messages.
+
+        Raises MaildropInUse where another session, in any process, holds it.
+        A maildrop that nothing was ever delivered to is empty, not missing.
+        """
+
+    def begin(account: Address) -> IDelivery:
+        """Begin to deliver one message to one account. Nothing is visible before the commit."""
+
+    async def deliver(deliveries: Sequence[IDelivery]) -> tuple[Stored, ...]:
+        """Prepare and commit all of *deliveries* (all begun here), or none.
+
+        The same promise as prepare() and commit() of each, with one hand-over instead of many: for the
+        transaction that has no other participant. When it returns, all are durable and visible.
+        """
+
+
+class IDelivery(Interface):
+    """One message on its way into one maildrop: begin, write, prepare, commit or abort."""
+
+    account: Address = Attribute("Whose maildrop this goes to.")
+    congested: bool = Attribute("True while the writer should wait for drained() before it writes on.")
+
+    def write(data: bytes) -> None:
+        """Take the next octets, in wire form (CRLF line ends, no dot-stuffing). Never blocks.
+
+        A failure to write is kept and raised by prepare() or deliver().
+        """
+
+    async def drained() -> None:
+        """Return when more octets can be taken without growing beyond the delivery's bound."""
+
+    async def prepare() -> None:
+        """Make the message survive a crash, though not yet visible."""
+
+    async def commit() -> Stored:
+        """Make the prepared message visible, durably."""
+
+    async def abort() -> None:
+        """Undo: nothing stays, not even after commit() where the process still runs. Always safe, any
+        number of times."""
+
+
+class IMaildrop(Interface):
+    """An open, locked maildrop: what POP3's avatar is."""
+
+    account: Address = Attribute("Whose maildrop this is.")
+    messages: tuple[MessageRef, ...] = Attribute("Oldest first; frozen at opening.")
+
+    async def open(ref: MessageRef) -> IMessageBody:
+        """Open one message. Raises MessageGone where another program has taken it."""
+
+    async def expunge(refs: Sequence[MessageRef]) -> int:
+        """Remove the messages durably; answer how many could *not* be removed (and are still there).
+
+        One that is gone already counts as removed.
+        """
+
+    async def release() -> None:
+        """Give the lock back. Any number of times."""
+
+
+class IMessageBody(Interface):
+    """A message opened for reading, in wire form."""
+
+    size: int = Attribute("Octets in wire form.")
+    descriptor: int = Attribute(
+        "A file descriptor whose octets from 0 to size are the wire form as they stand, for sendfile; "
+        "-1 where a conversion is needed or no file is behind it."
+    )
+
+    async def read() -> bytes:
+        """The next octets, at most 64 KiB; b"" at the end.
+
+        Raises TemporaryFailure where the disk fails or the file ends too early.
+        """
+
+    def close() -> None:
+        """Let go of the file. Any number of times."""
+
+
+class IAccountDirectory(Interface):
+    """Who exists. Addresses and domain names that go in are canonical."""
+
+    async def account(address: Address) -> Account | None:
+        """The account with exactly this address, or None."""
+
+    async def has_domain(name: str) -> bool:
+        """Whether mail for this domain is ours."""
+
+    async def accounts() -> tuple[Account, ...]:
+        """All accounts, sorted by domain, then local part."""
+
+    async def domains() -> tuple[Domain, ...]:
+        """All domains, sorted by name."""
+
+    async def add_domain(name: str) -> None:
+        """Add a domain. Raises PermanentFailure(ALREADY_EXISTS)."""
+
+    async def add_account(account: Account) -> None:
+        """Add an account, and its domain if it is new. Raises PermanentFailure(ALREADY_EXISTS)."""
+
+    async def change_account(account: Account) -> None:
+        """Replace name, password hash and preferences of an account.
+
+        Raises PermanentFailure(NO_SUCH_ACCOUNT), or PermanentFailure(READ_ONLY) where it stands in a file.
+        """
+
+    async def remove_account(address: Address) -> None:
+        """Remove an account; its mail stays. Raises as change_account()."""
+
+
+class ISightings(Interface):
+    """From where each account last logged in; survives a restart."""
+
+    async def record(account: Address, peer: IPAddress, at: float) -> None:
+        """Note an authenticated session (*at*: seconds since the epoch). Cheap when nothing changed."""
+
+    async def last(account: Address, since: float) -> IPAddress | None:
+        """The newest address seen at or after *since*, or None."""
+
+
+class IEventBus(Interface):
+    """Events after the fact. An event may be lost in a crash, or come twice."""
+
+    def publish(event: Event) -> None:
+        """Tell all subscribers, later than now; never blocks and never raises."""
+
+    def subscribe(subscriber: Callable[[Event], None]) -> Callable[[], None]:
+        """Call *subscriber* for each event; answers the function that ends that."""
+
+
+class INotifyChannel(Interface):
+    """A way to tell somebody that mail is there."""
+
+    name: str = Attribute("As in the log and in the configuration.")
+
+    async def knock(peer: IPAddress, port: int) -> str:
+        """Tell the listener at this address once; answer the outcome in a word for log and statistics.
+
+        Raises TemporaryFailure where trying again soon may help (time-out), PermanentFailure where it
+        will not (nobody listens).
+        """
+
+
+class IPolicyRule(Interface):
+    """Facts in, verdict out; no side effects."""
+
+    name: str = Attribute("As in the log.")
+
+    async def check(facts: StageFacts) -> Verdict:
+        """Judge one stage of one transaction."""

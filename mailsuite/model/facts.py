@@ -1,0 +1,77 @@
+"""What a policy rule is told, and what it answers."""
+
+from __future__ import annotations
+
+import enum
+
+import attrs
+
+from mailsuite.model.account import IPAddress
+from mailsuite.model.address import Address
+from mailsuite.model.reply import Reply
+
+
+@attrs.frozen
+class ConnectionFacts:
+    """Who is at the other end, as far as we know."""
+
+    session: str
+    """The session's id, as in the log."""
+    listener: str
+    service: str
+    """"smtp", "submission" or "pop3"."""
+    peer: IPAddress
+    peer_port: int
+    tls: str = ""
+    """Version and cipher, for example "TLSv1.3 TLS_AES_256_GCM_SHA384"; empty on a clear connection."""
+    helo: str = ""
+    esmtp: bool = False
+    account: Address | None = None
+    """Who logged in."""
+
+
+class Stage(enum.Enum):
+    """When a rule is asked."""
+
+    MAIL = "mail"
+    RECIPIENT = "recipient"
+
+
+class RouteKind(enum.Enum):
+    LOCAL = "local"
+    REMOTE = "remote"
+    UNKNOWN = "unknown"
+
+
+@attrs.frozen
+class Route:
+    """Where a recipient's mail goes: into ``account``'s maildrop, elsewhere, or nowhere."""
+
+    kind: RouteKind
+    account: Address | None = None
+
+
+@attrs.frozen
+class StageFacts:
+    """What is known at a stage; what does not belong to the stage is None."""
+
+    stage: Stage
+    connection: ConnectionFacts
+    sender: Address | None = None
+    recipient: Address | None = None
+    route: Route | None = None
+
+
+@attrs.frozen
+class Accept:
+    """Go on."""
+
+
+@attrs.frozen
+class Refuse:
+    """Answer with this reply, temporary or permanent as its code says."""
+
+    reply: Reply
+
+
+Verdict = Accept | Refuse

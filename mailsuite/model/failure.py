@@ -1,0 +1,41 @@
+"""How a seam says no. Each failure carries the reply that a client may see, never more.
+
+Anything else that escapes from a seam is a mistake of ours: it is logged with its traceback and
+answered as temporary (DESIGN section 2, promise 6).
+"""
+
+from __future__ import annotations
+
+from mailsuite.model.reply import MAILDROP_BUSY, MESSAGE_GONE, Reply
+
+
+class MailFailure(Exception):
+    """The base of both kinds; ``reply`` is what an SMTP client is told."""
+
+    def __init__(self, reply: Reply, detail: str = "") -> None:
+        """*detail* is for our log only, never for the wire."""
+        super().__init__(detail or " ".join(reply.text))
+        self.reply = reply
+        self.detail = detail
+
+
+class TemporaryFailure(MailFailure):
+    """Trying again later may help. POP3 says [SYS/TEMP] (RFC 3206)."""
+
+
+class PermanentFailure(MailFailure):
+    """Trying again will not help. POP3 says [SYS/PERM] (RFC 3206)."""
+
+
+class MaildropInUse(TemporaryFailure):
+    """Another session holds the maildrop. POP3 says [IN-USE] (RFC 2449 section 8.1.1)."""
+
+    def __init__(self) -> None:
+        super().__init__(MAILDROP_BUSY)
+
+
+class MessageGone(TemporaryFailure):
+    """The message was listed, and another program has taken or blocked it meanwhile."""
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(MESSAGE_GONE, detail)
