@@ -1,0 +1,107 @@
+"""Durations and sizes: numbers that carry their unit in the file (``"10m"``, ``"50MiB"``)."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final
+
+import attrs
+
+from mailsuite.config.kinds import BadValue, Kind, printable, shown
+
+_NUMBER_AND_UNIT = re.compile(r"(\d{1,15})\s*([A-Za-z]+)")
+
+_SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_OCTETS: Final = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
+
+YEAR = 365 * _SECONDS["d"]
+
+
+def duration_text(seconds: float) -> str:
+    """``600.0`` as ``10m``: the largest unit that gives a whole number."""
+    milliseconds = round(seconds * 1000)
+    for unit, factor in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)):
+        if milliseconds and milliseconds % factor == 0:
+            return f"{milliseconds // factor}{unit}"
+    return f"{milliseconds}ms" if milliseconds else "0s"
+
+
+def size_text(octets: int) -> str:
+    """``65536`` as ``64KiB``."""
+    for unit, factor in reversed(_OCTETS.items()):
+        if octets and octets % factor == 0:
+            return f"{octets // factor}{unit}"
+    return "0B"
+
+
+@attrs.frozen
+class Duration(Kind[float]):
+    """A span of time; seconds as a float."""
+
+    minimum: float = 1.0
+    maximum: float = YEAR
+
+    @property
+    def word(self) -> str:
+        return "duration"
+
+    @property
+    def range(self) -> str:
+        return f"{duration_text(self.minimum)} to {duration_text(self.maximum)}"
+
+    @property
+    def expects(self) -> str:
+        return f'a duration from {self.range}, for example "30s", "10m" or "2h"'
+
+    def parse(self, raw: object, base: Path) -> float:
+        if isinstance(raw, int) and not isinstance(raw, bool):
+            raise BadValue(f'{shown(raw)} has no unit; did you mean "{shown(raw)}s"?')
+        found = _NUMBER_AND_UNIT.fullmatch(printable(raw, self).strip())
+        if not found or found[2] not in _SECONDS:
+            raise self.refuse(raw, "is no duration")
+        seconds = int(found[1]) * _SECONDS[found[2]]
+        if not self.minimum <= seconds <= self.maximum:
+            raise self.refuse(raw, "is out of range")
+        return seconds
+
+    def write(self, value: float) -> object:
+        return duration_text(value)
+
+
+@attrs.frozen
+class Size(Kind[int]):
+    """An amount of data; octets."""
+
+    minimum: int
+    maximum: int
+
+    @property
+    def word(self) -> str:
+        return "size"
+
+    @property
+    def range(self) -> str:
+        return f"{size_text(self.minimum)} to {size_text(self.maximum)}"
+
+    @property
+    def expects(self) -> str:
+        return f'a size from {self.range}, for example "64KiB" or "25MiB"'
+
+    def parse(self, raw: object, base: Path) -> int:
+        if isinstance(raw, int) and not isinstance(raw, bool):
+            raise BadValue(f'{shown(raw)} has no unit; did you mean "{size_text(abs(raw))}"?')
+        found = _NUMBER_AND_UNIT.fullmatch(printable(raw, self).strip())
+        if not found:
+            raise self.refuse(raw, "is no size")
+        if found[2] not in _OCTETS:
+            near = [unit for unit in _OCTETS if unit[0].lower() == found[2][0].lower()]
+            instead = f'; did you mean "{found[1]}{near[0]}"?' if near else ""
+            raise BadValue(f"{self.refuse(raw, 'has an unknown unit')}{instead}")
+        octets = int(found[1]) * _OCTETS[found[2]]
+        if not self.minimum <= octets <= self.maximum:
+            raise self.refuse(raw, "is out of range")
+        return octets
+
+    def write(self, value: int) -> object:
+        return size_text(value)

@@ -1,0 +1,192 @@
+"""Every setting, once: type, default, range, meaning, how applied.
+
+The classes are what loading answers, fully typed; config/declare.py says how the declarations are read.
+A setting enters with its feature, and the example, the reference page and the checks follow from it.
+Those of the services stand in config/services.py, those of people in config/people.py.
+"""
+
+# The declarations are immutable: they are no shared mutable defaults.
+# ruff: noqa: RUF009
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import attrs
+
+from mailsuite.config.declare import blocks, section, setting
+from mailsuite.config.kinds import Integer, OneOf, OrNone, Text
+from mailsuite.config.names import FilePath, HostName, LogTarget, MailAddress, MaildropPath
+from mailsuite.config.people import AccountBlock, AccountNotifyMail, DomainBlock, Notify, NotifyMail
+from mailsuite.config.services import Listener, Pop3, Service, ServiceSettings, Smtp, Submission, TlsUse
+from mailsuite.model.address import Address
+
+__all__ = [
+    "SCHEMA",
+    "AccountBlock",
+    "AccountNotifyMail",
+    "Config",
+    "Delivery",
+    "DomainBlock",
+    "Listener",
+    "LogSettings",
+    "Notify",
+    "NotifyMail",
+    "Pop3",
+    "Server",
+    "Service",
+    "ServiceSettings",
+    "Smtp",
+    "Submission",
+    "Tls",
+    "TlsUse",
+]
+
+SCHEMA = 1
+"""The newest schema number that this server knows."""
+
+_SYSTEM_NAME = r"[A-Za-z0-9_][A-Za-z0-9_.\-]*\$?|"
+
+
+@attrs.frozen(kw_only=True)
+class Server:
+    """``[server]``"""
+
+    name: str = setting(
+        HostName(),
+        derived="the name of this machine",
+        example="mail.example.net",
+        meaning="Our host name, in greetings, Received lines and EHLO.",
+        applied="new sessions",
+    )
+    admin: Address = setting(
+        MailAddress(example="postmaster@example.net"),
+        derived="postmaster at server.name",
+        example="postmaster@example.net",
+        meaning="Who gets the mail for the bare postmaster, and is named where people need somebody to ask.",
+        applied="live",
+    )
+    state: Path = setting(
+        FilePath(example="/var/lib/mailsuite"),
+        derived="/var/lib/mailsuite for root, else $XDG_STATE_HOME/mailsuite or ~/.local/state/mailsuite",
+        example="/var/lib/mailsuite",
+        shown=False,
+        meaning="The folder for mail, accounts and keys.",
+        applied="restart",
+    )
+    control_socket: Path = setting(
+        FilePath(state_allowed=True, example="/run/mailsuite/control.sock"),
+        derived="{state}/control.sock",
+        example="/run/mailsuite/control.sock",
+        shown=False,
+        meaning="The Unix socket through which the command line talks to the running server.",
+        applied="restart",
+    )
+    control_group: str = setting(
+        Text(32, _SYSTEM_NAME, "mailsuite"),
+        "",
+        meaning='The group whose members may use the command line without root; "" is nobody else.',
+        applied="restart",
+    )
+    user: str = setting(
+        Text(32, _SYSTEM_NAME, "mailsuite"),
+        "",
+        meaning='The user to become after the ports are bound, when started as root; "" stays as it is.',
+        applied="restart",
+    )
+
+
+@attrs.frozen(kw_only=True)
+class Tls:
+    """``[tls]``"""
+
+    mode: Literal["self-signed", "files"] = setting(
+        OneOf(("self-signed", "files")),
+        "self-signed",
+        meaning="Where the certificate comes from: made here at the first start, or your own files.",
+        applied="live",
+    )
+    certificate: Path | None = setting(
+        OrNone(FilePath(example="/etc/ssl/mail.example.net.pem")),
+        "",
+        example="/etc/ssl/mail.example.net.pem",
+        shown=False,
+        meaning='The certificate with its chain in PEM form, for mode "files"; read again at each reload.',
+        applied="live",
+    )
+    key: Path | None = setting(
+        OrNone(FilePath(example="/etc/ssl/private/mail.example.net.key")),
+        "",
+        example="/etc/ssl/private/mail.example.net.key",
+        shown=False,
+        meaning='The private key in PEM form without a passphrase, for mode "files".',
+        applied="live",
+    )
+    minimum_version: Literal["1.2", "1.3"] = setting(
+        OneOf(("1.2", "1.3")),
+        "1.2",
+        meaning="The oldest TLS version that is spoken.",
+        applied="new sessions",
+    )
+
+
+@attrs.frozen(kw_only=True)
+class Delivery:
+    """``[delivery]``"""
+
+    path: str = setting(
+        MaildropPath(),
+        "{state}/mail/{domain}/{local}",
+        meaning="Where the maildrop of an account lies.",
+        applied="restart",
+    )
+
+
+@attrs.frozen(kw_only=True)
+class LogSettings:
+    """``[log]``"""
+
+    format: Literal["text", "json"] = setting(
+        OneOf(("text", "json")),
+        "text",
+        meaning="How a log line looks.",
+        applied="live",
+    )
+    to: str | Path = setting(
+        LogTarget(),
+        "stderr",
+        meaning="Where log lines go.",
+        applied="live",
+    )
+    level: Literal["debug", "info", "warning", "error"] = setting(
+        OneOf(("debug", "info", "warning", "error")),
+        "info",
+        meaning="Events below this level are not logged.",
+        applied="live",
+    )
+
+
+@attrs.frozen(kw_only=True)
+class Config:
+    """The whole configuration, every default filled in and every derived value known."""
+
+    schema: int = setting(
+        Integer(1, SCHEMA, example=SCHEMA),
+        SCHEMA,
+        meaning="The number of this schema; a newer server reads older numbers and says what changed.",
+        applied="live",
+    )
+    server: Server = section(Server, "The server itself")
+    tls: Tls = section(Tls, "Certificates and TLS")
+    listeners: tuple[Listener, ...] = blocks(Listener, "name", "One block for each door", "listener")
+    pop3: Pop3 = section(Pop3, "POP3")
+    smtp: Smtp = section(Smtp, "SMTP, mail from other servers")
+    submission: Submission = section(Submission, "Submission, mail from our own users")
+    delivery: Delivery = section(Delivery, "Local delivery")
+    notify: Notify = section(Notify, "Telling users that mail is there")
+    log: LogSettings = section(LogSettings, "Logs")
+    domains: tuple[DomainBlock, ...] = blocks(DomainBlock, "name", "One block for each domain", "domain")
+    accounts: tuple[AccountBlock, ...] = blocks(
+        AccountBlock, "address", "One block for each account", "account"
+    )

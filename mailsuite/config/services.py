@@ -1,0 +1,231 @@
+"""Settings of the services and of the doors they are reached by. Read through config/schema.py."""
+
+# The declarations are immutable: they are no shared mutable defaults.
+# ruff: noqa: RUF009
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Literal
+
+import attrs
+
+from mailsuite.config.declare import Caution, setting
+from mailsuite.config.kinds import Boolean, Integer, ListOf, OneOf, OrNone, Text, port
+from mailsuite.config.measures import Duration, Size
+from mailsuite.config.names import BindAddress, FilePath, Greeting, HostName, Network
+
+Service = Literal["smtp", "submission", "pop3"]
+TlsUse = Literal["implicit", "starttls", "required-starttls", "off"]
+
+_KIB = 1 << 10
+_GIB = 1 << 30
+
+
+@attrs.frozen(kw_only=True)
+class Pop3:
+    """``[pop3]``, or what of it holds for one listener."""
+
+    response_name: str = setting(
+        HostName(),
+        derived="server.name",
+        example="mail.example.net",
+        shown=False,
+        meaning="The host name in the greeting.",
+        applied="new sessions",
+    )
+    banner: str = setting(
+        Greeting("POP3 ready"),
+        "POP3 ready",
+        meaning="The text of the greeting; it says no version unless you put {version} here.",
+        applied="new sessions",
+    )
+    trusted_networks: tuple[IPv4Network | IPv6Network, ...] = setting(
+        ListOf(Network(), example='["192.0.2.0/24"]'),
+        [],
+        meaning="From here a password may come before TLS; from nowhere else, loopback included.",
+        applied="new sessions",
+    )
+    default_domain: str = setting(
+        HostName("example.net"),
+        derived="the first [[domain]], else server.name",
+        example="example.net",
+        shown=False,
+        meaning="The domain of a login name that has none.",
+        applied="new sessions",
+    )
+    idle_timeout: float = setting(
+        Duration(minimum=1.0, maximum=86400.0),
+        "10m",
+        caution=Caution("10m", "is below the ten minutes RFC 1939 asks for"),
+        meaning="A session in which nothing happens for so long is closed, without deleting anything.",
+        applied="new sessions",
+    )
+    max_connections: int = setting(
+        Integer(0, 1_000_000, example=2000),
+        2000,
+        meaning="Sessions at the same time, over all POP3 listeners; 0 is no limit.",
+        applied="live",
+    )
+    max_connections_per_address: int = setting(
+        Integer(0, 1_000_000, example=20),
+        20,
+        meaning="Sessions at the same time from one address; 0 is no limit.",
+        applied="live",
+    )
+    max_command: int = setting(
+        Integer(255, 65536, example=512),
+        512,
+        meaning="Octets in one command line with its CRLF; a longer one is answered with an error.",
+        applied="new sessions",
+    )
+
+
+@attrs.frozen(kw_only=True)
+class SmtpLimits:
+    """What ``[smtp]`` and ``[submission]`` have in common, declared once."""
+
+    banner: str = setting(
+        Greeting("ESMTP"),
+        "ESMTP",
+        meaning="The text of the greeting after the host name; no version unless you put {version} here.",
+        applied="new sessions",
+    )
+    max_message: int = setting(
+        Size(_KIB, 2 * _GIB),
+        "50MiB",
+        caution=Caution("64KiB", "is below the 64 KiB RFC 5321 asks for"),
+        meaning="The largest message that is taken, and the SIZE that EHLO advertises.",
+        applied="new sessions",
+    )
+    max_recipients: int = setting(
+        Integer(1, 10_000, example=100),
+        100,
+        caution=Caution(100, "is below the hundred recipients RFC 5321 asks for"),
+        meaning="Recipients of one message; further ones are told to come in the next.",
+        applied="new sessions",
+    )
+    max_connections: int = setting(
+        Integer(0, 1_000_000, example=1000),
+        1000,
+        meaning="Sessions at the same time, over all listeners of the service; 0 is no limit.",
+        applied="live",
+    )
+    max_connections_per_address: int = setting(
+        Integer(0, 1_000_000, example=10),
+        10,
+        meaning="Sessions at the same time from one address; 0 is no limit.",
+        applied="live",
+    )
+    idle_timeout: float = setting(
+        Duration(minimum=1.0, maximum=86400.0),
+        "5m",
+        caution=Caution("5m", "is below the five minutes RFC 5321 asks for"),
+        meaning="A session in which nothing happens for so long is closed.",
+        applied="new sessions",
+    )
+
+
+@attrs.frozen(kw_only=True)
+class Smtp(SmtpLimits):
+    """``[smtp]``, mail from other servers, or what of it holds for one listener."""
+
+
+@attrs.frozen(kw_only=True)
+class Submission(SmtpLimits):
+    """``[submission]``, mail from our own users, or what of it holds for one listener."""
+
+    auth: tuple[Literal["plain", "login"], ...] = setting(
+        ListOf(OneOf(("plain", "login")), 1, '["plain", "login"]'),
+        ["plain", "login"],
+        meaning="The SASL mechanisms offered, under TLS only.",
+        applied="new sessions",
+    )
+    default_domain: str = setting(
+        HostName("example.net"),
+        derived="the first [[domain]], else server.name",
+        example="example.net",
+        shown=False,
+        meaning="The domain of a login name that has none.",
+        applied="new sessions",
+    )
+
+
+ServiceSettings = Pop3 | Smtp | Submission
+
+SERVICE_SECTIONS: dict[Service, type[Pop3] | type[Smtp] | type[Submission]] = {
+    "smtp": Smtp,
+    "submission": Submission,
+    "pop3": Pop3,
+}
+"""The section whose keys may stand in a listener block of the service."""
+
+
+@attrs.frozen(kw_only=True)
+class Listener:
+    """``[[listener]]``: one door. ``settings`` is the service's section with the block's own keys in it."""
+
+    name: str = setting(
+        Text(32, r"[A-Za-z0-9][A-Za-z0-9_\-]*", "pop3s"),
+        example="pop3s",
+        meaning="What the log and the command line call it.",
+        applied="live",
+    )
+    service: Service = setting(
+        OneOf(("smtp", "submission", "pop3")),
+        example="pop3",
+        meaning="What is spoken there: mail from other servers, mail from our users, or fetching mail.",
+        applied="live",
+    )
+    bind: tuple[str, ...] = setting(
+        ListOf(BindAddress(), 1, '["*"] or ["127.0.0.1", "::1"]'),
+        ["*"],
+        meaning='The addresses to listen on; ["*"] is every one, IPv4 and IPv6.',
+        applied="live",
+    )
+    port: int = setting(
+        port(0),
+        derived="25, 587 or 110; with implicit TLS 465 or 995",
+        example=995,
+        meaning="The TCP port; with 0 the system chooses a free one.",
+        applied="live",
+    )
+    tls: TlsUse = setting(
+        OneOf(("implicit", "starttls", "required-starttls", "off")),
+        derived='"implicit" on 465 and 995, else "starttls", for submission "required-starttls"',
+        example="implicit",
+        meaning="When TLS begins: with the connection, on command, on command before all else, or never.",
+        applied="live",
+    )
+    enabled: bool = setting(
+        Boolean(),
+        True,
+        meaning="Whether this door is open.",
+        applied="live",
+    )
+    endpoint: str = setting(
+        Text(500, r"[A-Za-z][A-Za-z0-9]*:.+|", "systemd:domain=INET6:name=pop3s"),
+        "",
+        example="systemd:domain=INET6:name=pop3s",
+        shown=False,
+        meaning="A Twisted endpoint string, instead of bind and port.",
+        applied="live",
+    )
+    certificate: Path | None = setting(
+        OrNone(FilePath(example="/etc/ssl/pop.example.net.pem")),
+        "",
+        example="/etc/ssl/pop.example.net.pem",
+        shown=False,
+        meaning="A certificate for this listener alone, in PEM form; else the one of [tls] is used.",
+        applied="live",
+    )
+    key: Path | None = setting(
+        OrNone(FilePath(example="/etc/ssl/private/pop.example.net.key")),
+        "",
+        example="/etc/ssl/private/pop.example.net.key",
+        shown=False,
+        meaning="The private key of that certificate.",
+        applied="live",
+    )
+    settings: ServiceSettings
