@@ -1,0 +1,88 @@
+"""Whom to knock at for an account: its preference, its last login, and what the rules allow.
+
+A target comes from the account's own setting or from the address of an authenticated session of that
+account; never from a message.
+"""
+
+from __future__ import annotations
+
+import enum
+
+import attrs
+
+from mailsuite.interfaces import ISightings
+from mailsuite.model.account import Account, IPAddress, NotifyState
+from mailsuite.notify.addresses import IPNetwork, Reach, plain, reach
+from mailsuite.wire.finger import PORT
+
+
+@attrs.frozen
+class TargetRules:
+    """Which targets are chosen and allowed: ``[notify]`` and ``[notify.notifymail]``."""
+
+    default_state: NotifyState = NotifyState.OFF
+    """For accounts that say nothing."""
+    last_ip_expiry: float = 24 * 3600.0
+    """Seconds after which a last login is forgotten: its address may belong to a stranger by now."""
+    ports: frozenset[int] = frozenset({PORT})
+    """Ports that an account may name."""
+    allow_networks: tuple[IPNetwork, ...] = ()
+    """Private and loopback networks that an account may name."""
+    own_addresses: frozenset[IPAddress] = frozenset()
+    """This machine's addresses: judged like loopback."""
+
+
+@attrs.frozen
+class Target:
+    """A listener: the unit of coalescing, of budgets and of failures, for all accounts that share it."""
+
+    address: IPAddress
+    port: int
+
+
+class Untold(enum.Enum):
+    """Why there is nobody to knock at."""
+
+    OFF = "off"
+    NOT_SEEN = "no login from anywhere in time"
+    PORT_REFUSED = "the port is not allowed"
+    ADDRESS_REFUSED = "the address is not allowed"
+
+
+def wants_notice(account: Account, rules: TargetRules) -> bool:
+    """Whether the account's state is anything but off."""
+    return (account.notify.state or rules.default_state) is not NotifyState.OFF
+
+
+async def choose_target(
+    account: Account, rules: TargetRules, sightings: ISightings, now: float
+) -> Target | Untold:
+    """The one target of this account at the moment *now* (seconds since the epoch), or why there is none.
+
+    Raises what the sightings raise.
+    """
+    preference = account.notify
+    state = preference.state or rules.default_state
+    if state is NotifyState.OFF:
+        return Untold.OFF
+    if preference.port not in rules.ports:
+        return Untold.PORT_REFUSED
+    if state is NotifyState.STATIC and preference.address is not None:
+        address = plain(preference.address)
+        allowed = may_be_named(address, rules)
+    else:
+        seen = await sightings.last(account.address, now - rules.last_ip_expiry)
+        if seen is None:
+            return Untold.NOT_SEEN
+        address = plain(seen)
+        allowed = reach(address) is not Reach.NEVER  # that session's handshake proved the way
+    return Target(address, preference.port) if allowed else Untold.ADDRESS_REFUSED
+
+
+def may_be_named(address: IPAddress, rules: TargetRules) -> bool:
+    """Whether a static target may stand at this address. For setting it as well as for using it."""
+    address = plain(address)
+    verdict = reach(address)
+    if verdict is Reach.GLOBAL and address not in rules.own_addresses:
+        return True
+    return verdict is not Reach.NEVER and any(address in network for network in rules.allow_networks)
