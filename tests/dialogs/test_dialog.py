@@ -85,7 +85,7 @@ def test_what_the_server_says(pattern: str, fits: list[bytes], fits_not: list[by
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", "d.txt:1: there are no steps"),
+        ("", "d.txt:1: the first line is '# title'"),
         ("service: pop3\nS: x\n", "d.txt:1: the first line is '# title'"),
         ("#  \nservice: pop3\nS: x\n", "d.txt:1: the first line is '# title'"),
         ("# t\nS: x\n", "d.txt:1: 'service:' is one of"),
