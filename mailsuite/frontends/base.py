@@ -97,11 +97,10 @@ class SessionProtocol(TwistedProtocol, Generic[Event]):
     """One connection. Subclasses set ``core`` in begin() and answer events in dispatch()."""
 
     core: Core[Event]
-    entered_as: IPAddress
 
     def __init__(self, door: Door) -> None:
         self.door = door
-        self.ending: Callable[[SessionProtocol[Any]], None] = lambda session: None
+        self.ending: Callable[[], None] = lambda: None
         self.id = secrets.token_hex(4)
         self.log = door.log.bind(session=self.id)
         self._clock = door.clock
@@ -206,7 +205,7 @@ class SessionProtocol(TwistedProtocol, Generic[Event]):
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         self._release_choke()
-        self.ending(self)
+        self.ending()
         self._tasks.start(self._wind_up())
 
     async def _wind_up(self) -> None:

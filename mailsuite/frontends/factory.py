@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 
 from mailsuite.frontends.admission import Admission
 from mailsuite.frontends.base import SessionProtocol, address_of
+from mailsuite.model.account import IPAddress
 from mailsuite.observe.log import Log
 
 REFUSAL_TIMEOUT = 10.0
@@ -56,7 +57,7 @@ class SessionFactory(Factory):
         self._clock = clock
         self._refusal = refusal
         self._log = log
-        self.build = build
+        self._build = build
         self.admission = admission
         self.sessions: set[SessionProtocol[Any]] = set()
         self._empty: list[Deferred[None]] = []
@@ -66,15 +67,19 @@ class SessionFactory(Factory):
         if not self.admission.enter(peer):
             self._log.info("connection.refused", peer=peer, open=self.admission.count)
             return Refusal(self._clock, self._refusal)
-        session = self.build()
-        session.ending = self._session_ended
-        session.entered_as = peer
+        session = self._build()
+        admission = self.admission
+        session.ending = lambda: self._session_ended(session, admission, peer)
         self.sessions.add(session)
         return session
 
-    def _session_ended(self, session: SessionProtocol[Any]) -> None:
+    def become(self, other: SessionFactory) -> None:
+        """Make new sessions as *other* would. Sessions that live count where they came in."""
+        self._build, self.admission, self._refusal = other._build, other.admission, other._refusal
+
+    def _session_ended(self, session: SessionProtocol[Any], admission: Admission, peer: IPAddress) -> None:
         self.sessions.discard(session)
-        self.admission.leave(session.entered_as)
+        admission.leave(peer)
         if not self.sessions:
             waiting, self._empty = self._empty, []
             for done in waiting:

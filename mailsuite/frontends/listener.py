@@ -1,4 +1,4 @@
-"""A door of the suite: the sockets of one listener, opened and closed at run time."""
+"""A door of the suite: the sockets of one listener, opened, changed and closed at run time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 import attrs
 from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint, serverFromString
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
+from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
+from twisted.internet.protocol import Factory
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from mailsuite.frontends.factory import SessionFactory
@@ -18,51 +19,90 @@ EVERY_ADDRESS = "*"
 _NO_IPV6 = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
 
 
-@attrs.define
-class Listener:
-    """Accepts connections for one factory on any number of addresses.
+class ListenerError(Exception):
+    """A listener cannot be opened; the message names it, the address and the reason."""
 
-    ``endpoint`` is a Twisted endpoint string and stands instead of ``bind`` and ``port``.
-    """
+
+@attrs.frozen
+class Place:
+    """Where a listener listens. Two listeners with the same place share its sockets over a reload."""
+
+    bind: tuple[str, ...]
+    port: int
+    endpoint: str = ""
+    """A Twisted endpoint string, instead of ``bind`` and ``port``."""
+
+
+class _Entrance(Factory):
+    """What the sockets know; what stands behind it can change while they stay open."""
+
+    noisy = False
+    target: Factory
+
+    def buildProtocol(self, addr: Any) -> Any:
+        return self.target.buildProtocol(addr)
+
+
+@attrs.define(eq=False)
+class Listener:
+    """Accepts connections for one factory at one place."""
 
     name: str
     service: str
+    place: Place
     factory: SessionFactory
-    bind: tuple[str, ...]
-    port: int
+    tls: str
+    """How TLS is used, as the configuration says it."""
     implicit_tls: ServerTLS | None = None
-    endpoint: str = ""
+    _entrance: _Entrance = attrs.field(factory=_Entrance, init=False)
     _ports: list[IListeningPort] = attrs.field(factory=list, init=False)
 
     async def open(self, reactor: Any) -> None:
-        """Bind every address, or none. Raises CannotListenError."""
-        factory: Any = self.factory
-        if self.implicit_tls is not None:
-            factory = TLSMemoryBIOFactory(self.implicit_tls, False, factory, reactor)
-            factory.noisy = False
+        """Bind every address, or none. Raises ListenerError."""
+        self._turn(reactor)
         try:
-            if self.endpoint:
-                self._ports.append(await serverFromString(reactor, self.endpoint).listen(factory))
-            for address in () if self.endpoint else self.bind:
-                self._ports.append(await self._listen(reactor, address, factory))
-        except BaseException:
+            if self.place.endpoint:
+                self._ports.append(
+                    await _bind(serverFromString(reactor, self.place.endpoint), self._entrance)
+                )
+                return
+            for address in self.place.bind:
+                self._ports.append(await self._listen(reactor, address))
+        except (CannotListenError, ValueError, OSError) as error:
             await self.close()
-            raise
+            reason = getattr(error, "socketError", None) or error
+            where = self.place.endpoint or f"{', '.join(self.place.bind)} port {self.place.port}"
+            raise ListenerError(
+                f"listener {self.name}: cannot listen on {where}: {_reason(reason)}"
+            ) from error
 
-    async def _listen(self, reactor: Any, address: str, factory: IProtocolFactory) -> IListeningPort:
-        endpoint: IStreamServerEndpoint
+    def _turn(self, reactor: Any) -> None:
+        """Let new connections meet the factory of now."""
+        target: Any = self.factory
+        if self.implicit_tls is not None:
+            target = TLSMemoryBIOFactory(self.implicit_tls, False, self.factory, reactor)
+            target.noisy = False
+        self._entrance.target = target
+
+    def become(self, other: Listener, reactor: Any) -> None:
+        """Take over what *other*, at the same place, would be. Sessions go on as they began."""
+        self.name, self.service, self.tls = other.name, other.service, other.tls
+        self.implicit_tls = other.implicit_tls
+        self.factory.become(other.factory)
+        self._turn(reactor)
+
+    async def _listen(self, reactor: Any, address: str) -> IListeningPort:
         if address == EVERY_ADDRESS:
             try:
-                return await _bind(TCP6ServerEndpoint(reactor, self.port, interface="::"), factory)
+                return await _bind(
+                    TCP6ServerEndpoint(reactor, self.place.port, interface="::"), self._entrance
+                )
             except CannotListenError as error:
                 if getattr(error.socketError, "errno", None) not in _NO_IPV6:
                     raise
                 address = "0.0.0.0"  # noqa: S104 - the administrator asked for every address
-        if ":" in address:
-            endpoint = TCP6ServerEndpoint(reactor, self.port, interface=address)
-        else:
-            endpoint = TCP4ServerEndpoint(reactor, self.port, interface=address)
-        return await _bind(endpoint, factory)
+        kind = TCP6ServerEndpoint if ":" in address else TCP4ServerEndpoint
+        return await _bind(kind(reactor, self.place.port, interface=address), self._entrance)
 
     async def close(self) -> None:
         """Take no new connections. Sessions go on."""
@@ -75,12 +115,8 @@ class Listener:
         """Where it listens, as ``127.0.0.1:2525`` or ``[::]:25``."""
         return tuple(_spell(port.getHost()) for port in self._ports)
 
-    @property
-    def is_open(self) -> bool:
-        return bool(self._ports)
 
-
-async def _bind(endpoint: IStreamServerEndpoint, factory: IProtocolFactory) -> IListeningPort:
+async def _bind(endpoint: IStreamServerEndpoint, factory: Factory) -> IListeningPort:
     port: IListeningPort = await endpoint.listen(factory)
     return port
 
@@ -88,6 +124,10 @@ async def _bind(endpoint: IStreamServerEndpoint, factory: IProtocolFactory) -> I
 async def _done(result: Any) -> None:
     if result is not None:
         await result
+
+
+def _reason(error: object) -> str:
+    return getattr(error, "strerror", None) or str(error)
 
 
 def _spell(host: Any) -> str:

@@ -1,0 +1,29 @@
+"""What holds for every test: how deep to look, and that a skip is a failure where all is installed."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "mailsuite", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("long", deadline=None, max_examples=2000)
+settings.load_profile("long" if os.environ.get("MAILSUITE_LONG") else "mailsuite")
+
+NO_SKIPS = bool(os.environ.get("MAILSUITE_NO_SKIPS"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what the skipped tests would need."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    if skipped and NO_SKIPS:
+        terminalreporter.write_line(f"{len(skipped)} skipped: here everything is installed, so that is a failure")
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if NO_SKIPS and exitstatus == 0 and reporter is not None and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
