@@ -1,0 +1,81 @@
+"""What every ISightings promises. Implementations subclass it beside SynchronousTestCase."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+from twisted.internet.defer import Deferred
+from zope.interface.verify import verifyObject
+
+from mailsuite.interfaces import ISightings
+from mailsuite.model.address import Address
+
+JOE = Address("joe", "example.net")
+ANN = Address("ann", "example.net")
+HOME = ip_address("192.0.2.1")
+WORK = ip_address("2001:db8::1")
+TRAIN = ip_address("198.51.100.1")
+HOTEL = ip_address("203.0.113.1")
+NOON = 1_700_000_000.0
+
+
+class SightingsContract:
+    """Subclasses say how one is made that knows nothing."""
+
+    def setUp(self):
+        self.sightings = self.make_sightings()
+
+    def make_sightings(self):
+        raise NotImplementedError
+
+    def answer(self, coroutine):
+        return self.successResultOf(Deferred.fromCoroutine(coroutine))
+
+    def record(self, peer, at, account=JOE):
+        self.answer(self.sightings.record(account, peer, at))
+
+    def last(self, since=0.0, account=JOE):
+        return self.answer(self.sightings.last(account, since))
+
+    def test_provides_the_interface(self):
+        verifyObject(ISightings, self.sightings)
+
+    def test_who_was_never_seen_is_nowhere(self):
+        self.assertIsNone(self.last())
+        self.record(HOME, NOON, ANN)
+        self.assertIsNone(self.last())
+
+    def test_the_newest_address_counts(self):
+        self.record(HOME, NOON)
+        self.assertEqual(self.last(), HOME)
+        self.record(WORK, NOON + 1)
+        self.assertEqual(self.last(), WORK)
+        self.record(HOME, NOON + 2)
+        self.assertEqual(self.last(), HOME)
+
+    def test_each_account_has_its_own(self):
+        self.record(HOME, NOON)
+        self.record(WORK, NOON, ANN)
+        self.assertEqual(self.last(), HOME)
+        self.assertEqual(self.last(account=ANN), WORK)
+
+    def test_what_is_too_old_does_not_count(self):
+        self.record(HOME, NOON)
+        self.assertEqual(self.last(NOON), HOME)
+        self.assertIsNone(self.last(NOON + 0.5))
+
+    def test_the_same_address_grows_young_again(self):
+        for minute in range(0, 60, 5):
+            self.record(HOME, NOON + minute * 60)
+        self.assertEqual(self.last(NOON + 55 * 60), HOME)
+        self.assertIsNone(self.last(NOON + 56 * 60))
+
+    def test_a_clock_that_was_set_back_leaves_the_newest_in_front(self):
+        self.record(HOME, NOON + 3600)
+        self.record(WORK, NOON)
+        self.assertEqual(self.last(), WORK)
+
+    def test_many_addresses_leave_the_newest(self):
+        for number, peer in enumerate((HOME, WORK, TRAIN, HOTEL)):
+            self.record(peer, NOON + number)
+        self.assertEqual(self.last(), HOTEL)
