@@ -96,10 +96,11 @@ def setting(
     """Declare one setting; to mypy it is a field of the kind's type, to attrs a field with a default."""
     declared = Setting(kind, meaning, applied, default, derived, example, shown, caution, secret)
     if declared.default is None:
-        field: T = attrs.field(metadata={_METADATA: declared})
+        field: T = attrs.field(metadata={_METADATA: declared}, repr=not secret)
         return field
-    value: T = attrs.field(default=kind.parse(default, Path("/")), metadata={_METADATA: declared})
-    return value
+    value = kind.parse(default, Path("/"))
+    optional: T = attrs.field(default=value, metadata={_METADATA: declared}, repr=not secret)
+    return optional
 
 
 def section(settings: type[T], meaning: str) -> T:

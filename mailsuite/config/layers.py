@@ -1,0 +1,170 @@
+"""Where settings come from: the file, the files beside it, the environment, and --set.
+
+Each becomes a layer: a tree of raw values that knows where each of them stands. A later layer wins.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+import attrs
+
+from mailsuite.config.lines import KeyPath, key_lines
+from mailsuite.config.problems import Place, Problem
+
+MAX_FILE_OCTETS = 64 * 1024 * 1024
+"""Our own limit: room for a hundred thousand accounts."""
+
+ENVIRONMENT_PREFIX = "MAILSUITE_"
+"""What begins with this and has two underscores together names a setting: MAILSUITE_POP3__IDLE_TIMEOUT."""
+
+_AT_LINE = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)$")
+
+
+@attrs.frozen
+class Layer:
+    """One source of settings, or a table of it."""
+
+    values: Mapping[str, object]
+    places: Callable[[KeyPath], Place]
+    base: Path
+    """What relative paths are relative to."""
+    is_text: bool = False
+    """The values are text from outside, still to be read by the kind of the setting."""
+    path: KeyPath = ()
+
+    def place(self, *below: str | int) -> Place:
+        return self.places((*self.path, *below))
+
+    def table(self, values: Mapping[str, object], *below: str | int) -> Layer:
+        """A table within this one."""
+        return attrs.evolve(self, values=values, path=(*self.path, *below))
+
+
+def file_layers(path: Path) -> tuple[list[Layer], list[Problem]]:
+    """*path*, then conf.d/*.toml beside it, by name. An unreadable file is a problem, not a layer."""
+    layers: list[Layer] = []
+    problems: list[Problem] = []
+    try:
+        beside = sorted(path.parent.glob("conf.d/*.toml"))
+    except OSError as error:
+        beside = []
+        problems.append(Problem(Place("conf.d"), "error", f"cannot be read: {error.strerror}"))
+    for file in (path, *beside):
+        name = file.name if file is path else f"conf.d/{file.name}"
+        layer = _file_layer(file, name)
+        if isinstance(layer, Layer):
+            layers.append(layer)
+        else:
+            problems.append(layer)
+    return layers, problems
+
+
+def _file_layer(file: Path, name: str) -> Layer | Problem:
+    def problem(text: str, line: int | None = None) -> Problem:
+        return Problem(Place(name, line), "error", text)
+
+    try:
+        with file.open("rb") as stream:
+            octets = stream.read(MAX_FILE_OCTETS + 1)
+    except (OSError, ValueError) as error:
+        return problem(f"cannot be read: {getattr(error, 'strerror', None) or error}")
+    if len(octets) > MAX_FILE_OCTETS:
+        return problem(f"is larger than {MAX_FILE_OCTETS} octets")
+    try:
+        text = octets.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return problem("is not UTF-8 from here on", octets.count(b"\n", 0, error.start) + 1)
+    try:
+        values = tomllib.loads(text)
+        lines = key_lines(text)
+    except RecursionError:
+        return problem("is nested too deeply")
+    except ValueError as error:
+        reason, line = _syntax_error(str(error), text)
+        return problem(f"no TOML: {reason}", line)
+    return Layer(values, lambda path: _nearest(name, lines, path), file.absolute().parent)
+
+
+def _syntax_error(message: str, text: str) -> tuple[str, int]:
+    """tomllib's reason and line; the last line where it says "end of document"."""
+    found = _AT_LINE.search(message)
+    if found is None:
+        return message, 1
+    line = int(found[1]) if found[1] else max(1, len(text.splitlines()))
+    reason = message[: found.start()]
+    return reason[:1].lower() + reason[1:], line
+
+
+def _nearest(name: str, lines: Mapping[KeyPath, int], path: KeyPath) -> Place:
+    """The place of *path*, or of the nearest table around it."""
+    while path and path not in lines:
+        path = path[:-1]
+    return Place(name, lines.get(path))
+
+
+def environment_layer(environ: Mapping[str, str]) -> tuple[Layer, list[Problem]]:
+    """The variables that name a setting."""
+    pairs = []
+    for variable in sorted(environ):
+        name = variable.removeprefix(ENVIRONMENT_PREFIX)
+        if name != variable and "__" in name:
+            pairs.append((tuple(name.lower().split("__")), environ[variable], variable))
+    return _text_layer(pairs)
+
+
+def override_layer(overrides: Iterable[str]) -> tuple[Layer, list[Problem]]:
+    """``key=value`` from the command line."""
+    pairs = []
+    problems = []
+    for override in overrides:
+        key, equals, value = override.partition("=")
+        if not equals or not key.strip():
+            problems.append(
+                Problem(
+                    Place("--set"), "error", f"{override!r} is no key=value, for example pop3.idle_timeout=5m"
+                )
+            )
+            continue
+        pairs.append((tuple(key.strip().split(".")), value.strip(), f"--set {key.strip()}"))
+    layer, more = _text_layer(pairs)
+    return layer, problems + more
+
+
+def _text_layer(pairs: Iterable[tuple[tuple[str, ...], str, str]]) -> tuple[Layer, list[Problem]]:
+    """A layer of dotted keys with text; each leaf knows by which name it was given."""
+    tree: dict[str, object] = {}
+    sources: dict[KeyPath, str] = {}
+    problems = []
+    for path, value, source in pairs:
+        table = tree
+        for part in path[:-1]:
+            below = table.setdefault(part, {})
+            if not isinstance(below, dict):
+                break
+            table = below
+        else:
+            if not isinstance(table.get(path[-1]), dict):
+                table[path[-1]] = value
+                for length in range(1, len(path) + 1):
+                    sources.setdefault(path[:length], source)
+                sources[path] = source
+                continue
+        problems.append(Problem(Place(source), "error", "cannot stand beside another that is part of it"))
+
+    def places(path: KeyPath) -> Place:
+        while path and path not in sources:
+            path = path[:-1]
+        return Place(sources.get(path, "the environment or --set"))
+
+    return Layer(tree, places, _here(), is_text=True), problems
+
+
+def _here() -> Path:
+    try:
+        return Path.cwd()
+    except OSError:  # the folder we were started in is gone
+        return Path("/")

@@ -1,0 +1,97 @@
+"""Loading: all sources in their order of authority, all problems in one run.
+
+default < mailsuite.toml < conf.d/*.toml by name < environment < --set
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import attrs
+
+from mailsuite.config.kinds import BadValue
+from mailsuite.config.layers import environment_layer, file_layers, override_layer
+from mailsuite.config.look import Look
+from mailsuite.config.machine import Machine
+from mailsuite.config.problems import ConfigurationError, Place, Problem, in_order
+from mailsuite.config.reading import Reading
+from mailsuite.config.relations import relations
+from mailsuite.config.resolve import resolve
+from mailsuite.config.schema import AccountBlock, Config
+from mailsuite.config.surroundings import is_open_to_others, read_password, surroundings
+
+_SYSTEM_FILE = Path("/etc/mailsuite/mailsuite.toml")
+
+
+@attrs.frozen
+class Loaded:
+    """What came of loading. There is a configuration exactly where there is no error."""
+
+    config: Config | None
+    problems: tuple[Problem, ...]
+    origins: Mapping[str, Place]
+    """Where each value that somebody wrote stands, by dotted key; what is absent is a default."""
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        return tuple(problem for problem in self.problems if problem.severity == "error")
+
+    def accepted(self) -> Config:
+        """The configuration. Raises ConfigurationError, which says all that is wrong."""
+        if self.config is None:
+            raise ConfigurationError(self.problems)
+        return self.config
+
+
+def find(environ: Mapping[str, str]) -> Path | None:
+    """The file that is meant where nobody names one: MAILSUITE_CONFIG, the system's, or none."""
+    named = environ.get("MAILSUITE_CONFIG")
+    if named:
+        return Path(named)
+    return _SYSTEM_FILE if _SYSTEM_FILE.is_file() else None
+
+
+def load(
+    path: Path | None,
+    environ: Mapping[str, str] | None = None,
+    overrides: Sequence[str] = (),
+    machine: Machine | None = None,
+) -> Loaded:
+    """Load *path* and all that has more authority. Never raises: what is wrong is in the problems.
+
+    *path* None: no file at all, only defaults, environment and *overrides* (``key=value``).
+    """
+    if environ is None:
+        environ = os.environ
+    layers, problems = file_layers(path) if path is not None else ([], [])
+    for layer, more in (environment_layer(environ), override_layer(overrides)):
+        layers.append(layer)
+        problems += more
+    reading = Reading(problems)
+    draft = reading.table(Config, layers)
+    config = resolve(draft, machine or Machine.here(environ))
+    look = Look(config, reading.places, frozenset(reading.unsound))
+    reading.problems += relations(look)
+    reading.problems += surroundings(look)
+    accounts = tuple(_with_password(account, look, reading) for account in config.accounts)
+    found = in_order(reading.problems)
+    failed = any(problem.severity == "error" for problem in found)
+    return Loaded(None if failed else attrs.evolve(config, accounts=accounts), found, reading.places)
+
+
+def _with_password(account: AccountBlock, look: Look, reading: Reading) -> AccountBlock:
+    """The account with what its password file holds."""
+    file = account.password_file
+    if file is None or account.password_hash:
+        return account
+    place = look.place(f"account.{account.address}.password_file")
+    try:
+        password_hash, password = read_password(file)
+    except BadValue as error:
+        reading.tell(place, "error", f"password_file: {error}")
+        return account
+    if is_open_to_others(file):
+        reading.tell(place, "warning", f"password_file: others can read {file}; chmod 600 {file}")
+    return attrs.evolve(account, password_hash=password_hash, password=password)

@@ -1,0 +1,128 @@
+"""Fills in what is derived: from the machine, or from other settings. After this no value is open."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mailsuite.config.machine import Machine
+from mailsuite.config.reading import Draft
+from mailsuite.config.schema import (
+    AccountBlock,
+    AccountNotifyMail,
+    Config,
+    Delivery,
+    DomainBlock,
+    Listener,
+    LogSettings,
+    Notify,
+    NotifyMail,
+    Pop3,
+    Server,
+    Smtp,
+    Submission,
+    Tls,
+)
+from mailsuite.config.services import SERVICE_SECTIONS, Service, TlsUse
+from mailsuite.model.address import Address
+
+_STATE = "{state}/"
+
+_LOOPBACK_LISTENERS: tuple[tuple[str, Service, int, TlsUse], ...] = (
+    ("smtp", "smtp", 2525, "starttls"),
+    ("submission", "submission", 2587, "required-starttls"),
+    ("submissions", "submission", 2465, "implicit"),
+    ("pop3", "pop3", 2110, "starttls"),
+    ("pop3s", "pop3", 2995, "implicit"),
+)
+"""The doors of a server that was told of none: high ports, for this machine alone."""
+
+_PORTS: dict[tuple[Service, bool], int] = {
+    ("smtp", False): 25,
+    ("submission", False): 587,
+    ("pop3", False): 110,
+    ("submission", True): 465,  # RFC 8314 section 3.3
+    ("pop3", True): 995,  # RFC 8314 section 3.2
+    ("smtp", True): 465,
+}
+"""The usual port of a service, without and with implicit TLS."""
+
+
+def resolve(draft: Draft, machine: Machine) -> Config:
+    """Build the configuration from *draft*, whose blocks are complete."""
+    server = _server(draft["server"], machine)
+    tls = Tls(**draft["tls"])
+    domains = tuple(DomainBlock(**block) for block in draft["domains"])
+    default_domain = domains[0].name if domains else server.name
+    sections: dict[Service, Draft] = {
+        "pop3": {"response_name": server.name, "default_domain": default_domain, **draft["pop3"]},
+        "smtp": draft["smtp"],
+        "submission": {"default_domain": default_domain, **draft["submission"]},
+    }
+    log = LogSettings(**draft["log"])
+    return Config(
+        schema=draft.get("schema", 1),
+        server=server,
+        tls=tls,
+        listeners=_listeners(draft["listeners"], sections, tls),
+        pop3=Pop3(**sections["pop3"]),
+        smtp=Smtp(**sections["smtp"]),
+        submission=Submission(**sections["submission"]),
+        delivery=Delivery(path=_filled(Delivery(**draft["delivery"]).path, server.state)),
+        notify=Notify(**{**draft["notify"], "notifymail": NotifyMail(**draft["notify"]["notifymail"])}),
+        log=LogSettings(
+            format=log.format,
+            level=log.level,
+            to=Path(_filled(str(log.to), server.state)) if isinstance(log.to, Path) else log.to,
+        ),
+        domains=domains,
+        accounts=tuple(
+            AccountBlock(**{**block, "notifymail": AccountNotifyMail(**block["notifymail"])})
+            for block in draft["accounts"]
+        ),
+    )
+
+
+def _server(draft: Draft, machine: Machine) -> Server:
+    name = draft.get("name", machine.name)
+    state = draft.get("state", machine.state)
+    socket = draft.get("control_socket", Path("{state}/control.sock"))
+    derived = {
+        "name": name,
+        "admin": Address("postmaster", name),
+        "state": state,
+        **draft,
+        "control_socket": Path(_filled(str(socket), state)),
+    }
+    return Server(**derived)
+
+
+def _filled(path: str, state: Path) -> str:
+    return str(state / path.removeprefix(_STATE)) if path.startswith(_STATE) else path
+
+
+def _listeners(drafts: Sequence[Draft], sections: dict[Service, Draft], tls: Tls) -> tuple[Listener, ...]:
+    if not drafts:
+        drafts = [
+            {"name": name, "service": service, "bind": ("127.0.0.1",), "port": port, "tls": use}
+            for name, service, port, use in _LOOPBACK_LISTENERS
+        ]
+    return tuple(_listener(draft, sections[draft["service"]], tls) for draft in drafts)
+
+
+def _listener(draft: Draft, section: Draft, tls: Tls) -> Listener:
+    own = dict(draft)
+    settings = {**section, **own.pop("overrides", {})}
+    service: Service = own["service"]
+    if "tls" not in own:
+        own["tls"] = _usual_tls(service, own.get("port"))
+    own.setdefault("port", _PORTS[service, own["tls"] == "implicit"])
+    if not own.get("certificate") and tls.mode == "files":
+        own["certificate"], own["key"] = tls.certificate, tls.key
+    return Listener(**own, settings=SERVICE_SECTIONS[service](**settings))
+
+
+def _usual_tls(service: Service, port: int | None) -> TlsUse:
+    if port in {465, 995}:
+        return "implicit"
+    return "required-starttls" if service == "submission" else "starttls"
