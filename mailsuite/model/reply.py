@@ -59,3 +59,23 @@ NO_SUCH_ACCOUNT = _reply(550, "5.1.1", "There is no account of that name")
 READ_ONLY = _reply(550, "5.3.5", "This stands in the configuration file; change it there")
 NOBODY_LISTENS = _reply(550, "5.4.1", "Nothing listens there")
 NO_ANSWER = _reply(450, "4.4.1", "No answer from that host")
+
+# Policy, reception and delivery: what the protocol does not answer by itself.
+SENDER_OK = _reply(250, "2.1.0", "Sender OK")
+RECIPIENT_OK = _reply(250, "2.1.5", "Recipient OK")
+START_MAIL_INPUT = _reply(354, "", "Go ahead; end with a dot on a line of its own")
+NO_VALID_RECIPIENTS = _reply(554, "5.5.1", "No valid recipients")
+AUTHENTICATION_SUCCEEDED = _reply(235, "2.7.0", "You are logged in")
+AUTHENTICATION_FAILED = _reply(535, "5.7.8", "That name and password do not fit together")
+AUTHENTICATION_UNAVAILABLE = _reply(454, "4.7.0", "Logging in is not possible just now; please try again later")
+AUTHENTICATION_REQUIRED = _reply(530, "5.7.0", "Please log in first")
+RELAYING_DENIED = _reply(550, "5.7.1", "Relaying denied")
+NO_REMOTE_DELIVERY = _reply(550, "5.7.1", "This server does not send mail to other servers yet")
+UNKNOWN_RECIPIENT = _reply(550, "5.1.1", "There is no mailbox of that name here")
+SENDER_NOT_YOURS = _reply(550, "5.7.1", "Please send from the address that you logged in with")
+_MESSAGE_ACCEPTED = _reply(250, "2.0.0")
+
+
+def message_accepted(message_id: str) -> Reply:
+    """The message is safe; the id is ours, as in the log and in the Received field."""
+    return _MESSAGE_ACCEPTED.with_text(f"OK, queued as {message_id}")
