@@ -1,0 +1,138 @@
+"""Password hashes: argon2id (RFC 9106) in threads, the same work whoever asks."""
+
+from __future__ import annotations
+
+import enum
+import re
+import unicodedata
+from functools import partial
+from typing import Protocol
+
+import attrs
+from argon2 import PasswordHasher
+from argon2.exceptions import HashingError, InvalidHashError, VerificationError, VerifyMismatchError
+from argon2.low_level import error_to_str
+
+from mailsuite.interfaces import IThreads
+from mailsuite.model.address import Address
+from mailsuite.model.failure import TemporaryFailure
+from mailsuite.model.reply import OVERLOADED
+from mailsuite.observe.log import Log
+
+MEMORY_KIB = 19 * 1024
+PASSES = 2
+LANES = 1
+"""OWASP's choice of 19 MiB and two passes: 20 ms of one core."""
+MAX_MEMORY_KIB = 1024 * 1024
+MAX_PASSES = 64
+MAX_LANES = 64
+"""A stored hash that asks for more is not tried: one login must not take the machine."""
+MAX_PASSWORD_OCTETS = 1024
+"""Above what POP3 (255, RFC 2449 section 4) and SASL PLAIN (255 characters, RFC 4616) carry."""
+
+_PHC = re.compile(
+    r"\$argon2id\$v=19\$m=(\d{1,10}),t=(\d{1,10}),p=(\d{1,10})\$[A-Za-z0-9+/]{11,}\$[A-Za-z0-9+/]{16,}"
+)
+_NOBODYS = (
+    f"$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p={LANES}"
+    "$bm9ib2R5cy1zYWx0LTAwMQ$bm8gcGFzc3dvcmQgaXMga25vd24gZm9yIHRoaXMgMDE"
+)
+"""Written by hand, so nobody knows a password for it. Its one use is to cost what a real hash costs."""
+_EXHAUSTED = frozenset(error_to_str(code) for code in (-22, -33))
+"""ARGON2_MEMORY_ALLOCATION_ERROR and ARGON2_THREAD_FAIL of argon2.h: our trouble, not the password's."""
+
+
+class Hasher(Protocol):
+    """The two calls of argon2.PasswordHasher that stand here."""
+
+    def hash(self, password: bytes) -> str: ...
+
+    def verify(self, hash: str, password: bytes) -> bool: ...
+
+
+def _argon2id() -> Hasher:
+    return PasswordHasher(time_cost=PASSES, memory_cost=MEMORY_KIB, parallelism=LANES)
+
+
+class PasswordRefused(ValueError):
+    """Nobody can have this as a password; the message says why, in words for a person."""
+
+
+class _Outcome(enum.Enum):
+    MATCH = enum.auto()
+    MISMATCH = enum.auto()
+    BROKEN = enum.auto()
+
+
+@attrs.frozen
+class Passwords:
+    """Makes hashes and checks passwords against them.
+
+    A call costs one argon2 computation in a thread. Raises TemporaryFailure(OVERLOADED) where no thread
+    or no memory is to be had.
+    """
+
+    threads: IThreads
+    log: Log = attrs.field(factory=Log)
+    hasher: Hasher = attrs.field(factory=_argon2id)
+
+    async def hash(self, password: str) -> str:
+        """A new hash in PHC string form, with a salt of its own. Raises PasswordRefused."""
+        secret = prepared(password)
+        if not secret:
+            raise PasswordRefused("the password is empty")
+        if len(secret) > MAX_PASSWORD_OCTETS:
+            raise PasswordRefused(f"the password is longer than {MAX_PASSWORD_OCTETS} octets")
+        return await self.threads.run(partial(self._hash, secret))
+
+    async def verify(self, stored: str, password: str, account: Address | None = None) -> bool:
+        """Whether *password* is the one behind *stored*.
+
+        Where there is no hash (the account is unknown, or has no password) *stored* is empty: the answer
+        is no and has cost what any other costs, and so for a hash that we cannot read, which is logged.
+        """
+        secret = prepared(password)
+        possible = bool(stored) and len(secret) <= MAX_PASSWORD_OCTETS
+        readable = is_readable(stored)
+        against = stored if possible and readable else _NOBODYS
+        outcome = await self.threads.run(partial(self._verify, against, secret[:MAX_PASSWORD_OCTETS]))
+        if stored and (not readable or outcome is _Outcome.BROKEN):
+            self.log.warning("password.hash_unreadable", account=account)
+        return outcome is _Outcome.MATCH and against is stored
+
+    def _hash(self, secret: bytes) -> str:
+        try:
+            return self.hasher.hash(secret)
+        except HashingError as error:
+            raise TemporaryFailure(OVERLOADED, str(error)) from error
+
+    def _verify(self, against: str, secret: bytes) -> _Outcome:
+        try:
+            self.hasher.verify(against, secret)
+        except VerifyMismatchError:
+            return _Outcome.MISMATCH
+        except (VerificationError, InvalidHashError) as error:
+            if str(error) in _EXHAUSTED:
+                raise TemporaryFailure(OVERLOADED, str(error)) from error
+            if against is not _NOBODYS:  # it failed before any work was done
+                self._verify(_NOBODYS, secret)
+            return _Outcome.BROKEN
+        return _Outcome.MATCH
+
+
+def prepared(password: str) -> bytes:
+    """The octets that are hashed: UTF-8 of the composed form, so that the same keys give the same octets
+    on every system (RFC 8265 section 4.2.2). Octets that were no UTF-8 stand for themselves."""
+    try:
+        return unicodedata.normalize("NFC", password).encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return password.encode("utf-8", "surrogatepass")
+
+
+def is_readable(stored: str) -> bool:
+    """Whether *stored* is an argon2id hash in PHC string form, of a bearable cost."""
+    parts = _PHC.fullmatch(stored)
+    if parts is None:
+        return False
+    memory, passes, lanes = map(int, parts.groups())
+    return 8 * lanes <= memory <= MAX_MEMORY_KIB and 0 < passes <= MAX_PASSES and 0 < lanes <= MAX_LANES
