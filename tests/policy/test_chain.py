@@ -1,0 +1,92 @@
+"""A chain asks in order, stops at the first refusal, and fails closed."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import attrs
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from mailsuite.interfaces import IPolicyRule
+from mailsuite.model.facts import Accept, Refuse, Stage, StageFacts, Verdict
+from mailsuite.model.failure import TemporaryFailure
+from mailsuite.model.reply import DIRECTORY_UNAVAILABLE, INTERNAL_ERROR, RELAYING_DENIED, UNKNOWN_RECIPIENT
+from mailsuite.observe.log import Log
+from mailsuite.policy.chain import Chain
+from tests.contracts.policy_rule import connection
+
+FACTS = StageFacts(Stage.MAIL, connection())
+
+
+@implementer(IPolicyRule)
+@attrs.define
+class Scripted:
+    """Answers, or raises, what a test wants; a Deferred is waited for."""
+
+    outcome: Any
+    name: str = "scripted"
+    asked: int = 0
+
+    async def check(self, facts: StageFacts) -> Verdict:
+        self.asked += 1
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        if isinstance(self.outcome, Deferred):
+            await self.outcome
+        return cast(Verdict, self.outcome)
+
+
+class ChainTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.lines: list[str] = []
+        self.log = Log(lambda line, urgent: self.lines.append(line))
+
+    def check(self, *outcomes: Any) -> Verdict:
+        self.rules = [Scripted(outcome) for outcome in outcomes]
+        chain = Chain(self.rules, self.log)
+        return self.successResultOf(Deferred.fromCoroutine(chain.check(FACTS)))
+
+    def asked(self) -> list[int]:
+        return [rule.asked for rule in self.rules]
+
+    def test_accepts_what_all_accept(self) -> None:
+        self.assertEqual(self.check(Accept(), Accept()), Accept())
+        self.assertEqual(self.asked(), [1, 1])
+        self.assertEqual(self.lines, [])
+
+    def test_the_first_refusal_is_the_verdict(self) -> None:
+        refusals = Refuse(RELAYING_DENIED), Refuse(UNKNOWN_RECIPIENT)
+        self.assertEqual(self.check(Accept(), *refusals), refusals[0])
+        self.assertEqual(self.asked(), [1, 1, 0])
+
+    def test_a_failure_that_carries_a_reply_refuses_with_it(self) -> None:
+        verdict = self.check(TemporaryFailure(DIRECTORY_UNAVAILABLE), Accept())
+        self.assertEqual(verdict, Refuse(DIRECTORY_UNAVAILABLE))
+        self.assertEqual(self.asked(), [1, 0])
+
+    def test_a_broken_rule_refuses_temporarily_and_is_logged_once(self) -> None:
+        verdict = self.check(Accept(), ValueError("private words"), Accept())
+        self.assertEqual(verdict, Refuse(INTERNAL_ERROR))
+        self.assertEqual(self.asked(), [1, 1, 0])
+        (line,) = self.lines
+        for part in (
+            "policy.rule_failed",
+            "session=s1",
+            "rule=scripted",
+            "stage=mail",
+            "ValueError",
+            "check",
+        ):
+            self.assertIn(part, line)
+
+    def test_an_answer_that_is_no_verdict_accepts_nothing(self) -> None:
+        self.assertNotEqual(self.check(None), Accept())
+
+    def test_a_cancelled_session_is_not_a_broken_rule(self) -> None:
+        waiting: Deferred[None] = Deferred()
+        asked = Deferred.fromCoroutine(Chain([Scripted(waiting)], self.log).check(FACTS))
+        asked.cancel()
+        self.failureResultOf(asked, CancelledError)
+        self.assertEqual(self.lines, [])
