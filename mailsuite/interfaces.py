@@ -97,6 +97,12 @@ class IMaildrop(Interface):
         """Give the lock back. Any number of times."""
 
 
+class ISubmitter(Interface):
+    """Somebody who logged in to send: what the avatar of SMTP AUTH is."""
+
+    account: Account = Attribute("Who, as the directory knew them at the login.")
+
+
 class IMessageBody(Interface):
     """A message opened for reading, in wire form."""
 
