@@ -19,10 +19,10 @@ YEAR = 365 * _SECONDS["d"]
 
 
 def duration_text(seconds: float) -> str:
-    """``600.0`` as ``10m``: the largest unit that gives a whole number."""
+    """``600.0`` as ``10m``: the largest unit that gives a whole number; one day is ``24h``."""
     milliseconds = round(seconds * 1000)
     for unit, factor in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)):
-        if milliseconds and milliseconds % factor == 0:
+        if milliseconds and milliseconds % factor == 0 and (unit != "d" or milliseconds > factor):
             return f"{milliseconds // factor}{unit}"
     return f"{milliseconds}ms" if milliseconds else "0s"
 

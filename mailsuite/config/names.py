@@ -214,6 +214,9 @@ class FilePath(Kind[Path]):
             return Path(text)
         return base / text
 
+    def write(self, value: Path) -> object:
+        return str(value)
+
 
 @attrs.frozen
 class LogTarget(Kind[str | Path]):

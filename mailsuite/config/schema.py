@@ -179,14 +179,12 @@ class Config:
     )
     server: Server = section(Server, "The server itself")
     tls: Tls = section(Tls, "Certificates and TLS")
-    listeners: tuple[Listener, ...] = blocks(Listener, "name", "One block for each door", "listener")
+    listeners: tuple[Listener, ...] = blocks(Listener, "name", "Listeners", "listener")
     pop3: Pop3 = section(Pop3, "POP3")
     smtp: Smtp = section(Smtp, "SMTP, mail from other servers")
     submission: Submission = section(Submission, "Submission, mail from our own users")
     delivery: Delivery = section(Delivery, "Local delivery")
     notify: Notify = section(Notify, "Telling users that mail is there")
     log: LogSettings = section(LogSettings, "Logs")
-    domains: tuple[DomainBlock, ...] = blocks(DomainBlock, "name", "One block for each domain", "domain")
-    accounts: tuple[AccountBlock, ...] = blocks(
-        AccountBlock, "address", "One block for each account", "account"
-    )
+    domains: tuple[DomainBlock, ...] = blocks(DomainBlock, "name", "Domains", "domain")
+    accounts: tuple[AccountBlock, ...] = blocks(AccountBlock, "address", "Accounts", "account")

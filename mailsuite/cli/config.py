@@ -1,0 +1,131 @@
+"""``mailsuite config``: check, show, example, explain. Works without a server."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from mailsuite.config.load import Loaded
+
+PROBLEMS_FOUND = 4
+"""Exit status: a check found problems."""
+
+_AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+
+
+@click.group("config")
+@click.option(
+    "--config",
+    "path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The file; else MAILSUITE_CONFIG, else /etc/mailsuite/mailsuite.toml if it is there.",
+)
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Stands above all files.")
+@click.pass_context
+def config_group(context: click.Context, path: Path | None, overrides: tuple[str, ...]) -> None:
+    """Check, show and explain the configuration."""
+    context.meta["mailsuite.config"] = (path or context.find_root().params.get("config"), overrides)
+
+
+def _load() -> Loaded:
+    from mailsuite.config.load import find, load  # noqa: PLC0415 - keeps --help fast
+
+    path, overrides = click.get_current_context().meta["mailsuite.config"]
+    return load(path or find(os.environ), os.environ, overrides)
+
+
+def _print_problems(loaded: Loaded, to_stderr: bool = False) -> None:
+    from mailsuite.config.problems import report  # noqa: PLC0415 - keeps --help fast
+
+    for line in report(loaded.problems):
+        click.echo(line, err=to_stderr)
+
+
+@config_group.command()
+@_AS_JSON
+def check(as_json: bool) -> None:
+    """Tell all that is wrong, each with file and line.
+
+    Exit status 0: it can be used, with warnings perhaps; 4: it has errors.
+    """
+    from mailsuite.config.problems import summary  # noqa: PLC0415 - keeps --help fast
+
+    loaded = _load()
+    if as_json:
+        problems = [
+            {"file": p.place.source, "line": p.place.line, "severity": p.severity, "text": p.text}
+            for p in loaded.problems
+        ]
+        click.echo(json.dumps({"usable": loaded.config is not None, "problems": problems}, indent=2))
+    else:
+        _print_problems(loaded)
+        if loaded.config is None:
+            click.echo(f"{summary(loaded.problems)}. The running server keeps its settings.")
+        else:
+            click.echo(f"{summary(loaded.problems) or 'no problems'}. This configuration can be used.")
+    if loaded.config is None:
+        sys.exit(PROBLEMS_FOUND)
+
+
+@config_group.command()
+@click.option("--changed", is_flag=True, help="Only what differs from the defaults.")
+@click.option("--origin", is_flag=True, help="With file and line of each value.")
+@_AS_JSON
+def show(changed: bool, origin: bool, as_json: bool) -> None:
+    """Print the settings in force, as TOML. Secrets are not shown."""
+    from mailsuite.config.problems import DEFAULT  # noqa: PLC0415 - keeps --help fast
+    from mailsuite.config.values import as_toml, values, with_origins  # noqa: PLC0415
+
+    loaded = _load()
+    if loaded.config is None:
+        _print_problems(loaded, to_stderr=True)
+        sys.exit(PROBLEMS_FOUND)
+    shown = [one for one in values(loaded.config) if not changed or one.is_changed(loaded.origins)]
+    if as_json:
+        settings = [
+            {
+                "key": one.key,
+                "value": one.raw,
+                "hidden": one.is_hidden,
+                "origin": str(loaded.origins.get(one.key, DEFAULT)),
+            }
+            for one in shown
+        ]
+        click.echo(json.dumps({"settings": settings}, indent=2))
+    else:
+        click.echo(with_origins(shown, loaded.origins) if origin else as_toml(shown), nl=False)
+
+
+@config_group.command()
+def example() -> None:
+    """Print a complete file with every setting, its meaning and its default."""
+    from mailsuite.config.example import example as text  # noqa: PLC0415 - keeps --help fast
+
+    click.echo(text(), nl=False)
+
+
+@config_group.command(hidden=True)
+def reference() -> None:
+    """Print docs/reference/settings.md."""
+    from mailsuite.config.explain import reference_page  # noqa: PLC0415 - keeps --help fast
+
+    click.echo(reference_page(), nl=False)
+
+
+@config_group.command()
+@click.argument("key")
+def explain(key: str) -> None:
+    """Tell what one setting means: pop3.idle_timeout, listener.port; or a table: pop3."""
+    from mailsuite.config.explain import UnknownSetting  # noqa: PLC0415 - keeps --help fast
+    from mailsuite.config.explain import explain as text  # noqa: PLC0415
+
+    try:
+        click.echo(text(key), nl=False)
+    except UnknownSetting as unknown:
+        raise click.UsageError(str(unknown)) from None

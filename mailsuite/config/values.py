@@ -1,0 +1,128 @@
+"""A configuration taken apart into single values: to show it, and to compare two of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from mailsuite.config.declare import Applied, Blocks, Section, Setting, declarations, field_of
+from mailsuite.config.kinds import toml_text
+from mailsuite.config.problems import DEFAULT, Place
+from mailsuite.config.schema import Config, Listener, ServiceSettings
+
+
+@attrs.frozen
+class Value:
+    """One setting with its effective value."""
+
+    setting: Setting
+    value: Any = attrs.field(repr=False)
+    table: str
+    """``pop3``, ``notify.notifymail``, or the name of a block; empty at the top."""
+    name: str
+    """Within the table; dotted where it lies in a table within a block."""
+    identity: str = ""
+    """What tells the block apart; empty outside of blocks."""
+
+    @property
+    def key(self) -> str:
+        return ".".join(part for part in (self.table, self.identity, self.name) if part)
+
+    @property
+    def is_hidden(self) -> bool:
+        """A secret that is set: it is never shown."""
+        return self.setting.secret and bool(self.value)
+
+    @property
+    def raw(self) -> object:
+        """What would stand in the file; None for a hidden one."""
+        return None if self.is_hidden else self.setting.kind.write(self.value)
+
+    @property
+    def text(self) -> str:
+        return "(hidden)" if self.is_hidden else toml_text(self.raw)
+
+    def is_changed(self, origins: Mapping[str, Place]) -> bool:
+        """Whether somebody wrote it, and not just the default once more."""
+        if self.key not in origins:
+            return False
+        default = self.setting.default
+        return default is None or self.value != self.setting.kind.parse(default, Path("/"))
+
+
+def values(config: Config) -> Iterator[Value]:
+    """Every setting, in the order of the schema; of a listener, what differs from its service's."""
+    yield from _table(config, Config, "")
+
+
+def _table(settings: Any, declared_in: type[Any], table: str) -> Iterator[Value]:
+    for name, declared in declarations(declared_in).items():
+        value = getattr(settings, field_of(declared_in, name))
+        if isinstance(declared, Setting):
+            yield Value(declared, value, table, name)
+    for name, declared in declarations(declared_in).items():
+        value = getattr(settings, field_of(declared_in, name))
+        if isinstance(declared, Section):
+            yield from _table(value, declared.settings, f"{table}.{name}" if table else name)
+        elif isinstance(declared, Blocks):
+            for block in value:
+                identity = str(getattr(block, declared.identity))
+                for one in _table(block, declared.settings, ""):
+                    yield attrs.evolve(
+                        one, table=name, identity=identity, name=".".join(filter(None, (one.table, one.name)))
+                    )
+                if isinstance(block, Listener):
+                    yield from _overrides(block, settings)
+
+
+def _overrides(listener: Listener, config: Config) -> Iterator[Value]:
+    section: ServiceSettings = getattr(config, listener.service)
+    own = declarations(Listener)
+    for name, declared in declarations(type(section)).items():
+        value = getattr(listener.settings, name)
+        if name not in own and isinstance(declared, Setting) and value != getattr(section, name):
+            yield Value(declared, value, "listener", name, listener.name)
+
+
+def as_toml(shown: Iterable[Value]) -> str:
+    """The values as a TOML document, without the secrets."""
+    lines: list[str] = []
+    last = ("", "")
+    for one in shown:
+        here = (one.table, one.identity)
+        if here != last:
+            lines += ["", f"[[{one.table}]]" if one.identity else f"[{one.table}]"]
+            last = here
+        lines.append(f"# {one.name} is set, and not shown" if one.is_hidden else f"{one.name} = {one.text}")
+    return "\n".join(lines).strip("\n") + "\n"
+
+
+def with_origins(shown: Iterable[Value], origins: Mapping[str, Place]) -> str:
+    """One line for each value and its place: ``pop3.idle_timeout = "10m"   mailsuite.toml:86``."""
+    return "".join(f"{one.key} = {one.text}   {origins.get(one.key, DEFAULT)}\n" for one in shown)
+
+
+@attrs.frozen
+class Change:
+    """What differs between two configurations in one setting, as text; None: it is not there."""
+
+    key: str
+    old: str | None
+    new: str | None
+    applied: Applied
+
+
+def changes(old: Config, new: Config) -> tuple[Change, ...]:
+    """All that differs, for the report of a reload."""
+    before = {one.key: one for one in values(old)}
+    after = {one.key: one for one in values(new)}
+    found = []
+    for key in {**before, **after}:
+        was, now = before.get(key), after.get(key)
+        if was is None or now is None or was.value != now.value:
+            applied = (now or before[key]).setting.applied
+            found.append(Change(key, was.text if was else None, now.text if now else None, applied))
+    return tuple(found)
