@@ -1,0 +1,68 @@
+"""Which directory is whose maildrop."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+import unicodedata
+
+import attrs
+
+from mailsuite.model.address import Address
+from mailsuite.model.failure import PermanentFailure
+from mailsuite.model.reply import NO_SUCH_ACCOUNT
+
+SUBDIRECTORIES = ("tmp", "new", "cur")
+
+_PLACEHOLDER = re.compile(r"\{(domain|local)\}")
+
+
+@attrs.frozen
+class Layout:
+    """A path with ``{domain}`` and ``{local}`` in it, as ``delivery.path`` says."""
+
+    template: str = attrs.field()
+
+    @template.validator
+    def _check(self, attribute: object, value: str) -> None:
+        if not os.path.isabs(value) or set(_PLACEHOLDER.findall(value)) != {"domain", "local"}:
+            raise ValueError("the path is not absolute, or lacks {domain} or {local}")
+
+    @classmethod
+    def below(cls, root: str | os.PathLike[str]) -> Layout:
+        """``<root>/<domain>/<local>``."""
+        return cls(os.path.join(root, "{domain}", "{local}"))
+
+    @property
+    def base(self) -> str:
+        """The directory under which all maildirs are."""
+        return os.path.dirname(_PLACEHOLDER.split(self.template)[0])
+
+    def directory(self, account: Address) -> str:
+        """The maildir of an account.
+
+        Raises PermanentFailure(NO_SUCH_ACCOUNT) for an address that would leave its place in the tree.
+        """
+        halves = {"domain": _component(account.domain), "local": _component(account.local)}
+        return _PLACEHOLDER.sub(lambda match: halves[match[1]], self.template)
+
+    def existing(self) -> list[str]:
+        """All maildirs that there are. Blocks: for a thread."""
+        pattern = "".join(
+            "*" if part in {"domain", "local"} else glob.escape(part)
+            for part in _PLACEHOLDER.split(self.template)
+        )
+        return glob.glob(pattern)
+
+
+def _component(text: str) -> str:
+    unsafe = (
+        not text
+        or text.startswith(".")
+        or "/" in text
+        or any(unicodedata.category(character) in {"Cc", "Cs"} for character in text)
+    )
+    if unsafe:
+        raise PermanentFailure(NO_SUCH_ACCOUNT, f"no directory may be called {text!a}")
+    return text
