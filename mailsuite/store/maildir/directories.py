@@ -1,0 +1,61 @@
+"""Makes maildirs, durably, when they are first needed."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+import attrs
+
+from mailsuite.store.maildir.files import Files
+from mailsuite.store.maildir.layout import SUBDIRECTORIES
+
+MAX_KNOWN = 100_000
+"""Directories remembered, about 20 MB; beyond, we forget and look again."""
+
+
+@attrs.define(eq=False)
+class Directories:
+    """Remembers which maildirs are known to be whole and durable. Used from several threads.
+
+    A directory that exists may have been made by a process that died before it synced the parent: so each
+    is synced once per process, whether we made it or not.
+    """
+
+    base: str
+    files: Files
+    _known: set[str] = attrs.field(factory=set, init=False)
+    _making: threading.Lock = attrs.field(factory=threading.Lock, init=False)
+
+    def ensure(self, maildir: str) -> None:
+        """Return when *maildir* is there with tmp, new and cur, and would survive a crash."""
+        if maildir in self._known:
+            return
+        with self._making:
+            if len(self._known) >= MAX_KNOWN:
+                self._known.clear()
+            self._make(os.path.dirname(maildir))
+            self.files.make_directory(maildir)
+            self.files.sync_directory(os.path.dirname(maildir))
+            for name in SUBDIRECTORIES:
+                self.files.make_directory(os.path.join(maildir, name))
+            self.files.sync_directory(maildir)
+            self._known.add(maildir)
+
+    def forget(self, maildir: str) -> None:
+        """Something is wrong there: look again next time."""
+        self._known.discard(maildir)
+
+    def _make(self, path: str) -> None:
+        if path in self._known:
+            return
+        if not self._is_ours(path) and os.path.isdir(path):
+            return
+        self._make(os.path.dirname(path))
+        self.files.make_directory(path)
+        self.files.sync_directory(os.path.dirname(path))
+        self._known.add(path)
+
+    def _is_ours(self, path: str) -> bool:
+        """Strictly below the base; what is above was there before us, or is made once."""
+        return path.startswith(os.path.join(self.base, ""))
