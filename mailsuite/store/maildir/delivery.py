@@ -1,0 +1,125 @@
+"""One message on its way into one maildir."""
+
+from __future__ import annotations
+
+import enum
+
+import attrs
+from zope.interface import implementer
+
+from mailsuite.concurrent.tasks import Tasks
+from mailsuite.interfaces import IDelivery, IThreads
+from mailsuite.model.address import Address
+from mailsuite.model.message import Stored
+from mailsuite.store.maildir.committer import Committer
+from mailsuite.store.maildir.parcel import Parcel
+from mailsuite.store.maildir.spool import Spool
+
+MAX_BUFFERED_OCTETS = 256 * 1024
+"""A message up to this size waits in memory and is written by the committer (DESIGN section 9)."""
+
+
+class Step(enum.Enum):
+    WRITING = "being written"
+    BUSY = "being prepared or committed"
+    PREPARED = "prepared"
+    COMMITTED = "committed"
+    ENDED = "aborted"
+
+
+@implementer(IDelivery)
+@attrs.define(eq=False)
+class Delivery:
+    """Buffers a small message; spools a large one to tmp while it arrives."""
+
+    account: Address
+    parcel: Parcel
+    _committer: Committer
+    _threads: IThreads
+    _tasks: Tasks
+    _step: Step = attrs.field(default=Step.WRITING, init=False)
+    _spool: Spool | None = attrs.field(default=None, init=False)
+    _last: bytes = attrs.field(default=b"\n", init=False)
+    """The octet before the next chunk; a message begins as a line does."""
+    _handed_over: bool = attrs.field(default=False, init=False)
+    """There may be something on the disk."""
+
+    @property
+    def congested(self) -> bool:
+        return self._spool is not None and self._spool.congested
+
+    def write(self, data: bytes) -> None:
+        self._expect(Step.WRITING)
+        if not data:
+            return
+        parcel = self.parcel
+        if not parcel.dot_lines:
+            parcel.dot_lines = b"\n." in data or (self._last == b"\n" and data.startswith(b"."))
+        self._last = data[-1:]
+        parcel.size += len(data)
+        if self._spool is not None:
+            self._spool.write(data)
+            return
+        parcel.pieces.append(data)
+        if parcel.size > MAX_BUFFERED_OCTETS:
+            self._begin_to_spool()
+
+    def _begin_to_spool(self) -> None:
+        buffered, self.parcel.pieces = b"".join(self.parcel.pieces), []
+        self._handed_over = True
+        self._spool = Spool(self.parcel, self._threads, self._tasks)
+        self._spool.write(buffered)
+
+    async def drained(self) -> None:
+        if self._spool is not None:
+            await self._spool.drained()
+
+    async def prepare(self) -> None:
+        self.seal()
+        try:
+            await self.spooled()
+            await self._committer.commit([self.parcel], prepare=True, publish=False)
+        except Exception:  # a cancellation, too
+            await self.abort()
+            raise
+        self._step = Step.PREPARED
+
+    async def commit(self) -> Stored:
+        self._expect(Step.PREPARED)
+        self._step = Step.BUSY
+        try:
+            await self._committer.commit([self.parcel], prepare=False, publish=True)
+        except Exception:  # a cancellation, too
+            await self.abort()
+            raise
+        return self.committed()
+
+    async def abort(self) -> None:
+        self._step = Step.ENDED
+        self.parcel.pieces.clear()
+        if self._handed_over:
+            if self._spool is not None:
+                await self._spool.stopped()
+            await self._committer.undo([self.parcel])
+            self._handed_over = False
+
+    # The steps of a transaction as the store takes them, for several deliveries at once.
+
+    def seal(self) -> None:
+        """No more octets; from here on the store has it in hand."""
+        self._expect(Step.WRITING, Step.PREPARED)
+        self._step = Step.BUSY
+        self._handed_over = True
+
+    async def spooled(self) -> None:
+        """Return when what was spooled is durable. Raises what went wrong while it was."""
+        if self._spool is not None:
+            await self._spool.finished()
+
+    def committed(self) -> Stored:
+        self._step = Step.COMMITTED
+        return Stored(self.account, self.parcel.unique, self.parcel.size)
+
+    def _expect(self, *steps: Step) -> None:
+        if self._step not in steps:
+            raise RuntimeError(f"the delivery is {self._step.value}")
