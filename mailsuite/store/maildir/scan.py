@@ -1,0 +1,153 @@
+"""What lies in a maildir. All blocks: for a thread."""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+
+import attrs
+
+from mailsuite.model.message import MessageRef
+from mailsuite.store.maildir.names import age_order, parse, uidl, unique_part, usual
+from mailsuite.store.maildir.wireform import measure
+
+MAX_CACHED_SIZES = 50_000
+"""Sizes of foreign messages remembered, about 10 MB."""
+MAX_RESCANS = 3
+"""How often a directory is listed again because somebody renamed files in it meanwhile."""
+
+OPEN_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+
+
+class NotRegular(OSError):
+    """A directory, FIFO, socket, device or symbolic link: no message."""
+
+
+def open_regular(path: str) -> tuple[int, os.stat_result]:
+    """Open without following a link or waiting for a peer; raises NotRegular where it is no plain file."""
+    try:
+        descriptor = os.open(path, OPEN_FLAGS)
+    except OSError as error:
+        if not _is_regular(path):
+            raise NotRegular(error.errno, "not a regular file", path) from error
+        raise
+    status = os.fstat(descriptor)
+    if stat.S_ISREG(status.st_mode):
+        return descriptor, status
+    os.close(descriptor)
+    raise NotRegular(0, "not a regular file", path)
+
+
+def _is_regular(path: str) -> bool:
+    """False only where something else is known to be there."""
+    try:
+        return stat.S_ISREG(os.lstat(path).st_mode)
+    except OSError:
+        return True
+
+
+def locate(maildir: str) -> dict[str, str]:
+    """Where each message is now: unique part -> path below the maildir."""
+    return {unique_part(name): prefix + name for prefix, name in _entries(maildir)}
+
+
+def _entries(maildir: str) -> Iterator[tuple[str, str]]:
+    """The messages as ``new/`` or ``cur/`` and a name; where one comes twice, the later is the better.
+
+    new is listed before cur, so that a file that is moved meanwhile is seen at least once. A rename within
+    cur while it is listed may hide a file (readdir(3) leaves that open): then it is listed again.
+    """
+    yield from _regular_files(maildir, "new/")
+    for _ in range(MAX_RESCANS):
+        before = _changed_at(maildir + "/cur")
+        yield from _regular_files(maildir, "cur/")
+        if _changed_at(maildir + "/cur") == before:
+            break
+
+
+def _regular_files(maildir: str, prefix: str) -> Iterator[tuple[str, str]]:
+    """By what the directory itself says: without a stat() on usual file systems.
+
+    Names that begin with ``.``, ``,`` or ``:`` are made by no delivery program: they name no message.
+    """
+    try:
+        with os.scandir(f"{maildir}/{prefix}") as entries:
+            for entry in entries:
+                name = entry.name
+                if name[0] not in ".,:" and entry.is_file(follow_symlinks=False):
+                    yield prefix, name
+    except FileNotFoundError:
+        return
+
+
+def _changed_at(directory: str) -> int:
+    try:
+        return os.stat(directory).st_mtime_ns
+    except FileNotFoundError:
+        return 0
+
+
+@attrs.define(eq=False)
+class Sizes:
+    """Wire sizes of messages whose names do not tell; remembered while the file stays what it is."""
+
+    _known: OrderedDict[tuple[str, int, int, int], int] = attrs.field(factory=OrderedDict, init=False)
+    _guard: threading.Lock = attrs.field(factory=threading.Lock, init=False)
+
+    def of(self, path: str, unique: str) -> int:
+        """Raises OSError where the file cannot be read."""
+        descriptor, status = open_regular(path)
+        try:
+            identity = (unique, status.st_ino, status.st_mtime_ns, status.st_size)
+            with self._guard:
+                known = self._known.get(identity)
+            if known is None:
+                known = measure(descriptor)
+                with self._guard:
+                    self._known[identity] = known
+                    if len(self._known) > MAX_CACHED_SIZES:
+                        self._known.popitem(last=False)
+            return known
+        finally:
+            os.close(descriptor)
+
+
+@attrs.frozen
+class Listing:
+    """The messages, oldest first, and what was left out because its size cannot be told."""
+
+    messages: tuple[MessageRef, ...]
+    unreadable: tuple[OSError, ...] = ()
+
+
+def scan(maildir: str, sizes: Sizes) -> Listing:
+    """List a maildir. A message is listed with its exact size or not at all."""
+    messages: dict[str, MessageRef] = {}
+    others: dict[str, str] = {}
+    for prefix, name in _entries(maildir):  # the hot loop: 100,000 times in a large maildrop
+        if match := usual(name):
+            unique, size, dots = match.groups()
+            messages[unique] = MessageRef(unique, int(size), prefix + name, dots != "0")
+        else:
+            others[unique_part(name)] = prefix + name
+    if not others:
+        return Listing(tuple([messages[unique] for unique in sorted(messages)]))
+    unreadable: list[OSError] = []
+    for unique, key in others.items():
+        try:
+            messages[unique] = _other(maildir, unique, key, sizes)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            unreadable.append(error)
+    return Listing(tuple([messages[unique] for unique in sorted(messages, key=age_order)]), tuple(unreadable))
+
+
+def _other(maildir: str, unique: str, key: str, sizes: Sizes) -> MessageRef:
+    """A message whose name is none of the usual."""
+    name = parse(key.partition("/")[2])
+    size = sizes.of(f"{maildir}/{key}", unique) if name.wire is None else name.wire
+    return MessageRef(uidl(unique), size, key, name.dot_lines)
