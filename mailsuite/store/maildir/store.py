@@ -1,0 +1,134 @@
+"""Maildirs as a mail store: the embedded implementation (DESIGN section 8)."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import attrs
+from zope.interface import implementer
+
+from mailsuite.concurrent.tasks import Tasks
+from mailsuite.concurrent.threads import CallsFromThread
+from mailsuite.interfaces import IDelivery, IMailStore, IThreads
+from mailsuite.model.address import Address
+from mailsuite.model.message import Stored
+from mailsuite.observe.log import Log
+from mailsuite.store.maildir.committer import Committer
+from mailsuite.store.maildir.delivery import Delivery
+from mailsuite.store.maildir.descriptor import Descriptor, run_owned
+from mailsuite.store.maildir.directories import Directories
+from mailsuite.store.maildir.files import Files, temporary_failure
+from mailsuite.store.maildir.layout import Layout
+from mailsuite.store.maildir.lock import take_lock
+from mailsuite.store.maildir.maildrop import Maildrop
+from mailsuite.store.maildir.names import UniqueNames
+from mailsuite.store.maildir.parcel import Parcel
+from mailsuite.store.maildir.scan import Listing, Sizes, scan
+
+STALE_SECONDS = 36 * 3600
+"""A file in tmp that nobody touched for so long belongs to a delivery that died (maildir(5))."""
+
+
+@implementer(IMailStore)
+@attrs.define(eq=False)
+class MaildirStore:
+    """One for each process. Deliveries need start(); the committer's thread runs until stop()."""
+
+    layout: Layout
+    reactor: CallsFromThread
+    threads: IThreads
+    log: Log = attrs.field(factory=Log)
+    clock: Callable[[], float] = time.time
+    files: Files = attrs.field(factory=Files)
+    _names: UniqueNames = attrs.field(init=False)
+    _directories: Directories = attrs.field(init=False)
+    _committer: Committer = attrs.field(init=False)
+    _tasks: Tasks = attrs.field(init=False)
+    _sizes: Sizes = attrs.field(factory=Sizes, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._names = UniqueNames(self.clock)
+        self._directories = Directories(self.layout.base, self.files)
+        self._committer = Committer(self.reactor, self.log, self.files)
+        self._tasks = Tasks(partial(self.log.failure, "store.spool_failed"))
+
+    def start(self) -> None:
+        self._committer.start()
+
+    def stop(self) -> None:
+        """Finish the commits that were begun. Blocks until then."""
+        self._committer.stop()
+
+    def begin(self, account: Address) -> Delivery:
+        maildir = self.layout.directory(account)
+        parcel = Parcel(maildir, self._names.fresh(), self._directories, self.files)
+        return Delivery(account, parcel, self._committer, self.threads, self._tasks)
+
+    async def deliver(self, deliveries: Sequence[IDelivery]) -> tuple[Stored, ...]:
+        ours = [_own(delivery) for delivery in deliveries]
+        if not ours:
+            return ()
+        try:
+            for delivery in ours:
+                delivery.seal()
+            for delivery in ours:
+                await delivery.spooled()
+            await self._committer.commit([delivery.parcel for delivery in ours], prepare=True, publish=True)
+        except Exception:  # a cancellation, too
+            for delivery in ours:
+                await delivery.abort()
+            raise
+        return tuple([delivery.committed() for delivery in ours])
+
+    async def open_maildrop(self, account: Address) -> Maildrop:
+        maildir = self.layout.directory(account)
+        try:
+            lock, listing = await run_owned(
+                self.threads, partial(self._lock_and_list, maildir), lambda result: result[0].close()
+            )
+        except OSError as error:
+            raise temporary_failure(error) from error
+        for problem in listing.unreadable:
+            self.log.warning("store.unreadable", account=account, reason=str(problem))
+        return Maildrop(account, listing.messages, maildir, lock, self.threads, self.files, self.log)
+
+    async def clean_stale(self, now: float) -> int:
+        """Remove what dead deliveries left in tmp, in all maildirs; answer how many files.
+
+        *now*: seconds since the epoch.
+        """
+        return await self.threads.run(partial(_clean_stale, self.layout, now))
+
+    def _lock_and_list(self, maildir: str) -> tuple[Descriptor, Listing]:
+        lock = take_lock(maildir, self._directories)
+        try:
+            return lock, scan(maildir, self._sizes)
+        except BaseException:
+            lock.close()
+            raise
+
+
+def _own(delivery: IDelivery) -> Delivery:
+    if not isinstance(delivery, Delivery):
+        raise TypeError("the delivery was begun by another store")
+    return delivery
+
+
+def _clean_stale(layout: Layout, now: float) -> int:
+    """By the inode's own time: programs that copy mail set the others to the message's date."""
+    removed = 0
+    for maildir in layout.existing():
+        try:
+            with os.scandir(os.path.join(maildir, "tmp")) as entries:
+                for entry in entries:
+                    status = entry.stat(follow_symlinks=False)
+                    if stat.S_ISREG(status.st_mode) and now - status.st_ctime > STALE_SECONDS:
+                        os.unlink(entry.path)
+                        removed += 1
+        except OSError:
+            continue  # no maildir, or not ours to clean; the next one may be
+    return removed
