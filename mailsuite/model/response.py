@@ -82,7 +82,8 @@ NO_LINE_COUNT = _err("That is no number of lines")
 TOP_FOLLOWS = _ok("Top of message follows")
 MESSAGE_TAKEN = _err("Another program has taken this message", SYS_TEMP)
 
-# Either state
+# Either state, or before the first
+TOO_MANY_CONNECTIONS = _err("Too many connections just now; please try again later", SYS_TEMP)
 CAPABILITIES_FOLLOW = _ok("Capabilities follow")
 GOODBYE = _ok("Goodbye")
 UNKNOWN_COMMAND = _err("Unknown command")
