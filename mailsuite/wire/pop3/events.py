@@ -1,0 +1,105 @@
+"""What a POP3 session cannot do alone, or what is worth a line in the log; and listings, which become an
+event when they are long."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import attrs
+
+from mailsuite.model.message import MessageRef
+from mailsuite.model.response import Response
+from mailsuite.wire.pop3.multiline import TERMINATOR
+from mailsuite.wire.sasl import PasswordClaim
+
+
+@attrs.frozen
+class Login:
+    """Somebody shows a password, by USER and PASS (mechanism ``USER``) or by SASL.
+
+    Answer: logged_in_as() or refuse().
+    """
+
+    claim: PasswordClaim
+
+
+@attrs.frozen
+class ApopLogin:
+    """Somebody shows the MD5 digest of the greeting's stamp and a secret (RFC 1939 section 7, APOP).
+
+    Answer: logged_in_as() or refuse().
+    """
+
+    name: str
+    digest: str = attrs.field(repr=False)
+
+
+@attrs.frozen
+class StartTls:
+    """Send what is to be sent, begin TLS, then call tls_started(); close where the handshake fails."""
+
+
+@attrs.frozen
+class Retrieve:
+    """A message is asked for: whole (RETR, *lines* is None), or its header and *lines* lines (TOP).
+
+    Answer: retrieval_started() and what follows it, or refuse().
+    """
+
+    ref: MessageRef
+    lines: int | None = None
+
+
+@attrs.frozen
+class Multiline:
+    """The lines of a long listing and their terminator, to be sent as fast as the client reads.
+
+    The first line of the response stands in bytes_to_send() already. Answer: multiline_sent().
+    """
+
+    chunks: Iterator[bytes]
+
+
+@attrs.frozen
+class Quit:
+    """The session enters UPDATE (RFC 1939 section 6): remove exactly these, release the maildrop.
+
+    Answer: quit_done() or refuse(); either closes.
+    """
+
+    deleted: tuple[MessageRef, ...]
+
+
+@attrs.frozen
+class Disconnected:
+    """The session is over, for the log; no answer. ``reason`` is one word or a few with hyphens."""
+
+    reason: str
+
+
+@attrs.frozen
+class Violation:
+    """The session is over because the client did what no honest client does; for the log, and for who
+    bans. No answer. ``kind`` is ``oversize-command``, ``oversize-response`` or ``plaintext-after-stls``."""
+
+    kind: str
+
+
+Event = Login | ApopLogin | StartTls | Retrieve | Multiline | Quit | Disconnected | Violation
+
+
+@attrs.frozen
+class Listing:
+    """A multi-line response that needs no byte-stuffing."""
+
+    first: Response
+    chunks: Iterator[bytes]
+    """The lines, and the terminator at last."""
+    short: bool = True
+    """It may be sent at once."""
+
+    @classmethod
+    def of_words(cls, first: Response, lines: Iterable[str]) -> Listing:
+        """A short listing of our own words."""
+        text = "".join(f"{line}\r\n" for line in lines).encode("ascii")
+        return cls(first, iter((text, TERMINATOR)))
