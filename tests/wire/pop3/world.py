@@ -1,0 +1,116 @@
+"""A world for the session under test: one account, a few messages, every event answered at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import attrs
+
+from mailsuite.model.message import MessageRef
+from mailsuite.model.response import WRONG_CREDENTIALS
+from mailsuite.wire.pop3.session import (
+    ApopLogin,
+    Event,
+    Login,
+    Multiline,
+    Quit,
+    Retrieve,
+    ServerSession,
+    SessionSettings,
+    StartTls,
+)
+
+MESSAGES = (
+    b"Subject: one\r\n\r\nfirst\r\n",
+    b".Subject: two\r\n\r\n.\r\n..dots\r\nlast line",
+    b"\r\nno header\r\n",
+)
+CLEAR = SessionSettings("mail.example.net", plaintext_login=True)
+"""Passwords are taken on a clear connection."""
+STAMPED = attrs.evolve(CLEAR, apop_stamp="<1.2@mail.example.net>")
+DIGEST = b"c4c9334bac560ecc979e58001b3e22fb"
+
+
+def wire_size(message: bytes) -> int:
+    return len(message) + (0 if message.endswith(b"\r\n") else 2)
+
+
+def refs(messages: Iterable[bytes] = MESSAGES) -> tuple[MessageRef, ...]:
+    return tuple(
+        MessageRef(f"uid-{number}", wire_size(message), f"key-{number}")
+        for number, message in enumerate(messages, 1)
+    )
+
+
+@attrs.define
+class World:
+    """Joe's password is ``secret word``. Bodies are read in chunks of *chunk* octets."""
+
+    settings: SessionSettings = CLEAR
+    tls_active: bool = False
+    messages: tuple[bytes, ...] = MESSAGES
+    chunk: int = 7
+    answers: bool = True
+    """Whether events are answered at all."""
+    session: ServerSession = attrs.field(init=False)
+    events: list[Event] = attrs.field(factory=list, init=False)
+    removed: list[str] = attrs.field(factory=list, init=False)
+    sent: bytes = attrs.field(default=b"", init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.session = ServerSession(self.settings, self.tls_active)
+        self.session.start()
+
+    def say(self, data: bytes, piece: int = 0) -> bytes:
+        """Send *data*, in pieces of *piece* octets or at once; what the session sends back."""
+        for start in range(0, len(data), piece or len(data) or 1):
+            self.session.receive(data[start : start + (piece or len(data))])
+            self.run()
+        return self.take()
+
+    def run(self) -> None:
+        """Take and answer what events there are."""
+        while (event := self.session.next_event()) is not None:
+            self.events.append(event)
+            if self.answers:
+                self.answer(event)
+
+    def take(self) -> bytes:
+        """What has been sent since the last time."""
+        self.run()
+        data, self.sent = self.sent + self.session.bytes_to_send(), b""
+        return data
+
+    def log_in(self) -> World:
+        self.take()
+        assert self.say(b"USER joe\r\nPASS secret word\r\n").endswith(b"octets)\r\n")
+        return self
+
+    def answer(self, event: Event) -> None:
+        session = self.session
+        match event:
+            case Login(claim):
+                right = (claim.authcid, claim.password) == ("joe", "secret word")
+                session.logged_in_as(refs(self.messages)) if right else session.refuse(WRONG_CREDENTIALS)
+            case ApopLogin(name, digest):
+                right = (name, digest.encode()) == ("joe", DIGEST)
+                session.logged_in_as(refs(self.messages)) if right else session.refuse(WRONG_CREDENTIALS)
+            case StartTls():
+                self.sent += session.bytes_to_send()
+                session.tls_started()
+            case Retrieve(ref):
+                self.retrieve(self.messages[int(ref.uidl.removeprefix("uid-")) - 1])
+            case Multiline(chunks):
+                self.sent += session.bytes_to_send() + b"".join(chunks)
+                session.multiline_sent()
+            case Quit(deleted):
+                self.removed += [ref.uidl for ref in deleted]
+                session.quit_done(0)
+
+    def retrieve(self, message: bytes) -> None:
+        self.sent += self.session.retrieval_started(wire_size(message))
+        for start in range(0, len(message), self.chunk):
+            if self.session.body_complete:
+                break
+            self.sent += self.session.body_chunk(message[start : start + self.chunk])
+        self.sent += self.session.retrieval_ended()
