@@ -1,0 +1,123 @@
+"""What a server session tells the service, in the order in which the client said it.
+
+Mail, Recipient, DataStart, BodyEnd and Authenticate want an answer: the session is paused until reply().
+The others are for information.
+
+A transaction begins with the positive answer to Mail and ends with BodyEnd or Reset, whichever comes;
+only a lost connection ends it without either.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from mailsuite.model.address import Address
+from mailsuite.model.envelope import BodyType
+from mailsuite.model.reply import Reply
+from mailsuite.wire.sasl import PasswordClaim
+
+
+@attrs.frozen
+class Hello:
+    """EHLO or HELO was answered. ``name`` is what the client calls itself: visible ASCII, no brackets of
+    comments or addresses, and no proof of anything."""
+
+    name: str
+    extended: bool
+
+
+@attrs.frozen
+class Mail:
+    """MAIL FROM; ``sender`` is None for the null reverse-path. Wants a reply."""
+
+    sender: Address | None
+    body: BodyType
+    size: int | None
+    """As SIZE= promised (RFC 1870); never above the limit."""
+
+
+@attrs.frozen
+class Recipient:
+    """RCPT TO. Wants a reply."""
+
+    address: Address
+
+
+@attrs.frozen
+class DataStart:
+    """DATA, with at least one accepted recipient. Wants 354 or a refusal, which keeps the transaction."""
+
+
+@attrs.frozen
+class BodyChunk:
+    """The next octets of the message: CRLF line ends, dots unstuffed. A message that turned out to be
+    defective has no further chunks."""
+
+    data: bytes
+
+
+@attrs.frozen
+class BodyEnd:
+    """The whole message has arrived; this ends the transaction. Wants a reply.
+
+    Where ``defect`` is set the message must not be delivered, and that is the reply to give.
+    """
+
+    size: int
+    """Octets of the message, as in its chunks."""
+    defect: Reply | None
+    dot_lines: bool
+    """Whether any line of the message begins with a dot."""
+
+
+@attrs.frozen
+class Reset:
+    """The transaction is over, without a message."""
+
+
+@attrs.frozen
+class Authenticate:
+    """Somebody says who they are. Wants 235, 535 or 454."""
+
+    claim: PasswordClaim
+
+
+@attrs.frozen
+class StartTls:
+    """The 220 is queued and nothing more is parsed: send it, begin TLS, then call tls_started()."""
+
+
+@attrs.frozen
+class Quit:
+    """The client has said goodbye, and got its answer."""
+
+
+@attrs.frozen
+class Violation:
+    """The client did what no honest client does, and the session closes. For the log."""
+
+    kind: str
+    """One of the constants below."""
+    detail: str
+    """Our words, never what the client sent."""
+
+
+STARTTLS_INJECTION = "starttls-injection"
+PIPELINED_DATA = "pipelined-data"
+FOREIGN_PROTOCOL = "foreign-protocol"
+TOO_MANY_ERRORS = "too-many-errors"
+TOO_MANY_COMMANDS = "too-many-commands"
+
+Event = (
+    Hello
+    | Mail
+    | Recipient
+    | DataStart
+    | BodyChunk
+    | BodyEnd
+    | Reset
+    | Authenticate
+    | StartTls
+    | Quit
+    | Violation
+)
