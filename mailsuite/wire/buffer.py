@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import attrs
 
+START_OCTETS = 8
+
 
 @attrs.frozen
 class Overlong:
@@ -13,6 +15,8 @@ class Overlong:
     """How long the line was, line end included."""
     crlf: bool
     """Whether CR LF ended it, rather than LF alone."""
+    start: bytes
+    """Its first START_OCTETS octets, enough to tell a command by."""
 
 
 @attrs.define
@@ -30,6 +34,8 @@ class LineBuffer:
     _data: bytearray = attrs.field(factory=bytearray, init=False)
     _searched: int = attrs.field(default=0, init=False)
     _dropped: int = attrs.field(default=0, init=False)
+    _start: bytes = attrs.field(default=b"", init=False)
+    """The first octets of a line that is being dropped."""
 
     def __len__(self) -> int:
         """Octets that wait to be taken."""
@@ -51,9 +57,10 @@ class LineBuffer:
         octets = self._dropped + end
         if octets > self.limit:
             crlf = self._data[:end].endswith(b"\r\n")
+            start = self._start if self._dropped else bytes(self._data[: min(end, START_OCTETS)])
             del self._data[:end]
             self._dropped = 0
-            return Overlong(octets, crlf)
+            return Overlong(octets, crlf, start)
         line = bytes(self._data[:end])
         del self._data[:end]
         return line
@@ -72,6 +79,8 @@ class LineBuffer:
     def _drop(self, octets: int) -> None:
         """Drop all but the last octet, which may be the CR of the line end."""
         if octets > 0:
+            if not self._dropped:
+                self._start = bytes(self._data[:START_OCTETS])
             del self._data[:octets]
             self._dropped += octets
             self._searched = 1

@@ -34,11 +34,14 @@ def fed(pieces: list[bytes], limit: int = 10) -> list[bytes | Overlong]:
         (b"abc\ndef\r\ng", [b"abc\n", b"def\r\n"]),
         (b"a\rb\r\n", [b"a\rb\r\n"]),
         (b"12345678\r\n", [b"12345678\r\n"]),
-        (b"123456789\r\nok\r\n", [Overlong(11, True), b"ok\r\n"]),
-        (b"1234567890\nok\r\n", [Overlong(11, False), b"ok\r\n"]),
-        (b"x" * 500 + b"\r\nok\r\n", [Overlong(502, True), b"ok\r\n"]),
-        (b"x" * 500 + b"\nok\r\n", [Overlong(501, False), b"ok\r\n"]),
-        (b"x" * 50 + b"\r\n" + b"y" * 60 + b"\r\n", [Overlong(52, True), Overlong(62, True)]),
+        (b"123456789\r\nok\r\n", [Overlong(11, True, b"12345678"), b"ok\r\n"]),
+        (b"1234567890\nok\r\n", [Overlong(11, False, b"12345678"), b"ok\r\n"]),
+        (b"x" * 500 + b"\r\nok\r\n", [Overlong(502, True, b"x" * 8), b"ok\r\n"]),
+        (b"x" * 500 + b"\nok\r\n", [Overlong(501, False, b"x" * 8), b"ok\r\n"]),
+        (
+            b"x" * 50 + b"\r\n" + b"y" * 60 + b"\r\n",
+            [Overlong(52, True, b"x" * 8), Overlong(62, True, b"y" * 8)],
+        ),
     ],
 )
 def test_lines_whole_and_octet_by_octet(stream: bytes, lines: list[bytes | Overlong]) -> None:
@@ -71,7 +74,7 @@ def test_what_is_behind_a_line_can_be_taken_as_it_stands() -> None:
 def test_the_limit_may_change_between_lines() -> None:
     buffer = LineBuffer(5)
     buffer.feed(b"long line\r\n" * 2)
-    assert buffer.next_line() == Overlong(11, True)
+    assert buffer.next_line() == Overlong(11, True, b"long lin")
     buffer.limit = 11
     assert buffer.next_line() == b"long line\r\n"
 
@@ -92,7 +95,7 @@ def test_an_endless_line_takes_no_memory() -> None:
         assert buffer.next_line() is None
         assert len(buffer) <= 1
     buffer.feed(b"\r\n")
-    assert buffer.next_line() == Overlong(50_002, True)
+    assert buffer.next_line() == Overlong(50_002, True, b"x" * 8)
 
 
 def test_time_is_linear_in_what_was_sent() -> None:
