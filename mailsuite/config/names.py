@@ -273,6 +273,8 @@ class MaildropPath(Kind[str]):
                 raise self.refuse(raw, f"has no {needed}" if needed not in text else f"has {needed} twice")
         if "{state}" in text and (not text.startswith("{state}/") or text.count("{state}") > 1):
             raise self.refuse(raw, "has {state} elsewhere than at the beginning")
+        if "}{" in text:
+            raise self.refuse(raw, "has two placeholders with nothing between, so that names could meet")
         if ".." in text.split("/"):
             raise self.refuse(raw, 'has ".." in it')
         if text.startswith("{state}/"):

@@ -117,7 +117,7 @@ class Reading:
         for identity, layers in groups.items():
             self.places[f"{declared.name}.{identity}"] = layers[0].place()
             draft = self._block(declared, identity, layers)
-            if not identity.startswith("?") and self._is_complete(declared, identity, layers, draft):
+            if self._is_complete(declared, identity, layers, draft):
                 drafts.append(draft)
         return drafts
 
@@ -179,7 +179,8 @@ class Reading:
             if isinstance(one, Setting) and one.required and field_of(declared.settings, name) not in draft:
                 complete = False
                 if f"{declared.name}.{identity}.{name}" not in self.unsound:
-                    text = f"{declared.name} {identity!r} has no {name}: expected {one.kind.expects}"
+                    which = declared.name if identity.startswith("?") else f"{declared.name} {identity!r}"
+                    text = f"{which} has no {name}: expected {one.kind.expects}"
                     self.tell(layers[-1].place(), "error", text)
         return complete
 

@@ -14,8 +14,6 @@ MAX_SOCKET_OCTETS = 107
 """Of the path of a Unix socket: sun_path without its final NUL, on Linux."""
 MAX_REPLY_OCTETS = 512
 """Of an SMTP reply line with its CRLF (RFC 5321 section 4.5.3.1.5)."""
-MAX_FOLDER_OCTETS = 255
-"""Of one name in a path, on usual file systems."""
 
 
 def relations(look: Look) -> Iterator[Problem]:
@@ -169,7 +167,7 @@ def _overlap(one: str, other: str) -> bool:
 def _account(look: Look, account: AccountBlock) -> Iterator[Problem]:
     block = f"account.{account.address}"
     local = account.address.local
-    if "/" in local or local.startswith(".") or len(local.encode()) > MAX_FOLDER_OCTETS:
+    if "/" in local or local.startswith("."):
         yield look.error(
             f"the part before the @ of {account.address} cannot name a folder", f"{block}.address"
         )

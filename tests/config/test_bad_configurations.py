@@ -1,0 +1,206 @@
+"""Hand-made bad configurations (bar U4): each gives the right line and a way out, and no traceback."""
+
+# A table reads best with one case on a line.
+# ruff: noqa: E501
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.config.conftest import LoadText
+
+HASH = "$argon2id$v=19$m=19456,t=2,p=1$bWFpbHN1aXRlLWV4YW1wbGU$bm90IGEgcmVhbCBoYXNoLCBvbmx5IGFuIGV4YW1wbGU"
+JOE = f'[[account]]\naddress = "joe@example.net"\npassword_hash = "{HASH}"\n'
+POP3S = '[[listener]]\nname = "pop3s"\nservice = "pop3"\n'
+
+BAD = [
+    # What is no TOML, or no text
+    ("a bracket is missing", "[pop3\nbanner = 1", 1, "no TOML: expected ']'"),
+    ("a value is missing", "schema = 1\n[pop3]\nbanner =\n", 3, "no TOML: invalid value"),
+    ("quotes are missing", "[pop3]\nidle_timeout = 10m\n", 2, "no TOML"),
+    ("quotes are not closed", '[log]\nlevel = "info\n', 2, "no TOML: illegal character"),
+    ("a key stands twice", "[pop3]\nmax_command = 512\nmax_command = 513\n", 3, "no TOML: cannot overwrite a value"),
+    ("a table stands twice", "[pop3]\n[smtp]\n[pop3]\n", 3, "no TOML: cannot declare"),
+    ("the end comes too early", "[pop3]\n\ntrusted_networks = [\n", 3, "no TOML"),
+    # Unknown keys
+    ("a typo", "[pop3]\nidle_timout = '10m'\n", 2, "unknown setting 'idle_timout' in [pop3]; did you mean 'idle_timeout'?"),
+    ("a typo in a table", "\n[sumbission]\n", 2, "unknown table 'sumbission'; did you mean 'submission'?"),
+    ("a plural", POP3S.replace("[[listener]]", "[[listeners]]"), 1, "did you mean 'listener'?"),
+    ("a table of a later day", "[queue]\nfirst_retry = '5m'\n", 1, "unknown table 'queue'; see: mailsuite config example"),
+    ("a key of a later day", "[server]\nworkers = 2\n", 2, "unknown setting 'workers' in [server]; see"),
+    ("a key at the top", "banner = 'x'\n", 1, "it belongs in [pop3] or [smtp] or [submission]"),
+    ("a key in the wrong table", "[server]\ntrusted_networks = []\n", 2, "it belongs in [pop3]"),
+    ("a block's key in a table", "[tls]\npassword_hash = 'x'\n", 2, "it belongs in [[account]]"),
+    ("a dotted typo", "pop3.bannner = 'x'\n", 1, "did you mean 'banner'?"),
+    ("a deep typo", "[notify.notifymail]\nport = [79]\n", 2, "in [notify.notifymail]; did you mean 'ports'?"),
+    ("a deep table", "[notify]\n[notify.notifymails]\n", 2, "did you mean 'notifymail'?"),
+    ("a typo in a listener", POP3S + "prot = 995\n", 4, "unknown setting 'prot' in [[listener]]; did you mean 'port'?"),
+    ("another service's key", POP3S + "max_recipients = 5\n", 4, "it belongs in [smtp] or [submission]"),
+    ("a typo in an override", POP3S + "bannr = 'x'\n", 4, "did you mean 'banner'?"),
+    ("a typo in an account", JOE + "pasword_file = 'x'\n", 4, "in [[account]]; did you mean 'password_file'?"),
+    ("a typo in an inline table", JOE + "notifymail = { stat = 'off' }\n", 4, "did you mean 'state'?"),
+    ("a password in the file", JOE + "password = 'x'\n", 4, "did you mean 'password_"),
+    ("a quoted key", "[pop3]\n'idle\\ntimeout' = 1\n", 2, "unknown setting 'idle\\\\ntimeout'"),
+    # Tables and values mixed up
+    ("a value for a table", "pop3 = true\n", 1, "pop3 is a table: write [pop3] and its settings below"),
+    ("double brackets", "[[pop3]]\n", 1, "write it with single brackets, [pop3]"),
+    ("single brackets", "[listener]\nname = 'x'\n", 1, "write it with double brackets, [[listener]]"),
+    ("a list of words", "domain = ['example.net']\n", 1, "domain is a list of [[domain]] blocks"),
+    ("a table for a value", "[pop3.banner]\ntext = 'x'\n", 1, "banner: a table is wrong here"),
+    ("a word for an inline table", JOE + "notifymail = 'last-ip'\n", 4, "notifymail is a table"),
+    # Values
+    ("a newer schema", "schema = 2\n", 1, "schema: 2 is out of range"),
+    ("a number without unit", "[pop3]\nidle_timeout = 600\n", 2, 'did you mean "600s"?'),
+    ("a unit in words", "[smtp]\nidle_timeout = '5 minutes'\n", 2, 'for example "30s", "10m" or "2h"'),
+    ("a span too long", "[notify.notifymail]\nlast_ip_expiry = '31d'\n", 2, "expected a duration from 1m to 30d"),
+    ("a size with the wrong unit", "[smtp]\nmax_message = '50MB'\n", 2, 'did you mean "50MiB"?'),
+    ("a size as a number", "[smtp]\nmax_message = 1048576\n", 2, 'did you mean "1MiB"?'),
+    ("a negative count", "[pop3]\nmax_connections = -1\n", 2, "expected a whole number from 0"),
+    ("a count in quotes", "[pop3]\nmax_connections = '20'\n", 2, "expected a whole number"),
+    ("a boolean in quotes", "[notify]\nenabled = 'true'\n", 2, "true or false, without quotes"),
+    ("no host name", "[server]\nname = 'mail_1.example.net'\n", 2, 'for example "mail.example.net"'),
+    ("no mail address", "[server]\nadmin = 'postmaster'\n", 2, "there is no @ in it"),
+    ("no network", "[pop3]\ntrusted_networks = ['192.0.2.7/24']\n", 2, 'did you mean "192.0.2.0/24"?'),
+    ("no list", "[pop3]\ntrusted_networks = '192.0.2.0/24'\n", 2, "in square brackets"),
+    ("an unknown word", "[log]\nlevel = 'warn'\n", 2, "did you mean 'warning'?"),
+    ("an unknown target", "[log]\nto = 'jurnal'\n", 2, "did you mean 'journal'?"),
+    ("an unknown mode", "[tls]\nmode = 'acme'\n", 2, 'expected one of "self-signed", "files"'),
+    ("an old TLS version", "[tls]\nminimum_version = '1.1'\n", 2, 'expected one of "1.2", "1.3"'),
+    ("a TLS version as a number", "[tls]\nminimum_version = 1.2\n", 2, 'expected one of "1.2", "1.3"'),
+    ("a greeting of two lines", '[pop3]\nbanner = "a\\r\\nb"\n', 2, "control character"),
+    ("a greeting too long", f"[smtp]\nbanner = '{'x' * 401}'\n", 2, "is too long"),
+    ("an unknown placeholder", "[delivery]\npath = '/mail/{user}'\n", 2, "known are {state}, {domain} and {local}"),
+    ("a path without the person", "[delivery]\npath = '/mail/{domain}'\n", 2, "has no {local}"),
+    ("a home folder", "[server]\nstate = '~/mail'\n", 2, '"~", which is not expanded here'),
+    ("no mechanism", "[submission]\nauth = []\n", 2, 'for example ["plain", "login"]'),
+    ("a later mechanism", "[submission]\nauth = ['plain', 'scram-sha-256']\n", 2, 'one of "plain", "login"'),
+    ("a plain password as hash", JOE.replace(HASH, "secret"), 3, "put a plain password into a file of its own"),
+    ("an unknown service", "[[listener]]\nname = 'x'\nservice = 'pop'\n", 3, "did you mean 'pop3'?"),
+    ("an unknown TLS use", POP3S + "tls = 'stls'\n", 4, "did you mean 'starttls'?"),
+    ("a port too high", POP3S + "port = 99500\n", 4, "expected a whole number from 0 to 65535"),
+    ("no bind address", POP3S + "bind = ['localhost']\n", 4, '"*" for every address'),
+    ("an empty bind list", POP3S + "bind = []\n", 4, 'for example ["*"]'),
+    ("a wrong override", POP3S + "idle_timeout = 5\n", 4, 'did you mean "5s"?'),
+    ("no endpoint", POP3S + "endpoint = '995'\n", 4, '"systemd:domain=INET6:name=pop3s"'),
+    ("a name with a blank", "[[listener]]\nname = 'my door'\nservice = 'pop3'\n", 2, 'for example "pop3s"'),
+    ("a notice to everybody", JOE + "notifymail = { address = '255.255.255.255' }\n", 4, "no address of one machine"),
+    ("a notice to a name", JOE + "notifymail = { address = 'pc.example.net' }\n", 4, "is no IP address"),
+    ("an unknown state", JOE + "notifymail.state = 'lastip'\n", 4, "did you mean 'last-ip'?"),
+    # What is missing
+    ("a listener without name", "\n[[listener]]\nservice = 'pop3'\n", 2, "has no name: expected"),
+    ("a listener without service", "[[listener]]\nname = 'x'\n", 1, "listener 'x' has no service: expected one of"),
+    ("an account without address", "[[account]]\nname = 'Joe'\n", 1, "has no address: expected a mail address"),
+    ("a domain without name", "[[domain]]\n", 1, "has no name: expected a host name"),
+    # Relations
+    ("two listeners of one name", POP3S + POP3S + "port = 1\n", 5, "listener 'pop3s' stands twice; the first is at mailsuite.toml:2"),
+    ("two accounts", JOE + JOE.replace("joe@", "Joe@"), 5, "'joe@example.net' stands twice"),
+    ("two domains", "[[domain]]\nname='a.example'\n[[domain]]\nname='A.example'\n", 4, "'a.example' stands twice"),
+    ("two doors at one place", POP3S + "port = 995\n" + POP3S.replace("pop3s", "b") + "port = 995\nbind = ['::1']\n", 8, "wants [::1]:995, which listener 'pop3s' has (mailsuite.toml:4)"),
+    ("files without certificate", "[tls]\nmode = 'files'\nkey = '/dev/null'\n", 2, 'needs a certificate: certificate = "/etc'),
+    ("files without key", "[tls]\nmode = 'files'\ncertificate = '/dev/null'\n", 2, "needs a key"),
+    ("a certificate that is not there", "[tls]\nmode = 'files'\ncertificate = '/nowhere/c'\nkey = '/nowhere/k'\n", 3, "/nowhere/c is not there"),
+    ("a key that is not there", "[tls]\nmode = 'files'\ncertificate = '/nowhere/c'\nkey = '/nowhere/k'\n", 4, "/nowhere/k is not there"),
+    ("a listener's lone certificate", POP3S + "certificate = '/nowhere/c'\n", 4, "certificate without key"),
+    ("a listener's lone key", POP3S + "key = '/nowhere/k'\n", 4, "key without certificate"),
+    ("endpoint and port", POP3S + "endpoint = 'tcp:995'\nport = 995\n", 5, "port and endpoint together"),
+    ("endpoint and bind", POP3S + "endpoint = 'tcp:995'\nbind = ['*']\n", 5, "bind and endpoint together"),
+    ("POP3 without TLS or trust", POP3S + "port = 110\ntls = 'off'\n", 5, 'tls = "off" on *:110 and trusted_networks is empty: nobody'),
+    ("the same, with the list elsewhere", POP3S + "tls = 'off'\n[pop3]\n\ntrusted_networks = []\n", 4, "is empty (line 7): nobody could log in"),
+    ("the same, by an endpoint", POP3S + "tls = 'off'\nendpoint = 'tcp:110'\n", 4, 'tls = "off" on tcp:110'),
+    ("submission without TLS", POP3S.replace("pop3", "submission") + "tls = 'off'\n", 4, "did you mean 'required-starttls'?"),
+    ("two secrets", JOE + "password_file = '/dev/null'\n", 4, "password_hash and password_file together"),
+    ("no password file", '[[account]]\naddress = "a@b.example"\npassword_file = "nowhere"\n', 3, "nowhere is not there"),
+    ("a folder as password file", '[[account]]\naddress = "a@b.example"\npassword_file = "/tmp"\n', 3, "is no file"),
+    ("an address that is no folder", JOE.replace("joe@", "a/b@"), 2, "cannot name a folder"),
+    ("a port that may not be named", JOE + "notifymail = { port = 7979 }\n", 4, "none of notify.notifymail.ports (79)"),
+    ("a private notice address", JOE + "notifymail.address = '192.168.1.5'\n", 4, 'add "192.168.1.5" or its network to notify.allow_networks'),
+    ("a loopback notice address", JOE + "notifymail.address = '127.0.0.1'\n", 4, "notify.allow_networks"),
+    ("no such user", "[server]\nuser = 'nobody-at-all'\n", 2, "there is no user 'nobody-at-all'"),
+    ("no such group", "[server]\ncontrol_group = 'nobody-at-all'\n", 2, "there is no group 'nobody-at-all'"),
+    ("state is a file", "[server]\nstate = '/dev/null'\n", 2, "/dev/null is no folder"),
+    ("a socket path too long", f"[server]\nstate = '/{'x' * 120}'\n", 2, "name a shorter path"),
+    ("a greeting line too long", f"[server]\nname = '{'a' * 60}.{'b' * 60}.example'\n[smtp]\nbanner = '{'x' * 400}'\n", 4, "RFC 5321 allows 512"),
+]  # fmt: skip
+
+DOUBTFUL = [
+    ("POP3 times out early", "[pop3]\nidle_timeout = '9m'\n", 2, 'idle_timeout = "9m" is below the ten minutes RFC 1939 asks for'),
+    ("SMTP times out early", "[smtp]\nidle_timeout = '60s'\n", 2, 'idle_timeout = "1m" is below the five minutes RFC 5321'),
+    ("submission times out early", "[submission]\nidle_timeout = '4m'\n", 2, "five minutes RFC 5321"),
+    ("a listener times out early", POP3S + "idle_timeout = '1m'\n", 4, "ten minutes RFC 1939"),
+    ("few recipients", "[smtp]\nmax_recipients = 99\n", 2, "max_recipients = 99 is below the hundred"),
+    ("small messages", "[smtp]\nmax_message = '63KiB'\n", 2, "below the 64 KiB"),
+    ("a static state without address", JOE + "notifymail = { state = 'static' }\n", 4, 'for example address = "192.0.2.77"'),
+    ("static for all", "[notify.notifymail]\ndefault_state = 'static'\n", 2, 'acts as "last-ip"'),
+    ("learning from nobody", "[notify.notifymail]\nlearn_from = []\n", 2, "only fixed ones are knocked at"),
+    ("nobody can log in", "[[account]]\naddress = 'joe@example.net'\n", 1, "nobody can log in to it"),
+    ("a certificate for nothing", "[tls]\ncertificate = '/nowhere'\n", 2, 'for that, write mode = "files"'),
+    ("no door is open", POP3S + "enabled = false\n", 4, "nobody can reach this server"),
+    ("forced TLS at the MX", POP3S.replace("pop3", "smtp") + "tls = 'required-starttls'\n", 4, "did you mean 'starttls'?"),
+    ("POP3 without TLS here", POP3S + "tls = 'off'\nbind = ['127.0.0.1', '::1']\n", 4, "[::1]:110 and trusted_networks is empty"),
+    ("submission without TLS here", POP3S.replace("pop3", "submission") + "tls = 'off'\nbind = ['::1']\n", 4, "nobody could log in"),
+]  # fmt: skip
+
+
+def test_there_are_enough() -> None:
+    assert len({text for _, text, *_ in BAD}) >= 60
+
+
+@pytest.mark.parametrize(("text", "line", "says"), [case[1:] for case in BAD], ids=[case[0] for case in BAD])
+def test_an_error_has_its_line_and_a_way_out(load_text: LoadText, text: str, line: int, says: str) -> None:
+    loaded = load_text(text)
+    assert loaded.config is None
+    found = [(str(problem.place), problem.text) for problem in loaded.errors]
+    assert any(place == f"mailsuite.toml:{line}" and says in problem for place, problem in found), found
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "says"), [case[1:] for case in DOUBTFUL], ids=[case[0] for case in DOUBTFUL]
+)
+def test_a_warning_has_its_line_and_does_no_harm(
+    load_text: LoadText, text: str, line: int, says: str
+) -> None:
+    loaded = load_text(text)
+    assert loaded.config is not None
+    [problem] = loaded.problems
+    assert (str(problem.place), problem.severity) == (f"mailsuite.toml:{line}", "warning")
+    assert says in problem.text
+
+
+def test_all_problems_come_in_one_run_in_the_order_of_the_lines(load_text: LoadText) -> None:
+    loaded = load_text(
+        "[log]\nlevel = 'loud'\n[pop3]\nidle_timout = 1\nidle_timeout = '1m'\n"
+        + POP3S
+        + "port = -1\ntls = 'of'\n[[account]]\naddress = 'joe'\n[[account]]\naddress = 'ann'\nrole = 'x'\n"
+    )
+    assert [problem.place.line for problem in loaded.problems] == [2, 4, 5, 9, 10, 12, 14, 15]
+
+
+def test_one_mistake_is_told_once(load_text: LoadText) -> None:
+    """What follows from a wrong value alone is not told."""
+    for text in (
+        POP3S + "tls = 'of'\n",
+        "[[listener]]\nname = 'x'\nservice = 'pop'\nbanner = 'x'\n",
+        "[pop3]\ntrusted_networks = ['x']\n" + POP3S + "tls = 'off'\n",
+        JOE.replace(HASH, "secret"),
+        "[tls]\nmode = 'files'\nkey = 5\ncertificate = 6\n",
+        JOE + "notifymail = { state = 'static', address = 'x' }\n",
+        JOE + "notifymail.port = 7979\n[notify.notifymail]\nports = 7979\n",
+    ):
+        lines = [problem.place.line for problem in load_text(text).problems]
+        assert len(lines) == len(set(lines)) in {1, 2}, text
+    assert len(load_text(POP3S + "tls = 'of'\n").problems) == 1
+
+
+def test_a_secret_is_never_told(load_text: LoadText, tmp_path: Path) -> None:
+    (tmp_path / "pw").write_text("tulip canyon\nmosaic\n")
+    for text in (
+        JOE.replace(HASH, "tulip canyon"),
+        JOE.replace(HASH, "$argon2id$tulip"),
+        '[[account]]\naddress = "joe@example.net"\npassword_file = "pw"\n',
+        JOE.replace(f'"{HASH}"', '["tulip"]'),
+    ):
+        loaded = load_text(text)
+        assert loaded.config is None
+        assert not any("tulip" in problem.text or "mosaic" in problem.text for problem in loaded.problems)
