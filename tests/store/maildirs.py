@@ -28,9 +28,9 @@ class MaildirCase:
         self.events = []
         super().setUp()
 
-    def maildir_store(self, files=None, threads=None, **settings):
+    def maildir_store(self, files=None, threads=None, root=None, **settings):
         store = MaildirStore(
-            Layout.below(self.root / "mail"),
+            Layout.below(root or self.root / "mail"),
             self.pump,
             threads or Inline(),
             files=files or Files(),

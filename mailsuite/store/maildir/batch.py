@@ -58,7 +58,7 @@ def _sync_directories(jobs: Iterable[Job], directory: Callable[[Parcel], str], f
     touched: dict[str, list[Job]] = {}
     for job in jobs:
         if job.error is None:
-            for path in {directory(parcel) for parcel in job.parcels}:
+            for path in dict.fromkeys(map(directory, job.parcels)):
                 touched.setdefault(path, []).append(job)
     for path, owners in touched.items():
         try:
