@@ -18,7 +18,7 @@ from mailsuite.model.reply import DIRECTORY_UNAVAILABLE
 from mailsuite.notify import doors, notifier
 from mailsuite.notify.notifier import Notifier, NotifierSettings
 from mailsuite.notify.patience import REFUSED_PAUSE, RETRY_AFTER, TIMED_OUT_PAUSE
-from mailsuite.notify.targets import TargetRules
+from mailsuite.notify.targets import Target, TargetRules
 from mailsuite.observe.log import Log
 from tests.notify.fakes import AWAY, HOME, Accounts, Channel, Sightings, account
 
@@ -54,6 +54,9 @@ class NotifierTestCase(SynchronousTestCase):
         self.notifier.start()
         self.accounts.put(account("joe"), account("ann"))
         self.sightings.seen = {JOE: (HOME, START), ANN: (AWAY, START)}
+
+    def tearDown(self) -> None:
+        self.assertFalse([line for line in self.lines if "AssertionError" in line])  # the channel's check
 
     def mail(self, to: Address = JOE) -> None:
         self.bus.publish(MessageStored(to, "uidl", 100))
@@ -391,6 +394,22 @@ class BudgetTests(NotifierTestCase):
             self.crowd(6, first=4)
             self.assertEqual(len(self.notifier._doors._doors), 4)
             self.assertEqual(self.counters.dropped, 0)
+
+    def test_the_target_unused_for_longest_is_forgotten(self) -> None:
+        with mock.patch.object(doors, "MAX_DOORS", 2):
+            self.crowd(2)
+            while self.channel.open:
+                self.channel.open[0].sent()
+            self.clock.advance(WINDOW)
+            self.crowd(1)
+            self.channel.open[0].sent()
+            self.crowd(3, first=2)
+        remembered = {target.address for target in self.notifier._doors._doors}
+        self.assertEqual(remembered, {HOME, HOME + 2})
+
+    def test_reopening_a_forgotten_target(self) -> None:
+        self.notifier._doors.reopen(Target(HOME, 79))
+        self.assertIsNone(self.notifier._doors.refused_since(Target(HOME, 79)))
 
     def test_too_much_at_once_is_dropped_and_counted(self) -> None:
         with mock.patch.object(doors, "MAX_DOORS", 4):
