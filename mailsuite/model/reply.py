@@ -67,7 +67,9 @@ START_MAIL_INPUT = _reply(354, "", "Go ahead; end with a dot on a line of its ow
 NO_VALID_RECIPIENTS = _reply(554, "5.5.1", "No valid recipients")
 AUTHENTICATION_SUCCEEDED = _reply(235, "2.7.0", "You are logged in")
 AUTHENTICATION_FAILED = _reply(535, "5.7.8", "That name and password do not fit together")
-AUTHENTICATION_UNAVAILABLE = _reply(454, "4.7.0", "Logging in is not possible just now; please try again later")
+AUTHENTICATION_UNAVAILABLE = _reply(
+    454, "4.7.0", "Logging in is not possible just now; please try again later"
+)
 AUTHENTICATION_REQUIRED = _reply(530, "5.7.0", "Please log in first")
 RELAYING_DENIED = _reply(550, "5.7.1", "Relaying denied")
 NO_REMOTE_DELIVERY = _reply(550, "5.7.1", "This server does not send mail to other servers yet")
@@ -79,3 +81,76 @@ _MESSAGE_ACCEPTED = _reply(250, "2.0.0")
 def message_accepted(message_id: str) -> Reply:
     """The message is safe; the id is ours, as in the log and in the Received field."""
     return _MESSAGE_ACCEPTED.with_text(f"OK, queued as {message_id}")
+
+
+# What the protocol answers by itself (RFC 5321 section 4.2; enhanced codes: RFC 3463, RFC 5248).
+OK = _reply(250, "2.0.0", "OK")
+CLOSING = _reply(221, "2.0.0", "Goodbye", closes=True)
+CANNOT_VERIFY = _reply(252, "2.5.0", "Send some mail, and it will be seen whether it arrives")
+HELP = _reply(
+    214,
+    "2.0.0",
+    "EHLO HELO MAIL RCPT DATA RSET NOOP VRFY STARTTLS AUTH HELP QUIT",
+    "The standard is RFC 5321",
+)
+
+UNKNOWN_COMMAND = _reply(500, "5.5.1", "There is no such command")
+NOT_IMPLEMENTED = _reply(502, "5.5.1", "This command is not available here")
+BROKEN_LINE_END = _reply(500, "5.5.2", "A line ends with CR LF, and has neither alone")
+CONTROL_CHARACTER = _reply(500, "5.5.2", "A command has no control characters")
+COMMAND_TOO_LONG = _reply(500, "5.5.2", "This line is too long")
+NO_ARGUMENT_TAKEN = _reply(501, "5.5.4", "This command takes no argument")
+ARGUMENT_MISSING = _reply(501, "5.5.4", "This command needs an argument")
+HELLO_SYNTAX = _reply(501, "5.5.4", "Say the name of your host, or its address in brackets")
+MAIL_SYNTAX = _reply(501, "5.5.4", "Syntax: MAIL FROM:<address> and parameters")
+RECIPIENT_SYNTAX = _reply(501, "5.5.4", "Syntax: RCPT TO:<address> and parameters")
+BAD_SENDER = _reply(501, "5.1.7", "That is no address a sender can have")
+BAD_RECIPIENT = _reply(501, "5.1.3", "That is no address a recipient can have")
+NON_ASCII_ADDRESS = _reply(553, "5.6.7", "Addresses beyond ASCII are not taken here")
+BAD_PARAMETER = _reply(501, "5.5.4", "A parameter is malformed, or is there twice")
+UNKNOWN_PARAMETER = _reply(555, "5.5.4", "A parameter is not known here")
+
+HELLO_FIRST = _reply(503, "5.5.1", "Send EHLO first")
+MAIL_FIRST = _reply(503, "5.5.1", "Send MAIL first")
+RECIPIENT_FIRST = _reply(503, "5.5.1", "Send RCPT first")
+TRANSACTION_OPEN = _reply(503, "5.5.1", "Not within a mail transaction")
+TOO_MANY_RECIPIENTS = _reply(452, "4.5.3", "No more recipients for this message; send it again to the others")
+MESSAGE_TOO_BIG = _reply(552, "5.3.4", "The message is too big")
+BARE_NEWLINE = _reply(550, "5.5.2", "The message has a CR or LF that is not part of a CR LF")
+TEXT_LINE_TOO_LONG = _reply(500, "5.6.0", "The message has a line that is too long")
+
+TLS_READY = _reply(220, "2.0.0", "Begin TLS now")
+TLS_ACTIVE = _reply(503, "5.5.1", "TLS is active already")
+TLS_UNAVAILABLE = _reply(454, "4.7.0", "TLS is not available just now")
+TLS_FIRST = _reply(530, "5.7.0", "Must issue a STARTTLS command first")
+LOGGED_IN_ALREADY = _reply(503, "5.5.1", "You are logged in already")
+MECHANISM_UNKNOWN = _reply(504, "5.5.4", "This mechanism is not available here")
+EXCHANGE_MALFORMED = _reply(501, "5.5.2", "That is not what this mechanism defines")
+EXCHANGE_CANCELLED = _reply(501, "5.5.2", "Authentication is cancelled")
+EXCHANGE_TOO_LONG = _reply(500, "5.5.6", "This line is too long for an authentication")
+
+STOPPING = _reply(421, "4.3.2", "The service stops; please come back in a while", closes=True)
+TIMED_OUT = _reply(421, "4.4.2", "Nothing came for too long", closes=True)
+TOO_MANY_ERRORS = _reply(421, "4.7.0", "Too many errors", closes=True)
+TOO_MANY_COMMANDS = _reply(421, "4.7.0", "Too many commands without a message", closes=True)
+FOREIGN_PROTOCOL = _reply(421, "4.7.0", "This is SMTP", closes=True)
+OUT_OF_STEP = _reply(554, "5.5.0", "You sent more before you had an answer", closes=True)
+
+_GREETING = _reply(220, "")
+_HELLO = _reply(250, "")
+_CHALLENGE = _reply(334, "")
+
+
+def greeting(hostname: str, banner: str) -> Reply:
+    """The first words of a connection (RFC 5321 section 4.2)."""
+    return _GREETING.with_text(f"{hostname} {banner}")
+
+
+def hello(hostname: str, *extensions: str) -> Reply:
+    """The answer to HELO, or with its list of extensions to EHLO (RFC 5321 section 4.1.1.1)."""
+    return _HELLO.with_text(hostname, *extensions)
+
+
+def challenge(base64: str) -> Reply:
+    """What the client has to answer in an authentication (RFC 4954 section 4)."""
+    return _CHALLENGE.with_text(base64)
