@@ -19,7 +19,8 @@ from mailsuite.model.address import Address
 from mailsuite.model.failure import TemporaryFailure
 from mailsuite.model.reply import DIRECTORY_UNAVAILABLE, OVERLOADED
 from mailsuite.observe.log import Log
-from tests.accounts.fakes import CHEAP, HASH, SECRET, CountingHasher, HeldThreads, attempt
+from tests.accounts.fakes import CHEAP, HASH, SECRET, CountingHasher, attempt
+from tests.concurrent.held import HeldThreads
 
 JOE = Account(Address("joe", "example.net"), password_hash=HASH)
 DUMB = Account(Address("dumb", "example.net"))

@@ -20,7 +20,8 @@ from mailsuite.model.failure import MaildropInUse, TemporaryFailure
 from mailsuite.model.reply import DIRECTORY_UNAVAILABLE
 from mailsuite.observe.log import Log
 from mailsuite.store.memory import MemoryStore
-from tests.accounts.fakes import HASH, PEER, CountingHasher, HeldThreads, attempt
+from tests.accounts.fakes import HASH, PEER, CountingHasher, attempt
+from tests.concurrent.held import HeldThreads
 
 JOE = Address("joe", "example.net")
 NOON = 1_700_000_000.0
