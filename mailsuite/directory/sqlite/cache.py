@@ -1,0 +1,79 @@
+"""What is known of the accounts without asking the database."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+from threading import Lock
+from typing import Literal
+
+import attrs
+
+from mailsuite.directory.bounded import Bounded
+from mailsuite.model.account import Account
+from mailsuite.model.address import Address
+
+MAX_ACCOUNTS = 10_000
+MAX_UNKNOWN = 10_000
+"""Addresses that are nobody's have a room of their own, so that a stranger who guesses cannot empty the
+other. At 320 octets each, 10 MB at worst."""
+
+
+class Unsure(enum.Enum):
+    """The answer of a cache that does not know."""
+
+    UNSURE = "unsure"
+
+
+UNSURE = Unsure.UNSURE
+
+
+@attrs.define(eq=False)
+class AccountCache:
+    """Written by the database's thread alone, right after each read or commit and so in their order: a
+    read that began before a write can never put back what the write replaced, and a caller who was
+    cancelled leaves nothing stale. Read by the reactor's thread.
+    """
+
+    _accounts: Bounded[Address, Account] = attrs.field(factory=lambda: Bounded(MAX_ACCOUNTS), init=False)
+    _unknown: Bounded[Address, Literal[True]] = attrs.field(factory=lambda: Bounded(MAX_UNKNOWN), init=False)
+    _domains: frozenset[str] | None = attrs.field(default=None, init=False)
+    _lock: Lock = attrs.field(factory=Lock, init=False, repr=False)
+
+    def account(self, address: Address) -> Account | Literal[Unsure.UNSURE] | None:
+        """The account, None for an address that is nobody's, or UNSURE."""
+        with self._lock:
+            account = self._accounts.get(address)
+            if account is None and not self._unknown.get(address):
+                return UNSURE
+            return account
+
+    def has_domain(self, name: str) -> bool | Literal[Unsure.UNSURE]:
+        domains = self._domains
+        return UNSURE if domains is None else name in domains
+
+    def learn(self, address: Address, account: Account | None) -> None:
+        """This is what the database says now of that address."""
+        with self._lock:
+            if account is None:
+                self._accounts.discard(address)
+                self._unknown.put(address, True)
+            else:
+                self._unknown.discard(address)
+                self._accounts.put(address, account)
+
+    def learn_domains(self, names: Iterable[str]) -> None:
+        """These are all domains."""
+        self._domains = frozenset(names)
+
+    def learn_domain(self, name: str) -> None:
+        """There is one domain more."""
+        if self._domains is not None:
+            self._domains |= {name}
+
+    def forget(self) -> None:
+        """Be sure of nothing any more: a write failed, and nobody knows how far it came."""
+        with self._lock:
+            self._accounts.clear()
+            self._unknown.clear()
+            self._domains = None

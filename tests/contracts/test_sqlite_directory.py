@@ -1,0 +1,77 @@
+"""The directory in SQLite keeps the contract, also read anew from the disk at every question."""
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from mailsuite.concurrent.threads import Inline
+from mailsuite.directory.layered import LayeredDirectory
+from mailsuite.directory.memory import MemoryDirectory
+from mailsuite.directory.sqlite.accounts import SCHEMA, SqliteDirectory
+from mailsuite.directory.sqlite.database import Database
+from mailsuite.interfaces import IAccountDirectory
+from mailsuite.model.account import Origin
+from tests.contracts.account_directory import AccountDirectoryContract
+from tests.directory.folders import FolderCase
+
+
+def opened(test, path):
+    database = Database(path, SCHEMA, Inline())
+    test.addCleanup(lambda: test.successResultOf(Deferred.fromCoroutine(database.close())))
+    return SqliteDirectory(database)
+
+
+@implementer(IAccountDirectory)
+class Reopened:
+    """Asks a directory that was opened for this one question."""
+
+    def __init__(self, path):
+        self.path = path
+
+    async def _ask(self, name, *arguments):
+        database = Database(self.path, SCHEMA, Inline())
+        try:
+            return await getattr(SqliteDirectory(database), name)(*arguments)
+        finally:
+            await database.close()
+
+    async def account(self, address):
+        return await self._ask("account", address)
+
+    async def has_domain(self, name):
+        return await self._ask("has_domain", name)
+
+    async def accounts(self):
+        return await self._ask("accounts")
+
+    async def domains(self):
+        return await self._ask("domains")
+
+    async def add_domain(self, name):
+        await self._ask("add_domain", name)
+
+    async def add_account(self, account):
+        await self._ask("add_account", account)
+
+    async def change_account(self, account):
+        await self._ask("change_account", account)
+
+    async def remove_account(self, address):
+        await self._ask("remove_account", address)
+
+
+class SqliteDirectoryContractTests(AccountDirectoryContract, FolderCase, SynchronousTestCase):
+    def make_directory(self):
+        return opened(self, self.folder / "accounts.db")
+
+
+class ReopenedDirectoryContractTests(AccountDirectoryContract, FolderCase, SynchronousTestCase):
+    def make_directory(self):
+        return Reopened(self.folder / "accounts.db")
+
+
+class LayeredOverSqliteContractTests(AccountDirectoryContract, FolderCase, SynchronousTestCase):
+    def make_directory(self):
+        return LayeredDirectory(
+            MemoryDirectory(origin=Origin.FILE), opened(self, self.folder / "accounts.db")
+        )

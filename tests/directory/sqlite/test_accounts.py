@@ -1,0 +1,179 @@
+"""accounts.db: what is asked of the disk, what the cache answers, and that it is never stale."""
+
+import sqlite3
+
+import attrs
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from mailsuite.concurrent.threads import Inline
+from mailsuite.directory.sqlite.accounts import SCHEMA, SqliteDirectory
+from mailsuite.directory.sqlite.database import Database
+from mailsuite.model.account import Account, NotifyPreference
+from mailsuite.model.address import Address
+from mailsuite.model.failure import PermanentFailure, TemporaryFailure
+from mailsuite.model.reply import DIRECTORY_UNAVAILABLE
+from tests.concurrent.held import HeldThreads
+from tests.directory.folders import FolderCase
+
+JOE = Account(Address("joe", "example.net"), "Joe", "$canary-hash")
+ANN = Account(Address("ann", "example.net"))
+
+
+class SqliteCase(FolderCase, SynchronousTestCase):
+    def setUp(self):
+        self.path = self.folder / "accounts.db"
+        self.directory = self.make(Inline())
+
+    def make(self, threads):
+        self.database = Database(self.path, SCHEMA, threads)
+        self.addCleanup(self.database._close)
+        return SqliteDirectory(self.database)
+
+    def start(self, coroutine):
+        return Deferred.fromCoroutine(coroutine)
+
+    def answer(self, coroutine):
+        return self.successResultOf(self.start(coroutine))
+
+    def sql(self, statement):
+        connection = sqlite3.connect(self.path, isolation_level=None)
+        self.addCleanup(connection.close)
+        return connection.execute(statement).fetchall()
+
+
+class DiskTests(SqliteCase):
+    def test_a_change_is_on_the_disk_when_it_is_acknowledged(self):
+        self.answer(self.directory.add_account(JOE))
+        self.assertEqual(self.sql("SELECT local, domain, name FROM account"), [("joe", "example.net", "Joe")])
+        self.answer(self.directory.change_account(attrs.evolve(JOE, name="Joseph")))
+        self.assertEqual(self.sql("SELECT name FROM account"), [("Joseph",)])
+        self.answer(self.directory.remove_account(JOE.address))
+        self.assertEqual(self.sql("SELECT * FROM account"), [])
+        self.answer(self.directory.add_domain("example.org"))
+        self.assertEqual(self.sql("SELECT name FROM domain"), [("example.net",), ("example.org",)])
+
+    def test_a_domain_with_accounts_cannot_vanish(self):
+        self.answer(self.directory.add_account(JOE))
+        work = lambda connection: connection.execute("DELETE FROM domain")  # noqa: E731
+        self.failureResultOf(self.start(self.database.run(work)), TemporaryFailure)
+
+    def test_a_row_that_cannot_be_read_is_a_temporary_failure(self):
+        self.answer(self.directory.add_account(JOE))
+        self.sql("UPDATE account SET notify_address = 'somewhere'")
+        directory = self.make(Inline())
+        for asking in (directory.account(JOE.address), directory.accounts()):
+            failure = self.failureResultOf(self.start(asking), TemporaryFailure).value
+            self.assertEqual(failure.reply, DIRECTORY_UNAVAILABLE)
+            self.assertNotIn("canary", failure.detail)
+
+    def test_a_name_that_no_row_can_hold_changes_nothing(self):
+        strange = attrs.evolve(JOE, name="\ud800")
+        self.failureResultOf(self.start(self.directory.add_account(strange)), UnicodeEncodeError)
+        self.assertEqual(self.answer(self.directory.accounts()), ())
+        self.assertFalse(self.answer(self.directory.has_domain("example.net")))
+
+    def test_nothing_secret_is_in_a_repr(self):
+        self.answer(self.directory.add_account(JOE))
+        self.answer(self.directory.account(JOE.address))
+        self.assertNotIn("canary", repr(self.directory))
+
+    def test_a_broken_file_is_a_temporary_failure_for_everything(self):
+        self.path.write_bytes(b"no database " * 500)
+        for asking in (
+            self.directory.account(JOE.address),
+            self.directory.has_domain("example.net"),
+            self.directory.accounts(),
+            self.directory.domains(),
+            self.directory.add_domain("example.net"),
+            self.directory.add_account(JOE),
+            self.directory.change_account(JOE),
+            self.directory.remove_account(JOE.address),
+        ):
+            failure = self.failureResultOf(self.start(asking), TemporaryFailure).value
+            self.assertEqual(failure.reply, DIRECTORY_UNAVAILABLE)
+
+
+class CacheTests(SqliteCase):
+    def setUp(self):
+        super().setUp()
+        self.answer(self.directory.add_account(JOE))
+        self.threads = HeldThreads()
+        self.directory = self.make(self.threads)
+
+    def asked(self, coroutine):
+        """The answer, and how often the thread was needed for it."""
+        asking, count = self.start(coroutine), 0
+        while self.threads.held:
+            count += 1
+            self.threads.release()
+        return self.successResultOf(asking), count
+
+    def test_an_account_costs_a_thread_once(self):
+        self.assertEqual(self.asked(self.directory.account(JOE.address)), (JOE, 1))
+        self.assertEqual(self.asked(self.directory.account(JOE.address)), (JOE, 0))
+
+    def test_nobody_costs_a_thread_once(self):
+        self.assertEqual(self.asked(self.directory.account(ANN.address)), (None, 1))
+        self.assertEqual(self.asked(self.directory.account(ANN.address)), (None, 0))
+
+    def test_all_domains_cost_a_thread_once(self):
+        self.assertEqual(self.asked(self.directory.has_domain("example.net")), (True, 1))
+        self.assertEqual(self.asked(self.directory.has_domain("example.net")), (True, 0))
+        self.assertEqual(self.asked(self.directory.has_domain("example.org")), (False, 0))
+
+    def test_a_change_is_in_the_cache_when_it_is_acknowledged(self):
+        changed = attrs.evolve(JOE, password_hash="$other")
+        self.asked(self.directory.account(ANN.address))
+        self.asked(self.directory.has_domain("example.net"))
+        self.asked(self.directory.change_account(changed))
+        self.asked(self.directory.add_account(ANN))
+        self.asked(self.directory.add_domain("example.org"))
+        self.assertEqual(self.asked(self.directory.account(JOE.address)), (changed, 0))
+        self.assertEqual(self.asked(self.directory.account(ANN.address)), (ANN, 0))
+        self.assertEqual(self.asked(self.directory.has_domain("example.org")), (True, 0))
+        self.asked(self.directory.remove_account(JOE.address))
+        self.assertEqual(self.asked(self.directory.account(JOE.address)), (None, 0))
+
+    def test_a_change_whose_caller_went_away_is_in_the_cache_all_the_same(self):
+        self.asked(self.directory.account(JOE.address))
+        removing = self.start(self.directory.remove_account(JOE.address))
+        removing.cancel()
+        self.failureResultOf(removing, CancelledError)
+        self.threads.release()
+        self.assertEqual(self.asked(self.directory.account(JOE.address)), (None, 0))
+
+    def test_a_read_that_began_before_a_change_does_not_bring_the_old_back(self):
+        reading = self.start(self.directory.account(JOE.address))
+        removing = self.start(self.directory.remove_account(JOE.address))
+        deliveries = [self.threads.work(), self.threads.work()]
+        for deliver in reversed(deliveries):  # the outcomes may even overtake one another
+            deliver()
+        self.assertEqual(self.successResultOf(reading), JOE)
+        self.successResultOf(removing)
+        self.assertEqual(self.asked(self.directory.account(JOE.address)), (None, 0))
+
+    def test_a_change_that_was_refused_leaves_the_cache_as_it_was(self):
+        self.asked(self.directory.account(JOE.address))
+        adding = self.start(self.directory.add_account(attrs.evolve(JOE, name="Other")))
+        self.threads.release()
+        self.failureResultOf(adding, PermanentFailure)
+        self.assertEqual(self.asked(self.directory.account(JOE.address)), (JOE, 0))
+
+    def test_after_a_change_that_failed_nothing_is_taken_for_granted(self):
+        self.asked(self.directory.account(JOE.address))
+        self.asked(self.directory.has_domain("example.net"))
+        sick = attrs.evolve(JOE, notify=NotifyPreference(port="x"))
+        changing = self.start(self.directory.change_account(sick))
+        self.threads.release()
+        self.failureResultOf(changing, TemporaryFailure)
+        self.assertEqual(self.asked(self.directory.account(JOE.address)), (JOE, 1))
+        self.assertEqual(self.asked(self.directory.has_domain("example.net")), (True, 1))
+
+    def test_what_is_in_the_cache_is_answered_while_the_file_is_sick(self):
+        self.asked(self.directory.account(JOE.address))
+        self.database._close()
+        self.assertEqual(self.asked(self.directory.account(JOE.address)), (JOE, 0))
+        asking = self.start(self.directory.account(ANN.address))
+        self.threads.release()
+        self.failureResultOf(asking, TemporaryFailure)
