@@ -1,0 +1,151 @@
+"""notify.db: how seldom it is written, and what comes back after a restart."""
+
+import sqlite3
+from ipaddress import ip_address
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from mailsuite.directory.sqlite.database import Database
+from mailsuite.directory.sqlite.sightings import REWRITE_AFTER, SCHEMA, SqliteSightings
+from mailsuite.model.address import Address
+from mailsuite.model.failure import TemporaryFailure
+from tests.concurrent.held import HeldThreads
+from tests.directory.folders import FolderCase
+
+JOE = Address("joe", "example.net")
+PEERS = [ip_address(f"192.0.2.{number}") for number in range(1, 6)]
+HOME, WORK = PEERS[:2]
+NOON = 1_700_000_000.0
+
+
+class SqliteSightingsTests(FolderCase, SynchronousTestCase):
+    def setUp(self):
+        self.path = self.folder / "notify.db"
+        self.restart()
+
+    def restart(self):
+        self.threads = HeldThreads()
+        self.database = Database(self.path, SCHEMA, self.threads)
+        self.addCleanup(self.database._close)
+        self.sightings = SqliteSightings(self.database)
+
+    def asked(self, coroutine):
+        """The answer, and how often the thread was needed for it."""
+        asking, count = Deferred.fromCoroutine(coroutine), 0
+        while self.threads.held:
+            count += 1
+            self.threads.release()
+        return self.successResultOf(asking), count
+
+    def record(self, peer, at):
+        return self.asked(self.sightings.record(JOE, peer, at))[1]
+
+    def last(self, since=0.0):
+        return self.asked(self.sightings.last(JOE, since))[0]
+
+    def rows(self):
+        connection = sqlite3.connect(self.path)
+        self.addCleanup(connection.close)
+        return connection.execute("SELECT peer, at FROM sighting ORDER BY number DESC").fetchall()
+
+    def test_polls_from_one_address_cost_one_write_in_ten_minutes(self):
+        self.assertEqual(self.record(HOME, NOON), 2)  # read what was known, write
+        for at in (NOON, NOON + 60, NOON + REWRITE_AFTER - 1):
+            self.assertEqual(self.record(HOME, at), 0)
+        self.assertEqual(self.rows(), [(str(HOME), NOON)])
+        self.assertEqual(self.last(NOON + REWRITE_AFTER - 1), HOME)
+        self.assertEqual(self.record(HOME, NOON + REWRITE_AFTER), 1)
+        self.assertEqual(self.rows(), [(str(HOME), NOON + REWRITE_AFTER)])
+        self.assertEqual(self.record(HOME, NOON + REWRITE_AFTER + 1), 0)
+
+    def test_another_address_is_written_at_once(self):
+        self.record(HOME, NOON)
+        self.assertEqual(self.record(WORK, NOON + 1), 1)
+        self.assertEqual(self.record(WORK, NOON + 2), 0)
+        self.assertEqual(self.record(HOME, NOON + 3), 1)
+        self.assertEqual(self.rows(), [(str(HOME), NOON + 3), (str(WORK), NOON + 1)])
+
+    def test_a_clock_that_was_set_back_is_written(self):
+        self.record(HOME, NOON)
+        self.assertEqual(self.record(HOME, NOON - 3600), 1)
+        self.assertEqual(self.rows(), [(str(HOME), NOON - 3600)])
+
+    def test_the_newest_three_are_kept(self):
+        for number, peer in enumerate(PEERS):
+            self.record(peer, NOON + number)
+        self.assertEqual([peer for peer, _ in self.rows()], list(map(str, reversed(PEERS[2:]))))
+
+    def test_one_account_s_addresses_push_out_nobody_else_s(self):
+        self.asked(self.sightings.record(Address("ann", "example.net"), WORK, NOON))
+        for number, peer in enumerate(PEERS):
+            self.record(peer, NOON + number)
+        self.restart()
+        self.assertEqual(self.asked(self.sightings.last(Address("ann", "example.net"), NOON)), (WORK, 1))
+
+    def test_it_is_remembered_over_a_restart(self):
+        self.record(HOME, NOON)
+        self.record(WORK, NOON - 100)
+        self.restart()
+        self.assertEqual(self.last(NOON), HOME)
+        self.assertEqual(self.last(NOON - 100), WORK)
+        self.assertEqual(self.record(WORK, NOON - 50), 0)
+        self.assertEqual(self.record(WORK, NOON - 100 + REWRITE_AFTER), 1)
+
+    def test_asking_again_costs_no_thread(self):
+        self.assertEqual(self.asked(self.sightings.last(JOE, 0.0)), (None, 1))
+        self.assertEqual(self.asked(self.sightings.last(JOE, 0.0)), (None, 0))
+        self.record(HOME, NOON)
+        self.assertEqual(self.asked(self.sightings.last(JOE, 0.0)), (HOME, 0))
+        self.assertEqual(self.asked(self.sightings.last(JOE, NOON + 1)), (None, 0))
+
+    def test_a_sighting_counts_while_it_is_being_written(self):
+        self.last()
+        recording = Deferred.fromCoroutine(self.sightings.record(JOE, HOME, NOON))
+        asking = Deferred.fromCoroutine(self.sightings.last(JOE, NOON))
+        self.assertEqual(self.successResultOf(asking), HOME)
+        again = Deferred.fromCoroutine(self.sightings.record(JOE, HOME, NOON + 1))
+        self.successResultOf(again)
+        self.assertNoResult(recording)
+        self.threads.release()
+        self.successResultOf(recording)
+
+    def test_two_sessions_at_once_after_a_restart_are_both_seen(self):
+        first = Deferred.fromCoroutine(self.sightings.record(JOE, HOME, NOON))
+        second = Deferred.fromCoroutine(self.sightings.record(JOE, WORK, NOON + 1))
+        while self.threads.held:
+            self.threads.release()
+        self.successResultOf(first)
+        self.successResultOf(second)
+        self.assertEqual(self.last(), WORK)
+        self.assertEqual(self.rows(), [(str(WORK), NOON + 1), (str(HOME), NOON)])
+
+    def test_a_write_that_failed_is_tried_again_and_counts_meanwhile(self):
+        self.last()
+        good, self.database.path = self.database.path, self.folder / "missing" / "notify.db"
+        self.database._drop()
+        recording = Deferred.fromCoroutine(self.sightings.record(JOE, HOME, NOON))
+        self.threads.release()
+        self.failureResultOf(recording, TemporaryFailure)
+        self.assertEqual(self.last(), HOME)
+        self.database.path = good
+        self.assertEqual(self.record(HOME, NOON + 1), 1)
+        self.assertEqual(self.rows(), [(str(HOME), NOON + 1)])
+
+    def test_a_session_that_goes_away_loses_nothing(self):
+        self.last()
+        recording = Deferred.fromCoroutine(self.sightings.record(JOE, HOME, NOON))
+        recording.cancel()
+        self.failureResultOf(recording, CancelledError)
+        self.threads.release()
+        self.assertEqual(self.rows(), [(str(HOME), NOON)])
+
+    def test_a_row_that_cannot_be_read_is_a_temporary_failure(self):
+        self.record(HOME, NOON)
+        with sqlite3.connect(self.path) as connection:
+            connection.execute("UPDATE sighting SET peer = 'somewhere'")
+        connection.close()
+        self.restart()
+        asking = Deferred.fromCoroutine(self.sightings.last(JOE, 0.0))
+        self.threads.release()
+        self.failureResultOf(asking, TemporaryFailure)
