@@ -24,12 +24,11 @@ async def to_its_end(work: Coroutine[Any, Any, T], tasks: Tasks) -> T:
         try:
             result = await work
         except Exception:
-            if outcome.called:
+            if outcome.called:  # cancelled: nobody waits
                 raise
             outcome.errback(Failure())
         else:
-            if not outcome.called:
-                outcome.callback(result)
+            outcome.callback(result)  # a cancelled Deferred lets this pass
 
     tasks.start(run())
     return await outcome

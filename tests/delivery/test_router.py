@@ -56,6 +56,10 @@ class RouterTests(SynchronousTestCase):
             self.assertEqual(self.route("joe", domain), REMOTE)
             self.assertEqual(self.route("postmaster", domain), REMOTE)
 
+    def test_address_literals_are_remote_even_where_the_directory_holds_one(self) -> None:
+        self.add(Address("joe", "[127.0.0.1]"))
+        self.assertEqual(self.route("joe", "[127.0.0.1]"), REMOTE)
+
     def test_roles_without_an_account_go_to_the_admin(self) -> None:
         self.assertEqual(self.route("Postmaster", "example.org"), local(JOE))
         self.assertEqual(self.route("abuse", "example.com"), local(JOE))

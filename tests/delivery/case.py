@@ -1,0 +1,164 @@
+"""The world of the tests of a reception: a watched store, a recording bus, a log in a list, a clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from ipaddress import ip_address
+from typing import Any, TypeVar
+
+import attrs
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from mailsuite.delivery.reception import Reception, Services
+from mailsuite.delivery.router import Router
+from mailsuite.directory.memory import MemoryDirectory
+from mailsuite.interfaces import IEventBus
+from mailsuite.model import reply as replies
+from mailsuite.model.account import Account
+from mailsuite.model.address import Address
+from mailsuite.model.envelope import BodyType
+from mailsuite.model.events import MessageStored
+from mailsuite.model.facts import ConnectionFacts
+from mailsuite.model.failure import TemporaryFailure
+from mailsuite.model.reply import Reply
+from mailsuite.observe.log import Log
+from mailsuite.policy.chain import Chain
+from mailsuite.policy.recipients import Recipients
+from mailsuite.policy.relaying import Relaying
+from mailsuite.policy.sender import Sender
+from mailsuite.wire.sasl import PasswordClaim
+from mailsuite.wire.smtp.events import BodyEnd, Mail, Recipient
+from tests.delivery.watched import WatchedStore
+
+T = TypeVar("T")
+JOE = Address("joe", "example.net")
+ANN = Address("ann", "example.net")
+EVE = Address("eve", "example.org")
+CLAIM = PasswordClaim("PLAIN", "", "joe@example.net", "secret")
+FULL = TemporaryFailure(replies.DISK_FULL, "no space on /var")
+BODY = b"Subject: hello\r\n\r\nWorld.\r\n"
+DEFECT = Reply(550, "5.6.0", ("A defect of the body",))
+
+
+@implementer(IEventBus)
+class Recorder:
+    """A bus that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.events: list[MessageStored] = []
+        self.broken: Exception | None = None
+
+    def publish(self, event: MessageStored) -> None:
+        if self.broken is not None:
+            raise self.broken
+        self.events.append(event)
+
+    def subscribe(self, subscriber: Callable[[MessageStored], None]) -> Callable[[], None]:
+        raise AssertionError("nobody subscribes here")
+
+
+class Logins:
+    """A login facade that answers, raises or waits as a test says."""
+
+    def __init__(self) -> None:
+        self.outcome: Any = JOE
+        self.asked: list[tuple[PasswordClaim, ConnectionFacts]] = []
+
+    async def __call__(self, claim: PasswordClaim, facts: ConnectionFacts) -> Address:
+        self.asked.append((claim, facts))
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        if isinstance(self.outcome, Deferred):
+            await self.outcome
+        account: Address = self.outcome
+        return account
+
+
+class Case(SynchronousTestCase):
+    """A reception with a memory of all that it does."""
+
+    service = "smtp"
+
+    def setUp(self) -> None:
+        self.store = WatchedStore()
+        self.directory = MemoryDirectory([Account(JOE), Account(ANN)])
+        self.bus = Recorder()
+        self.logins = Logins()
+        self.clock = Clock()
+        self.clock.advance(1_700_000_000)
+        self.lines: list[str] = []
+        log = Log(lambda line, urgent: self.lines.append(line))
+        ids = iter(f"id{number}" for number in range(1, 100))
+        self.services = Services(
+            hostname="mail.example.net",
+            store=self.store,
+            router=Router(self.directory, "mail.example.net", JOE),
+            policy=Chain((Relaying(), Recipients(), Sender()), log),
+            bus=self.bus,
+            login=self.logins,
+            seconds=self.clock.seconds,
+            log=log,
+            new_id=lambda: next(ids),
+        )
+        facts = ConnectionFacts("s77", "mx", self.service, ip_address("192.0.2.1"), 4321)
+        self.reception = self.services.receive(facts, log.bind(session=facts.session, peer=facts.peer))
+        self.reception.hello("client.example.org", True)
+
+    def replaced(self, **changes: Any) -> Reception:
+        """The session again, with other services."""
+        self.services = attrs.evolve(self.services, **changes)
+        facts = self.reception.facts
+        log = self.services.log.bind(session=facts.session, peer=facts.peer)
+        self.reception = self.services.receive(facts, log)
+        return self.reception
+
+    def now(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        return self.successResultOf(Deferred.fromCoroutine(coroutine))
+
+    def mail(self, sender: Address | None = EVE) -> Reply:
+        return self.now(self.reception.mail(Mail(sender, BodyType.SEVEN_BIT, None)))
+
+    def recipient(self, address: Address) -> Reply:
+        return self.now(self.reception.recipient(Recipient(address)))
+
+    def envelope(self, *recipients: Address, sender: Address | None = EVE) -> None:
+        self.assertEqual(self.mail(sender), replies.SENDER_OK)
+        for recipient in recipients or (JOE,):
+            self.assertEqual(self.recipient(recipient), replies.RECIPIENT_OK)
+
+    def data(self, *recipients: Address) -> None:
+        """An envelope, and a body up to before its end."""
+        self.envelope(*recipients)
+        self.assertEqual(self.now(self.reception.start_data()), replies.START_MAIL_INPUT)
+        self.reception.take(BODY[:5])
+        self.reception.take(BODY[5:])
+
+    def ending(self, defect: Reply | None = None) -> Deferred[Reply]:
+        return Deferred.fromCoroutine(self.reception.end(BodyEnd(len(BODY), defect, False)))
+
+    def end(self, defect: Reply | None = None) -> Reply:
+        return self.successResultOf(self.ending(defect))
+
+    def contents(self, account: Address = JOE) -> tuple[bytes, ...]:
+        return self.store.memory.contents(account)
+
+    def logged(self, event: str) -> list[str]:
+        return [line for line in self.lines if f" {event} " in line]
+
+    def assert_nothing_open(self) -> None:
+        self.assertEqual(self.store.open, 0)
+        self.assertEqual(len(self.services.commits), 0)
+
+    def assert_nothing_happened(self) -> None:
+        self.assert_nothing_open()
+        self.assertEqual(self.contents(JOE) + self.contents(ANN), ())
+        self.assertEqual(self.bus.events, [])
+        self.assertEqual(self.logged("smtp.accepted"), [])
+
+    def assert_one_traceback(self, *parts: str) -> None:
+        (line,) = [line for line in self.lines if "traceback=" in line]
+        for part in ("smtp.failed", "session=s77", *parts):
+            self.assertIn(part, line)
