@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TypeVar
 
 import attrs
 from zope.interface import implementer
@@ -19,6 +21,11 @@ from mailsuite.store.maildir.descriptor import Descriptor, run_owned
 from mailsuite.store.maildir.files import Files, temporary_failure
 from mailsuite.store.maildir.names import unique_part
 from mailsuite.store.maildir.scan import NotRegular, locate
+
+T = TypeVar("T")
+
+MAX_TRIES = 4
+"""How often we follow a file that is renamed between our look and our use of it."""
 
 
 @implementer(IMaildrop)
@@ -61,15 +68,7 @@ class Maildrop:
 
     def _open(self, ref: MessageRef) -> FileBody:
         with self._lock.borrowed():
-            try:
-                return open_body(self._path(ref), ref, self._threads)
-            except FileNotFoundError:
-                if not self._look_again(ref):
-                    raise MessageGone(ref.key) from None
-            try:
-                return open_body(self._path(ref), ref, self._threads)
-            except FileNotFoundError:
-                raise MessageGone(ref.key) from None
+            return self._at_its_place(ref, lambda path: open_body(path, ref, self._threads))
 
     def _expunge(self, refs: Sequence[MessageRef]) -> list[OSError]:
         failed: list[OSError] = []
@@ -77,37 +76,33 @@ class Maildrop:
         with self._lock.borrowed():
             for ref in refs:
                 try:
-                    path = self._remove(ref)
+                    touched.add(self._remove(ref))
                 except OSError as error:
                     failed.append(error)
-                else:
-                    if path:
-                        touched.add(os.path.dirname(path))
-            for directory in sorted(touched):
+            for directory in sorted(touched - {""}):
                 self._files.sync_directory(directory)
         return failed
 
     def _remove(self, ref: MessageRef) -> str:
-        """Unlink the message; the path it had, or "" where it is gone already."""
-        for _ in range(2):
-            path = self._path(ref)
+        """Unlink the message; the directory it was in, or "" where it is gone already."""
+        try:
+            return self._at_its_place(ref, self._unlink)
+        except MessageGone:
+            return ""
+
+    def _unlink(self, path: str) -> str:
+        self._files.unlink(path)
+        return os.path.dirname(path)
+
+    def _at_its_place(self, ref: MessageRef, act: Callable[[str], T]) -> T:
+        """Call *act* with the path of the message, looking for it again where it has been renamed."""
+        unique = unique_part(os.path.basename(ref.key))
+        for _ in range(MAX_TRIES):
+            path = os.path.join(self._maildir, self._moved.get(unique, ref.key))
             try:
-                self._files.unlink(path)
+                return act(path)
             except FileNotFoundError:
-                if not self._look_again(ref):
-                    return ""
-            else:
-                return path
-        return ""
-
-    def _path(self, ref: MessageRef) -> str:
-        return os.path.join(self._maildir, self._moved.get(_unique(ref), ref.key))
-
-    def _look_again(self, ref: MessageRef) -> bool:
-        """Find out where the messages are now; whether *ref* is among them."""
-        self._moved = locate(self._maildir)
-        return _unique(ref) in self._moved
-
-
-def _unique(ref: MessageRef) -> str:
-    return unique_part(os.path.basename(ref.key))
+                self._moved = locate(self._maildir)
+                if unique not in self._moved:
+                    raise MessageGone(ref.key) from None
+        raise OSError(errno.EBUSY, "renamed again and again", path)

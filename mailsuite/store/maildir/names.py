@@ -25,7 +25,7 @@ MAX_HOST_CHARACTERS = 24
 
 _UNIQUE = re.compile(r"[^,:]*")
 _SECONDS = re.compile(r"[0-9]{1,15}\.")
-_FIELD = re.compile(r",([A-Z])=([0-9]{1,15})(?=[,:]|$)")
+_FIELD = re.compile(r",([A-Z])=([0-9]{1,15})(?=[,:]|\Z)")
 _USUAL = re.compile(
     r"([0-9]{10}\.[!-+\--9;-~]{1,59}),S=[0-9]{1,15},W=([0-9]{1,15})(?:,D=([01]))?(?::.*)?", re.DOTALL
 )
