@@ -1,0 +1,92 @@
+"""The ``mailsuite`` command: nouns, then verbs. A command's module is imported when it is called."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import Final
+
+import attrs
+import click
+
+from mailsuite import __version__
+from mailsuite.cli.context import Context
+
+
+@attrs.frozen
+class Place:
+    """Where a command is defined, and the line of the overview."""
+
+    module: str
+    attribute: str
+    summary: str
+    hidden: bool = False
+
+
+COMMANDS: Final = {
+    "serve": Place("serve", "serve", "Run the suite in the foreground."),
+    "status": Place("status", "status", "One screen: is it well?"),
+    "reload": Place("reload", "reload", "Check the configuration, then apply what changed."),
+    "account": Place("accounts", "account_group", "Make, show, change and remove accounts."),
+    "domain": Place("domains", "domain_group", "The domains whose mail is ours."),
+    "config": Place("config", "config_group", "Check, show and explain the configuration."),
+    "notify": Place("notify", "notify_group", "New-mail notification, by hand."),
+    "send": Place("send", "send", "Send a message: speak SMTP by hand."),
+    "fetch": Place("fetch", "fetch", "List and fetch messages: speak POP3 by hand."),
+    "password-hash": Place("password", "password_hash", "Print the hash of a password for mailsuite.toml."),
+    "demo": Place("demo", "demo", "What ./run does.", hidden=True),
+}
+
+
+class LazyCommand(click.Command):
+    """Stands for a command in the overview until it is called."""
+
+    def __init__(self, name: str, place: Place) -> None:
+        super().__init__(name, short_help=place.summary, hidden=place.hidden)
+        self._place = place
+
+    def load(self) -> click.Command:
+        command: click.Command = getattr(
+            import_module(f"mailsuite.cli.{self._place.module}"), self._place.attribute
+        )
+        return command
+
+
+class LazyGroup(click.Group):
+    """A group whose overview imports none of its commands."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command.load() if isinstance(command, LazyCommand) else command, rest
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order of the table: what is run first stands first."""
+        return list(self.commands)
+
+
+@click.group(
+    cls=LazyGroup,
+    commands={name: LazyCommand(name, place) for name, place in COMMANDS.items()},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+@click.option(
+    "--config",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="The configuration; else MAILSUITE_CONFIG, else /etc/mailsuite/mailsuite.toml if it is there.",
+)
+@click.version_option(__version__, message="mailsuite %(version)s")
+@click.pass_context
+def cli(click_context: click.Context, config: Path | None) -> None:
+    """A mail server: SMTP takes mail in, POP3 hands it over, NotifyMail tells that it is there.
+
+    Exit status: 0 done, 1 failed, 2 wrong usage, 3 server not reachable, 4 a check found problems.
+    """
+    click_context.obj = Context(config)
+
+
+def main() -> None:
+    """The console script."""
+    cli(prog_name="mailsuite")

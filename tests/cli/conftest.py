@@ -1,0 +1,61 @@
+"""What the tests of the command line share: a configuration, a control socket, and a way to run commands."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from mailsuite.cli.main import cli
+from tests.cli.control_double import ControlDouble, Conversation, UnixServer
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A directory whose name is short enough for a Unix socket in it."""
+    with tempfile.TemporaryDirectory(prefix="ms-") as name:
+        yield Path(name)
+
+
+@pytest.fixture
+def config(place: Path) -> Path:
+    file = place / "mailsuite.toml"
+    file.write_text(f'[server]\nname = "mail.example.test"\nstate = "{place}/state"\n', "utf-8")
+    return file
+
+
+@pytest.fixture
+def control(place: Path) -> Iterator[ControlDouble]:
+    """The double, listening where the configuration says."""
+    path = place / "state" / "control.sock"
+    path.parent.mkdir()
+    double = ControlDouble(path)
+    handler = type("Bound", (Conversation,), {"double": double})
+    with UnixServer(str(path), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield double
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(config: Path) -> Run:
+    """Run ``mailsuite`` with the configuration of the test; an exception that escapes fails the test."""
+
+    def call(*arguments: str, input: str | bytes | None = None) -> Result:
+        result = CliRunner().invoke(cli, ["--config", str(config), *arguments], input=input)
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result
+
+    return call

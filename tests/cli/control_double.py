@@ -1,0 +1,160 @@
+"""A control socket to talk to: a real HTTP server on a Unix socket, over a registry in memory."""
+
+from __future__ import annotations
+
+import json
+import socketserver
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import attrs
+
+from mailsuite.accounts.passwords import Passwords
+from mailsuite.accounts.registry import Registry, RegistryError
+from mailsuite.concurrent.threads import Inline
+from mailsuite.directory.layered import LayeredDirectory
+from mailsuite.directory.memory import MemoryDirectory
+from mailsuite.model.account import Account, Origin
+from mailsuite.model.address import Address
+
+Answer = tuple[int, Any]
+
+STATUS = {
+    "version": "0.1",
+    "name": "mail.example.test",
+    "pid": 4711,
+    "since": 1_000_000.0,
+    "now": 1_000_000.0 + 12 * 86400 + 4 * 3600 + 59,
+    "config": {"path": "/etc/mailsuite/mailsuite.toml", "read_at": 1_000_060.0},
+    "services": [
+        {
+            "service": "smtp",
+            "state": "running",
+            "listeners": [
+                {"name": "mx", "addresses": ["*:25"], "tls": "starttls"},
+                {"name": "shut", "addresses": [], "tls": "off"},
+            ],
+            "sessions": 7,
+            "limit": 1000,
+            "counters": {"accepted": 1204, "refused": 31},
+        },
+        {
+            "service": "pop3",
+            "state": "draining",
+            "listeners": [
+                {"name": "pop3s", "addresses": ["*:995"], "tls": "implicit"},
+                {"name": "pop3", "addresses": ["192.0.2.10:110"], "tls": "starttls"},
+            ],
+            "sessions": 41,
+            "limit": 0,
+            "counters": {},
+        },
+    ],
+    "notifier": {"sent": 1102, "not_listening": 4},
+    "accounts": 3210,
+    "warnings": ["the certificate ends in 3 days\x1b[2J"],
+}
+
+
+@attrs.frozen
+class PlainHasher:
+    """Quick, and shows what was hashed."""
+
+    def hash(self, password: bytes) -> str:
+        return f"hash of {password.decode()}"
+
+    def verify(self, hash: str, password: bytes) -> bool:
+        return hash == self.hash(password)
+
+
+def memory_registry() -> Registry:
+    file = MemoryDirectory([Account(Address("filed", "file.test"), "Filed")], origin=Origin.FILE)
+    return Registry(LayeredDirectory(file, MemoryDirectory()), Passwords(Inline(), hasher=PlainHasher()))
+
+
+def _now(coroutine: Any) -> Any:
+    try:
+        coroutine.send(None)
+    except StopIteration as finished:
+        return finished.value
+    raise AssertionError("it waited")
+
+
+@attrs.define
+class ControlDouble:
+    """Answers as the control API does. ``answers`` overrides what one request gets."""
+
+    path: Path
+    registry: Registry = attrs.field(factory=memory_registry)
+    requests: list[tuple[str, str, Any]] = attrs.field(factory=list)
+    answers: dict[str, Answer] = attrs.field(factory=dict)
+
+    def answer(self, method: str, path: str, body: Any) -> Answer:
+        self.requests.append((method, path, body))
+        if f"{method} {path}" in self.answers:
+            return self.answers[f"{method} {path}"]
+        try:
+            return self._done(method, [unquote(part) for part in path.split("/")[2:]], body)
+        except RegistryError as error:
+            status = {"bad-request": 400, "read-only": 403, "not-found": 404, "exists": 409}[error.kind]
+            return status, {"error": error.text}
+
+    def _done(self, method: str, parts: list[str], body: Any) -> Answer:
+        registry = self.registry
+        match method, parts:
+            case "GET", ["status"]:
+                return 200, STATUS
+            case "GET", ["accounts"]:
+                return 200, {"accounts": _now(registry.accounts())}
+            case "POST", ["accounts"]:
+                wanted = (body["address"], body["name"], body["password"], body["notifymail"])
+                account, generated = _now(registry.add_account(*wanted))
+                return 201, {"account": account, "generated": generated}
+            case "GET", ["accounts", address]:
+                return 200, {"account": _now(registry.account(address))}
+            case "PATCH", ["accounts", address]:
+                changed = _now(registry.change_account(address, body["name"], body["notifymail"]))
+                return 200, {"account": changed}
+            case "DELETE", ["accounts", address]:
+                _now(registry.remove_account(address))
+                return 200, {}
+            case "PUT", ["accounts", address, "password"]:
+                account, generated = _now(registry.set_password(address, body["password"]))
+                return 200, {"account": account, "generated": generated}
+            case "GET", ["domains"]:
+                return 200, {"domains": _now(registry.domains())}
+            case "POST", ["domains"]:
+                return 201, {"domain": _now(registry.add_domain(body["name"]))}
+        return 404, {"error": "there is no such thing"}
+
+
+class Conversation(BaseHTTPRequestHandler):
+    """One request to the double."""
+
+    double: ControlDouble
+
+    def _serve(self) -> None:
+        length = int(self.headers.get("content-length", 0))
+        body = json.loads(self.rfile.read(length)) if length else None
+        status, document = self.double.answer(self.command, self.path, body)
+        octets = document if isinstance(document, bytes) else json.dumps(document).encode()
+        self.send_response(status)
+        self.send_header("content-length", str(len(octets)))
+        self.end_headers()
+        self.wfile.write(octets)
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve
+
+    def log_message(self, *arguments: object) -> None:
+        """Nothing: the tests look at the requests themselves."""
+
+    def address_string(self) -> str:
+        return "local"
+
+
+class UnixServer(socketserver.ThreadingUnixStreamServer):
+    """One thread for each connection."""
+
+    daemon_threads = True
