@@ -1,0 +1,77 @@
+"""``mailsuite reload``: the running server checks its configuration, then applies what changed."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import click
+
+from mailsuite.cli.context import Context, ProblemsFound
+from mailsuite.cli.control import Document, Refused, resource
+from mailsuite.cli.options import json_option, quiet_option
+from mailsuite.cli.terminal import clean, count_text, print_json
+
+HTTP_PROBLEMS: Final = 422
+_APPLIED: Final = {
+    "now": "applied",
+    "new sessions": "applied; sessions that were open before stay as they are",
+    "restart": "takes effect at the next start",
+}
+
+
+@click.command("reload")
+@json_option
+@quiet_option
+@click.pass_obj
+def reload(context: Context, as_json: bool, quiet: bool) -> None:
+    """Let the running server read its configuration again. No session is closed.
+
+    Exit status 4: the configuration has errors, and the server keeps its settings.
+    """
+    try:
+        document = context.control.post(resource("reload"), {})
+    except Refused as refused:
+        if refused.status == HTTP_PROBLEMS:
+            raise _problems(refused.document, as_json) from refused
+        raise
+    if as_json:
+        print_json(document)
+    elif not quiet:
+        _print(document)
+
+
+def _problems(document: Document, as_json: bool) -> ProblemsFound:
+    if as_json:
+        print_json(document)
+    problems = [clean(str(problem)) for problem in document.get("problems", ())]
+    end = f"{count_text(len(problems), 'problem')}. The running server keeps its settings."
+    return ProblemsFound("\n".join((*problems, end)))
+
+
+def _print(document: Document) -> None:
+    changed, opened, closed = document["changed"], document["opened"], document["closed"]
+    if not (changed or opened or closed):
+        click.echo("checked, nothing changed.")
+        return
+    click.echo(f"checked, {count_text(len(changed), 'setting')} changed{':' if changed else '.'}")
+    rows = [(clean(one["key"]), f"{_text(one['old'])} -> {_text(one['new'])}", one) for one in changed]
+    key_width = max((len(key) for key, _, _ in rows), default=0)
+    change_width = max((len(change) for _, change, _ in rows), default=0)
+    for key, change, one in rows:
+        applied = _APPLIED.get(one["applied"], clean(str(one["applied"])))
+        click.echo(f"  {key:<{key_width}}   {change:<{change_width}}   {applied}")
+    for word, listeners in (("opened", opened), ("closed", closed)):
+        for listener in listeners:
+            click.echo(f"  {word} {_text(listener)}")
+    click.echo("No session was closed.")
+
+
+def _text(value: Any) -> str:
+    """A setting as a person writes it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_text, value)) + "]"
+    if value is None or value == "":
+        return '""'
+    return clean(str(value))

@@ -1,0 +1,93 @@
+"""``mailsuite status``: one screen that says whether it is well."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any, Final
+
+import click
+
+from mailsuite.cli.context import Context
+from mailsuite.cli.control import Document, resource
+from mailsuite.cli.options import json_option, quiet_option
+from mailsuite.cli.terminal import clean, print_json, print_table
+
+_COLUMNS: Final = ("SERVICE", "STATUS", "LISTENS ON", "SESSIONS", "SINCE THE START")
+_UNITS: Final = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+
+
+@click.command("status")
+@json_option
+@quiet_option
+@click.pass_obj
+def status(context: Context, as_json: bool, quiet: bool) -> None:
+    """One screen: what runs, since when, who is there, what is wrong.
+
+    Exit status 0: it runs; 3: it does not.
+    """
+    document = context.control.get(resource("status"))
+    if as_json:
+        print_json(document)
+    elif not quiet:
+        _print(document)
+
+
+def _print(document: Document) -> None:
+    up = duration_text(document["now"] - document["since"])
+    name = clean(document["name"])
+    click.echo(
+        f"mailsuite {clean(document['version'])} on {name}     up {up}     {_config_text(document['config'])}"
+    )
+    print_table(_COLUMNS, _rows(document))
+    click.echo(f"accounts     {_number(document['accounts'])}")
+    for warning in document["warnings"]:
+        click.echo(f"warning      {clean(str(warning))}")
+
+
+def _config_text(config: Document) -> str:
+    if config["path"] is None:
+        return "config: none, all is as built in"
+    read = time.strftime("%Y-%m-%d %H:%M", time.localtime(config["read_at"]))
+    return f"config {clean(str(config['path']))} (read {read})"
+
+
+def _rows(document: Document) -> Iterator[tuple[str, ...]]:
+    for service in document["services"]:
+        where = "  ".join(
+            "  ".join(listener["addresses"]) for listener in service["listeners"] if listener["addresses"]
+        )
+        yield (
+            service["service"],
+            service["state"],
+            where or "-",
+            _sessions_text(service),
+            counters_text(service["counters"]),
+        )
+    yield "notifier", "running", "-", "-", counters_text(document["notifier"])
+
+
+def _sessions_text(service: Document) -> str:
+    sessions = _number(service["sessions"])
+    return f"{sessions} of {_number(service['limit'])}" if service["limit"] else sessions
+
+
+def counters_text(counters: Document) -> str:
+    """``1 204 accepted, 31 refused``; ``-`` where there is nothing to tell."""
+    return ", ".join(f"{_number(value)} {name.replace('_', ' ')}" for name, value in counters.items()) or "-"
+
+
+def _number(value: Any) -> str:
+    """``9 880``: groups of three, as everywhere on this screen."""
+    return f"{value:,}".replace(",", " ")
+
+
+def duration_text(seconds: float) -> str:
+    """``12 d 4 h``: the two largest units."""
+    rest = max(0, int(seconds))
+    parts: list[str] = []
+    for unit, size in _UNITS:
+        number, rest = divmod(rest, size)
+        if number or parts:
+            parts.append(f"{number} {unit}")
+    return " ".join(parts[:2]) or "0 s"
