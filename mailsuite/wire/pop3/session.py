@@ -368,7 +368,7 @@ class ServerSession:
             self._end(Disconnected("drained"), say.SHUTTING_DOWN)
 
     def _end(self, event: Disconnected | Violation, response: Response | None = None) -> None:
-        """The session is over. An event that nobody has taken yet, a Quit even, does not happen."""
+        """The session is over; whatever was under way does not happen."""
         if response is not None:
             self._say(response)
         self._closing = True

@@ -114,3 +114,25 @@ class World:
                 break
             self.sent += self.session.body_chunk(message[start : start + self.chunk])
         self.sent += self.session.retrieval_ended()
+
+
+def plain_retrieval(line: bytes = b"RETR 1\r\n", dot_lines: bool = False) -> ServerSession:
+    session = ServerSession(CLEAR)
+    session.receive(b"USER joe\r\nPASS x\r\n" + line + b"NOOP\r\n")
+    session.next_event()
+    session.logged_in_as((MessageRef("u", 10, "k", dot_lines),))
+    session.next_event()
+    session.retrieval_started(10)
+    return session
+
+
+def many(count: int) -> tuple[MessageRef, ...]:
+    return tuple(MessageRef(f"uid{number}", 7, str(number)) for number in range(1, count + 1))
+
+
+def logged_in_with(messages: tuple[MessageRef, ...]) -> World:
+    world = World(answers=False)
+    world.say(b"USER joe\r\nPASS x\r\n")
+    world.session.logged_in_as(messages)
+    world.take()
+    return world
