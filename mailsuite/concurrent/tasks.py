@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
 from typing import Any
 
 import attrs
-from twisted.internet.defer import CancelledError, Deferred, DeferredList
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
 
@@ -18,32 +18,79 @@ class Tasks:
     """
 
     failed: Callable[[Failure], None]
-    _running: set[Deferred[Any]] = attrs.field(factory=set, init=False)
+    _running: set[_Task] = attrs.field(factory=set, init=False)
 
     def start(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         """Run *coroutine* until it first waits, and keep it until it ends."""
-        running: Deferred[Any] = Deferred.fromCoroutine(coroutine)
-        if running.called and not running.paused and not isinstance(running.result, Failure):
-            return  # the usual case: it never had to wait
-        self._running.add(running)
-        running.addBoth(self._ended, running)
+        task = _Task(coroutine)
+        self._running.add(task)
+        task.ended = Deferred.fromCoroutine(task)
+        task.ended.addBoth(self._ended, task)
 
-    def _ended(self, result: Any, running: Deferred[Any]) -> None:
-        self._running.discard(running)
+    def _ended(self, result: Any, task: _Task) -> None:
+        self._running.discard(task)
         if isinstance(result, Failure) and not result.check(CancelledError):
             self.failed(result)
 
     def cancel(self) -> None:
-        """Cancel whatever runs; what it was doing is told by CancelledError."""
-        for running in list(self._running):
-            running.cancel()
+        """Cancel whatever runs; what it was doing is told by CancelledError.
+
+        The one that calls this itself, perhaps by closing its own connection, hears it where it waits next.
+        """
+        for task in list(self._running):
+            task.cancel()
 
     async def finished(self) -> None:
-        """Wait until all that runs now has ended, one way or the other."""
-        await DeferredList([_witness(running) for running in self._running])
+        """Wait until all that runs now has ended, one way or the other. Not for one of them to call."""
+        for task in list(self._running):
+            if task.ended is not None:
+                await _witness(task.ended)
 
     def __len__(self) -> int:
         return len(self._running)
+
+
+@attrs.define(eq=False)
+class _Task(Coroutine[Any, Any, Any]):
+    """A coroutine that can be cancelled also while it executes.
+
+    Deferred.cancel() reaches a coroutine only where it waits; one that executes would never hear of it.
+    """
+
+    coroutine: Coroutine[Any, Any, Any]
+    ended: Deferred[Any] | None = None
+    _executing: bool = False
+    _doomed: bool = False
+
+    def cancel(self) -> None:
+        if self._executing or self.ended is None:
+            self._doomed = True
+        else:
+            self.ended.cancel()
+
+    def send(self, value: Any) -> Any:
+        return self._step(self.coroutine.send, value)
+
+    def throw(self, *exception: Any) -> Any:
+        return self._step(self.coroutine.throw, *exception)
+
+    def close(self) -> None:
+        self.coroutine.close()
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return self.coroutine.__await__()
+
+    def _step(self, resume: Callable[..., Any], *arguments: Any) -> Any:
+        """Let the coroutine execute up to the next Deferred it waits for."""
+        self._executing = True
+        try:
+            awaited = resume(*arguments)
+        finally:
+            self._executing = False
+        if self._doomed and (not awaited.called or awaited.paused):  # otherwise it does not wait here
+            self._doomed = False
+            awaited.cancel()
+        return awaited
 
 
 def _witness(running: Deferred[Any]) -> Deferred[None]:

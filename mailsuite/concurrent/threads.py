@@ -45,12 +45,18 @@ class Pool:
         self._threads.start()
 
     def stop(self) -> None:
-        """Finish what was queued, then end the threads. Blocks until they have ended."""
-        self._threads.stop()
+        """Finish what was queued, then end the threads. Blocks until they have ended.
+
+        What is given to run() afterwards is refused. Any number of times.
+        """
+        if not self._threads.joined:
+            self._threads.stop()
 
     async def run(self, work: Callable[[], T]) -> T:
         if self._waiting >= self.size + self.queue:
             raise TemporaryFailure(OVERLOADED, f"{self.name}: {self._waiting} calls are waiting")
+        if self._threads.joined:
+            raise TemporaryFailure(OVERLOADED, f"{self.name}: the threads have ended")
         done: Deferred[T] = Deferred()
 
         def deliver(success: bool, result: T | Failure) -> None:
