@@ -85,12 +85,12 @@ def test_quit_tells_how_the_update_went(not_removed: int, answer: bytes) -> None
     world = World().log_in()
     world.answers = False
     assert world.say(b"DELE 3\r\nDELE 1\r\nQUIT\r\nNOOP\r\n").endswith(b"deleted\r\n")
-    assert world.events[-1] == Quit((refs()[0], refs()[2]))
+    assert world.events[1:] == [Quit((refs()[0], refs()[2]))]
     assert world.session.waiting
     world.session.quit_done(not_removed)
     assert world.session.closing
     assert world.take() == answer
-    assert world.events[-1] == Disconnected("quit")
+    assert world.events[2:] == [Disconnected("quit")]
     assert world.session.logged_in
 
 
