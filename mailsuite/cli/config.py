@@ -30,7 +30,8 @@ _AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, for
 @click.pass_context
 def config_group(context: click.Context, path: Path | None, overrides: tuple[str, ...]) -> None:
     """Check, show and explain the configuration."""
-    context.meta["mailsuite.config"] = (path or context.find_root().params.get("config"), overrides)
+    named = path or context.find_root().params.get("config")
+    context.meta["mailsuite.config"] = (Path(named) if named else None, overrides)
 
 
 def _load() -> Loaded:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import abc
 import difflib
 import enum
-import json
 import re
 import tomllib
 from collections.abc import Iterable
@@ -39,12 +38,22 @@ def toml_text(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=not value.isprintable())
+        return '"' + "".join(map(_escaped, value)) + '"'
     if isinstance(value, list):
         return "[" + ", ".join(toml_text(item) for item in value) + "]"
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{key} = {toml_text(item)}" for key, item in value.items()) + " }"
     return str(value)
+
+
+def _escaped(character: str) -> str:
+    """A character within a basic string; what does not print is told by its number."""
+    if character in '"\\':
+        return "\\" + character
+    if character.isprintable():
+        return character
+    number = ord(character)
+    return f"\\u{number:04x}" if number <= 0xFFFF else f"\\U{number:08x}"
 
 
 def shown(raw: object) -> str:

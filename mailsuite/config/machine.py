@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -60,4 +61,9 @@ def _state_folder(uid: int, environ: Mapping[str, str]) -> Path:
     if given.startswith("/"):  # others are to be ignored, says the XDG specification
         return Path(given) / "mailsuite"
     home = environ.get("HOME", "")
-    return (Path(home) if home.startswith("/") else Path("/tmp")) / ".local/state/mailsuite"  # noqa: S108
+    if not home.startswith("/"):
+        try:
+            home = pwd.getpwuid(uid).pw_dir
+        except KeyError:  # a user without a name, as in some containers
+            return _SYSTEM_STATE
+    return Path(home) / ".local/state/mailsuite"

@@ -242,7 +242,7 @@ def test_durations_survive_being_written(number: int, unit: str) -> None:
     assert kind.parse(duration_text(seconds), BASE) == pytest.approx(seconds)
 
 
-@given(st.integers(0, 1 << 50))
+@given(st.integers(0, 10**15 - 1))
 def test_sizes_survive_being_written(octets: int) -> None:
     assert Size(0, 1 << 50).parse(size_text(octets), BASE) == octets
 
