@@ -108,7 +108,7 @@ class Listener:
         """Take no new connections. Sessions go on."""
         ports, self._ports = self._ports, []
         for port in ports:
-            await _done(port.stopListening())
+            await stop_listening(port)
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -121,9 +121,11 @@ async def _bind(endpoint: IStreamServerEndpoint, factory: Factory) -> IListening
     return port
 
 
-async def _done(result: Any) -> None:
-    if result is not None:
-        await result
+async def stop_listening(port: IListeningPort) -> None:
+    """Close a listening socket; return when it is closed."""
+    closing: Any = port.stopListening()
+    if closing is not None:
+        await closing
 
 
 def _reason(error: object) -> str:

@@ -7,6 +7,8 @@ that run keep theirs. Only TLS 1.2 and 1.3, forward secrecy, no compression, no 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -66,3 +68,26 @@ def describe_tls(transport: Any) -> str:
     """Version and cipher of a TLS connection, for example ``TLSv1.3 TLS_AES_256_GCM_SHA384``."""
     connection = transport.getHandle()
     return f"{connection.get_protocol_version_name()} {connection.get_cipher_name()}"
+
+
+Pair = tuple[Path, Path]
+"""A certificate and its key."""
+
+
+@attrs.define
+class Certificates:
+    """The pairs in use. A reload reads all files again; a pair that is broken changes none."""
+
+    pairs: dict[Pair, ServerTLS] = attrs.field(factory=dict, init=False)
+
+    def read(self, wanted: Iterable[Pair], minimum_version: str) -> dict[Pair, SSL.Context]:
+        """Contexts for *wanted*. Raises CertificateError; then nothing has changed."""
+        return {pair: load_context(str(pair[0]), str(pair[1]), minimum_version) for pair in wanted}
+
+    def use(self, contexts: Mapping[Pair, SSL.Context]) -> None:
+        """From now on new connections get these."""
+        for pair, context in contexts.items():
+            if pair in self.pairs:
+                self.pairs[pair].context = context
+            else:
+                self.pairs[pair] = ServerTLS(context)

@@ -32,6 +32,14 @@ def discard(line: str, urgent: bool) -> None:
     """The sink of a program that keeps no log."""
 
 
+@attrs.define
+class Manner:
+    """How events are written; one for a log and all that were bound from it."""
+
+    level: str
+    format: Format
+
+
 @attrs.frozen
 class Log:
     """Writes events. bind() gives a log that adds fields of its own to each event."""
@@ -41,20 +49,29 @@ class Log:
     format: Format = "text"
     clock: Callable[[], float] = time.time
     context: Mapping[str, object] = attrs.field(factory=dict)
+    manner: Manner = attrs.field()
+
+    @manner.default
+    def _first_manner(self) -> Manner:
+        return Manner(self.level, self.format)
 
     def bind(self, **fields: object) -> Log:
         return attrs.evolve(self, context={**self.context, **fields})
 
+    def change(self, level: str, format: Format) -> None:
+        """From now on this log, and all that were bound from it, write so."""
+        self.manner.level, self.manner.format = level, format
+
     def debug(self, event: str, **fields: object) -> None:
-        if self.level == "debug":
+        if self.manner.level == "debug":
             self._write("debug", event, fields)
 
     def info(self, event: str, **fields: object) -> None:
-        if self.level in {"debug", "info"}:
+        if self.manner.level in {"debug", "info"}:
             self._write("info", event, fields)
 
     def warning(self, event: str, **fields: object) -> None:
-        if self.level != "error":
+        if self.manner.level != "error":
             self._write("warning", event, fields)
 
     def error(self, event: str, **fields: object) -> None:
@@ -69,7 +86,7 @@ class Log:
         now = self.clock()
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now * 1000) % 1000:03d}Z"
         values = {**self.context, **fields}
-        if self.format == "json":
+        if self.manner.format == "json":
             record = {"time": stamp, "level": level, "event": event}
             record |= {name: _plain(value, name) for name, value in values.items()}
             line = json.dumps(record, ensure_ascii=False)

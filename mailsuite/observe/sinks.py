@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, TextIO
 
 import attrs
-from twisted.logger import LogLevel, formatEvent
+from twisted.logger import ILogObserver, LogLevel, formatEvent
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from mailsuite.observe.log import Log
 
@@ -52,6 +53,12 @@ class Stream:
         except (OSError, ValueError):
             return
 
+    def reopen(self, to: str) -> None:
+        """Write elsewhere from now on; the same file anew, after it was rotated. Raises OSError."""
+        file = _open(to)
+        self.close()
+        self.file, self.journal = file, to == "journal"
+
     def close(self) -> None:
         self.flush()
         if self.file not in {sys.stderr, sys.stdout}:
@@ -60,27 +67,32 @@ class Stream:
 
 def open_stream(to: str, later: Callable[[float, Callable[[], object]], object]) -> Stream:
     """*to* is ``stderr``, ``journal`` or a file's path (made with mode 0640). Raises OSError."""
+    return Stream(_open(to), later, journal=to == "journal")
+
+
+def _open(to: str) -> TextIO:
     if to in {"stderr", "journal"}:
-        return Stream(sys.stderr, later, journal=to == "journal")
+        return sys.stderr
     descriptor = os.open(to, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
-    return Stream(os.fdopen(descriptor, "a", encoding="utf-8"), later)
+    return os.fdopen(descriptor, "a", encoding="utf-8")
 
 
+@implementer(ILogObserver)
 @attrs.frozen
 class TwistedObserver:
     """Brings what Twisted itself logs (a lost failure, a crash in a callback) into our log."""
 
     log: Log
 
-    def __call__(self, event: Mapping[str, Any]) -> None:
+    def __call__(self, event: dict[str, Any]) -> None:
         failure = event.get("log_failure")
         if isinstance(failure, Failure):
-            self.log.failure("twisted.failure", failure, text=formatEvent(dict(event)))
+            self.log.failure("twisted.failure", failure, text=formatEvent(event))
             return
         level = event.get("log_level", LogLevel.info)
         if level in {LogLevel.critical, LogLevel.error}:
-            self.log.error("twisted.error", text=formatEvent(dict(event)))
+            self.log.error("twisted.error", text=formatEvent(event))
         elif level == LogLevel.warn:
-            self.log.warning("twisted.warning", text=formatEvent(dict(event)))
+            self.log.warning("twisted.warning", text=formatEvent(event))
         else:
-            self.log.debug("twisted.message", text=formatEvent(dict(event)))
+            self.log.debug("twisted.message", text=formatEvent(event))

@@ -1,0 +1,74 @@
+"""What a server costs: CPU seconds of its process, read from /proc, and wall time beside it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from statistics import median
+
+import attrs
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process and of its children that have ended."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / TICKS
+
+
+@attrs.frozen
+class Figure:
+    """One round of one scenario."""
+
+    operations: int
+    octets: int
+    cpu: float
+    wall: float
+
+    @property
+    def cpu_per_thousand(self) -> float:
+        return self.cpu / self.operations * 1000
+
+    @property
+    def rate(self) -> float:
+        return self.operations / self.wall
+
+    @property
+    def megabytes(self) -> float:
+        return self.octets / self.wall / 1e6
+
+
+def rounds(pid: int, count: int, operations: int, work: Callable[[], int]) -> list[Figure]:
+    """Run *work* *count* times, after once that does not count.
+
+    It does so many *operations* and answers the octets it moved.
+    """
+    figures = []
+    for number in range(count + 1):
+        cpu, began = cpu_seconds(pid), time.perf_counter()
+        octets = work()
+        figure = Figure(operations, octets, cpu_seconds(pid) - cpu, time.perf_counter() - began)
+        if number:
+            figures.append(figure)
+    return figures
+
+
+def in_parallel(connections: int, jobs: int, job: Callable[[int], int]) -> int:
+    """Run *job* with the numbers below *jobs*, so many at once; answer the sum of what they answer."""
+    with ThreadPoolExecutor(connections) as pool:
+        return sum(pool.map(job, range(jobs), chunksize=1))
+
+
+def report(name: str, figures: list[Figure], throughput: bool = False) -> None:
+    """One line: medians over the rounds, with minimum and maximum of the CPU figure."""
+    cpu = [figure.cpu_per_thousand for figure in figures]
+    line = f"{name:<44} {median(cpu):8.3f} CPU s/1000 [{min(cpu):.3f}..{max(cpu):.3f}]"
+    line += f"  {median(figure.rate for figure in figures):8.0f}/s"
+    if throughput:
+        line += f"  {median(figure.megabytes for figure in figures):8.1f} MB/s"
+        line += f"  {median(figure.cpu / figure.octets * 1e9 for figure in figures):6.2f} CPU s/GB"
+    print(line, flush=True)

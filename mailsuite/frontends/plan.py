@@ -1,0 +1,161 @@
+"""From a configuration to the listeners it wants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+from twisted.internet.interfaces import IReactorTime
+
+from mailsuite import __version__
+from mailsuite.accounts.attempt import LoginAttempt
+from mailsuite.accounts.login import Login
+from mailsuite.config.schema import Config, Pop3, ServiceSettings, Smtp, Submission
+from mailsuite.config.schema import Listener as ListenerBlock
+from mailsuite.delivery.reception import Services as ReceptionServices
+from mailsuite.frontends.admission import Admission
+from mailsuite.frontends.base import Door, SessionProtocol
+from mailsuite.frontends.factory import SessionFactory
+from mailsuite.frontends.listener import Listener, Place
+from mailsuite.frontends.pop3 import Pop3Services, Pop3Session
+from mailsuite.frontends.smtp import SmtpServices, SmtpSession
+from mailsuite.frontends.tls import Pair, ServerTLS
+from mailsuite.interfaces import IMaildrop
+from mailsuite.model import reply, response
+from mailsuite.model.address import Address
+from mailsuite.model.facts import ConnectionFacts
+from mailsuite.observe.log import Log
+from mailsuite.wire.pop3.settings import SessionSettings as Pop3Settings
+from mailsuite.wire.sasl import PasswordClaim
+from mailsuite.wire.smtp.session import SessionSettings as SmtpSettings
+
+
+@attrs.define
+class Admissions:
+    """The limits of each service, kept over reloads so that the counts stay exact."""
+
+    _services: dict[str, Admission] = attrs.field(factory=dict, init=False)
+
+    def service(self, name: str, settings: ServiceSettings) -> Admission:
+        """The service's own, with the limits of today."""
+        admission = self._services.setdefault(name, Admission(0, 0))
+        admission.total = settings.max_connections
+        admission.per_address = settings.max_connections_per_address
+        return admission
+
+    def count(self, name: str) -> int:
+        return self._services[name].count if name in self._services else 0
+
+
+@attrs.frozen
+class Plan:
+    """Makes the listeners of a configuration. They are not open yet."""
+
+    config: Config
+    clock: IReactorTime
+    log: Log
+    login: Login
+    reception: Callable[[Any], ReceptionServices]
+    """Called with the function by which a submitter logs in."""
+    tls: Mapping[Pair, ServerTLS]
+    default_pair: Pair
+    admissions: Admissions
+
+    def listeners(self) -> list[Listener]:
+        """One for each enabled block, in the order of the file."""
+        return [self._listener(block) for block in self.config.listeners if block.enabled]
+
+    def _listener(self, block: ListenerBlock) -> Listener:
+        tls = None if block.tls == "off" else self.tls[pair_of(block) or self.default_pair]
+        implicit = block.tls == "implicit"
+        door = Door(
+            service=block.service,
+            listener=block.name,
+            clock=self.clock,
+            log=self.log,
+            idle_timeout=block.settings.idle_timeout,
+            tls=tls,
+            implicit_tls=implicit,
+        )
+        factory = SessionFactory(
+            self.clock, self._session_of(block, door), self._admission(block), _refusal(block), self.log
+        )
+        place = Place((), 0, block.endpoint) if block.endpoint else Place(block.bind, block.port)
+        return Listener(block.name, block.service, place, factory, block.tls, tls if implicit else None)
+
+    def _admission(self, block: ListenerBlock) -> Admission:
+        """The service's limits; where the block has others, they hold for this listener within them."""
+        general: ServiceSettings = getattr(self.config, block.service)
+        service = self.admissions.service(block.service, general)
+        own = (block.settings.max_connections, block.settings.max_connections_per_address)
+        if own == (general.max_connections, general.max_connections_per_address):
+            return service
+        return Admission(*own, within=service)
+
+    def _session_of(self, block: ListenerBlock, door: Door) -> Callable[[], SessionProtocol[Any]]:
+        settings = block.settings
+        banner = settings.banner.replace("{version}", __version__)
+        tls_available = door.tls is not None and not door.implicit_tls
+        if isinstance(settings, Pop3):
+            services = self._pop3(settings, banner, tls_available)
+            return lambda: Pop3Session(door, services)
+        return self._smtp_session_of(block, settings, door, banner)
+
+    def _smtp_session_of(
+        self, block: ListenerBlock, settings: Smtp | Submission, door: Door, banner: str
+    ) -> Callable[[], SessionProtocol[Any]]:
+        """Submission asks for TLS and a login, always; the MX offers no login at all."""
+        submits = isinstance(settings, Submission)
+        mechanisms = settings.auth if isinstance(settings, Submission) else ()
+        domain = settings.default_domain if isinstance(settings, Submission) else ""
+        smtp = SmtpSettings(
+            hostname=self.config.server.name,
+            banner=banner,
+            max_message=settings.max_message,
+            max_recipients=settings.max_recipients,
+            tls_available=door.tls is not None and not door.implicit_tls,
+            tls_required=submits or block.tls == "required-starttls",
+            auth_mechanisms=tuple(name.upper() for name in mechanisms),
+            auth_required=submits,
+        )
+        services = SmtpServices(smtp, self.reception(self._submitter_login(domain)).receive)
+        return lambda: SmtpSession(door, services)
+
+    def _submitter_login(self, default_domain: str) -> Callable[[PasswordClaim, ConnectionFacts], Any]:
+        async def login(claim: PasswordClaim, facts: ConnectionFacts) -> Address:
+            attempt = LoginAttempt(claim.authcid, claim.password, default_domain, facts)
+            return await self.login.login_submitter(attempt)
+
+        return login
+
+    def _pop3(self, settings: Pop3, banner: str, tls_available: bool) -> Pop3Services:
+        async def login(claim: PasswordClaim, facts: ConnectionFacts) -> IMaildrop:
+            attempt = LoginAttempt(claim.authcid, claim.password, settings.default_domain, facts)
+            return await self.login.login_maildrop(attempt)
+
+        def session(facts: ConnectionFacts) -> Pop3Settings:
+            trusted = any(facts.peer in network for network in settings.trusted_networks)
+            return Pop3Settings(
+                response_name=settings.response_name,
+                banner=banner,
+                tls_available=tls_available,
+                plaintext_login=trusted,
+                max_command=settings.max_command,
+            )
+
+        return Pop3Services(session, login)
+
+
+def pair_of(block: ListenerBlock) -> Pair | None:
+    """The listener's own certificate and key, None where it uses the general one."""
+    if block.certificate is None or block.key is None:
+        return None
+    return block.certificate, block.key
+
+
+def _refusal(block: ListenerBlock) -> bytes:
+    """What a connection beyond the limits is told."""
+    if block.service == "pop3":
+        return response.TOO_MANY_CONNECTIONS.encode()
+    return reply.TOO_MANY_CONNECTIONS.encode()

@@ -1,0 +1,180 @@
+"""POP3 on a socket: feeds wire/pop3/session.py, logs in through cred, streams messages out."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+
+import attrs
+from twisted.cred.error import UnauthorizedLogin
+from twisted.python.failure import Failure
+
+from mailsuite.frontends.base import Door, SessionProtocol
+from mailsuite.interfaces import IMaildrop, IMessageBody
+from mailsuite.model import response
+from mailsuite.model.facts import ConnectionFacts
+from mailsuite.model.failure import MailFailure
+from mailsuite.model.message import MessageRef
+from mailsuite.model.response import Response
+from mailsuite.wire.pop3.events import (
+    ApopLogin,
+    Disconnected,
+    Event,
+    Login,
+    Multiline,
+    Quit,
+    Retrieve,
+    StartTls,
+    Violation,
+)
+from mailsuite.wire.pop3.session import ServerSession
+from mailsuite.wire.pop3.settings import SessionSettings
+from mailsuite.wire.sasl import PasswordClaim
+
+
+@attrs.frozen
+class Pop3Services:
+    """What the sessions of one listener need beside their Door."""
+
+    settings: Callable[[ConnectionFacts], SessionSettings]
+    """What this client is offered."""
+    login: Callable[[PasswordClaim, ConnectionFacts], Awaitable[IMaildrop]]
+    """Opens the maildrop. Raises UnauthorizedLogin, MailFailure."""
+
+
+@attrs.define
+class Traffic:
+    """What a session did, for its one line in the log."""
+
+    retrieved: int = 0
+    tops: int = 0
+    octets: int = 0
+    deleted: int = 0
+
+
+class Pop3Session(SessionProtocol[Event]):
+    """One POP3 connection. Only a clean QUIT removes anything."""
+
+    core: ServerSession
+
+    def __init__(self, door: Door, services: Pop3Services) -> None:
+        super().__init__(door)
+        self._services = services
+        self._facts: ConnectionFacts
+        self._maildrop: IMaildrop | None = None
+        self._traffic = Traffic()
+
+    def begin(self, facts: ConnectionFacts) -> None:
+        self._facts = facts
+        self.core = ServerSession(self._services.settings(facts), tls_active=bool(facts.tls))
+
+    def secured(self, tls: str) -> None:
+        self._facts = attrs.evolve(self._facts, tls=tls)
+
+    def dispatch(self, event: Event) -> None:
+        match event:
+            case Retrieve():
+                self.answer(self._safely(self._retrieve(event)))
+            case Login():
+                self.answer(self._safely(self._login(event.claim)))
+            case Multiline():
+                self.answer(self._multiline(event.chunks))
+            case Quit():
+                self.answer(self._safely(self._quit(event.deleted)))
+            case StartTls():
+                self.start_tls()
+            case ApopLogin():
+                self.core.refuse(response.WRONG_CREDENTIALS)
+            case Violation():
+                self.end_reason = event.kind
+                self.log.warning("pop3.violation", kind=event.kind)
+            case Disconnected():
+                self.end_reason = event.reason
+
+    async def _safely(self, answer: Awaitable[None]) -> None:
+        """Whatever goes wrong is answered, temporary unless the seam says otherwise (promise 6)."""
+        try:
+            await answer
+        except MailFailure as failure:
+            self.log.warning("pop3.unable", detail=failure.detail or failure.reply.text[0])
+            self._refuse(response.for_failure(failure))
+        except Exception:
+            self.log.failure("pop3.failed", Failure())
+            self._refuse(response.TEMPORARY_TROUBLE)
+
+    def _refuse(self, words: Response) -> None:
+        if not self.lost:
+            self.core.refuse(words)
+
+    async def _login(self, claim: PasswordClaim) -> None:
+        try:
+            maildrop = await self._services.login(claim, self._facts)
+        except UnauthorizedLogin:
+            self._refuse(response.WRONG_CREDENTIALS)
+            return
+        self._maildrop = maildrop
+        messages = maildrop.messages
+        self.log = self.log.bind(account=maildrop.account)
+        self.log.info("pop3.login", mechanism=claim.mechanism, tls=self._facts.tls, messages=len(messages))
+        self.core.logged_in_as(messages)
+
+    async def _retrieve(self, event: Retrieve) -> None:
+        maildrop = self._open_maildrop()
+        body = await maildrop.open(event.ref)
+        try:
+            if event.lines is None and body.size != event.ref.size:
+                self.log.warning(
+                    "pop3.size_differs", uidl=event.ref.uidl, listed=event.ref.size, now=body.size
+                )
+            self.write(self.core.retrieval_started(body.size))
+            await self._stream(body)
+        finally:
+            body.close()
+        if event.lines is None:
+            self._traffic.retrieved += 1
+        else:
+            self._traffic.tops += 1
+
+    async def _stream(self, body: IMessageBody) -> None:
+        """Send the text as fast as the client reads it, at most 64 KiB of it in memory."""
+        core = self.core
+        try:
+            while not core.body_complete and await self.writable():
+                chunk = await body.read()
+                if not chunk:
+                    break
+                self._traffic.octets += len(chunk)
+                self.write(core.body_chunk(chunk))
+        except MailFailure as failure:
+            self.log.warning("pop3.broken_message", detail=failure.detail)
+            core.retrieval_broken()
+            return
+        self.write(core.retrieval_ended())
+
+    async def _multiline(self, chunks: Iterator[bytes]) -> None:
+        for chunk in chunks:
+            if not await self.writable():
+                return
+            self.write(chunk)
+        self.core.multiline_sent()
+
+    async def _quit(self, deleted: tuple[MessageRef, ...]) -> None:
+        maildrop = self._open_maildrop()
+        left = await maildrop.expunge(deleted) if deleted else 0
+        self._traffic.deleted = len(deleted) - left
+        await self._release()
+        self.core.quit_done(left)
+
+    def _open_maildrop(self) -> IMaildrop:
+        if self._maildrop is None:
+            raise RuntimeError("the core let a command of TRANSACTION pass without a maildrop")
+        return self._maildrop
+
+    async def _release(self) -> None:
+        maildrop, self._maildrop = self._maildrop, None
+        if maildrop is not None:
+            await maildrop.release()
+            self.log.info("pop3.session", reason=self.end_reason or "QUIT", **attrs.asdict(self._traffic))
+
+    async def ended(self) -> None:
+        self.end_reason = self.end_reason or "disconnected"
+        await self._release()

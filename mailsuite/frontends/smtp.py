@@ -1,0 +1,93 @@
+"""SMTP on a socket: feeds wire/smtp/session.py and carries its events to delivery/reception.py."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import attrs
+
+from mailsuite.delivery.reception import Reception
+from mailsuite.frontends.base import Door, SessionProtocol
+from mailsuite.model.facts import ConnectionFacts
+from mailsuite.model.reply import Reply
+from mailsuite.observe.log import Log
+from mailsuite.wire.smtp.events import (
+    Authenticate,
+    BodyChunk,
+    BodyEnd,
+    DataStart,
+    Event,
+    Hello,
+    Mail,
+    Quit,
+    Recipient,
+    Reset,
+    StartTls,
+    Violation,
+)
+from mailsuite.wire.smtp.session import ServerSession, SessionSettings
+
+
+@attrs.frozen
+class SmtpServices:
+    """What the sessions of one listener need beside their Door."""
+
+    settings: SessionSettings
+    receive: Callable[[ConnectionFacts, Log], Reception]
+
+
+class SmtpSession(SessionProtocol[Event]):
+    """One SMTP or submission connection."""
+
+    core: ServerSession
+
+    def __init__(self, door: Door, services: SmtpServices) -> None:
+        super().__init__(door)
+        self._services = services
+        self._reception: Reception
+
+    def begin(self, facts: ConnectionFacts) -> None:
+        self.core = ServerSession(self._services.settings, tls_active=bool(facts.tls))
+        self._reception = self._services.receive(facts, self.log)
+
+    def secured(self, tls: str) -> None:
+        self._reception.tls_started(tls)
+
+    def dispatch(self, event: Event) -> None:
+        reception = self._reception
+        match event:
+            case BodyChunk():
+                reception.take(event.data)
+                if reception.congested:
+                    self.answer(self._drained())
+            case Recipient():
+                self.answer(self._reply(reception.recipient(event)))
+            case Mail():
+                self.answer(self._reply(reception.mail(event)))
+            case DataStart():
+                self.answer(self._reply(reception.start_data()))
+            case BodyEnd():
+                self.answer(self._reply(reception.end(event)))
+            case Hello():
+                reception.hello(event.name, event.extended)
+            case Authenticate():
+                self.answer(self._reply(reception.authenticate(event.claim)))
+            case Reset():
+                reception.reset()
+            case StartTls():
+                self.start_tls()
+            case Quit():
+                self.end_reason = "QUIT"
+            case Violation():
+                self.end_reason = event.kind
+                self.log.warning("smtp.violation", kind=event.kind, detail=event.detail)
+
+    async def _reply(self, reply: Awaitable[Reply]) -> None:
+        self.core.reply(await reply)
+
+    async def _drained(self) -> None:
+        """The store is slower than the client: take nothing more until it has caught up."""
+        await self._reception.drained()
+
+    async def ended(self) -> None:
+        await self._reception.closed()

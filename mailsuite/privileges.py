@@ -1,0 +1,48 @@
+"""Between the operating system and the suite: giving up root, and telling systemd."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import socket
+
+from mailsuite.state import State
+
+
+class PrivilegeError(Exception):
+    """The user of the configuration cannot be become; the message says why."""
+
+
+def become(name: str, state: State) -> None:
+    """Become the user *name* with all of its groups; the state directory becomes its own.
+
+    Nothing happens where *name* is empty or is who we are. Raises PrivilegeError.
+    """
+    if not name:
+        return
+    try:
+        user = pwd.getpwnam(name)
+    except KeyError as error:
+        raise PrivilegeError(f"server.user: there is no user {name!r}") from error
+    if os.geteuid() == user.pw_uid:
+        return
+    if os.geteuid() != 0:
+        raise PrivilegeError(f"server.user: only root can become {name!r}")
+    state.give_to(user.pw_uid, user.pw_gid)
+    os.initgroups(name, user.pw_gid)
+    os.setgid(user.pw_gid)
+    os.setuid(user.pw_uid)
+
+
+def notify_systemd(message: str) -> None:
+    """Send one line of sd_notify(3); nothing happens where systemd does not wait for it."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    if address.startswith("@"):
+        address = "\0" + address[1:]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as notify:
+        try:
+            notify.sendto(message.encode(), address)
+        except OSError:
+            return  # a server that serves is worth more than one that says so

@@ -1,0 +1,252 @@
+"""A real server as a process of its own, on loopback, on ports that the kernel chooses."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import poplib
+import signal
+import smtplib
+import ssl
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+
+import attrs
+
+from mailsuite.cli.control import Control
+
+PATIENCE = 30.0
+"""Seconds that any one step may take on a busy machine; a step that works takes a fraction of it."""
+
+PASSWORDS = {
+    "joe@example.test": "copper-vivid-lantern-42",
+    "ann@example.test": "plum-orbit-satchel-19",
+    "bob@example.test": "tulip-canyon-mosaic-77",
+}
+
+LISTENERS = """
+[[listener]]
+name    = "mx"
+service = "smtp"
+bind    = ["127.0.0.1"]
+port    = 0
+tls     = "starttls"
+
+[[listener]]
+name    = "submission"
+service = "submission"
+bind    = ["127.0.0.1"]
+port    = 0
+tls     = "required-starttls"
+
+[[listener]]
+name    = "submissions"
+service = "submission"
+bind    = ["127.0.0.1"]
+port    = 0
+tls     = "implicit"
+
+[[listener]]
+name    = "pop3"
+service = "pop3"
+bind    = ["127.0.0.1"]
+port    = 0
+tls     = "starttls"
+
+[[listener]]
+name    = "pop3s"
+service = "pop3"
+bind    = ["127.0.0.1"]
+port    = 0
+tls     = "implicit"
+
+[[listener]]
+name    = "pop3-trusted"
+service = "pop3"
+bind    = ["127.0.0.1"]
+port    = 0
+tls     = "off"
+trusted_networks = ["127.0.0.0/8"]
+"""
+
+LIMITS = """
+[smtp]
+max_connections_per_address = 0
+
+[submission]
+max_connections_per_address = 0
+
+[pop3]
+max_connections_per_address = 0
+"""
+
+
+@attrs.define
+class Server:
+    """``mailsuite serve`` with a configuration below *directory*.
+
+    *listeners* and *extra* are TOML; each account of *accounts* stands in the file with a password file.
+    """
+
+    directory: Path
+    extra: str = LIMITS
+    listeners: str = LISTENERS
+    accounts: tuple[str, ...] = tuple(PASSWORDS)
+    notifymail: str = ""
+    """What follows ``notifymail =`` in each account."""
+    command: tuple[str, ...] = (sys.executable, "-m", "mailsuite")
+    process: subprocess.Popen[bytes] | None = None
+    ports: dict[str, int] = attrs.field(factory=dict)
+    _sockets: tempfile.TemporaryDirectory[str] = attrs.field(
+        factory=lambda: tempfile.TemporaryDirectory(prefix="ms-"), init=False
+    )
+
+    @property
+    def config(self) -> Path:
+        return self.directory / "mailsuite.toml"
+
+    @property
+    def state(self) -> Path:
+        return self.directory / "state"
+
+    @property
+    def log(self) -> Path:
+        return self.directory / "server.log"
+
+    @property
+    def socket(self) -> Path:
+        """Its own short place: the path of a Unix socket has 107 octets at most."""
+        return Path(self._sockets.name) / "control.sock"
+
+    @property
+    def control(self) -> Control:
+        return Control(self.socket, timeout=PATIENCE)
+
+    @property
+    def certificate(self) -> Path:
+        return self.state / "tls" / "self-signed.pem"
+
+    def maildir(self, account: str) -> Path:
+        local, _, domain = account.partition("@")
+        return self.state / "mail" / domain / local
+
+    def write_config(self) -> None:
+        secrets = self.directory / "secrets"
+        secrets.mkdir(parents=True, exist_ok=True)
+        text = [
+            "[server]",
+            'name  = "mail.example.test"',
+            'admin = "joe@example.test"',
+            f'state = "{self.state}"',
+            f'control_socket = "{self.socket}"',
+            self.listeners,
+            self.extra,
+            '[[domain]]\nname = "example.test"',
+        ]
+        for account in self.accounts:
+            file = secrets / account
+            file.touch(mode=0o600)
+            file.write_text(PASSWORDS[account] + "\n")
+            text += ["[[account]]", f'address = "{account}"', f'password_file = "{file}"']
+            if self.notifymail:
+                text.append(f"notifymail = {self.notifymail}")
+        self.config.write_text("\n".join(text) + "\n")
+
+    def start(self, *arguments: str) -> Server:
+        """Start, and return when mail is served."""
+        self.write_config()
+        reading, writing = os.pipe()
+        command = [
+            *self.command,
+            "--config",
+            str(self.config),
+            "serve",
+            "--ready-fd",
+            str(writing),
+            *arguments,
+        ]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, pass_fds=[writing])
+        os.close(writing)
+        with os.fdopen(reading, "rb") as ready:
+            if ready.readline() != b"ready\n":
+                self.process.wait(PATIENCE)
+                raise AssertionError(f"the server did not start:\n{self.log.read_text()}")
+        self.read_ports()
+        return self
+
+    def read_ports(self) -> None:
+        self.ports = {
+            listener["name"]: int(listener["addresses"][0].rpartition(":")[2])
+            for service in self.control.get("/v1/status")["services"]
+            for listener in service["listeners"]
+        }
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """End it, and answer its exit status. Any number of times."""
+        process = self.process
+        if process is None:
+            return 0
+        if process.poll() is None:
+            process.send_signal(number)
+            try:
+                process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+                raise
+        self.process = None
+        return process.returncode
+
+    def kill(self) -> None:
+        self.stop(signal.SIGKILL)
+
+    def __enter__(self) -> Server:
+        return self if self.process is not None else self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        self._sockets.cleanup()
+
+    # Clients
+
+    def tls(self) -> ssl.SSLContext:
+        """Trusts exactly this server."""
+        return ssl.create_default_context(cafile=str(self.certificate))
+
+    def smtp(self) -> smtplib.SMTP:
+        return smtplib.SMTP("127.0.0.1", self.ports["mx"], "client.example", timeout=PATIENCE)
+
+    def deliver(self, message: bytes, *recipients: str, sender: str = "sender@elsewhere.example") -> None:
+        """Hand in a message as another server would."""
+        with self.smtp() as client:
+            client.sendmail(sender, recipients or ["joe@example.test"], message)
+
+    @contextlib.contextmanager
+    def pop3(self, account: str = "joe@example.test") -> Iterator[poplib.POP3_SSL]:
+        """A session over implicit TLS, logged in; ends by QUIT."""
+        client = poplib.POP3_SSL("127.0.0.1", self.ports["pop3s"], timeout=PATIENCE, context=self.tls())
+        try:
+            client.user(account)
+            client.pass_(PASSWORDS[account])
+            yield client
+        finally:
+            with contextlib.suppress(poplib.error_proto, OSError):
+                client.quit()
+
+    def messages(self, account: str = "joe@example.test") -> list[bytes]:
+        """All messages, byte for byte as POP3 gives them."""
+        with self.pop3(account) as client:
+            count, _ = client.stat()
+            return [
+                b"".join(line + b"\r\n" for line in client.retr(number)[1]) for number in range(1, count + 1)
+            ]
+
+    def logged(self) -> str:
+        return self.log.read_text(errors="replace")
