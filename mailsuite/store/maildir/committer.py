@@ -95,9 +95,7 @@ class Committer:
         """In the reactor's thread: everybody of this batch goes on."""
         for order in batch:
             self._report(order.job)
-            if order.done.called:  # cancelled meanwhile; an undo follows
-                continue
-            if crash is None:
+            if crash is None:  # where it was cancelled meanwhile this is ignored, and an undo follows
                 order.done.callback(None)
             else:
                 order.done.errback(crash)

@@ -43,8 +43,11 @@ class Directories:
             self._known.add(maildir)
 
     def forget(self, maildir: str) -> None:
-        """Something is wrong there: look again next time."""
-        self._known.discard(maildir)
+        """Something is wrong there, or above: look again next time."""
+        path = maildir
+        while path in self._known:
+            self._known.discard(path)
+            path = os.path.dirname(path)
 
     def _make(self, path: str) -> None:
         if path in self._known:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 
 from twisted.internet.defer import CancelledError
 from twisted.trial.unittest import SynchronousTestCase
@@ -290,11 +291,7 @@ class FailureTests(RecordedCase):
 
     def test_a_maildir_removed_while_we_run_is_made_anew(self):
         self.deliver(self.store, self.written(self.store))
-        for path in self.visible():
-            path.unlink()
-        for name in ("tmp", "new", "cur"):
-            (self.maildir() / name).rmdir()
-        self.maildir().rmdir()
+        shutil.rmtree(self.mail)
         self.deliver(self.store, self.written(self.store))
         self.assertEqual(len(self.visible()), 1)
 
