@@ -83,19 +83,22 @@ def test_a_path_that_is_no_socket(place: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs to be root, to become somebody who may not")
-def test_no_permission_is_not_the_same_as_not_running(control: ControlDouble) -> None:
-    control.path.chmod(0o600)
-    child = os.fork()
-    if child == 0:
-        try:
-            os.chmod(control.path.parent.parent, 0o755)
-            os.chmod(control.path.parent, 0o755)
-            os.setuid(65534)
-            Control(control.path).is_listening()
-        except NotReachable as error:
-            os._exit(7 if "permission denied" in error.message and error.exit_code == 3 else 8)
-        os._exit(9)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+def test_no_permission_is_not_the_same_as_not_running(place: Path) -> None:
+    path = place / "theirs.sock"
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        listening.listen(1)
+        path.chmod(0o600)
+        place.chmod(0o755)
+        child = os.fork()
+        if child == 0:
+            try:
+                os.setuid(65534)
+                Control(path).is_listening()
+            except NotReachable as error:
+                os._exit(7 if "permission denied" in error.message and error.exit_code == 3 else 8)
+            os._exit(9)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
 
 
 def answering(place: Path, answer: Callable[[socket.socket], None]) -> tuple[Path, threading.Thread]:

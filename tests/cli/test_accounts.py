@@ -1,0 +1,228 @@
+"""account and domain against the control socket: what is asked of the server, and what people see."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.cli.conftest import Run
+from tests.cli.control_double import ControlDouble
+
+JOE = "joe@example.test"
+CANARY = "canary-1-of-the-command-line"
+
+
+def bodies(control: ControlDouble, method: str) -> list[object]:
+    return [body for used, _, body in control.requests if used == method]
+
+
+def test_add_with_a_generated_password(run: Run, control: ControlDouble) -> None:
+    result = run("account", "add", JOE, "--name", "Joe Doe", "--generate")
+    assert result.exit_code == 0
+    first, second = result.stdout.splitlines()
+    assert first == f"{JOE} made."
+    assert second.startswith("Password, shown once:  ")
+    assert result.stderr == "example.test is new here: from now on its mail is ours.\n"
+    assert bodies(control, "POST") == [
+        {"address": JOE, "name": "Joe Doe", "password": None, "notifymail": None}
+    ]
+    again = run("account", "add", "ann@example.test", "--generate", "--quiet")
+    assert again.stderr == ""
+    assert len(again.stdout.splitlines()) == 1
+    assert " " not in again.stdout
+    third = run("account", "add", "eve@example.test", "--generate")
+    assert third.stderr == ""
+
+
+def test_add_for_programs(run: Run, control: ControlDouble) -> None:
+    document = json.loads(run("account", "add", JOE, "--generate", "--json", "-q").stdout)
+    assert document["account"]["address"] == JOE
+    assert document["generated"]
+
+
+@pytest.mark.parametrize(
+    ("options", "preference"),
+    [
+        ([], None),
+        (["--notifymail", "default"], {"state": None}),
+        (["--notifymail", "last-ip", "--notifymail-port", "7979"], {"state": "last-ip", "port": 7979}),
+        (["--notifymail-address", "192.0.2.7"], {"state": "static", "address": "192.0.2.7"}),
+        (
+            ["--notifymail", "off", "--notifymail-address", "::1"],
+            {"state": "off", "address": "::1"},
+        ),
+    ],
+)
+def test_the_preference_is_sent_as_far_as_it_was_given(
+    run: Run, control: ControlDouble, options: list[str], preference: object
+) -> None:
+    assert run("account", "add", JOE, "--generate", *options).exit_code == 0
+    assert bodies(control, "POST")[0]["notifymail"] == preference  # type: ignore[index]
+    changed = run("account", "change", JOE, "--name", "J", *options)
+    assert changed.output == f"{JOE} changed.\n"
+    assert bodies(control, "PATCH") == [{"name": "J", "notifymail": preference}]
+
+
+def test_a_change_of_nothing_is_wrong_usage(run: Run, control: ControlDouble) -> None:
+    result = run("account", "change", JOE)
+    assert result.exit_code == 2
+    assert control.requests == []
+
+
+def test_list_is_a_table(run: Run, control: ControlDouble) -> None:
+    run("account", "add", JOE, "--name", "[red]Joe[/red] " + "x" * 150, "--generate")
+    run("account", "change", JOE, "--notifymail-address", "192.0.2.7")
+    result = run("account", "list")
+    assert result.exit_code == 0
+    lines = result.output.splitlines()
+    assert len(lines) == 3
+    assert lines[0].split("   ")[0] == "ADDRESS"
+    assert lines[1].startswith(f"{JOE}   [red]Joe[/red] xxx")
+    assert lines[1].split()[-7:] == ["x" * 150, "yes", "static", "192.0.2.7", "port", "79", "database"]
+    assert lines[2].startswith("filed@file.test")
+    assert lines[2].split()[-2:] == ["default", "file"]
+    assert "none: nobody can log in   default   " in lines[2]
+    assert run("account", "list", "--quiet").output == f"{JOE}\nfiled@file.test\n"
+    assert [one["address"] for one in json.loads(run("account", "list", "--json").output)["accounts"]] == [
+        JOE,
+        "filed@file.test",
+    ]
+
+
+def test_what_a_server_says_is_cleaned(run: Run, control: ControlDouble) -> None:
+    account = {
+        "address": "joe\x1b[2J@example.test",
+        "name": "Jo\x9be\u202e\nJoe\xa0D",
+        "origin": "database",
+        "password": True,
+        "notifymail": {"state": "last-ip", "address": None, "port": 79},
+    }
+    control.answers["GET /v1/accounts"] = (200, {"accounts": [account]})
+    control.answers["GET /v1/accounts/joe@example.test"] = (200, {"account": account})
+    for command in (["list"], ["list", "-q"], ["show", JOE]):
+        output = run("account", *command).output
+        assert r"joe\x1b[2J@example.test" in output
+        assert all(line.isprintable() for line in output.splitlines())
+    assert r"Jo\x9be\u202e\nJoe D" in run("account", "show", JOE).output
+
+
+def test_an_empty_list_says_what_to_do(run: Run, control: ControlDouble) -> None:
+    control.answers["GET /v1/accounts"] = (200, {"accounts": []})
+    control.answers["GET /v1/domains"] = (200, {"domains": []})
+    for noun in ("account", "domain"):
+        result = run(noun, "list")
+        assert (result.exit_code, result.stdout) == (0, "")
+        assert f"mailsuite {noun} add" in result.stderr
+
+
+def test_show(run: Run, control: ControlDouble) -> None:
+    run("account", "add", JOE, "--generate")
+    result = run("account", "show", JOE.upper())
+    assert [line.split() for line in result.output.splitlines()] == [
+        ["address", JOE],
+        ["name", "-"],
+        ["password", "yes"],
+        ["notifymail", "default"],
+        ["kept", "in", "database"],
+    ]
+    assert json.loads(run("account", "show", JOE, "--json").output)["account"]["address"] == JOE
+
+
+def test_remove_asks_and_says_where_the_mail_is(run: Run, control: ControlDouble) -> None:
+    run("account", "add", JOE, "--generate")
+    where = f"Its mail stays in {control.path.parent}/mail/example.test/joe"
+    declined = run("account", "remove", JOE, input="n\n")
+    assert declined.exit_code == 1
+    assert f"Remove {JOE}? {where} [y/N]:" in declined.output
+    assert bodies(control, "DELETE") == []
+    removed = run("account", "remove", "JOE@example.test", input="y\n")
+    assert removed.exit_code == 0
+    assert removed.stdout.endswith(f"{JOE} removed. {where}\n")
+    assert run("account", "list", "-q").output == "filed@file.test\n"
+
+
+def test_remove_without_a_question(run: Run, control: ControlDouble) -> None:
+    run("account", "add", JOE, "--generate")
+    result = run("account", "remove", JOE, "--yes", "--quiet")
+    assert (result.exit_code, result.output) == (0, "")
+    missing = run("account", "remove", JOE, "--yes")
+    assert (missing.exit_code, missing.stderr) == (1, f"{JOE}: there is no account of that name\n")
+
+
+def test_what_stands_in_the_file_is_not_asked_about(run: Run, control: ControlDouble) -> None:
+    result = run("account", "remove", "filed@file.test")
+    assert result.exit_code == 1
+    assert result.stderr == "filed@file.test: this stands in the configuration file; change it there\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (["account", "show", "nobody@x.test"], "nobody@x.test: there is no account of that name"),
+        (["account", "add", "joe", "--generate"], "'joe' is no address: there is no @ in it"),
+        (["account", "add", "a\x1b@x.test", "--generate"], "cannot be"),
+        (["domain", "add", "file.test"], "file.test: there is one of that name already"),
+        (["domain", "add", "x..y"], "'x..y' is no domain"),
+    ],
+)
+def test_refusals_are_status_1(run: Run, control: ControlDouble, command: list[str], words: str) -> None:
+    result = run(*command)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert words in result.stderr or "has a character" in result.stderr
+    assert result.stderr.removesuffix("\n").isprintable()
+
+
+def test_domains(run: Run, control: ControlDouble) -> None:
+    assert (
+        run("domain", "add", "Example.TEST").output == "example.test added: from now on its mail is ours.\n"
+    )
+    assert run("domain", "add", "b.test", "-q").output == ""
+    assert json.loads(run("domain", "add", "c.test", "--json").output)["domain"]["name"] == "c.test"
+    lines = run("domain", "list").output.splitlines()
+    assert lines[0].split() == ["DOMAIN", "ACCOUNTS", "KEPT", "IN"]
+    assert [line.split() for line in lines[1:]] == [
+        ["b.test", "0", "database"],
+        ["c.test", "0", "database"],
+        ["example.test", "0", "database"],
+        ["file.test", "1", "file"],
+    ]
+    assert run("domain", "list", "-q").output.split() == ["b.test", "c.test", "example.test", "file.test"]
+    assert len(json.loads(run("domain", "list", "--json").output)["domains"]) == 4
+
+
+@pytest.mark.parametrize("command", [["account", "add", JOE], ["account", "password", JOE]])
+def test_a_password_shows_up_nowhere(run: Run, control: ControlDouble, command: list[str]) -> None:
+    if "password" in command:
+        run("account", "add", JOE, "--generate")
+    file = control.path.parent / "password"
+    file.write_text(f"{CANARY}\r\nnot this\n")
+    for options, given in (
+        (["--password-file", str(file)], None),
+        (["--stdin"], f"{CANARY}\n"),
+        (["--stdin", "--json"], f"{CANARY}\n"),
+        ([], f"{CANARY}\n{CANARY}\n"),
+    ):
+        if "add" in command:
+            run("account", "remove", JOE, "--yes")
+        result = run(*command, *options, input=given)
+        assert result.exit_code == 0, result.output
+        assert CANARY not in result.output
+        body = control.requests[-1][2]
+        assert body is not None
+        assert body["password"] == CANARY
+
+
+def test_two_prompts_must_agree(run: Run, control: ControlDouble) -> None:
+    result = run("account", "add", JOE, input=f"{CANARY}\nanother\n{CANARY}\n{CANARY}\n")
+    assert result.exit_code == 0
+    assert "another" not in result.output
+    assert CANARY not in result.output
+    assert run("account", "add", "ann@example.test", input="").exit_code == 1
+
+
+def test_a_refused_password_is_not_repeated(run: Run, control: ControlDouble) -> None:
+    result = run("account", "add", JOE, "--stdin", input="canary7\n")
+    assert result.exit_code == 1
+    assert "canary7" not in result.output
+    assert "shorter than 8" in result.stderr

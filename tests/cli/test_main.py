@@ -1,0 +1,89 @@
+"""The overview: quick, complete, and free of what only a command needs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from mailsuite import __version__
+from mailsuite.cli.main import COMMANDS, cli
+
+OWN = ("status", "reload", "account", "domain", "password-hash")
+
+
+def run_program(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environ},
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def test_the_overview_names_every_command_but_the_hidden_one() -> None:
+    result = CliRunner().invoke(cli, ["--help"])
+    assert result.exit_code == 0
+    for name, place in COMMANDS.items():
+        assert (f"  {name} " in result.output) is not place.hidden
+        assert (place.summary in result.output) is not place.hidden
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_every_command_can_be_loaded_and_has_the_name_of_the_table(name: str) -> None:
+    result = CliRunner().invoke(cli, [name, "--help"])
+    assert result.exit_code == 0, result.output
+    assert result.output.startswith(f"Usage: cli {name} ")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], *([name, "--help"] for name in OWN)])
+def test_help_imports_neither_twisted_nor_rich(arguments: list[str]) -> None:
+    code = (
+        "import sys\n"
+        "from mailsuite.cli.main import cli\n"
+        f"cli({arguments!r}, standalone_mode=False)\n"
+        "sys.exit(' '.join({name.partition('.')[0] for name in sys.modules} & "
+        "{'twisted', 'rich', 'argon2', 'OpenSSL', 'zope'}) or None)\n"
+    )
+    done = run_program("-c", code)
+    assert (done.returncode, done.stderr.strip()) == (0, "")
+
+
+def test_the_version() -> None:
+    done = run_program("-m", "mailsuite", "--version")
+    assert (done.returncode, done.stdout) == (0, f"mailsuite {__version__}\n")
+
+
+def test_an_unknown_command_is_wrong_usage_with_a_suggestion() -> None:
+    result = CliRunner().invoke(cli, ["acount"])
+    assert result.exit_code == 2
+    assert "acount" in result.stderr
+    assert "account" in result.stderr.replace("acount", "")
+
+
+def test_the_configuration_is_found_by_the_environment(place: Path) -> None:
+    config = place / "named.toml"
+    config.write_text(f'[server]\nstate = "{place}/elsewhere"\n')
+    done = run_program("-m", "mailsuite", "status", MAILSUITE_CONFIG=str(config))
+    assert done.returncode == 3
+    assert f"{place}/elsewhere/control.sock" in done.stderr
+    other = place / "other.toml"
+    other.write_text(f'[server]\nstate = "{place}/other"\n')
+    done = run_program("-m", "mailsuite", "--config", str(other), "status", MAILSUITE_CONFIG=str(config))
+    assert f"{place}/other/control.sock" in done.stderr
+
+
+def test_a_bad_configuration_is_told_with_status_4(place: Path) -> None:
+    config = place / "bad.toml"
+    config.write_text('[server]\nnmae = "x"\nstate = 5\n')
+    result = CliRunner().invoke(cli, ["--config", str(config), "status"])
+    assert result.exit_code == 4
+    assert "bad.toml:2:" in result.stderr
+    assert "bad.toml:3:" in result.stderr
+    assert "2 errors" in result.stderr
