@@ -48,7 +48,9 @@ _ARGUMENTS = {
 }
 """The least and the most arguments that a command takes; those not named take none. PASS has its own rule."""
 
-_KEYWORDS = {keyword.value.encode("ascii"): keyword for keyword in Keyword}
+_KEYWORDS = {
+    keyword.value.encode("ascii"): (keyword, *_ARGUMENTS.get(keyword, (0, 0))) for keyword in Keyword
+}
 
 
 @attrs.frozen
@@ -67,14 +69,14 @@ def parse(line: bytes) -> Command | Response:
     if not _PRINTABLE.fullmatch(text):
         return BAD_CHARACTER
     word, _, rest = text.partition(b" ")
-    keyword = _KEYWORDS.get(word.upper())
-    if keyword is None:
+    known = _KEYWORDS.get(word.upper())
+    if known is None:
         return UNKNOWN_COMMAND
+    keyword, least, most = known
     if keyword is Keyword.PASS:
         # Everything behind the single space is the password, spaces included (RFC 1939 section 7, PASS).
         return Command(keyword, (rest,)) if rest else BAD_ARGUMENTS
     arguments = tuple(rest.split())
-    least, most = _ARGUMENTS.get(keyword, (0, 0))
     if not least <= len(arguments) <= most:
         return BAD_ARGUMENTS
     return Command(keyword, arguments)
