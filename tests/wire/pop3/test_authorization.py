@@ -121,9 +121,9 @@ def test_no_password_is_looked_at_on_a_clear_connection(command: bytes) -> None:
 )
 def test_who_is_refused_for_another_reason_may_try_again(refusal: Response) -> None:
     """features row P-05: in AUTHORIZATION as before, however often."""
-    world = fresh(answers=False)
+    world = fresh(STAMPED, answers=False)
     for _ in range(5):
-        world.say(b"USER joe\r\nPASS secret word\r\n")
+        assert world.say(b"APOP joe " + DIGEST + b"\r\n") == b""
         assert world.session.waiting
         world.session.refuse(refusal)
         assert world.take() == refusal.encode()

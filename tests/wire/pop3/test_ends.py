@@ -13,7 +13,7 @@ from mailsuite.wire.pop3.session import (
     StartTls,
     Violation,
 )
-from tests.wire.pop3.world import World, logged_in_with, many, plain_retrieval, refs
+from tests.wire.pop3.world import DIGEST, STAMPED, World, logged_in_with, many, plain_retrieval, refs
 
 
 @pytest.mark.parametrize("piece", [0, 1, 100])
@@ -60,11 +60,9 @@ def test_bad_commands_in_a_row_close(working: bool, borne: int) -> None:
 
 
 def test_a_login_begins_a_new_row() -> None:
-    world = World()
-    world.say(b"HELP\r\n" * 3)
-    world.log_in()
-    assert not world.session.closing
-    world.say(b"HELP\r\n" * 20)
+    world = World(STAMPED)
+    world.say(b"HELP\r\n" * 3 + b"APOP joe " + DIGEST + b"\r\n" + b"HELP\r\n" * 20)
+    assert world.session.logged_in
     assert not world.session.closing
 
 
