@@ -295,6 +295,14 @@ def test_stls_forgets_what_came_before() -> None:
     assert world.say(b"USER joe\r\nPASS secret word\r\n") == SEND_PASSWORD + WELCOME
 
 
+def test_stls_forgets_bad_commands() -> None:
+    world = fresh(OFFERS_TLS)
+    world.say(b"HELP\r\n" * 3)
+    world.say(b"STLS\r\n")
+    world.say(b"HELP\r\n" * 3)
+    assert not world.session.closing
+
+
 def test_passwords_become_possible_inside_tls() -> None:
     world = fresh(OFFERS_TLS)
     assert b"USER" not in world.say(b"CAPA\r\n")
