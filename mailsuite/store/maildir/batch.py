@@ -76,8 +76,8 @@ def _undo(jobs: Sequence[Job], files: Files) -> None:
             if job.error is not None:
                 parcel.directories.forget(parcel.maildir)
             try:
-                if parcel.undo():
-                    touched[parcel.new_directory] = job
+                if directory := parcel.undo():
+                    touched[directory] = job
             except Exception as error:
                 job.left_behind.append(error)
     for path, job in touched.items():

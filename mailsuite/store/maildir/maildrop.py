@@ -20,12 +20,9 @@ from mailsuite.store.maildir.body import FileBody, open_body
 from mailsuite.store.maildir.descriptor import Descriptor, run_owned
 from mailsuite.store.maildir.files import Files, temporary_failure
 from mailsuite.store.maildir.names import unique_part
-from mailsuite.store.maildir.scan import NotRegular, locate
+from mailsuite.store.maildir.scan import MAX_TRIES, NotRegular, locate
 
 T = TypeVar("T")
-
-MAX_TRIES = 4
-"""How often we follow a file that is renamed between our look and our use of it."""
 
 
 @implementer(IMaildrop)

@@ -13,6 +13,7 @@ import attrs
 from mailsuite.store.maildir.directories import Directories
 from mailsuite.store.maildir.files import Files
 from mailsuite.store.maildir.names import final_name
+from mailsuite.store.maildir.scan import MAX_TRIES, locate
 
 
 @attrs.define(eq=False)
@@ -100,10 +101,10 @@ class Parcel:
                 raise
             self._in_tmp = False
 
-    def undo(self) -> bool:
-        """Remove what there is, wherever; answers whether something visible was removed. Any number of times.
+    def undo(self) -> str:
+        """Remove what there is, wherever; answers the directory it was visible in, or "".
 
-        From then on the other methods fail. Raises OSError where something could not be removed; the rest is.
+        Any number of times. From then on the other methods fail. Raises OSError where something could not be removed; the rest is.
         """
         with self._guard:
             self._undone = True
@@ -111,16 +112,30 @@ class Parcel:
             if self._descriptor >= 0:
                 with contextlib.suppress(OSError):  # what it could tell of lost octets matters no more
                     self._close()
-            visible = self._in_new
+            touched = ""
             try:
                 if self._in_new:
-                    self.files.remove(self._new_path)
+                    touched = self._remove_visible()
                     self._in_new = False
             finally:
                 if self._in_tmp:
                     self.files.remove(self._tmp_path)
                     self._in_tmp = False
-            return visible
+            return touched
+
+    def _remove_visible(self) -> str:
+        """Another program may have moved it to cur, or given it flags, since we published it."""
+        path = self._new_path
+        for _ in range(MAX_TRIES):
+            try:
+                self.files.unlink(path)
+                return os.path.dirname(path)
+            except FileNotFoundError:
+                found = locate(self.maildir).get(self.unique)
+                if found is None:
+                    return self.new_directory
+                path = os.path.join(self.maildir, found)
+        raise OSError(errno.EBUSY, "renamed again and again", path)
 
     def _check(self) -> None:
         if self._undone:

@@ -16,6 +16,8 @@ from mailsuite.store.maildir.wireform import measure
 
 MAX_CACHED_SIZES = 50_000
 """Sizes of foreign messages remembered, about 10 MB."""
+MAX_TRIES = 4
+"""How often we follow a file that is renamed between our look and our use of it."""
 MAX_RESCANS = 3
 """How often a directory is listed again because somebody renamed files in it meanwhile."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import time
@@ -127,8 +128,9 @@ def _clean_stale(layout: Layout, now: float) -> int:
                 for entry in entries:
                     status = entry.stat(follow_symlinks=False)
                     if stat.S_ISREG(status.st_mode) and now - status.st_ctime > STALE_SECONDS:
-                        os.unlink(entry.path)
-                        removed += 1
+                        with contextlib.suppress(FileNotFoundError):  # another worker cleans, too
+                            os.unlink(entry.path)
+                            removed += 1
         except OSError:
             continue  # no maildir, or not ours to clean; the next one may be
     return removed

@@ -11,12 +11,13 @@ from mailsuite.model.failure import PermanentFailure, TemporaryFailure
 from mailsuite.model.reply import DISK_FULL, STORE_UNAVAILABLE
 from mailsuite.observe.log import Log
 from mailsuite.store.maildir import committer as committer_module
+from mailsuite.store.maildir import parcel as parcel_module
+from mailsuite.store.maildir.scan import locate
 from tests.store.maildirs import ANN, JOE, MESSAGE, MaildirCase
 from tests.store.recording import RecordingFiles
 
 LARGE = b"x" * 100_000 + b"\r\n"
 NO_SPACE = OSError(errno.ENOSPC, "No space left on device")
-NO_QUOTA = OSError(errno.EDQUOT, "Disk quota exceeded")
 BAD_DISK = OSError(errno.EIO, "Input/output error")
 JOE_DIRECTORY = "mail/example.net/joe"
 
@@ -156,7 +157,7 @@ class FailureTests(RecordedCase):
         transaction()
         count = len(self.files.done)
         for number in range(count):
-            for error, reply in ((NO_SPACE, DISK_FULL), (NO_QUOTA, DISK_FULL), (BAD_DISK, STORE_UNAVAILABLE)):
+            for error, reply in ((NO_SPACE, DISK_FULL), (BAD_DISK, STORE_UNAVAILABLE)):
                 self.fresh_store(f"{number} {error.errno}")
                 before()
                 already = len(self.visible(JOE) + self.visible(ANN))
@@ -252,6 +253,36 @@ class FailureTests(RecordedCase):
             self.pump.answer(delivery.commit())
         self.assertEqual(taken.read_bytes(), b"somebody else's")
         self.assertEqual(self.unfinished(), [])
+
+    def test_undone_wherever_another_program_has_moved_it(self):
+        delivery = self.written(self.store)
+        self.deliver(self.store, delivery)
+        (path,) = self.visible()
+        path.rename(self.maildir() / "cur" / f"{path.name}:2,S")
+        self.files.done.clear()
+        self.pump.answer(delivery.abort())
+        self.assertEqual(self.visible(), [])
+        self.assertEqual(self.files.done[-1], ("sync_directory", JOE_DIRECTORY + "/cur"))
+        gone = self.written(self.store)
+        self.deliver(self.store, gone)
+        self.visible()[0].unlink()
+        self.pump.answer(gone.abort())
+        self.assertEqual(self.lines, [])
+
+    def test_a_file_that_outruns_its_undoing_is_logged(self):
+        delivery = self.written(self.store)
+        self.deliver(self.store, delivery)
+
+        def outrun(maildir):
+            places = locate(maildir)
+            (path,) = self.visible()
+            path.rename(str(path) + "x")
+            return places
+
+        self.patch(parcel_module, "locate", outrun)
+        outrun(str(self.maildir()))
+        self.pump.answer(delivery.abort())
+        self.assertIn("store.undo_failed", self.lines[-1])
 
     def test_what_cannot_be_undone_is_logged(self):
         self.deliver(self.store, self.written(self.store))
