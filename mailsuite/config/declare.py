@@ -7,8 +7,9 @@ reference page need.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, Literal, TypeVar
 
 import attrs
@@ -53,6 +54,9 @@ class Setting:
     secret: bool = False
     """Never shown, not even in an error message."""
     name: str = ""
+    """In the file."""
+    field: str = ""
+    """In the class."""
 
     @property
     def required(self) -> bool:
@@ -66,6 +70,7 @@ class Section:
     settings: type[Any]
     meaning: str
     name: str = ""
+    field: str = ""
 
 
 @attrs.frozen
@@ -76,6 +81,7 @@ class Blocks:
     identity: str
     meaning: str
     name: str = ""
+    field: str = ""
 
 
 Declaration = Setting | Section | Blocks
@@ -115,24 +121,22 @@ def blocks(settings: type[T], identity: str, meaning: str, name: str) -> tuple[T
     return field
 
 
-def declarations(settings: type[Any]) -> dict[str, Declaration]:
+def declarations(settings: type[Any]) -> Mapping[str, Declaration]:
     """What is declared in a class, by its name in the file, in the order of declaration."""
-    found: dict[str, Declaration] = {}
+    if settings not in _collected:
+        _collected[settings] = MappingProxyType({one.name: one for one in _collect(settings)})
+    return _collected[settings]
+
+
+_collected: Final[dict[type[Any], Mapping[str, Declaration]]] = {}
+"""The classes do not change; a file with thousands of accounts asks for them often."""
+
+
+def _collect(settings: type[Any]) -> Iterator[Declaration]:
     for field in attrs.fields(settings):
         declared: Declaration | None = field.metadata.get(_METADATA)
         if declared is not None:
-            named = attrs.evolve(declared, name=declared.name or field.name)
-            found[named.name] = named
-    return found
-
-
-def field_of(settings: type[Any], name: str) -> str:
-    """The Python name of what the file calls *name*."""
-    for field in attrs.fields(settings):
-        declared: Declaration | None = field.metadata.get(_METADATA)
-        if declared is not None and (declared.name or field.name) == name:
-            return str(field.name)
-    raise KeyError(name)
+            yield attrs.evolve(declared, name=declared.name or field.name, field=field.name)
 
 
 def all_settings(settings: type[Any], prefix: str = "") -> Iterator[tuple[str, Setting]]:

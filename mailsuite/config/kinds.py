@@ -23,6 +23,10 @@ MAX_SHOWN_CHARACTERS = 60
 """A wrong value is quoted in the message up to here."""
 
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+
+
 class BadValue(ValueError):
     """The value cannot be taken; the message says why, in words for a person."""
 
@@ -175,9 +179,9 @@ def printable(raw: object, kind: Kind[Any]) -> str:
     """*raw* as a string without control characters or lone surrogates. Raises BadValue."""
     if not isinstance(raw, str):
         raise kind.refuse(raw, "has no quotes" if isinstance(raw, int | float) else "is wrong here")
-    if any(ord(character) < 0x20 or 0x7F <= ord(character) < 0xA0 for character in raw):
+    if _CONTROL.search(raw):
         raise kind.refuse(raw, "has a control character")
-    if any(0xD800 <= ord(character) <= 0xDFFF for character in raw):
+    if _SURROGATE.search(raw):
         raise kind.refuse(raw, "is not UTF-8")
     return raw
 

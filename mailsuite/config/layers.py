@@ -5,6 +5,7 @@ Each becomes a layer: a tree of raw values that knows where each of them stands.
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
@@ -48,12 +49,15 @@ def file_layers(path: Path) -> tuple[list[Layer], list[Problem]]:
     """*path*, then conf.d/*.toml beside it, by name. An unreadable file is a problem, not a layer."""
     layers: list[Layer] = []
     problems: list[Problem] = []
+    folder = path.parent / "conf.d"
+    names: list[str] = []
     try:
-        beside = sorted(path.parent.glob("conf.d/*.toml"))
+        names = sorted(name for name in os.listdir(folder) if name.endswith(".toml") and name[0] != ".")
+    except (FileNotFoundError, NotADirectoryError):
+        pass
     except OSError as error:
-        beside = []
         problems.append(Problem(Place("conf.d"), "error", f"cannot be read: {error.strerror}"))
-    for file in (path, *beside):
+    for file in (path, *(folder / name for name in names)):
         name = file.name if file is path else f"conf.d/{file.name}"
         layer = _file_layer(file, name)
         if isinstance(layer, Layer):
@@ -86,7 +90,7 @@ def _file_layer(file: Path, name: str) -> Layer | Problem:
     except ValueError as error:
         reason, line = _syntax_error(str(error), text)
         return problem(f"no TOML: {reason}", line)
-    return Layer(values, lambda path: _nearest(name, lines, path), file.absolute().parent)
+    return Layer(values, lambda path: Place(name, lines.get(path)), file.absolute().parent)
 
 
 def _syntax_error(message: str, text: str) -> tuple[str, int]:
@@ -97,13 +101,6 @@ def _syntax_error(message: str, text: str) -> tuple[str, int]:
     line = int(found[1]) if found[1] else max(1, len(text.splitlines()))
     reason = message[: found.start()]
     return reason[:1].lower() + reason[1:], line
-
-
-def _nearest(name: str, lines: Mapping[KeyPath, int], path: KeyPath) -> Place:
-    """The place of *path*, or of the nearest table around it."""
-    while path and path not in lines:
-        path = path[:-1]
-    return Place(name, lines.get(path))
 
 
 def environment_layer(environ: Mapping[str, str]) -> tuple[Layer, list[Problem]]:
@@ -140,27 +137,27 @@ def _text_layer(pairs: Iterable[tuple[tuple[str, ...], str, str]]) -> tuple[Laye
     sources: dict[KeyPath, str] = {}
     problems = []
     for path, value, source in pairs:
-        table = tree
-        for part in path[:-1]:
-            below = table.setdefault(part, {})
-            if not isinstance(below, dict):
-                break
-            table = below
+        if _put(tree, path, value):
+            for length in range(1, len(path)):
+                sources.setdefault(path[:length], source)
+            sources[path] = source
         else:
-            if not isinstance(table.get(path[-1]), dict):
-                table[path[-1]] = value
-                for length in range(1, len(path) + 1):
-                    sources.setdefault(path[:length], source)
-                sources[path] = source
-                continue
-        problems.append(Problem(Place(source), "error", "cannot stand beside another that is part of it"))
+            problems.append(Problem(Place(source), "error", "cannot stand beside another that is part of it"))
+    return Layer(tree, lambda path: Place(sources[path]), _here(), is_text=True), problems
 
-    def places(path: KeyPath) -> Place:
-        while path and path not in sources:
-            path = path[:-1]
-        return Place(sources.get(path, "the environment or --set"))
 
-    return Layer(tree, places, _here(), is_text=True), problems
+def _put(tree: dict[str, object], path: tuple[str, ...], value: str) -> bool:
+    """Put *value* into the tree; False where a table would have to be a value as well."""
+    table = tree
+    for part in path[:-1]:
+        below = table.setdefault(part, {})
+        if not isinstance(below, dict):
+            return False
+        table = below
+    if isinstance(table.get(path[-1]), dict):
+        return False
+    table[path[-1]] = value
+    return True
 
 
 def _here() -> Path:

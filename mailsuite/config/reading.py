@@ -17,7 +17,6 @@ from mailsuite.config.declare import (
     Setting,
     all_settings,
     declarations,
-    field_of,
 )
 from mailsuite.config.kinds import BadValue, suggestion, toml_text
 from mailsuite.config.layers import Layer
@@ -52,21 +51,18 @@ class Reading:
         draft: Draft = {}
         for name, declared in known.items():
             given = [layer for layer in layers if name in layer.values]
-            field = field_of(settings, name)
             if isinstance(declared, Section):
                 tables = [table for layer in given if (table := self._subtable(layer, name)) is not None]
-                draft[field] = self.table(declared.settings, tables, f"{prefix}{name}.")
+                draft[declared.field] = self.table(declared.settings, tables, f"{prefix}{name}.")
             elif isinstance(declared, Blocks):
-                draft[field] = self._blocks(declared, given)
+                draft[declared.field] = self._blocks(declared, given)
             else:
-                self.setting(declared, given, prefix, draft, field)
+                self.setting(declared, given, prefix, draft)
         return draft
 
-    def setting(
-        self, declared: Setting, given: Sequence[Layer], prefix: str, draft: Draft, field: str
-    ) -> None:
+    def setting(self, declared: Setting, given: Sequence[Layer], prefix: str, draft: Draft) -> None:
         """Put the last sound value into *draft*. A wrong one is told even where a later layer hides it."""
-        key = prefix + declared.name
+        key, field = prefix + declared.name, declared.field
         for layer in given:
             raw = layer.values[declared.name]
             place = layer.place(declared.name)
@@ -163,7 +159,7 @@ class Reading:
         for name, override in overrides.items():
             given = [layer for layer in layers if name in layer.values]
             if given and isinstance(override, Setting):
-                self.setting(override, given, prefix, changed, name)
+                self.setting(override, given, prefix, changed)
         return draft
 
     def _service_section(self, layers: Sequence[Layer]) -> type[Any] | None:
@@ -176,7 +172,7 @@ class Reading:
         """Whether everything required is there. What is there and wrong was told already."""
         complete = True
         for name, one in declarations(declared.settings).items():
-            if isinstance(one, Setting) and one.required and field_of(declared.settings, name) not in draft:
+            if isinstance(one, Setting) and one.required and one.field not in draft:
                 complete = False
                 if f"{declared.name}.{identity}.{name}" not in self.unsound:
                     which = declared.name if identity.startswith("?") else f"{declared.name} {identity!r}"

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from mailsuite.config.declare import Applied, Blocks, Section, Setting, declarations, field_of
+from mailsuite.config.declare import Applied, Blocks, Section, Setting, declarations
 from mailsuite.config.kinds import toml_text
 from mailsuite.config.problems import DEFAULT, Place
 from mailsuite.config.schema import Config, Listener, ServiceSettings
@@ -60,11 +60,11 @@ def values(config: Config) -> Iterator[Value]:
 
 def _table(settings: Any, declared_in: type[Any], table: str) -> Iterator[Value]:
     for name, declared in declarations(declared_in).items():
-        value = getattr(settings, field_of(declared_in, name))
+        value = getattr(settings, declared.field)
         if isinstance(declared, Setting):
             yield Value(declared, value, table, name)
     for name, declared in declarations(declared_in).items():
-        value = getattr(settings, field_of(declared_in, name))
+        value = getattr(settings, declared.field)
         if isinstance(declared, Section):
             yield from _table(value, declared.settings, f"{table}.{name}" if table else name)
         elif isinstance(declared, Blocks):

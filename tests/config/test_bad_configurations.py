@@ -185,6 +185,7 @@ def test_one_mistake_is_told_once(load_text: LoadText) -> None:
         "[pop3]\ntrusted_networks = ['x']\n" + POP3S + "tls = 'off'\n",
         JOE.replace(HASH, "secret"),
         "[tls]\nmode = 'files'\nkey = 5\ncertificate = 6\n",
+        JOE + "password_file = '/dev/null'\n",
         JOE + "notifymail = { state = 'static', address = 'x' }\n",
         JOE + "notifymail.port = 7979\n[notify.notifymail]\nports = 7979\n",
     ):

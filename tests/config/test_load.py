@@ -412,6 +412,30 @@ def test_a_broken_file_beside_is_named(load_text: LoadText) -> None:
     assert [str(problem.place) for problem in loaded.errors] == ["conf.d/50-console.toml:1"]
 
 
+def test_a_folder_beside_that_cannot_be_read_is_told(load_text: LoadText, tmp_path: Path) -> None:
+    (tmp_path / "conf.d").symlink_to("conf.d")
+    [problem] = load_text("").errors
+    assert str(problem) == "conf.d: error cannot be read: Too many levels of symbolic links"
+
+
+def test_a_file_beside_that_is_no_folder_is_not_ours(load_text: LoadText, tmp_path: Path) -> None:
+    (tmp_path / "conf.d").write_text("x")
+    assert load_text("").problems == ()
+
+
+def test_a_huge_file(load_text: LoadText, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mailsuite.config.layers.MAX_FILE_OCTETS", 10)
+    assert "is larger than 10 octets" in load_text("# 12345678\n").errors[0].text
+
+
+def test_a_folder_that_is_gone_does_no_harm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    loaded = load(None, {}, ["server.state=state"], MACHINE)
+    assert config_of(loaded).server.state == Path("/state")
+
+
 def test_windows_line_ends(tmp_path: Path) -> None:
     (tmp_path / "m.toml").write_bytes(b"[pop3]\r\nbanner = 'x'\r\nbaner = 'x'\r\n")
     [problem] = load(tmp_path / "m.toml", {}, (), MACHINE).problems
