@@ -14,6 +14,8 @@ import re
 
 import attrs
 
+from mailsuite.model.reply import BARE_NEWLINE, MESSAGE_TOO_BIG, TEXT_LINE_TOO_LONG, Reply
+
 END_OF_DATA = b"\r\n.\r\n"
 _DOT_LINE = re.compile(rb"\n\.")
 """Where something is to be done about dots at all. On text this search is faster than that of bytes."""
@@ -56,8 +58,13 @@ class BodyScanner:
         return self.size > self.max_octets
 
     @property
-    def sound(self) -> bool:
-        return not (self.bare_newline or self.overlong_line or self.too_big)
+    def defect(self) -> Reply | None:
+        """Why the message must not be taken. Where there is more than one reason the order is fixed."""
+        if self.bare_newline:
+            return BARE_NEWLINE
+        if self.overlong_line:
+            return TEXT_LINE_TOO_LONG
+        return MESSAGE_TOO_BIG if self.too_big else None
 
     def scan(self, data: bytes) -> bytes:
         """Take what has arrived; answer the message's next octets, none once it has a defect.
@@ -84,7 +91,7 @@ class BodyScanner:
             part = part[self._foreign :]
             self._foreign = 0
         self.size += len(part)
-        return part if self.sound else b""
+        return part if self.defect is None else b""
 
     def _check(self, part: bytes) -> None:
         """Look at line ends and line lengths. *part* neither begins nor ends inside a CRLF."""

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailsuite.model.reply import BARE_NEWLINE, MESSAGE_TOO_BIG, TEXT_LINE_TOO_LONG
 from mailsuite.wire.smtp.body import BodyScanner, _has_bare_newline
 
 
@@ -55,7 +56,7 @@ def test_messages(wire: bytes, message: bytes, dot_lines: bool, rest: bytes) -> 
     for pieces in every_split(wire + rest):
         scanner, got = scan(pieces)
         assert scanner.ended
-        assert scanner.sound
+        assert scanner.defect is None
         assert got == message
         assert scanner.size == len(message)
         assert scanner.dot_lines is dot_lines
@@ -94,7 +95,7 @@ def test_bare_newlines_at_the_edges(wire: bytes) -> None:
         assert scanner.ended
         assert scanner.rest == b""
         assert scanner.bare_newline
-        assert not scanner.sound
+        assert scanner.defect == BARE_NEWLINE
 
 
 @given(
@@ -120,7 +121,7 @@ def test_the_outcome_is_that_of_a_plain_reading(pieces: list[bytes], cuts: list[
     assert scanner.dot_lines == any(line.startswith(b"..") for line in lines)
     assert scanner.bare_newline == any(b"\r" in line or b"\n" in line for line in lines)
     assert scanner.overlong_line == any(len(line) > 4 for line in lines)
-    if scanner.sound:
+    if scanner.defect is None:
         assert message == plain
 
 
@@ -151,7 +152,7 @@ def test_line_limit(over: int, before: bytes, behind: bytes) -> None:
 def test_an_endless_line_takes_no_memory_and_is_noticed_at_once() -> None:
     scanner = BodyScanner(10_000_000, 65536)
     assert scanner.scan(b"x" * 65536)
-    assert scanner.sound
+    assert scanner.defect is None
     assert scanner.scan(b"x") == b""
     for _ in range(100):
         assert scanner.scan(b"x" * 65536) == b""
@@ -182,3 +183,21 @@ def test_newline_bookkeeping_beyond_its_fast_loops() -> None:
     assert _has_bare_newline(b"\r\n\r\n\n\r" * 100)
     assert not _has_bare_newline(b"\xff\x85\x0b\x0c\x1c\r\n" * 1000)
     assert io.IncrementalNewlineDecoder(None, translate=False).newlines is None
+
+
+@pytest.mark.parametrize(
+    ("wire", "defect"),
+    [
+        (b"a\r\n", None),
+        (b"a\rb\r\n", BARE_NEWLINE),
+        (b"a\nb\r\n", BARE_NEWLINE),
+        (b"x" * 21 + b"\r\n", TEXT_LINE_TOO_LONG),
+        (b"x\r\n" * 11, MESSAGE_TOO_BIG),
+        (b"x" * 40 + b"\r\n", TEXT_LINE_TOO_LONG),
+        (b"\n" + b"x" * 40 + b"\r\n", BARE_NEWLINE),
+    ],
+)
+def test_defects_by_rank(wire: bytes, defect: object) -> None:
+    for pieces in every_split(wire + b".\r\n"):
+        scanner, _ = scan(pieces, max_octets=30, max_line=20)
+        assert scanner.defect == defect
