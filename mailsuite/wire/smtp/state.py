@@ -1,0 +1,161 @@
+"""What a session knows, and which command is allowed when: the protocol's states as one table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import attrs
+
+from mailsuite.model.reply import (
+    ARGUMENT_MISSING,
+    AUTHENTICATION_REQUIRED,
+    HELLO_FIRST,
+    LOGGED_IN_ALREADY,
+    MAIL_FIRST,
+    NO_ARGUMENT_TAKEN,
+    NO_VALID_RECIPIENTS,
+    NOT_IMPLEMENTED,
+    RECIPIENT_FIRST,
+    TLS_ACTIVE,
+    TLS_FIRST,
+    TLS_UNAVAILABLE,
+    TRANSACTION_OPEN,
+    UNKNOWN_COMMAND,
+    Reply,
+)
+from mailsuite.wire.sasl import MECHANISMS
+from mailsuite.wire.smtp.commands import Command
+
+
+@attrs.frozen
+class SessionSettings:
+    """All that a session needs to know beforehand."""
+
+    hostname: str
+    banner: str = "ESMTP"
+    max_message: int = 50 * 1024 * 1024
+    """Octets of a message; advertised and enforced (RFC 1870)."""
+    max_recipients: int = 100
+    """Of one transaction. RFC 5321 section 4.5.3.1.8 asks for at least 100."""
+    max_line: int = 64 * 1024
+    """Octets of a line in a message. RFC 5321 section 4.5.3.1.6 asks for 998."""
+    tls_available: bool = False
+    """Offer STARTTLS."""
+    tls_required: bool = False
+    """No mail and no login before TLS (RFC 3207 section 4)."""
+    auth_mechanisms: tuple[str, ...] = ()
+    """Offered inside of TLS; those that nobody here speaks are left out. Empty: no AUTH at all."""
+    plaintext_auth: bool = False
+    """Offer AUTH without TLS too."""
+    auth_required: bool = False
+    """No mail before AUTH (RFC 6409 section 4.3)."""
+
+
+@attrs.define
+class Transaction:
+    """A mail transaction: open from an accepted MAIL to the end of the message, or a reset."""
+
+    open: bool = False
+    tried: int = 0
+    """RCPT commands that came as far as to be judged."""
+    accepted: int = 0
+
+
+@attrs.define
+class State:
+    """What was learnt from the client so far."""
+
+    settings: SessionSettings
+    tls_active: bool
+    greeted: bool = False
+    extended: bool = False
+    """It said EHLO, not HELO."""
+    authenticated: bool = False
+    transaction: Transaction = attrs.field(factory=Transaction)
+
+    def tls_started(self) -> None:
+        """Forget all that came in clear (RFC 3207 section 4.2)."""
+        self.tls_active = True
+        self.greeted = self.extended = self.authenticated = False
+        self.transaction = Transaction()
+
+    @property
+    def mechanisms(self) -> tuple[str, ...]:
+        return tuple(name for name in self.settings.auth_mechanisms if name in MECHANISMS)
+
+    @property
+    def may_authenticate(self) -> bool:
+        return bool(self.mechanisms) and (self.tls_active or self.settings.plaintext_auth)
+
+    def extensions(self) -> tuple[str, ...]:
+        """The lines of the answer to EHLO behind the first."""
+        lines = ["PIPELINING", f"SIZE {self.settings.max_message}", "8BITMIME", "ENHANCEDSTATUSCODES"]
+        if self.settings.tls_available and not self.tls_active:
+            lines.append("STARTTLS")
+        if self.may_authenticate:
+            lines.append(" ".join(("AUTH", *self.mechanisms)))
+        return tuple(lines)
+
+    def mail_parameters(self) -> tuple[str, ...]:
+        """Keywords that MAIL may have, by the extensions that were offered."""
+        if not self.extended:
+            return ()
+        return ("SIZE", "BODY", "AUTH") if self.may_authenticate else ("SIZE", "BODY")
+
+    def refusal(self, command: Command) -> Reply | None:
+        """Why *command* cannot be carried out now; None where it can."""
+        conditions = CONDITIONS.get(command.verb)
+        if conditions is None:
+            return NOT_IMPLEMENTED if command.verb in NOT_DONE else UNKNOWN_COMMAND
+        replies = (condition(self, command.argument) for condition in conditions)
+        return next((reply for reply in replies if reply is not None), None)
+
+
+Condition = Callable[[State, str], Reply | None]
+
+
+def _needs(condition: Callable[[State, str], bool], otherwise: Reply) -> Condition:
+    return lambda state, argument: None if condition(state, argument) else otherwise
+
+
+_no_argument = _needs(lambda state, argument: not argument, NO_ARGUMENT_TAKEN)
+_argument = _needs(lambda state, argument: bool(argument), ARGUMENT_MISSING)
+_greeted = _needs(lambda state, argument: state.greeted, HELLO_FIRST)
+_extended = _needs(lambda state, argument: state.extended, HELLO_FIRST)
+_secured = _needs(lambda state, argument: state.tls_active or not state.settings.tls_required, TLS_FIRST)
+_in_clear = _needs(lambda state, argument: not state.tls_active, TLS_ACTIVE)
+_tls_available = _needs(lambda state, argument: state.settings.tls_available, TLS_UNAVAILABLE)
+_has_mechanisms = _needs(lambda state, argument: bool(state.mechanisms), NOT_IMPLEMENTED)
+_may_authenticate = _needs(lambda state, argument: state.may_authenticate, TLS_FIRST)
+_unknown_yet = _needs(lambda state, argument: not state.authenticated, LOGGED_IN_ALREADY)
+_logged_in = _needs(
+    lambda state, argument: state.authenticated or not state.settings.auth_required, AUTHENTICATION_REQUIRED
+)
+_no_transaction = _needs(lambda state, argument: not state.transaction.open, TRANSACTION_OPEN)
+_transaction = _needs(lambda state, argument: state.transaction.open, MAIL_FIRST)
+
+
+def _recipients(state: State, argument: str) -> Reply | None:
+    if state.transaction.accepted:
+        return None
+    return NO_VALID_RECIPIENTS if state.transaction.tried else RECIPIENT_FIRST
+
+
+CONDITIONS: Mapping[str, tuple[Condition, ...]] = {
+    "EHLO": (),
+    "HELO": (),
+    "MAIL": (_greeted, _secured, _logged_in, _no_transaction),
+    "RCPT": (_secured, _transaction),
+    "DATA": (_no_argument, _secured, _transaction, _recipients),
+    "RSET": (_no_argument,),
+    "NOOP": (),
+    "VRFY": (_argument, _secured),
+    "HELP": (),
+    "QUIT": (_no_argument,),
+    "STARTTLS": (_no_argument, _extended, _in_clear, _tls_available, _unknown_yet, _no_transaction),
+    "AUTH": (_has_mechanisms, _extended, _may_authenticate, _unknown_yet, _no_transaction, _argument),
+}
+"""What each command needs; the first that is not so gives the reply."""
+
+NOT_DONE = frozenset(("EXPN", "SEND", "SOML", "SAML", "TURN", "ETRN", "ATRN", "BDAT", "BURL"))
+"""Commands that exist, and that this server does not have: 502, not 500."""
