@@ -1,0 +1,152 @@
+"""Any input, in any pieces: replies and never an exception, the same ones however it was cut."""
+
+import itertools
+import re
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mailsuite.model import reply as replies
+from mailsuite.wire.smtp.events import (
+    PIPELINED_DATA,
+    STARTTLS_INJECTION,
+    Authenticate,
+    BodyChunk,
+    BodyEnd,
+    DataStart,
+    Mail,
+    Recipient,
+    Reset,
+    Violation,
+)
+
+VOCABULARY = [
+    b"EHLO x",
+    b"HELO x",
+    b"MAIL FROM:<a@b>",
+    b"MAIL FROM:<> SIZE=5",
+    b"RCPT TO:<a@b>",
+    b"DATA",
+    b".",
+    b"..",
+    b"text",
+    b"RSET",
+    b"NOOP",
+    b"VRFY x",
+    b"HELP",
+    b"QUIT",
+    b"STARTTLS",
+    b"AUTH PLAIN AGEAYg==",
+    b"AUTH LOGIN",
+    b"YQ==",
+    b"*",
+    b"FOO",
+    b"x" * 300,
+    b"\xff\0",
+    b"",
+]
+LINE_ENDS = [b"\r\n"] * 12 + [b"\n", b"\r", b"\r\r\n", b""]
+LINES = st.tuples(st.sampled_from(VOCABULARY), st.sampled_from(LINE_ENDS)).map(b"".join)
+TRANSACTION = b"EHLO x\r\nAUTH PLAIN AGEAYg==\r\nMAIL FROM:<a@b>\r\nRCPT TO:<a@b>\r\nDATA\r\n"
+STREAMS = st.lists(LINES | st.binary(max_size=20) | st.just(TRANSACTION), max_size=25).map(b"".join)
+SERVICE = st.fixed_dictionaries(
+    {},
+    optional={
+        Mail: st.sampled_from([replies.SENDER_OK, replies.UNKNOWN_RECIPIENT]),
+        Recipient: st.sampled_from([replies.RECIPIENT_OK, replies.UNKNOWN_RECIPIENT, replies.STOPPING]),
+        DataStart: st.sampled_from([replies.START_MAIL_INPUT, replies.INTERNAL_ERROR, replies.OK]),
+        BodyEnd: st.sampled_from([replies.OK, replies.INTERNAL_ERROR]),
+        Authenticate: st.sampled_from([replies.AUTHENTICATION_SUCCEEDED, replies.AUTHENTICATION_FAILED]),
+    },
+)
+REPLY = re.compile(r"(220|250|334|354)[ -].*|([245])\d\d[ -]\2\.\d{1,3}\.\d{1,3} [ -~]+")
+"""Those without an enhanced code are the greeting, HELO, EHLO and 3xx; 250 is looked at more closely."""
+
+
+def converse(begin, pieces, answers, **keywords):
+    conversation = begin(answers=answers, max_message=200, max_line=100, max_recipients=2, **keywords)
+    heard = b"".join(conversation.send(piece) for piece in pieces)
+    return conversation, heard
+
+
+def check(conversation, heard: bytes) -> None:
+    assert heard == b"" or heard.endswith(b"\r\n")
+    for line in heard.decode("ascii").split("\r\n")[:-1]:
+        assert REPLY.fullmatch(line)
+        if line.startswith("250 "):
+            assert line[4:].startswith(("2.", "mx.example.net", "ENHANCEDSTATUSCODES", "STARTTLS", "AUTH "))
+    open_transaction = False
+    for event in conversation.events:
+        match event:
+            case Mail():
+                assert not open_transaction
+                open_transaction = conversation.answers[Mail].is_positive
+            case Recipient() | DataStart() | BodyChunk():
+                assert open_transaction
+            case BodyEnd() | Reset():
+                assert open_transaction
+                open_transaction = False
+    assert open_transaction == conversation.session.in_transaction
+
+
+def comparable(conversation):
+    """The events, without the octets of messages that turned out to be broken."""
+    events = list(conversation.events)
+    for at, event in reversed(list(enumerate(events))):
+        last = at == len(events) - 1
+        follower = None if last else events[at + 1]
+        if isinstance(event, BodyChunk) and not (isinstance(follower, BodyEnd) and follower.defect is None):
+            del events[at]
+    return events
+
+
+def out_of_step(conversation) -> bool:
+    """Whether the outcome rests on what had already arrived, as it must where a client may not go on."""
+    kinds = {event.kind for event in conversation.events if isinstance(event, Violation)}
+    return bool(kinds & {STARTTLS_INJECTION, PIPELINED_DATA})
+
+
+@given(STREAMS, SERVICE, st.booleans(), st.lists(st.integers(0, 500), max_size=8))
+@settings(max_examples=300, deadline=None)
+def test_any_split_gives_the_same_session(begin, stream, answers, tls, cuts) -> None:
+    keywords = {"tls_active": tls, "tls_available": True, "auth_mechanisms": ("PLAIN", "LOGIN")}
+    edges = [0, *sorted(cut for cut in cuts if cut < len(stream)), len(stream)]
+    splits = [
+        [stream],
+        [stream[at : at + 1] for at in range(len(stream))],
+        [stream[a:b] for a, b in itertools.pairwise(edges)],
+    ]
+    outcomes = []
+    for pieces in splits:
+        conversation, heard = converse(begin, pieces, answers, **keywords)
+        check(conversation, heard)
+        assert len(conversation.session._input) <= 12288
+        outcomes.append((conversation, heard))
+    if any(out_of_step(conversation) for conversation, _ in outcomes):
+        return
+    first, *others = outcomes
+    for other in others:
+        assert other[1] == first[1]
+        assert comparable(other[0]) == comparable(first[0])
+        assert other[0].session.closing == first[0].session.closing
+
+
+@given(st.lists(st.binary(max_size=200), max_size=5), st.booleans())
+@settings(deadline=None)
+def test_any_octets_are_answered(begin, pieces, in_body) -> None:
+    conversation, _ = converse(begin, [TRANSACTION] if in_body else [], {})
+    check(conversation, conversation.send(*pieces))
+
+
+@given(STREAMS, st.integers(0, 200), st.sampled_from(["drain", "timed_out", "tls_started"]))
+@settings(deadline=None)
+def test_the_end_may_come_at_any_time(begin, stream, when, what) -> None:
+    conversation, heard = converse(begin, [stream[:when]], {}, tls_available=True)
+    if what != "tls_started" or conversation.session._tls_awaited:
+        getattr(conversation.session, what)()
+    check(conversation, heard + conversation.send(stream[when:]))
+    conversation.session.timed_out()
+    conversation.run()
+    assert conversation.session.closing
+    assert not conversation.session.in_transaction
+    assert conversation.session.next_event() is None
