@@ -104,7 +104,8 @@ class Parcel:
     def undo(self) -> str:
         """Remove what there is, wherever; answers the directory it was visible in, or "".
 
-        Any number of times. From then on the other methods fail. Raises OSError where something could not be removed; the rest is.
+        Any number of times; from then on the other methods fail. Raises OSError where something could not
+        be removed; the rest is.
         """
         with self._guard:
             self._undone = True

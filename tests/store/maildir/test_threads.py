@@ -294,6 +294,9 @@ class SpoolTests(ThreadCase):
     def test_abort_waits_for_the_thread(self):
         delivery = self.writing(12)
         aborting = self.pump.start(delivery.abort())
+        another = self.written(self.store)
+        self.pump.answer(self.store.deliver([another]))  # behind an undo that did not wait
+        self.pump.answer(another.abort())
         self.assertNoResult(aborting)
         self.assertEqual(len(self.threads.waiting), 1)
         self.finish(aborting)
