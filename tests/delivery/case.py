@@ -96,7 +96,7 @@ class Case(SynchronousTestCase):
             hostname="mail.example.net",
             store=self.store,
             router=Router(self.directory, "mail.example.net", JOE),
-            policy=Chain((Relaying(), Recipients(), Sender()), log),
+            policy=Chain((Sender(), Relaying(), Recipients()), log),
             bus=self.bus,
             login=self.logins,
             seconds=self.clock.seconds,
