@@ -94,6 +94,17 @@ def test_pass_counts_only_right_after_a_good_user(between: bytes) -> None:
     assert len(world.events) == before
 
 
+@pytest.mark.parametrize("line", [b"APOP joe " + DIGEST, b"AUTH PLAIN " + RIGHT, b"AUTH"])
+def test_another_way_in_makes_user_void(line: bytes) -> None:
+    """Even where the other way was refused for no fault of the client's."""
+    world = fresh(attrs.evolve(STAMPED, sasl_mechanisms=("PLAIN",)), answers=False)
+    world.say(b"USER joe\r\n" + line + b"\r\n")
+    if world.session.waiting:
+        world.session.refuse(response.MAILDROP_IN_USE)
+    world.take()
+    assert world.say(b"PASS secret word\r\n") == NAME_FIRST
+
+
 def test_capa_between_user_and_pass_is_no_harm() -> None:
     world = fresh()
     assert world.say(b"USER joe\r\nCAPA\r\nPASS secret word\r\n").endswith(WELCOME)

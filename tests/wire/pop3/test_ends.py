@@ -229,6 +229,20 @@ def test_answers_that_no_event_asked_for_are_mistakes() -> None:
     assert not session.body_complete
 
 
+def test_a_body_has_its_beginning_and_its_end() -> None:
+    world = World().log_in()
+    world.answers = False
+    world.say(b"RETR 1\r\n")
+    with pytest.raises(OutOfTurn, match="awaits MESSAGE"):
+        world.session.body_chunk(b"x")
+    world.session.retrieval_started(1)
+    with pytest.raises(OutOfTurn, match="awaits BODY"):
+        world.session.retrieval_started(1)
+    world.session.retrieval_ended()
+    with pytest.raises(OutOfTurn, match="awaits NOTHING"):
+        world.session.retrieval_ended()
+
+
 def test_an_answer_to_another_event_is_a_mistake() -> None:
     world = World(SessionSettings("h", tls_available=True), answers=False)
     world.say(b"STLS\r\n")
