@@ -22,7 +22,8 @@ MAX_LABEL_OCTETS = 63
 
 _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-\u0080-\U0010ffff]"
 _DOT_STRING = re.compile(rf"{_ATEXT}+(\.{_ATEXT}+)*")
-_QUOTABLE = re.compile(r"[\x20-\x7e\u0080-\U0010ffff]*")
+_QUOTABLE = re.compile(r"[\x20-\x7e\u00a0-\ud7ff\ue000-\U0010ffff]*")
+"""No control characters of either kind, and no surrogates, which stand for octets that are no UTF-8."""
 _LDH_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9\-]*[A-Za-z0-9])?")
 
 
@@ -58,7 +59,7 @@ def _normalise_literal(text: str) -> str:
     if not text.endswith("]"):
         raise AddressSyntaxError("the address literal has no closing bracket")
     try:
-        if inner[:5].lower() == "ipv6:":
+        if inner[:5].lower() == "ipv6:" and "%" not in inner:  # a zone means nothing elsewhere
             return f"[IPv6:{ipaddress.IPv6Address(inner[5:]).compressed}]"
         return f"[{ipaddress.IPv4Address(inner)}]"
     except ValueError as error:
@@ -80,10 +81,10 @@ class Address:
         """Check and normalise both halves. Raises AddressSyntaxError."""
         if not local:
             raise AddressSyntaxError("the part before the @ is empty")
-        if len(local.encode("utf-8", "surrogateescape")) > MAX_LOCAL_OCTETS:
-            raise AddressSyntaxError(f"the part before the @ is longer than {MAX_LOCAL_OCTETS} octets")
         if not _QUOTABLE.fullmatch(local):
             raise AddressSyntaxError("the part before the @ has a control character")
+        if len(local.encode("utf-8")) > MAX_LOCAL_OCTETS:
+            raise AddressSyntaxError(f"the part before the @ is longer than {MAX_LOCAL_OCTETS} octets")
         return cls(local, normalise_domain(domain))
 
     @classmethod
