@@ -4,8 +4,8 @@ Feed octets with receive(), take events with next_event() until it answers None,
 wanted, send bytes_to_send(). While a reply is wanted nothing further is parsed, so pipelined commands
 (RFC 2920) are answered in order whatever the service waits for. No input raises an exception.
 
-What stands where: lines in commands.py and paths.py, which command is allowed when in state.py, the body
-of a message in body.py, SASL in wire/sasl.py. This module only moves between them.
+What stands where: lines in commands.py and paths.py, which command is allowed when in state.py, AUTH in
+auth.py, the body of a message in body.py. This module only moves between them.
 
 A command line ends with CR LF. One that LF alone has ended is refused, and so is what follows, up to the
 next CR LF: for whoever takes only CR LF for an end it is the same line, and no part of it may run.
