@@ -1,6 +1,6 @@
 """The relay matrix: every trick that ever opened a relay, on each service, with and without a login.
 
-What comes in is the text behind ``RCPT TO:``, read by the protocol's own grammar. It is refused there, or
+What comes in is what stands behind ``RCPT TO:``, read by the protocol's own grammar. It is refused there, or
 routed strictly by the directory: into one of our maildrops, or nowhere (DESIGN section 2, promise 4).
 """
 
@@ -12,8 +12,8 @@ from mailsuite.model import reply as replies
 from mailsuite.model.address import Address
 from mailsuite.model.failure import PermanentFailure
 from mailsuite.model.reply import Reply
+from mailsuite.wire.smtp.commands import parse_line, parse_recipient
 from mailsuite.wire.smtp.events import Recipient
-from mailsuite.wire.smtp.paths import recipient_of, split_path
 from tests.delivery.case import ANN, CLAIM, EVE, JOE, Case
 
 SYNTAX, REMOTE, UNKNOWN, LOCAL = "syntax", "remote", "unknown", "local"
@@ -122,11 +122,9 @@ TRICKS = [
 
 def read(text: str) -> Address | None:
     """The recipient in *text*, None where the protocol refuses it."""
-    split = split_path(text)
-    if split is None or split[1]:
-        return None
+    line = f"RCPT TO:{text}\r\n".encode()
     try:
-        return recipient_of(split[0])
+        return parse_recipient(parse_line(line).argument)
     except PermanentFailure:
         return None
 
