@@ -87,7 +87,7 @@ class _Task(Coroutine[Any, Any, Any]):
             awaited = resume(*arguments)
         finally:
             self._executing = False
-        if self._doomed and (not awaited.called or awaited.paused):  # otherwise it does not wait here
+        if self._doomed:  # a Deferred that has its result is never waited for, so this one has none
             self._doomed = False
             awaited.cancel()
         return awaited

@@ -1,6 +1,5 @@
 """Pools of threads: order, bounds, failures, and callers that went away."""
 
-import queue
 import threading
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -11,24 +10,7 @@ from mailsuite.concurrent.threads import Inline, Pool
 from mailsuite.interfaces import IThreads
 from mailsuite.model.failure import TemporaryFailure
 from mailsuite.model.reply import OVERLOADED
-
-PATIENCE = 30
-"""Seconds until a test gives up on a thread; never waited for when all is well."""
-
-
-class Turns:
-    """The half of a reactor that a pool needs; the test says when its turn comes."""
-
-    def __init__(self):
-        self.calls = queue.Queue()
-
-    def callFromThread(self, callable, *args):
-        self.calls.put((callable, args))
-
-    def turn(self):
-        """Wait for the next call from a thread, and make it."""
-        callable, args = self.calls.get(timeout=PATIENCE)
-        callable(*args)
+from tests.concurrent.turns import PATIENCE, Turns
 
 
 class PoolTests(SynchronousTestCase):

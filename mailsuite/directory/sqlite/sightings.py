@@ -59,11 +59,8 @@ class SqliteSightings:
         known = await self._known(account)
         newest = Sighting(peer, at)
         sightings = with_newest(known.sightings, newest)
-        if (
-            known.sightings[:1]
-            and known.sightings[0].peer == peer
-            and 0 <= at - known.written < REWRITE_AFTER
-        ):
+        same_address = known.sightings[:1] and known.sightings[0].peer == peer
+        if same_address and 0 <= at - known.written < REWRITE_AFTER:
             self._cache.put(account, _Known(sightings, known.written))
             return
         self._cache.put(account, _Known(sightings, at))

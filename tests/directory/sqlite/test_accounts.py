@@ -6,7 +6,7 @@ import attrs
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailsuite.concurrent.threads import Inline
+from mailsuite.concurrent.threads import Inline, Pool
 from mailsuite.directory.sqlite.accounts import SCHEMA, SqliteDirectory
 from mailsuite.directory.sqlite.database import Database
 from mailsuite.model.account import Account, NotifyPreference
@@ -14,6 +14,7 @@ from mailsuite.model.address import Address
 from mailsuite.model.failure import PermanentFailure, TemporaryFailure
 from mailsuite.model.reply import DIRECTORY_UNAVAILABLE
 from tests.concurrent.held import HeldThreads
+from tests.concurrent.turns import Turns
 from tests.directory.folders import FolderCase
 
 JOE = Account(Address("joe", "example.net"), "Joe", "$canary-hash")
@@ -52,6 +53,22 @@ class DiskTests(SqliteCase):
         self.assertEqual(self.sql("SELECT * FROM account"), [])
         self.answer(self.directory.add_domain("example.org"))
         self.assertEqual(self.sql("SELECT name FROM domain"), [("example.net",), ("example.org",)])
+
+    def test_a_real_thread_does_the_work_after_one_without(self):
+        """As app.py does it: opened before the reactor runs, used by a pool's thread from then on."""
+        self.answer(self.directory.add_account(JOE))
+        reactor = Turns()
+        pool = Pool(reactor, "accounts.db", 1, 10)
+        pool.start()
+        self.addCleanup(pool.stop)
+        self.database.threads = pool
+        adding = self.start(self.directory.add_account(ANN))
+        listing = self.start(self.directory.accounts())
+        self.assertNoResult(adding)
+        reactor.turn()
+        self.successResultOf(adding)
+        reactor.turn()
+        self.assertEqual(self.successResultOf(listing), (ANN, JOE))
 
     def test_a_domain_with_accounts_cannot_vanish(self):
         self.answer(self.directory.add_account(JOE))

@@ -112,13 +112,14 @@ class SqliteSightingsTests(FolderCase, SynchronousTestCase):
 
     def test_two_sessions_at_once_after_a_restart_are_both_seen(self):
         first = Deferred.fromCoroutine(self.sightings.record(JOE, HOME, NOON))
-        second = Deferred.fromCoroutine(self.sightings.record(JOE, WORK, NOON + 1))
+        second = Deferred.fromCoroutine(self.sightings.record(JOE, WORK, NOON - 1))
         while self.threads.held:
             self.threads.release()
         self.successResultOf(first)
         self.successResultOf(second)
         self.assertEqual(self.last(), WORK)
-        self.assertEqual(self.rows(), [(str(WORK), NOON + 1), (str(HOME), NOON)])
+        self.assertEqual(self.last(NOON), HOME)
+        self.assertEqual(self.rows(), [(str(WORK), NOON - 1), (str(HOME), NOON)])
 
     def test_a_write_that_failed_is_tried_again_and_counts_meanwhile(self):
         self.last()
