@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from pathlib import Path
 
 from twisted.internet import reactor
@@ -23,7 +24,9 @@ class CommandTests(TestCase):
     def setUp(self) -> None:
         self.statuses: list[int] = []
         self.waiting: list[tuple[int, Deferred[None]]] = []
-        self.file = Path(self.mktemp())
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.file = Path(self.folder.name, "written")
 
     def ended(self, status: int) -> None:
         self.statuses.append(status)
@@ -90,7 +93,7 @@ class CommandTests(TestCase):
 
     async def test_stopping_what_will_not_stop(self) -> None:
         self.patch(command, "PATIENCE", 0.1)
-        ready = Path(self.mktemp())
+        ready = Path(self.folder.name, "ready")
         code = (
             "import signal, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
             "open(sys.argv[1], 'w').close(); time.sleep(600)"

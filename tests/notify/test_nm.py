@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from ipaddress import ip_address
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -10,9 +11,9 @@ from twisted.internet.error import (
     ConnectionAborted,
     ConnectionDone,
     ConnectionLost,
-    ConnectionRefusedError,
     NoRouteError,
     TimeoutError,
+    getConnectError,
 )
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.testing import MemoryReactorClock, StringTransport
@@ -99,7 +100,7 @@ class ContractTests(NetworkTestCase, NotifyChannelContract):
         self.lose(ConnectionDone())
 
     def refuse(self) -> None:
-        self.fail_to_connect(ConnectionRefusedError())
+        self.fail_to_connect(getConnectError((errno.ECONNREFUSED, "refused")))
 
     def keep_silent(self) -> None:
         self.fail_to_connect(TimeoutError())
@@ -137,6 +138,12 @@ class ConnectingTests(NetworkTestCase):
             self.fail_to_connect(error)
             failure = self.failureResultOf(outcome, TemporaryFailure)
             self.assertEqual(failure.value.detail, type(error).__name__)
+
+    def test_a_reset_is_a_refusal_however_late_it_comes(self) -> None:
+        for code in (errno.ECONNREFUSED, errno.ECONNRESET):
+            outcome = self.start()
+            self.fail_to_connect(getConnectError((code, "reset")))
+            self.failureResultOf(outcome, PermanentFailure)
 
 
 class SayingTests(NetworkTestCase):

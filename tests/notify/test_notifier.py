@@ -184,14 +184,14 @@ class CoalescingTests(NotifierTestCase):
     def test_a_thousand_accounts_are_no_weapon_against_one_address(self) -> None:
         names = [f"user{number}" for number in range(1000)]
         self.accounts.put(*(account(name, NotifyState.STATIC, HOME) for name in names))
-        for round_ in range(60):
+        for round_ in range(15):
             for name in names:
                 self.mail(Address(name, "example.net"))
             while self.channel.open:
                 self.channel.open[0].sent()
             self.clock.advance(1)
             self.assertLessEqual(len(self.channel.knocks), 1 + round_ // WINDOW + 1)
-        self.assertEqual(len(self.channel.knocks), 7)
+        self.assertEqual(len(self.channel.knocks), 2)
 
     def test_a_clock_that_is_set_back_delays_nobody_for_long(self) -> None:
         self.mail()

@@ -100,7 +100,7 @@ class World:
         raise AssertionError("it never comes to rest")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(step, max_size=60))
 def test_budgets_and_the_last_mail(steps: list[tuple[str, float]]) -> None:
     world = World()

@@ -117,6 +117,16 @@ class PrintingTests(ProgramTestCase):
         self.start(ip_address("::1"))
         self.assertEqual(self.reactor.tcpServers[0][3], "::1")
 
+    def test_a_place_that_is_taken(self) -> None:
+        def taken(reactor: Reactor, port: int, *others: object, **more: object) -> None:
+            raise CannotListenError("127.0.0.1", port, OSError(errno.EADDRINUSE, "in use"))
+
+        self.patch(Reactor, "listenTCP", taken)
+        self.start()
+        self.assertEqual(self.failureResultOf(self.running, SystemExit).value.code, 1)
+        self.assertIn("127.0.0.1:4079 is in use", self.errors[0])
+        self.assertEqual(self.out, [])
+
     def test_shutting_down(self) -> None:
         self.start()
         self.shut_down()

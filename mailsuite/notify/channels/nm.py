@@ -7,6 +7,7 @@ close our half only, and read and discard until the peer closes too, within boun
 
 from __future__ import annotations
 
+import errno
 from typing import cast
 
 import attrs
@@ -16,7 +17,6 @@ from twisted.internet.error import (
     ConnectError,
     ConnectingCancelledError,
     ConnectionDone,
-    ConnectionRefusedError,
 )
 from twisted.internet.interfaces import (
     IDelayedCall,
@@ -45,6 +45,8 @@ DRAIN_SECONDS = 2.0
 """How long a peer may keep its half open after the knock; our own limit."""
 MAX_DRAINED_OCTETS = 4096
 """How much of an answer is read and discarded; our own limit, more than a finger daemon says."""
+_RESET = {errno.ECONNREFUSED, errno.ECONNRESET}
+"""An RST in answer to the connection attempt, or so soon after it that it looks like one."""
 
 
 @implementer(INotifyChannel)
@@ -69,9 +71,9 @@ class NotifyMailChannel:
         factory.noisy = False
         try:
             await self._endpoint(peer, port).connect(factory)
-        except ConnectionRefusedError as error:
-            raise PermanentFailure(NOBODY_LISTENS, "refused") from error
         except ConnectError as error:
+            if error.osError in _RESET:
+                raise PermanentFailure(NOBODY_LISTENS, "refused") from error
             raise TemporaryFailure(NO_ANSWER, type(error).__name__) from error
         except ConnectingCancelledError as error:
             raise CancelledError from error
