@@ -167,8 +167,10 @@ class BrokenFileTests(DatabaseCase):
         self.unavailable(self.database.open())
 
     def test_a_corrupt_page_is_one_too_and_the_next_call_opens_anew(self):
-        for number in range(2000):
-            self.run_sql("INSERT INTO pet VALUES (?)", f"pet number {number}")
+        self.run_sql(
+            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)"
+            " INSERT INTO pet SELECT 'pet number ' || i FROM n"
+        )
         self.run_sql("PRAGMA wal_checkpoint(TRUNCATE)")
         whole = self.path.read_bytes()
         self.answer(self.database.close())
