@@ -10,14 +10,17 @@ from ipaddress import ip_address
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import SkipTest, TestCase
 
 from mailsuite.model.failure import PermanentFailure
 from mailsuite.notify.channels import nm
 from mailsuite.notify.channels.nm import ANSWERED, SENT, NotifyMailChannel
+from mailsuite.notify.receiver import Receiver
 from mailsuite.wire.finger import KNOCK
 
+LOOPBACK = ip_address("127.0.0.1")
 ROUNDS = 100
 PATIENCE = 20.0
 """Seconds after which a socket of a test gives up; nothing waits that long when all is well."""
@@ -141,9 +144,7 @@ class SocketTests(TestCase):
 
         heard = self.serve(listening := self.listen(), hang)
         channel = NotifyMailChannel(reactor, reactor)
-        self.assertIn(
-            await channel.knock(ip_address("127.0.0.1"), listening.getsockname()[1]), {SENT, ANSWERED}
-        )
+        self.assertIn(await channel.knock(LOOPBACK, listening.getsockname()[1]), {SENT, ANSWERED})
         self.assertEqual(await heard, KNOCK)
 
     async def test_a_peer_that_resets_at_once(self) -> None:
@@ -154,15 +155,24 @@ class SocketTests(TestCase):
         heard = self.serve(listening := self.listen(), reset)
         channel = NotifyMailChannel(reactor, reactor)
         try:
-            outcome = await channel.knock(ip_address("127.0.0.1"), listening.getsockname()[1])
+            outcome = await channel.knock(LOOPBACK, listening.getsockname()[1])
         except PermanentFailure:
             outcome = SENT  # which of the two depends on whose octets were faster
         self.assertEqual(outcome, SENT)
         await heard
+
+    async def test_our_own_receiver_hears_it(self) -> None:
+        heard: Deferred[tuple[str, int]] = Deferred()
+        receiver = Receiver(reactor, lambda peer, knocks: heard.callback((peer, knocks)))
+        self.addCleanup(receiver.stop)
+        port = await TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1").listen(receiver)
+        self.addCleanup(port.stopListening)
+        outcome = await NotifyMailChannel(reactor, reactor).knock(LOOPBACK, port.getHost().port)
+        self.assertEqual((outcome, await heard), (SENT, ("127.0.0.1", 1)))
 
     async def test_nobody_listens(self) -> None:
         listening = self.listen()
         port = listening.getsockname()[1]
         listening.close()
         with self.assertRaises(PermanentFailure):
-            await NotifyMailChannel(reactor, reactor).knock(ip_address("127.0.0.1"), port)
+            await NotifyMailChannel(reactor, reactor).knock(LOOPBACK, port)
