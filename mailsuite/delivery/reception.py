@@ -196,9 +196,8 @@ class Reception:
         does what follows from it.
         """
         transaction, self._transaction = self._transaction, None
-        trouble = self._trouble
         if transaction is None:
-            reply = event.defect or trouble
+            reply = event.defect or self._trouble
         elif event.defect is not None:
             await to_its_end(transaction.abort(), self._services.commits)
             reply = event.defect
