@@ -60,6 +60,7 @@ class Parts:
 
     log: Log
     tasks: Tasks
+    files: Pool
     pools: tuple[Pool, ...]
     databases: dict[Database, Pool]
     """Each with the one thread that works on it."""
@@ -156,6 +157,7 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
     return Parts(
         log=log,
         tasks=tasks,
+        files=files,
         pools=(files, hashing, accounts_thread, notify_thread),
         databases={accounts: accounts_thread, notices: notify_thread},
         directory=directory,

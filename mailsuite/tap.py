@@ -10,7 +10,7 @@ from typing import ClassVar
 from twisted.application.service import IService
 from twisted.python import usage
 
-from mailsuite.config.load import find
+from mailsuite.config.load import Loaded, find
 from mailsuite.config.problems import report
 from mailsuite.suite import Source, Suite
 
@@ -25,6 +25,9 @@ class Options(usage.Options):
     ]
     optFlags: ClassVar = [["check", None, "Check the configuration and stop."]]
 
+    source: Source
+    loaded: Loaded
+
     def __init__(self) -> None:
         super().__init__()
         self["set"] = []
@@ -35,20 +38,23 @@ class Options(usage.Options):
 
     opt_s = opt_set
 
+    def postOptions(self) -> None:
+        """Load the configuration, while twistd still answers mistakes by words instead of a traceback."""
+        path = Path(self["config"]) if self["config"] else find(os.environ)
+        self.source = Source(path, tuple(self["set"]))
+        self.loaded = self.source.load()
+        problems = report(self.loaded.problems)
+        if self.loaded.config is None:
+            raise usage.UsageError("\n".join(problems))
+        for problem in problems:
+            print(problem, file=sys.stderr)  # noqa: T201 - the log is not open yet
+        if self["check"]:
+            raise SystemExit(0)
+
 
 def makeService(options: Options) -> IService:
-    """The suite as a service. Raises UsageError with every problem of the configuration."""
+    """The suite as a service."""
     from twisted.internet import reactor  # noqa: PLC0415 - an entry point
 
-    path = Path(options["config"]) if options["config"] else find(os.environ)
-    source = Source(path, tuple(options["set"]))
-    loaded = source.load()
-    problems = report(loaded.problems)
-    if loaded.config is None:
-        raise usage.UsageError("\n".join(problems))
-    for problem in problems:
-        print(problem, file=sys.stderr)  # noqa: T201 - the log is not open yet
-    if options["check"]:
-        raise SystemExit(0)
-    service: IService = Suite(reactor, source, loaded)
+    service: IService = Suite(reactor, options.source, options.loaded)
     return service

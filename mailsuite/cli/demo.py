@@ -12,6 +12,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ import attrs
 import click
 
 from mailsuite import __version__
+from mailsuite.admin.control import MAX_SOCKET_PATH
 from mailsuite.cli.control import Control
 
 ADDRESS = "joe@example.test"
@@ -35,6 +37,7 @@ CONFIG = """\
 name  = "mail.example.test"
 admin = "{address}"
 state = "{state}"
+control_socket = "{socket}"
 
 [[listener]]
 name    = "mx"
@@ -153,6 +156,14 @@ def server(config: Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
             process.wait()
 
 
+def control_socket(state: Path) -> Path:
+    """In the state directory, or in one with a short name where that path is too long for a socket."""
+    path = state / "control.sock"
+    if len(os.fsencode(path)) <= MAX_SOCKET_PATH:
+        return path
+    return Path(tempfile.mkdtemp(prefix="mailsuite-")) / "control.sock"
+
+
 def make_account(control: Control, port: int) -> str:
     """Make joe's account, or give it a new password; answer the password."""
     notifymail = {"state": "static", "address": "127.0.0.1", "port": port}
@@ -198,10 +209,9 @@ def fetch(port: int, tls: ssl.SSLContext, password: str) -> tuple[int, str, byte
 
 
 def prove(
-    process: subprocess.Popen[bytes], state: Path, receiver: Receiver, started: float
+    process: subprocess.Popen[bytes], control: Control, state: Path, receiver: Receiver, started: float
 ) -> dict[str, int]:
     """Walk the whole way once; answer the ports. Raises Broken."""
-    control = Control(state / "control.sock", timeout=PATIENCE)
     status = control.get("/v1/status")
     ports = {
         listener["name"]: int(listener["addresses"][0].rpartition(":")[2])
@@ -253,12 +263,13 @@ def demo(directory: Path, once: bool) -> None:
     started = time.monotonic()
     directory.mkdir(parents=True, exist_ok=True)
     state = directory.resolve() / "state"
+    socket = control_socket(state)
     receiver = Receiver.open()
     config = directory / "mailsuite.toml"
-    config.write_text(CONFIG.format(address=ADDRESS, state=state, port=receiver.port), "utf-8")
+    config.write_text(CONFIG.format(address=ADDRESS, state=state, socket=socket, port=receiver.port), "utf-8")
     try:
         with server(config, directory / "server.log") as process:
-            ports = prove(process, state, receiver, started)
+            ports = prove(process, Control(socket, timeout=PATIENCE), state, receiver, started)
             if once:
                 return
             click.echo(

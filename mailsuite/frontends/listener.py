@@ -31,6 +31,8 @@ class Place:
     port: int
     endpoint: str = ""
     """A Twisted endpoint string, instead of ``bind`` and ``port``."""
+    name: str = ""
+    """Tells apart listeners for which the system chooses the port."""
 
 
 class _Entrance(Factory):
@@ -66,7 +68,7 @@ class Listener:
                     await _bind(serverFromString(reactor, self.place.endpoint), self._entrance)
                 )
                 return
-            for address in self.place.bind:
+            for address in _each_once(self.place.bind):
                 self._ports.append(await self._listen(reactor, address))
         except (CannotListenError, ValueError, OSError) as error:
             await self.close()
@@ -114,6 +116,13 @@ class Listener:
     def addresses(self) -> tuple[str, ...]:
         """Where it listens, as ``127.0.0.1:2525`` or ``[::]:25``."""
         return tuple(_spell(port.getHost()) for port in self._ports)
+
+
+def _each_once(bind: tuple[str, ...]) -> tuple[str, ...]:
+    """On Linux a socket on ``::`` takes IPv4 too, so both unspecified addresses together are one socket."""
+    if not {"::", "0.0.0.0"} <= set(bind):  # noqa: S104 - compared, not bound
+        return bind
+    return (EVERY_ADDRESS, *(address for address in bind if address not in {"::", "0.0.0.0"}))  # noqa: S104
 
 
 async def _bind(endpoint: IStreamServerEndpoint, factory: Factory) -> IListeningPort:

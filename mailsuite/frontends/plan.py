@@ -81,7 +81,10 @@ class Plan:
         factory = SessionFactory(
             self.clock, self._session_of(block, door), self._admission(block), _refusal(block), self.log
         )
-        place = Place((), 0, block.endpoint) if block.endpoint else Place(block.bind, block.port)
+        if block.endpoint:
+            place = Place((), 0, endpoint=block.endpoint)
+        else:
+            place = Place(block.bind, block.port, name="" if block.port else block.name)
         return Listener(block.name, block.service, place, factory, block.tls, tls if implicit else None)
 
     def _admission(self, block: ListenerBlock) -> Admission:

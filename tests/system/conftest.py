@@ -24,4 +24,4 @@ def own_server(tmp_path: Path) -> Iterator[Server]:
     try:
         yield running
     finally:
-        running.stop()
+        running.close()

@@ -175,6 +175,7 @@ class Server:
         with os.fdopen(reading, "rb") as ready:
             if ready.readline() != b"ready\n":
                 self.process.wait(PATIENCE)
+                self._sockets.cleanup()
                 raise AssertionError(f"the server did not start:\n{self.log.read_text()}")
         self.read_ports()
         return self
@@ -211,8 +212,14 @@ class Server:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.stop()
-        self._sockets.cleanup()
+        self.close()
+
+    def close(self) -> None:
+        """Stop it for good."""
+        try:
+            self.stop()
+        finally:
+            self._sockets.cleanup()
 
     # Clients
 
