@@ -72,6 +72,7 @@ BAD = [
     (b"PASS\r\n", BAD_ARGUMENTS),
     (b"PASS \r\n", BAD_ARGUMENTS),
     (b"APOP joe\r\n", BAD_ARGUMENTS),
+    (b"APOP joe digest more\r\n", BAD_ARGUMENTS),
     (b"AUTH PLAIN = =\r\n", BAD_ARGUMENTS),
     (b"NOOP\0\r\n", BAD_CHARACTER),
     (b"LIST\t1\r\n", BAD_CHARACTER),
