@@ -243,9 +243,10 @@ def test_login_in_clear_where_that_is_wanted(begin) -> None:
     assert conversation.say("EHLO x", f"AUTH PLAIN {JOE}").startswith("235")
 
 
-def test_a_line_feed_alone_ends_an_exchange(submission) -> None:
+@pytest.mark.parametrize("response", [JOE, JOE + "x", "*"])
+def test_a_line_feed_alone_ends_an_exchange(submission, response: str) -> None:
     submission.say("AUTH PLAIN")
-    heard = submission.send(f"{JOE}\nMAIL FROM:<>\r\nNOOP\r\n".encode())
+    heard = submission.send(f"{response}\nMAIL FROM:<>\r\nNOOP\r\n".encode())
     assert [line[:9] for line in heard.splitlines()] == [b"501 5.5.2", b"500 5.5.2", b"250 2.0.0"]
     assert submission.events == []
 
