@@ -73,8 +73,9 @@ def _sessions_text(service: Document) -> str:
 
 
 def counters_text(counters: Document) -> str:
-    """``1 204 accepted, 31 refused``; ``-`` where there is nothing to tell."""
-    return ", ".join(f"{_number(value)} {name.replace('_', ' ')}" for name, value in counters.items()) or "-"
+    """``1 204 accepted, 31 refused``; ``-`` where nothing happened yet."""
+    happened = ((name.replace("_", " "), value) for name, value in counters.items() if value)
+    return ", ".join(f"{_number(value)} {name}" for name, value in happened) or "-"
 
 
 def _number(value: Any) -> str:

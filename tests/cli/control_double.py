@@ -143,7 +143,8 @@ class Conversation(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("content-length", str(len(octets)))
         self.end_headers()
-        self.wfile.write(octets)
+        if octets:  # where there are none, the client may be gone by now
+            self.wfile.write(octets)
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve
 

@@ -80,7 +80,8 @@ def test_durations(seconds: float, text: str) -> None:
 
 def test_counters() -> None:
     assert counters_text({}) == "-"
-    assert counters_text({"a": 0, "b_c": 1000000}) == "0 a, 1 000 000 b c"
+    assert counters_text({"a": 0}) == "-"
+    assert counters_text({"a": 0, "b_c": 1000000, "d": 1}) == "1 000 000 b c, 1 d"
 
 
 def test_reload_says_what_changed_and_how(run: Run, control: ControlDouble) -> None:
