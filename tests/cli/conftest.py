@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import ssl
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -11,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from mailsuite.cli.main import cli
+from mailsuite.frontends.certificates import self_signed
 from tests.cli.control_double import ControlDouble, Conversation, UnixServer
 
 
@@ -59,3 +62,18 @@ def run(config: Path) -> Run:
         return result
 
     return call
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for mail.example.test and this machine, with its key beside it."""
+    now = datetime.datetime.now(datetime.UTC)
+    path, _ = self_signed("mail.example.test", tmp_path_factory.mktemp("tls"), now)
+    return Path(path)
+
+
+@pytest.fixture(scope="session")
+def server_tls(certificate: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, certificate.with_suffix(".key"))
+    return context
