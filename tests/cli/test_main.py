@@ -7,13 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from mailsuite import __version__
-from mailsuite.cli.main import COMMANDS, cli
+from mailsuite.cli.main import COMMANDS, LazyCommand, cli
 
-OWN = ("status", "reload", "account", "domain", "password-hash")
+OWN = ("status", "reload", "account", "domain", "send", "fetch", "password-hash")
 
 
 def run_program(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -87,3 +88,20 @@ def test_a_bad_configuration_is_told_with_status_4(place: Path) -> None:
     assert "bad.toml:2:" in result.stderr
     assert "bad.toml:3:" in result.stderr
     assert "2 errors" in result.stderr
+
+
+def options(command: click.Command) -> set[str]:
+    found = {name for param in command.params for name in param.opts}
+    if isinstance(command, click.Group):
+        for below in command.commands.values():
+            found |= options(below)
+    return found
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_no_password_can_be_an_argument(name: str) -> None:
+    """Whoever runs ps would see it."""
+    placeholder = cli.commands[name]
+    assert isinstance(placeholder, LazyCommand)
+    taken = options(placeholder.load())
+    assert not {option for option in taken if "pass" in option} - {"--password-file", "password_file"}
