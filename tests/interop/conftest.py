@@ -1,0 +1,35 @@
+"""One server for the whole folder, with empty maildrops for each test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.interop.programs import Desk
+from tests.system.harness import Server
+
+
+@pytest.fixture(scope="package")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with Server(tmp_path_factory.mktemp("server")) as server:
+        yield server
+
+
+@pytest.fixture
+def server(running: Server) -> Iterator[Server]:
+    """The server; whatever a test has left in the maildrops is gone for the next one."""
+    yield running
+    for account in running.accounts:
+        for folder in ("new", "cur"):
+            for message in (running.maildir(account) / folder).glob("*"):
+                message.unlink()
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    """Where the test's client lives: nothing of this machine's own settings reaches it."""
+    home = tmp_path / "home"
+    home.mkdir()
+    return Desk(home)

@@ -1,0 +1,90 @@
+"""Other people's programs: run with a home of their own, for a bounded time, their words kept."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import attrs
+import pytest
+
+PATIENCE = 30.0
+"""Seconds that a program may take on a busy machine; it takes a fraction of one."""
+
+SEARCH_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
+
+
+def needs(program: str, package: str = "") -> pytest.MarkDecorator:
+    """For a module's ``pytestmark``: skips where *program* is missing, and says what would bring it."""
+    return pytest.mark.skipif(
+        shutil.which(program, path=SEARCH_PATH) is None,
+        reason=f"{program} is missing: install the Debian package {package or program}",
+    )
+
+
+@attrs.frozen
+class Done:
+    """How a program ended, and all it said."""
+
+    status: int
+    out: bytes
+    said: str
+    """Both of its outputs, as text."""
+
+
+@attrs.frozen
+class Desk:
+    """A user's home, and the programs this user runs."""
+
+    home: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """All that a program inherits: no proxy, no locale, no configuration of ours."""
+        return {
+            "PATH": SEARCH_PATH,
+            "HOME": str(self.home),
+            "LC_ALL": "C.UTF-8",
+            "TERM": "xterm",
+            "TMPDIR": str(self.home),
+            "USER": "joe",
+            "LOGNAME": "joe",
+        }
+
+    def file(self, name: str, text: str | bytes) -> Path:
+        """Write a file only its owner may read, as mail programs want theirs."""
+        path = self.home / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_bytes(text.encode() if isinstance(text, str) else text)
+        return path
+
+    def maildir(self, name: str = "mail") -> Path:
+        """An empty maildir."""
+        path = self.home / name
+        for folder in ("tmp", "new", "cur"):
+            (path / folder).mkdir(parents=True)
+        return path
+
+    def run(self, *command: str | Path, stdin: bytes = b"", status: int | tuple[int, ...] = 0) -> Done:
+        """Run a program to its end, which must be *status*."""
+        done = subprocess.run(
+            [str(word) for word in command],
+            input=stdin,
+            capture_output=True,
+            env=self.environment | {"PWD": str(self.home)},
+            cwd=self.home,
+            timeout=PATIENCE,
+            check=False,
+        )
+        said = (done.stdout + done.stderr).decode("utf-8", "replace")
+        wanted = status if isinstance(status, tuple) else (status,)
+        assert done.returncode in wanted, f"{command[0]} ended with {done.returncode}:\n{said}"
+        return Done(done.returncode, done.stdout, said)
+
+
+def arrived(maildir: Path) -> list[bytes]:
+    """All messages of a maildir, oldest first."""
+    files = [file for folder in ("new", "cur") for file in (maildir / folder).iterdir()]
+    return [file.read_bytes() for file in sorted(files, key=lambda file: file.stat().st_mtime_ns)]
