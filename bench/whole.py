@@ -9,12 +9,14 @@ from __future__ import annotations
 import argparse
 import socket
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from bench.measure import in_parallel, report, rounds
-from tests.system.harness import LIMITS, PASSWORDS, Server
+from tests.system.harness import LIMITS, Server, password_of
 
-JOE = "joe@example.test"
+ACCOUNTS = tuple(f"user{number}@example.test" for number in range(16))
+BIG = "big@example.test"
 LINE = b"The quick brown fox jumps over the lazy dog and counts to 1234567890.\r\n"
 HEADER = b"From: <load@elsewhere.example>\r\nSubject: load\r\n\r\n"
 
@@ -64,13 +66,15 @@ class Client:
         return octets
 
 
-def smtp_session(port: int, data: bytes, messages: int = 1) -> int:
+def smtp_session(port: int, data: bytes, number: int, messages: int = 1) -> int:
+    """Hand in *messages* to the account that *number* chooses."""
+    recipient = ACCOUNTS[number % len(ACCOUNTS)]
     client = Client(port)
     client.line()
     client.say(b"EHLO load.example\r\n", b"250")
     for _ in range(messages):
         client.say(b"MAIL FROM:<load@elsewhere.example>\r\n", b"250")
-        client.say(f"RCPT TO:<{JOE}>\r\n".encode(), b"250")
+        client.say(f"RCPT TO:<{recipient}>\r\n".encode(), b"250")
         client.say(b"DATA\r\n", b"354")
         client.say(data + b".\r\n", b"250")
     client.say(b"QUIT\r\n", b"221")
@@ -82,7 +86,7 @@ def pop3_session(port: int, account: str, retrievals: int) -> int:
     client = Client(port)
     client.line()
     client.say(f"USER {account}\r\n".encode(), b"+OK")
-    client.say(f"PASS {PASSWORDS[account]}\r\n".encode(), b"+OK")
+    client.say(f"PASS {password_of(account)}\r\n".encode(), b"+OK")
     octets = 0
     if retrievals:
         client.say(b"LIST\r\n", b"+OK")
@@ -106,61 +110,53 @@ def main() -> None:
         "--directory", type=Path, help="where the server keeps its mail (a file system of its own is best)"
     )
     options = parser.parse_args()
-    accounts = tuple(PASSWORDS)
-    limits = LIMITS + '\n[log]\nlevel = "info"\n'
     with (
         tempfile.TemporaryDirectory(dir=options.directory) as directory,
-        Server(Path(directory), extra=limits, accounts=accounts) as server,
+        Server(Path(directory), extra=LIMITS, accounts=(*ACCOUNTS, BIG)) as server,
     ):
-        assert server.process is not None
-        pid, count, width = server.process.pid, options.messages, options.connections
-        small, large = message(4096), message(1 << 20)
-        mx, pop3 = server.ports["mx"], server.ports["pop3-trusted"]
+        smtp(server, options)
+        pop3(server, options)
 
-        report(
-            "SMTP 4 KiB, new session each",
-            rounds(
-                pid,
-                options.rounds,
-                count,
-                lambda: in_parallel(width, count, lambda _: smtp_session(mx, small)),
-            ),
+
+def smtp(server: Server, options: argparse.Namespace) -> None:
+    assert server.process is not None
+    pid, port, width = server.process.pid, server.ports["mx"], options.connections
+    small, large = message(4096), message(1 << 20)
+    count, per = options.messages, 50
+    big = max(count // 20, width)
+
+    def each(sessions: int, data: bytes, messages: int = 1) -> Callable[[], int]:
+        return lambda: in_parallel(width, sessions, lambda number: smtp_session(port, data, number, messages))
+
+    figures = rounds(pid, options.rounds, count, each(count, small))
+    report("SMTP 4 KiB, new session each", figures)
+    figures = rounds(pid, options.rounds, count // per * per, each(count // per, small, per))
+    report("SMTP 4 KiB, 50 a session", figures)
+    figures = rounds(pid, options.rounds, big, each(big, large))
+    report("SMTP 1 MiB, new session each", figures, throughput=True)
+
+
+def pop3(server: Server, options: argparse.Namespace) -> None:
+    """Each account has 20 messages of 4 KiB; one session at a time in each maildrop."""
+    assert server.process is not None
+    pid, port, width = server.process.pid, server.ports["pop3-trusted"], len(ACCOUNTS)
+    for account in ACCOUNTS:
+        empty(server, account)
+        fill(server, account, message(4096), 20)
+    fill(server, BIG, message(1 << 20), 10)
+    each = max(options.messages // 4 // width, 4)
+
+    def sessions(retrievals: int) -> Callable[[], int]:
+        return lambda: in_parallel(
+            width, width, lambda number: serial(each, port, ACCOUNTS[number], retrievals)
         )
-        per = 50
-        report(
-            "SMTP 4 KiB, 50 a session",
-            rounds(
-                pid,
-                options.rounds,
-                count // per * per,
-                lambda: in_parallel(width, count // per, lambda _: smtp_session(mx, small, per)),
-            ),
-        )
-        big = max(count // 20, 16)
-        report(
-            "SMTP 1 MiB, new session each",
-            rounds(
-                pid, options.rounds, big, lambda: in_parallel(width, big, lambda _: smtp_session(mx, large))
-            ),
-            throughput=True,
-        )
-        ann, bob = accounts[1], accounts[2]
-        fill(server, ann, small, 20)
-        fill(server, bob, large, 10)
-        sessions = max(count // 4, 50)
-        report(
-            "POP3 login, STAT, QUIT",
-            rounds(pid, options.rounds, sessions, lambda: serial(sessions, pop3, ann, 0)),
-        )
-        report(
-            "POP3 session, LIST, UIDL, 10 RETR of 4 KiB",
-            rounds(pid, options.rounds, sessions, lambda: serial(sessions, pop3, ann, 10)),
-        )
-        report(
-            "POP3 10 RETR of 1 MiB",
-            rounds(pid, options.rounds, 20, lambda: serial(20, pop3, bob, 10)),
-            throughput=True,
-        )
+
+    figures = rounds(pid, options.rounds, each * width, sessions(0))
+    report("POP3 login, STAT, QUIT", figures)
+    figures = rounds(pid, options.rounds, each * width, sessions(10))
+    report("POP3 session, LIST, UIDL, 10 RETR of 4 KiB", figures)
+    figures = rounds(pid, options.rounds, 20, lambda: serial(20, port, BIG, 10))
+    report("POP3 10 RETR of 1 MiB", figures, throughput=True)
 
 
 def serial(sessions: int, port: int, account: str, retrievals: int) -> int:
@@ -171,6 +167,12 @@ def serial(sessions: int, port: int, account: str, retrievals: int) -> int:
 def fill(server: Server, account: str, data: bytes, messages: int) -> None:
     for _ in range(messages):
         server.deliver(data, account)
+
+
+def empty(server: Server, account: str) -> None:
+    for name in ("new", "cur"):
+        for file in (server.maildir(account) / name).glob("*"):
+            file.unlink()
 
 
 if __name__ == "__main__":
