@@ -176,19 +176,25 @@ def password_(context: Context, address: str, password: PasswordSource, as_json:
 
 @account_group.command("remove")
 @click.argument("address")
+@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 @yes_option
+@json_option
 @quiet_option
 @click.pass_obj
-def remove(context: Context, address: str, yes: bool, quiet: bool) -> None:
+def remove(context: Context, *, address: str, dry_run: bool, yes: bool, as_json: bool, quiet: bool) -> None:
     """Remove an account. Its mail stays on the disk."""
     with open_directory(context, quiet) as directory:
         account = directory.account(address)
-        where = f"Its mail stays in {_maildrop(context, account['address'])}"
-        if not yes and account["origin"] != "file":  # that one will be refused, with the reason
-            click.confirm(f"Remove {clean(account['address'])}? {where}", abort=True, err=True)
-        directory.remove_account(account["address"])
-    if not quiet:
-        click.echo(f"{clean(account['address'])} removed. {where}")
+        name, maildrop = clean(account["address"]), _maildrop(context, account["address"])
+        where = f"Its mail stays in {maildrop}"
+        if not (yes or dry_run or account["origin"] == "file"):  # that one is refused, with the reason
+            click.confirm(f"Remove {name}? {where}", abort=True, err=True)
+        if not dry_run:
+            directory.remove_account(account["address"])
+    if as_json:
+        print_json({"account": account, "maildrop": maildrop, "removed": not dry_run})
+    elif not quiet:
+        click.echo(f"{name} {'would be ' if dry_run else ''}removed. {where}")
 
 
 def _maildrop(context: Context, address: str) -> str:

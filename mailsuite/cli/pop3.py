@@ -45,10 +45,6 @@ class Pop3Client:
             raise
         return client
 
-    @property
-    def socket(self) -> socket.socket:
-        return self._socket
-
     def command(self, *words: str) -> str:
         """Send a command of one line, answer what stands behind +OK."""
         line = " ".join(words).encode("utf-8", "surrogateescape")

@@ -142,6 +142,19 @@ def test_remove_asks_and_says_where_the_mail_is(run: Run, control: ControlDouble
     assert run("account", "list", "-q").output == "filed@file.test\n"
 
 
+def test_remove_dry(run: Run, control: ControlDouble) -> None:
+    run("account", "add", JOE, "--generate")
+    result = run("account", "remove", JOE, "--dry-run")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.startswith(f"{JOE} would be removed. Its mail stays in /")
+    assert bodies(control, "DELETE") == []
+    document = json.loads(run("account", "remove", JOE, "--dry-run", "--json").stdout)
+    assert (document["account"]["address"], document["removed"]) == (JOE, False)
+    document = json.loads(run("account", "remove", JOE, "--yes", "--json").stdout)
+    assert document["removed"] is True
+    assert document["maildrop"].endswith("/mail/example.test/joe")
+
+
 def test_remove_without_a_question(run: Run, control: ControlDouble) -> None:
     run("account", "add", JOE, "--generate")
     result = run("account", "remove", JOE, "--yes", "--quiet")
