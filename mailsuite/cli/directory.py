@@ -87,43 +87,39 @@ class OfStore:
     registry: Registry
 
     def accounts(self) -> list[Document]:
-        return run_now(self.registry.accounts())
+        return _asked(self.registry.accounts())
 
     def account(self, address: str) -> Document:
-        return run_now(self.registry.account(address))
+        return _asked(self.registry.account(address))
 
     def add_account(self, address: str, name: str, password: str | None, notifymail: Document | None) -> Made:
-        return run_now(self.registry.add_account(address, name, password, notifymail))
+        return _asked(self.registry.add_account(address, name, password, notifymail))
 
     def change_account(self, address: str, name: str | None, notifymail: Document | None) -> Document:
-        return run_now(self.registry.change_account(address, name, notifymail))
+        return _asked(self.registry.change_account(address, name, notifymail))
 
     def set_password(self, address: str, password: str | None) -> Made:
-        return run_now(self.registry.set_password(address, password))
+        return _asked(self.registry.set_password(address, password))
 
     def remove_account(self, address: str) -> None:
-        run_now(self.registry.remove_account(address))
+        _asked(self.registry.remove_account(address))
 
     def domains(self) -> list[Document]:
-        return run_now(self.registry.domains())
+        return _asked(self.registry.domains())
 
     def add_domain(self, name: str) -> Document:
-        return run_now(self.registry.add_domain(name))
+        return _asked(self.registry.add_domain(name))
 
 
-def run_now(work: Coroutine[Any, Any, T]) -> T:
-    """The result of a coroutine that never really waits. What the registry refuses is CommandFailed."""
+def _asked(work: Coroutine[Any, Any, T]) -> T:
+    """What the registry answers; what it refuses is CommandFailed."""
     from mailsuite.accounts.registry import RegistryError  # noqa: PLC0415 - keeps --help fast
+    from mailsuite.concurrent.now import run_now  # noqa: PLC0415
 
     try:
-        work.send(None)
-    except StopIteration as finished:
-        result: T = finished.value
-        return result
+        return run_now(work)
     except RegistryError as error:
         raise CommandFailed(clean(error.text)) from error
-    work.close()
-    raise RuntimeError("this work waits for a reactor, and here is none")
 
 
 @contextmanager

@@ -18,7 +18,7 @@ def password_hash(password: PasswordSource) -> None:
     secret = password.read(confirm=True)
     from mailsuite.accounts.generate import generate_password  # noqa: PLC0415 - keeps the prompt fast
     from mailsuite.accounts.passwords import PasswordRefused, Passwords  # noqa: PLC0415
-    from mailsuite.cli.directory import run_now  # noqa: PLC0415
+    from mailsuite.concurrent.now import run_now  # noqa: PLC0415
     from mailsuite.concurrent.threads import Inline  # noqa: PLC0415
 
     text = reveal(secret) or generate_password()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mailsuite.cli.directory import run_now
+from mailsuite.concurrent.now import run_now
 from mailsuite.state import State
 from tests.cli.conftest import Run
 
