@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import select
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import attrs
@@ -82,6 +86,45 @@ class Desk:
         wanted = status if isinstance(status, tuple) else (status,)
         assert done.returncode in wanted, f"{command[0]} ended with {done.returncode}:\n{said}"
         return Done(done.returncode, done.stdout, said)
+
+    def run_in_terminal(self, *command: str | Path) -> Done:
+        """Run a program that wants a terminal to its end, which must be 0. All it draws is kept."""
+        ours, theirs = pty.openpty()
+        try:
+            with subprocess.Popen(
+                [str(word) for word in command],
+                stdin=theirs,
+                stdout=theirs,
+                stderr=theirs,
+                env=self.environment,
+                cwd=self.home,
+                start_new_session=True,
+            ) as process:
+                os.close(theirs)
+                drawn, ended = _drawn(ours)
+                if not ended:
+                    process.kill()
+                status = process.wait()
+        finally:
+            os.close(ours)
+        said = drawn.decode("utf-8", "replace")
+        assert status == 0, f"{command[0]} ended with {status}:\n{said}"
+        return Done(status, drawn, said)
+
+
+def _drawn(terminal: int) -> tuple[bytes, bool]:
+    """All that comes until nobody has the terminal open any more; False where that takes too long."""
+    drawn = b""
+    deadline = time.monotonic() + PATIENCE
+    while select.select([terminal], [], [], max(0.0, deadline - time.monotonic()))[0]:
+        try:
+            part = os.read(terminal, 65536)
+        except OSError:  # what Linux says at the end
+            part = b""
+        if not part:
+            return drawn, True
+        drawn += part
+    return drawn, False
 
 
 def arrived(maildir: Path) -> list[bytes]:
