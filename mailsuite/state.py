@@ -49,7 +49,7 @@ class State:
         Raises StateLocked, StateError.
         """
         try:
-            self.path.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+            _make_durably(self.path)
             descriptor = os.open(self.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise StateError(f"{self.path}: {error.strerror} (server.state says where it is)") from error
@@ -79,3 +79,16 @@ class State:
         for path in (self.path, self.lock_file, self.tls, *self.tls.glob("*")):
             if path.exists():
                 os.chown(path, user, group)
+
+
+def _make_durably(path: Path, mode: int = DIRECTORY_MODE) -> None:
+    """Make a directory and whatever is missing above it, so that a crash leaves them where they are:
+    a mailbox is no safer than the entry of the directory that holds it."""
+    if not path.is_dir():
+        _make_durably(path.parent, 0o777)  # what is above holds no mail: as the umask says
+        path.mkdir(mode, exist_ok=True)
+        descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
