@@ -42,7 +42,7 @@ _PORTS: dict[tuple[Service, bool], int] = {
     ("submission", False): 587,
     ("pop3", False): 110,
     ("submission", True): 465,  # RFC 8314 section 3.3
-    ("pop3", True): 995,  # RFC 8314 section 3.2
+    ("pop3", True): 995,  # RFC 8314 section 3.1
     ("smtp", True): 465,
 }
 """The usual port of a service, without and with implicit TLS."""

@@ -28,7 +28,7 @@ class PermanentFailure(MailFailure):
 
 
 class MaildropInUse(TemporaryFailure):
-    """Another session holds the maildrop. POP3 says [IN-USE] (RFC 2449 section 8.1.1)."""
+    """Another session holds the maildrop. POP3 says [IN-USE] (RFC 2449 section 8.1.2)."""
 
     def __init__(self) -> None:
         super().__init__(MAILDROP_BUSY)

@@ -19,7 +19,7 @@ from typing import Protocol
 import attrs
 
 MAX_LINE_OCTETS = 12288
-"""A line of an exchange, line end included (RFC 4954 section 4.0, on the length of base64 strings)."""
+"""A line of an exchange, line end included (RFC 4954 section 4, on the length of base64 strings)."""
 MAX_FIELD_OCTETS = 255
 """Each of authzid, authcid and password: RFC 4616 section 2 asks for at least as much."""
 

@@ -2,8 +2,9 @@
 
     python followed.py FILE ARGUMENTS...    is    mailsuite ARGUMENTS...
 
-At each SIGUSR1 one line of JSON is added to FILE: the modules whose code was called since the last one, in the order of their
-first calls, those of the main thread (where the reactor runs) apart from those of other threads. Importing is no call.
+At each SIGUSR1 one line of JSON is added to FILE: the modules whose code was called since the last one, in
+the order of their first calls; those of the main thread, where the reactor runs, apart from those of other
+threads. Importing is no call.
 """
 
 from __future__ import annotations
