@@ -21,6 +21,8 @@ T = TypeVar("T")
 
 MAX_SHOWN_CHARACTERS = 60
 """A wrong value is quoted in the message up to here."""
+MAX_DECIMAL_BITS = 10_000
+"""A longer integer is written in hexadecimal: beyond 4300 digits Python makes no decimal text."""
 
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -47,6 +49,8 @@ def toml_text(value: object) -> str:
         return "[" + ", ".join(toml_text(item) for item in value) + "]"
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{key} = {toml_text(item)}" for key, item in value.items()) + " }"
+    if isinstance(value, int) and value.bit_length() > MAX_DECIMAL_BITS:
+        return hex(value)
     return str(value)
 
 

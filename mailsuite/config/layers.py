@@ -22,6 +22,8 @@ MAX_FILE_OCTETS = 64 * 1024 * 1024
 ENVIRONMENT_PREFIX = "MAILSUITE_"
 """What begins with this and has two underscores together names a setting: MAILSUITE_POP3__IDLE_TIMEOUT."""
 
+_ENDLESS_NUMBER = re.compile(r"[0-9_]{4301,}")
+"""More digits than Python turns into an integer; its error tells no line."""
 _AT_LINE = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)$")
 
 
@@ -95,6 +97,9 @@ def _file_layer(file: Path, name: str) -> Layer | Problem:
 
 def _syntax_error(message: str, text: str) -> tuple[str, int]:
     """tomllib's reason and line; the last line where it says "end of document"."""
+    endless = _ENDLESS_NUMBER.search(text)
+    if endless is not None and message.startswith("Exceeds the limit"):
+        return "a number has more than 4300 digits", text.count("\n", 0, endless.start()) + 1
     found = _AT_LINE.search(message)
     if found is None:
         return message, 1

@@ -10,7 +10,7 @@ import attrs
 
 from mailsuite.config.kinds import BadValue, Kind, printable, shown
 
-_NUMBER_AND_UNIT = re.compile(r"(\d{1,15})\s*([A-Za-z]+)")
+_NUMBER_AND_UNIT = re.compile(r"([0-9]{1,15})[ \t]*([A-Za-z]+)")
 
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _OCTETS: Final = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
@@ -56,7 +56,9 @@ class Duration(Kind[float]):
 
     def parse(self, raw: object, base: Path) -> float:
         if isinstance(raw, int) and not isinstance(raw, bool):
-            raise BadValue(f'{shown(raw)} has no unit; did you mean "{shown(raw)}s"?')
+            if self.minimum <= raw <= self.maximum:
+                raise BadValue(f'{shown(raw)} has no unit; did you mean "{shown(raw)}s"?')
+            raise self.refuse(raw, "has no unit")
         found = _NUMBER_AND_UNIT.fullmatch(printable(raw, self).strip())
         if not found or found[2] not in _SECONDS:
             raise self.refuse(raw, "is no duration")
@@ -90,7 +92,9 @@ class Size(Kind[int]):
 
     def parse(self, raw: object, base: Path) -> int:
         if isinstance(raw, int) and not isinstance(raw, bool):
-            raise BadValue(f'{shown(raw)} has no unit; did you mean "{size_text(abs(raw))}"?')
+            if self.minimum <= raw <= self.maximum:
+                raise BadValue(f'{shown(raw)} has no unit; did you mean "{size_text(raw)}"?')
+            raise self.refuse(raw, "has no unit")
         found = _NUMBER_AND_UNIT.fullmatch(printable(raw, self).strip())
         if not found:
             raise self.refuse(raw, "is no size")

@@ -24,6 +24,11 @@ BAD = [
     ("a key stands twice", "[pop3]\nmax_command = 512\nmax_command = 513\n", 3, "no TOML: cannot overwrite a value"),
     ("a table stands twice", "[pop3]\n[smtp]\n[pop3]\n", 3, "no TOML: cannot declare"),
     ("the end comes too early", "[pop3]\n\ntrusted_networks = [\n", 3, "no TOML"),
+    ("a number without end", "[pop3]\n\nmax_connections = " + "9" * 5000 + "\n", 3, "no TOML: a number has more than 4300 digits"),
+    ("a huge count", "[pop3]\nmax_connections = 0x" + "f" * 5000 + "\n", 2, "fff… is out of range: expected a whole number"),
+    ("a huge time", "[pop3]\nidle_timeout = 0x" + "f" * 5000 + "\n", 2, "fff… has no unit: expected a duration"),
+    ("a huge size", "[smtp]\nmax_message = 0x" + "f" * 5000 + "\n", 2, "fff… has no unit: expected a size"),
+    ("digits of another script", "[pop3]\nidle_timeout = '\u0661\u0660m'\n", 2, "is no duration"),
     # Unknown keys
     ("a typo", "[pop3]\nidle_timout = '10m'\n", 2, "unknown setting 'idle_timout' in [pop3]; did you mean 'idle_timeout'?"),
     ("a typo in a table", "\n[sumbission]\n", 2, "unknown table 'sumbission'; did you mean 'submission'?"),

@@ -140,7 +140,7 @@ def test_good_values(kind: Kind[Any], raw: object, value: object) -> None:
         (Duration(60.0, 120.0), "3m", "out of range"),
         (Duration(), "9" * 400 + "d", "is no duration"),
         (Size(1, 1 << 30), 65536, 'did you mean "64KiB"?'),
-        (Size(1, 1 << 30), 0, 'did you mean "0B"?'),
+        (Size(1, 1 << 30), 0, "0 has no unit: expected a size from 1B"),
         (Size(1, 1 << 30), "25MB", 'did you mean "25MiB"?'),
         (Size(1, 1 << 30), "25k", 'did you mean "25KiB"?'),
         (Size(1, 1 << 30), "25 apples", "unknown unit"),
