@@ -96,12 +96,14 @@ class Delivery:
 
     async def abort(self) -> None:
         self._step = Step.ENDED
-        self.parcel.pieces.clear()
-        if self._handed_over:
-            if self._spool is not None:
-                await self._spool.stopped()
-            await self._committer.undo([self.parcel])
-            self._handed_over = False
+        if not self._handed_over:
+            self.parcel.pieces.clear()
+            return
+        # The pieces stay until the undo: the committer may be about to write and publish them.
+        if self._spool is not None:
+            await self._spool.stopped()
+        await self._committer.undo([self.parcel])
+        self._handed_over = False
 
     # The steps of a transaction as the store takes them, for several deliveries at once.
 

@@ -424,6 +424,20 @@ class BatchTests(RecordedCase):
         self.assertEqual(len(self.visible()), 1)
         self.assertEqual(self.unfinished(), [])
 
+    def test_cancelled_before_the_thread_has_it_shows_no_part_of_the_message(self):
+        moved = []
+        move = self.files.move
+        self.patch(self.files, "move", lambda *paths: (moved.append(os.stat(paths[0]).st_size), move(*paths)))
+        first = self.hold_first_sync()
+        waiting = self.pump.start(self.store.deliver([self.written(self.store)]))
+        waiting.cancel()
+        self.files.release()
+        self.pump.result(first)
+        with self.assertRaises(CancelledError):
+            self.pump.result(waiting)
+        self.assertEqual(moved, [len(MESSAGE)] * 2)
+        self.assertEqual(len(self.visible()), 2)
+
     def test_stop_finishes_what_was_begun(self):
         first = self.hold_first_sync()
         second = self.pump.start(self.store.deliver([self.written(self.store)]))
