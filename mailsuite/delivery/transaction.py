@@ -17,6 +17,10 @@ from mailsuite.model.address import Address
 from mailsuite.model.message import Stored
 from mailsuite.observe.log import Log
 
+GATHERED_OCTETS = 16 * 1024
+"""Pieces below this size are put together. Each piece costs every recipient's delivery a call and a place
+in its memory, and how small the pieces are is up to the sender."""
+
 
 @attrs.define(eq=False)
 class Transaction:
@@ -28,6 +32,8 @@ class Transaction:
     store: IMailStore
     log: Log
     deliveries: list[IDelivery] = attrs.field(factory=list, init=False)
+    _gathered: bytearray = attrs.field(factory=bytearray, init=False)
+    """The end of what was written, which no delivery has yet."""
 
     def begin(self, accounts: Sequence[Address], head: Callable[[Address], bytes]) -> None:
         """Begin a delivery to each account and write what stands at the head of its copy.
@@ -40,7 +46,14 @@ class Transaction:
             delivery.write(head(account))
 
     def write(self, data: bytes) -> None:
-        """Give the next octets to every delivery. Never blocks."""
+        """Take the next octets for every delivery. Never blocks."""
+        self._gathered += data
+        if len(self._gathered) >= GATHERED_OCTETS:
+            self._pass_on()
+
+    def _pass_on(self) -> None:
+        data = bytes(self._gathered)
+        self._gathered.clear()
         for delivery in self.deliveries:
             delivery.write(data)
 
@@ -58,6 +71,7 @@ class Transaction:
         """Make the message durable and visible everywhere. Where that fails it is nowhere, and the
         store's failure is raised."""
         try:
+            self._pass_on()
             return await self.store.deliver(self.deliveries)
         except Exception:
             await self.abort()

@@ -40,6 +40,8 @@ EVE = Address("eve", "example.org")
 CLAIM = PasswordClaim("PLAIN", "", "joe@example.net", "secret")
 FULL = TemporaryFailure(replies.DISK_FULL, "no space on /var")
 BODY = b"Subject: hello\r\n\r\nWorld.\r\n"
+LONG_BODY = BODY + b"Word.\r\n" * 4000
+"""Too long for a transaction to keep back: deliveries have it at once."""
 DEFECT = Reply(550, "5.6.0", ("A defect of the body",))
 
 

@@ -6,7 +6,7 @@ from twisted.internet.defer import CancelledError, Deferred
 
 from mailsuite.model import reply as replies
 from mailsuite.model.failure import TemporaryFailure
-from tests.delivery.case import ANN, BODY, DEFECT, FULL, JOE, Case
+from tests.delivery.case import ANN, BODY, DEFECT, FULL, JOE, LONG_BODY, Case
 
 
 class EndedTests(Case):
@@ -130,9 +130,9 @@ class FailureTests(Case):
             self.setUp()
             self.data(JOE, ANN)
             self.store.fail = {"write": failure}
-            self.reception.take(BODY)
+            self.reception.take(LONG_BODY)
             self.store.fail = {}
-            self.reception.take(BODY)
+            self.reception.take(LONG_BODY)
             self.assertFalse(self.reception.congested)
             self.assert_nothing_happened()
             self.assertEqual(self.end(), reply)
@@ -143,7 +143,7 @@ class FailureTests(Case):
     def test_trouble_of_one_message_is_not_that_of_the_next(self) -> None:
         self.data()
         self.store.fail = {"write": FULL}
-        self.reception.take(BODY)
+        self.reception.take(LONG_BODY)
         self.assertEqual(self.end(), replies.DISK_FULL)
         self.assertEqual(self.end(), replies.INTERNAL_ERROR)
         self.store.fail = {}

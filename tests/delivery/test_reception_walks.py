@@ -13,7 +13,7 @@ from mailsuite.model import reply as replies
 from mailsuite.model.address import Address
 from mailsuite.model.failure import TemporaryFailure
 from mailsuite.wire.smtp.events import Recipient
-from tests.delivery.case import ANN, BODY, DEFECT, EVE, JOE, Case
+from tests.delivery.case import ANN, DEFECT, EVE, JOE, LONG_BODY, Case
 
 ENDINGS = ("end", "end", "end", "defect", "leave", "reset", "hello", "tls")
 STEPS = ("mail", "recipient", "data", "take", "drained", *ENDINGS)
@@ -70,7 +70,7 @@ class WalkTests(Case):
             case "data":
                 self.now(self.reception.start_data())
             case "take":
-                self.reception.take(BODY)
+                self.reception.take(LONG_BODY)
             case "drained":
                 self.now(self.reception.drained())
 

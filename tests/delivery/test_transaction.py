@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailsuite.delivery.transaction import Transaction
+from mailsuite.delivery.transaction import GATHERED_OCTETS, Transaction
 from mailsuite.model.address import Address
 from mailsuite.model.failure import TemporaryFailure
 from mailsuite.model.reply import DISK_FULL
@@ -45,6 +45,26 @@ class TransactionTests(SynchronousTestCase):
         self.assertEqual([each.account for each in stored], [JOE, ANN])
         self.assertEqual(self.contents(), [(b"To: joe\r\none\r\ntwo\r\n",), (b"To: ann\r\none\r\ntwo\r\n",)])
         self.assertEqual(self.store.open, 0)
+
+    def test_small_pieces_are_put_together(self) -> None:
+        """A sender of single octets costs no more calls and memory than one of large segments."""
+        self.begin(JOE, ANN)
+        pieces = [b"%d" % (number % 10) for number in range(2 * GATHERED_OCTETS + 1)] + [b"x" * 70_000]
+        for piece in pieces:
+            self.transaction.write(piece)
+        self.now(self.transaction.commit())
+        for delivery in self.store.begun:
+            self.assertEqual(delivery.written[1:], [GATHERED_OCTETS, GATHERED_OCTETS, 70_001, 0])
+        for (content,) in self.contents():
+            self.assertEqual(content.partition(b"\r\n")[2], b"".join(pieces))
+
+    def test_the_last_pieces_cannot_be_written(self) -> None:
+        self.begin(JOE, ANN)
+        self.transaction.write(b"one\r\n")
+        self.store.fail = {"write": FULL}
+        committing = Deferred.fromCoroutine(self.transaction.commit())
+        self.assertIs(self.failureResultOf(committing).value, FULL)
+        self.assertEqual((self.contents(), self.store.open), ([(), ()], 0))
 
     def test_abort_leaves_nothing_any_number_of_times(self) -> None:
         self.begin(JOE, ANN)

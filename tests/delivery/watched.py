@@ -73,6 +73,8 @@ class WatchedDelivery:
     inner: MemoryDelivery
     ended: bool = attrs.field(default=False, init=False)
     aborts: int = attrs.field(default=0, init=False)
+    written: list[int] = attrs.field(factory=list, init=False)
+    """Octets of each piece."""
 
     @property
     def account(self) -> Address:
@@ -84,6 +86,7 @@ class WatchedDelivery:
 
     def write(self, data: bytes) -> None:
         self.store.step("write")
+        self.written.append(len(data))
         self.inner.write(data)
 
     async def drained(self) -> None:
