@@ -5,6 +5,7 @@ Each becomes a layer: a tree of raw values that knows where each of them stands.
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 import tomllib
@@ -24,6 +25,17 @@ ENVIRONMENT_PREFIX = "MAILSUITE_"
 
 _ENDLESS_NUMBER = re.compile(r"[0-9_]{4301,}")
 """More digits than Python turns into an integer; its error tells no line."""
+_TABLE_TWICE = re.compile(r"Cannot declare \((.+?),?\) twice")
+"""tomllib shows the name of the table as a tuple."""
+_HINTS = {
+    "expected newline or end of document": "texts, times and sizes stand in quotes",
+    "invalid value": "texts, times and sizes stand in quotes, true and false are written small",
+    "expected '=' after a key": 'a setting is written name = "value"',
+    "illegal character '\\n'": "a quote is missing, perhaps at the end of this line",
+    "invalid initial character for a key": "a table in { } stands on one line",
+    "cannot overwrite a value": "the same name stood there before",
+}
+"""What most often leads to an error of tomllib, by its beginning."""
 _AT_LINE = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)$")
 
 
@@ -80,6 +92,7 @@ def _file_layer(file: Path, name: str) -> Layer | Problem:
         return problem(f"cannot be read: {getattr(error, 'strerror', None) or error}")
     if len(octets) > MAX_FILE_OCTETS:
         return problem(f"is larger than {MAX_FILE_OCTETS} octets")
+    octets = octets.removeprefix(codecs.BOM_UTF8)  # some editors write one, and TOML says nothing of it
     try:
         text = octets.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -105,7 +118,13 @@ def _syntax_error(message: str, text: str) -> tuple[str, int]:
         return message, 1
     line = int(found[1]) if found[1] else max(1, len(text.splitlines()))
     reason = message[: found.start()]
-    return reason[:1].lower() + reason[1:], line
+    twice = _TABLE_TWICE.fullmatch(reason)
+    if twice is not None:
+        name = ".".join(part.strip("' ") for part in twice[1].split(","))
+        return f"the table {name} stands twice; move its settings below the first", line
+    reason = reason[:1].lower() + reason[1:]
+    hint = next((hint for beginning, hint in _HINTS.items() if reason.startswith(beginning)), "")
+    return f"{reason}; {hint}" if hint else reason, line
 
 
 def environment_layer(environ: Mapping[str, str]) -> tuple[Layer, list[Problem]]:

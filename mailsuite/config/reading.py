@@ -52,8 +52,9 @@ class Reading:
         for name, declared in known.items():
             given = [layer for layer in layers if name in layer.values]
             if isinstance(declared, Section):
-                tables = [table for layer in given if (table := self._subtable(layer, name)) is not None]
-                draft[declared.field] = self.table(declared.settings, tables, f"{prefix}{name}.")
+                key = prefix + name
+                tables = [table for layer in given if (table := self._subtable(layer, name, key)) is not None]
+                draft[declared.field] = self.table(declared.settings, tables, f"{key}.")
             elif isinstance(declared, Blocks):
                 draft[declared.field] = self._blocks(declared, given)
             else:
@@ -81,14 +82,16 @@ class Reading:
                 written = toml_text(declared.kind.write(draft[field]))
                 self.tell(self.places[key], "warning", f"{declared.name} = {written} {declared.caution.why}")
 
-    def _subtable(self, layer: Layer, name: str) -> Layer | None:
+    def _subtable(self, layer: Layer, name: str, key: str) -> Layer | None:
         values = layer.values[name]
         if isinstance(values, dict):
             return layer.table(values, name)
-        if isinstance(values, list):
-            text = f"[[{name}]] stands once: write it with single brackets, [{name}]"
+        if key.partition(".")[0] in _block_names():
+            text = f"{name} is a table: write {name} = {{ ... }} with its settings in the braces"
+        elif isinstance(values, list):
+            text = f"[[{key}]] stands once: write it with single brackets, [{key}]"
         else:
-            text = f"{name} is a table: write [{name}] and its settings below"
+            text = f"{name} is a table: write [{key}] and its settings below"
         self.tell(layer.place(name), "error", text)
         return None
 

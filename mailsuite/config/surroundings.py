@@ -55,8 +55,11 @@ def _exists(database: object, name: str) -> bool:
 
 def _folders(look: Look) -> Iterator[Problem]:
     state = look.config.server.state
-    if state.exists() and not state.is_dir():
-        yield look.error(f"state: {state} is no folder", "server.state")
+    try:
+        if state.exists() and not state.is_dir():
+            yield look.error(f"state: {state} is no folder", "server.state")
+    except OSError as error:
+        yield look.error(f"state: {state} cannot be reached: {error.strerror}", "server.state")
 
 
 def _certificate(look: Look, prefix: str, certificate: Path, key: Path) -> Iterator[Problem]:

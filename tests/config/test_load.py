@@ -240,6 +240,21 @@ def test_a_password_file_that_others_can_read_is_told(load_text: LoadText, tmp_p
     assert "chmod 600" in problem.text
 
 
+def test_a_byte_order_mark_does_no_harm(load_text: LoadText) -> None:
+    assert load_text("\ufeff[server]\nname = 'mail.example.net'\n").problems == ()
+    [problem] = load_text("\ufeff\n[server]\nnme = 'x'\n").problems
+    assert problem.place.line == 3
+
+
+def test_a_system_file_that_we_may_not_look_at_is_meant_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Else a person without the right to read it would work with built-in defaults, unawares."""
+    hidden = tmp_path / ("x" * 300)  # root may look everywhere; this fails for root, too
+    monkeypatch.setattr("mailsuite.config.load._SYSTEM_FILE", hidden)
+    assert find({}) == hidden
+
+
 def test_private_notice_addresses_need_leave(load_text: LoadText) -> None:
     account = f"[[account]]\naddress='joe@example.net'\npassword_hash='{HASH}'\nnotifymail.address='{{}}'\n"
     for address in (
