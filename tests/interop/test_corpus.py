@@ -1,0 +1,156 @@
+"""Every message of the corpus comes back as it went in, whatever way it goes; broken ones do not go in."""
+
+from __future__ import annotations
+
+import contextlib
+import smtplib
+from collections.abc import Iterator
+
+import pytest
+
+from tests.corpus.letter import filled
+from tests.corpus.messages import BROKEN, MESSAGES, NULL_SENDER
+from tests.corpus.text import EDGE, SPOOLED_ABOVE, dot_at
+from tests.interop.letters import PLAIN, split_trace
+from tests.interop.wire import CRLF, RawPop3, RawSmtp, on_the_wire, pieces
+from tests.system.harness import PASSWORDS, PATIENCE, Server
+
+JOE, ANN = "joe@example.test", "ann@example.test"
+
+
+@contextlib.contextmanager
+def maildrop(server: Server, account: str, *, tls: bool) -> Iterator[RawPop3]:
+    port = server.ports["pop3s" if tls else "pop3-trusted"]
+    with RawPop3.to(port, account, PASSWORDS[account], server.tls() if tls else None) as client:
+        yield client
+
+
+def as_delivered(message: bytes) -> bytes:
+    """A message ends with a line's end, or is empty: there is no other way to say where it ends."""
+    return message if not message or message.endswith(CRLF) else message + CRLF
+
+
+def check(server: Server, account: str, message: bytes) -> bytes:
+    """The only message of *account* is this one: on the disk, and by every command, in clear and over TLS."""
+    [file] = (server.maildir(account) / "new").iterdir()
+    stored = file.read_bytes()
+    trace, rest = split_trace(stored)
+    same(rest, message)
+    for tls in (False, True):
+        with maildrop(server, account, tls=tls) as client:
+            assert client.ask("STAT").split()[:3] == [b"+OK", b"1", b"%d" % len(stored)]
+            assert client.sizes() == [len(stored)]
+            same(client.lines("RETR 1"), stored)
+            for wanted in (0, 5):
+                same(client.lines(f"TOP 1 {wanted}"), top(stored, wanted))
+    return trace
+
+
+def same(found: bytes, wanted: bytes) -> None:
+    """Compare what may be too large to be shown."""
+    if found == wanted:
+        return
+    at = next((at for at, pair in enumerate(zip(found, wanted, strict=False)) if pair[0] != pair[1]), -1)
+    around = slice(max(0, at - 40), at + 40)
+    pytest.fail(
+        f"{len(found)} octets instead of {len(wanted)}, the first difference is at {at}: "
+        f"{found[around]!r} instead of {wanted[around]!r}"
+    )
+
+
+def top(message: bytes, wanted: int) -> bytes:
+    """The header, the empty line, and so many lines of the body (RFC 1939 section 7)."""
+    header, blank, body = message.partition(CRLF + CRLF)
+    return header + blank + b"".join(line + CRLF for line in body.split(CRLF, wanted)[:-1])
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_by_a_raw_client(server: Server, name: str) -> None:
+    """In clear, in pieces of odd sizes."""
+    message = MESSAGES[name]()
+    sender = b"" if name in NULL_SENDER else b"x@elsewhere.example"
+    with RawSmtp.to(server.ports["mx"]) as client:
+        client.message(pieces(on_the_wire(message)), b"250 2.0.0", JOE.encode(), sender)
+    trace = check(server, JOE, as_delivered(message))
+    assert trace.startswith(b"Return-Path: <%s>\r\n" % sender)
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_by_smtplib(server: Server, name: str) -> None:
+    """Over TLS, after a login, in one piece."""
+    message = MESSAGES[name]()
+    port = server.ports["submissions"]
+    with smtplib.SMTP_SSL("127.0.0.1", port, timeout=PATIENCE, context=server.tls()) as client:
+        client.login(ANN, PASSWORDS[ANN])
+        client.sendmail(ANN, [ANN], message, ["BODY=8BITMIME"])
+    check(server, ANN, as_delivered(message) or CRLF)  # smtplib ends even what has no line
+
+
+@pytest.mark.parametrize("name", BROKEN)
+@pytest.mark.parametrize("in_pieces", [False, True], ids=["whole", "in pieces"])
+def test_a_broken_line_end(server: Server, name: str, in_pieces: bool) -> None:
+    """Refused once, as a whole; nothing of it is taken for a command, and the session goes on."""
+    wire = BROKEN[name]
+    wire += b"." + CRLF if wire.endswith(CRLF) else CRLF + b"." + CRLF
+    with RawSmtp.to(server.ports["mx"]) as client:
+        client.message(pieces(wire) if in_pieces else [wire], b"550 5.5.2", JOE.encode())
+        client.message([on_the_wire(PLAIN)], b"250 2.0.0", ANN.encode())
+    assert not list((server.maildir(JOE)).glob("*/*"))
+    check(server, ANN, PLAIN)
+
+
+@pytest.mark.parametrize("line", [b"x" * 65_537, b"." * 65_536, b"y" * 5_000_000])
+def test_a_line_without_end(server: Server, line: bytes) -> None:
+    """Refused as a whole above 64 KiB on the wire."""
+    message = PLAIN + line + CRLF + PLAIN
+    with RawSmtp.to(server.ports["mx"]) as client:
+        client.message(pieces(on_the_wire(message)), b"500 5.6.0", JOE.encode())
+        client.message([on_the_wire(PLAIN)], b"250 2.0.0", ANN.encode())
+    assert not list((server.maildir(JOE)).glob("*/*"))
+    check(server, ANN, PLAIN)
+
+
+@pytest.fixture
+def trace_octets(server: Server) -> int:
+    """How many octets the server puts in front of a message of the raw client's."""
+    with RawSmtp.to(server.ports["mx"]) as client:
+        client.message([on_the_wire(PLAIN)], b"250", JOE.encode())
+    [file] = (server.maildir(JOE) / "new").iterdir()
+    trace, _ = split_trace(file.read_bytes())
+    file.unlink()
+    return len(trace)
+
+
+@pytest.mark.parametrize("edge", [EDGE, 2 * EDGE, SPOOLED_ABOVE])
+@pytest.mark.parametrize("shift", range(-4, 5))
+def test_dots_at_the_edges_of_what_is_read(server: Server, trace_octets: int, edge: int, shift: int) -> None:
+    message = dot_at(edge + shift - trace_octets)
+    with RawSmtp.to(server.ports["mx"]) as client:
+        client.message([on_the_wire(message)], b"250", JOE.encode())
+    assert len(check(server, JOE, message)) == trace_octets
+
+
+@pytest.mark.parametrize("octets", [SPOOLED_ABOVE - 1, SPOOLED_ABOVE, SPOOLED_ABOVE + 1])
+def test_the_largest_that_waits_in_memory(server: Server, trace_octets: int, octets: int) -> None:
+    message = filled(octets - trace_octets)
+    with RawSmtp.to(server.ports["mx"]) as client:
+        client.message(pieces(on_the_wire(message)), b"250", JOE.encode())
+    check(server, JOE, message)
+    [file] = (server.maildir(JOE) / "new").iterdir()
+    assert file.stat().st_size == octets
+
+
+def test_all_at_once(server: Server) -> None:
+    """One connection in, one session out: what comes before changes nothing of what comes behind."""
+    small = {name: MESSAGES[name]() for name in MESSAGES if not name.startswith(("attachment-", "size-"))}
+    with RawSmtp.to(server.ports["mx"]) as client:
+        for message in small.values():
+            client.message([on_the_wire(message)], b"250", JOE.encode(), b"x@elsewhere.example")
+    for tls in (False, True):
+        with maildrop(server, JOE, tls=tls) as drop:
+            sizes = drop.sizes()
+            drop.connection.send(b"".join(b"RETR %d\r\n" % (n + 1) for n in range(len(small))))
+            for size, message in zip(sizes, small.values(), strict=True):
+                back = drop.answer()
+                assert len(back) == size
+                same(split_trace(back)[1], as_delivered(message))
