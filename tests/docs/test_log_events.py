@@ -1,0 +1,67 @@
+"""docs/reference/log-events.md names each event of the code, with its level, and no other."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "reference" / "log-events.md").read_text("utf-8")
+LEVELS = {"debug": "debug", "info": "info", "warning": "warning", "error": "error", "failure": "error"}
+SERVICES = ("smtp", "submission", "pop3")
+_EVENT = re.compile(r"[a-z0-9]+\.[a-z0-9_]+")
+
+
+def names_of(argument: ast.expr) -> Iterator[str]:
+    """The event names that an expression can be; ``f"{door.service}.failed"`` is one for each service."""
+    match argument:
+        case ast.Constant(str(name)):
+            yield name
+        case ast.JoinedStr([ast.FormattedValue(value), ast.Constant(rest)]):
+            if ast.unparse(value).endswith("door.service"):
+                yield from (f"{service}{rest}" for service in SERVICES)
+
+
+def logged(path: Path) -> Iterator[tuple[str, str]]:
+    """The events of a module, each with its level: ``log.info("x.y")`` and ``partial(log.info, "x.y")``."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if not isinstance(node, ast.Call) or not node.args:
+            continue
+        function, arguments = node.func, node.args
+        if isinstance(function, ast.Name) and function.id == "partial" and len(arguments) > 1:
+            function, arguments = arguments[0], arguments[1:]
+        if isinstance(function, ast.Attribute) and function.attr in LEVELS:
+            for name in names_of(arguments[0]):
+                if _EVENT.fullmatch(name):
+                    yield name, LEVELS[function.attr]
+
+
+def of_the_code() -> set[tuple[str, str]]:
+    return {event for path in (ROOT / "mailsuite").rglob("*.py") for event in logged(path)}
+
+
+def of_the_page() -> list[tuple[str, str]]:
+    events = []
+    for names, level, meaning in re.findall(r"^\| (`[^|]+) \| (\w+) \| (.*) \|$", PAGE, re.MULTILINE):
+        assert meaning.endswith("."), meaning
+        events += [(name, level) for name in re.findall(r"`([^`]+)`", names)]
+    return events
+
+
+def test_events_are_seen() -> None:
+    events = of_the_code()
+    assert ("smtp.accepted", "info") in events
+    assert ("task.failed", "error") in events, "those that are handed over by partial()"
+    assert ("submission.timed_out", "info") in events, "those whose name depends on the service"
+    assert len(events) > 50
+
+
+def test_each_event_stands_on_the_page_once_with_its_level() -> None:
+    assert sorted(of_the_page()) == sorted(of_the_code())
+
+
+def test_no_name_has_two_levels() -> None:
+    names = [name for name, _ in of_the_code()]
+    assert len(names) == len(set(names))
