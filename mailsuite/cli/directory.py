@@ -134,7 +134,7 @@ def open_directory(context: Context, quiet: bool = False) -> Iterator[Directory]
     state = context.config.server.state
     if not quiet:
         note(f"mailsuite is not running: this works on the accounts in {clean(str(state))} itself.")
-    _become_owner(state)
+    _become_owner(state, context.config.server.user)
     try:
         with app.offline_registry(context.config) as registry:
             yield OfStore(registry)
@@ -147,12 +147,31 @@ def open_directory(context: Context, quiet: bool = False) -> Iterator[Directory]
         raise CommandFailed(clean(str(error))) from error
 
 
-def _become_owner(state: Path) -> None:
-    """Where root works for a server that runs as somebody else, nothing may become root's."""
-    if os.geteuid() != 0 or not state.is_dir():
+def _become_owner(state: Path, user: str) -> None:
+    """Where root works for a server that runs as somebody else, nothing may become root's.
+
+    That is *user*, as the server itself would become before its first start; where none is named, whoever
+    owns the state.
+    """
+    if os.geteuid() != 0:
         return
-    owner = state.stat()
-    if owner.st_uid != 0:
+    if user:
+        _give_and_become(state, user)
+    elif state.is_dir() and state.stat().st_uid != 0:
+        owner = state.stat()
         os.setgroups([])
         os.setgid(owner.st_gid)
         os.setuid(owner.st_uid)
+
+
+def _give_and_become(state: Path, user: str) -> None:
+    from mailsuite.privileges import PrivilegeError, become  # noqa: PLC0415 - keeps --help fast
+    from mailsuite.state import DIRECTORY_MODE, State  # noqa: PLC0415
+
+    try:
+        state.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+        become(user, State(state))
+    except OSError as error:
+        raise CommandFailed(f"{clean(str(state))}: {error.strerror}") from error
+    except PrivilegeError as error:
+        raise CommandFailed(clean(str(error))) from error

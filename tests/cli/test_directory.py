@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import subprocess
 import sys
 from collections.abc import Generator
@@ -79,6 +80,24 @@ def test_root_works_as_the_owner_of_the_state(config: Path, place: Path) -> None
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert {path.stat().st_uid for path in state.iterdir()} == {65534}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.parametrize("is_there", [False, True])
+def test_root_makes_the_first_account_as_the_user_of_the_server(
+    config: Path, place: Path, is_there: bool
+) -> None:
+    """Else the server, which is that user, could not open its own database afterwards."""
+    state, user = place / "state", pwd.getpwnam("nobody")
+    config.write_text(f'{config.read_text("utf-8")}user = "nobody"\n', "utf-8")
+    if is_there:
+        state.mkdir()
+    place.chmod(0o755)
+    command = [sys.executable, "-m", "mailsuite", "--config", str(config), "account", "add", JOE]
+    done = subprocess.run([*command, "--generate"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert {path.stat().st_uid for path in (state, *state.iterdir())} == {user.pw_uid}
+    assert {path.stat().st_gid for path in (state, state / "accounts.db")} == {user.pw_gid}
 
 
 def test_work_that_would_wait_is_a_mistake() -> None:
