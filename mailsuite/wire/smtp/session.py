@@ -46,6 +46,9 @@ from mailsuite.wire.smtp.state import SessionSettings, State, Transaction
 
 __all__ = ["ServerSession", "SessionSettings"]
 
+MESSAGE_FOLLOWS = ("DATA", "BDAT")
+"""Behind BDAT (RFC 3030), which we do not offer, a client sends octets without waiting for an answer."""
+
 
 class ServerSession:
     """One connection, from start() to ``closing``."""
@@ -183,9 +186,9 @@ class ServerSession:
             self._violate(FOREIGN_PROTOCOL, "a verb of HTTP", reply)
             return
         self._send(reply)
-        if verb == "DATA" and len(self._input):
-            # What stands behind DATA may be a message, and a message is not to be run as commands.
-            self._violate(PIPELINED_DATA, "input behind a DATA that was refused", replies.OUT_OF_STEP)
+        if verb in MESSAGE_FOLLOWS and len(self._input):
+            # What stands behind may be a message, and a message is not to be run as commands.
+            self._violate(PIPELINED_DATA, f"input behind a {verb} that was refused", replies.OUT_OF_STEP)
 
     # From commands to events
 

@@ -268,6 +268,16 @@ def test_a_message_behind_a_refused_data_is_never_run(begin, answers: dict[type,
     assert conversation.took(Violation)[0].kind == PIPELINED_DATA
 
 
+def test_a_message_behind_bdat_is_never_run(begin) -> None:
+    conversation = begin()
+    conversation.say("EHLO x", *ENVELOPE)
+    heard = conversation.send(b"BDAT 38 LAST\r\nRSET\r\nMAIL FROM:<evil@example.net>\r\n")
+    assert codes(heard) == ["502 5.5.1", "554 5.5.0"]
+    assert conversation.session.closing
+    assert len(conversation.took(Mail)) == 1
+    assert conversation.took(Violation)[0].kind == PIPELINED_DATA
+
+
 def test_bare_line_feeds_in_commands_run_nothing(greeted) -> None:
     heard = greeted.send(b"NOOP x\nMAIL FROM:<>\nRSET\r\nNOOP\r\nNOOP\n")
     assert codes(heard) == ["500 5.5.2"] * 3 + ["250 2.0.0", "500 5.5.2"]
