@@ -13,6 +13,8 @@ MAX_ERRORS = 20
 """Postfix: smtpd_hard_error_limit."""
 MAX_JUNK = 100
 """Postfix: smtpd_junk_command_limit."""
+MAX_SURPLUS = 1000
+"""Recipients beyond the limit that are borne. Postfix: smtpd_recipient_overshoot_limit."""
 JUNK = frozenset(("NOOP", "RSET", "VRFY", "HELP", "EHLO", "HELO"))
 """Commands that bring no mail nearer."""
 
@@ -21,11 +23,13 @@ JUNK = frozenset(("NOOP", "RSET", "VRFY", "HELP", "EHLO", "HELO"))
 class Budget:
     """Counts permanent refusals and empty commands since the last message that was accepted.
 
-    Temporary refusals are free: whoever meets our limit of recipients, or a fault of ours, did no wrong.
+    Temporary refusals are free, because a fault of ours is not the client's. So are recipients beyond our
+    limit, for a client learns of it only as it meets it (RFC 5321 section 4.5.3.1.10), but not for ever.
     """
 
     errors: int = 0
     junk: int = 0
+    surplus: int = 0
 
     def command(self, verb: str) -> None:
         """A command has come."""
@@ -35,9 +39,13 @@ class Budget:
         """A reply has gone."""
         self.errors += reply.code >= 500
 
+    def surplus_recipient(self) -> None:
+        """A recipient has come beyond the limit."""
+        self.surplus += 1
+
     def message_accepted(self) -> None:
         """It was worth it."""
-        self.errors = self.junk = 0
+        self.errors = self.junk = self.surplus = 0
 
     def exhausted(self) -> tuple[Violation, Reply] | None:
         """What to log and what to say where the client has gone too far."""
@@ -45,4 +53,6 @@ class Budget:
             return Violation(ERRORS, f"{self.errors} errors without a message"), TOO_MANY_ERRORS
         if self.junk > MAX_JUNK:
             return Violation(COMMANDS, f"{self.junk} empty commands without a message"), TOO_MANY_COMMANDS
+        if self.surplus > MAX_SURPLUS:
+            return Violation(ERRORS, f"{self.surplus} recipients beyond the limit"), TOO_MANY_ERRORS
         return None

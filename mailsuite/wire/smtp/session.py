@@ -215,6 +215,7 @@ class ServerSession:
         transaction = self._state.transaction
         transaction.tried += 1
         if transaction.accepted >= self.settings.max_recipients:
+            self._budget.surplus_recipient()
             self._send(replies.TOO_MANY_RECIPIENTS)
         else:
             self._ask(Recipient(address), self._recipient_answered)

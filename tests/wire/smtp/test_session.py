@@ -360,6 +360,21 @@ def test_an_accepted_message_wipes_the_slate(greeted) -> None:
     assert not greeted.session.closing
 
 
+def test_recipients_beyond_the_limit_are_not_borne_for_ever(begin) -> None:
+    conversation = begin(max_recipients=2)
+    recipient = b"RCPT TO:<joe@example.net>\r\n"
+    for _ in range(2):  # an accepted message wipes this slate, too
+        conversation.say("EHLO x", "MAIL FROM:<>")
+        heard = codes(conversation.send(recipient * 1002))
+        assert heard == ["250 2.1.5"] * 2 + ["452 4.5.3"] * 1000
+        assert conversation.say("DATA", ".").startswith("250")
+    conversation.say("MAIL FROM:<>")
+    heard = codes(conversation.send(recipient * 1100))
+    assert heard[-2:] == ["452 4.5.3", "421 4.7.0"]
+    assert len(heard) == 1004
+    assert conversation.took(Violation)[0].kind == TOO_MANY_ERRORS
+
+
 @pytest.mark.parametrize("junk", [b"NOOP", b"RSET", b"VRFY x", b"HELP", b"EHLO x"])
 def test_too_many_empty_commands(begin, junk: bytes) -> None:
     conversation = begin()
