@@ -148,4 +148,4 @@ def _document(status: int, octets: bytes) -> Document:
 
 def resource(*parts: str) -> str:
     """``/v1/`` and the parts, each quoted as one."""
-    return "/".join(("/v1", *(quote(part, safe="@") for part in parts)))
+    return "/".join(("/v1", *(quote(part, safe="@", errors="surrogateescape") for part in parts)))

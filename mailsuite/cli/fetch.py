@@ -29,6 +29,8 @@ SCHEMES: Final = {"pop3": Scheme(110), "pop3s": Scheme(995, implicit_tls=True)}
 MAX_HEADER_OCTETS: Final = 256 * 1024
 """Of a header, this much is read for the list."""
 MAX_FILE_NAME: Final = 200
+MAX_DIGITS: Final = 18
+"""Of a message number or a size; a server that says more is up to something."""
 _UNSAFE = re.compile(r"[^A-Za-z0-9_+=,.-]|^\.")
 
 
@@ -185,16 +187,20 @@ def _numbered(lines: Iterable[bytes]) -> dict[int, str]:
     found = {}
     for line in lines:
         words = line.decode("ascii", "backslashreplace").split()
-        if len(words) < 2 or not words[0].isdecimal():
+        if len(words) < 2 or not _is_number(words[0]):
             raise Pop3Error(f"that is no line of a list: {clean(' '.join(words))[:200]}")
         found[int(words[0])] = words[1]
     return found
 
 
 def _size(text: str) -> int:
-    if not text.isdecimal():
+    if not _is_number(text):
         raise Pop3Error(f"that is no size: {text[:200]}")
     return int(text)
+
+
+def _is_number(text: str) -> bool:
+    return text.isdecimal() and len(text) <= MAX_DIGITS
 
 
 def _uidls(client: Pop3Client) -> dict[int, str]:

@@ -12,8 +12,8 @@ from mailsuite.cli.options import json_option, quiet_option
 from mailsuite.cli.terminal import clean, count_text, print_json
 
 HTTP_PROBLEMS: Final = 422
-_APPLIED: Final = {
-    "now": "applied",
+APPLIED: Final = {
+    "live": "applied",
     "new sessions": "applied; sessions that were open before stay as they are",
     "restart": "takes effect at the next start",
 }
@@ -58,7 +58,7 @@ def _print(document: Document) -> None:
     key_width = max((len(key) for key, _, _ in rows), default=0)
     change_width = max((len(change) for _, change, _ in rows), default=0)
     for key, change, one in rows:
-        applied = _APPLIED.get(one["applied"], clean(str(one["applied"])))
+        applied = APPLIED.get(one["applied"], clean(str(one["applied"])))
         click.echo(f"  {key:<{key_width}}   {change:<{change_width}}   {applied}")
     for word, listeners in (("opened", opened), ("closed", closed)):
         for listener in listeners:

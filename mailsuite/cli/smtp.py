@@ -191,7 +191,7 @@ def _authenticate(client: _Client, peer: Peer, login: Login) -> None:
     if not isinstance(client.connection, ssl.SSLSocket) and not peer.is_loopback:
         raise SmtpRefused(f"{peer}: a password is not sent without TLS")
     offered = client.esmtp_features.get("auth", "").upper().split()
-    user, password = login.user.encode(), login.password.encode("utf-8", "surrogateescape")
+    user, password = (text.encode("utf-8", "surrogateescape") for text in (login.user, login.password))
     if "PLAIN" in offered:
         steps = [("AUTH", "PLAIN " + _base64(b"\0" + user + b"\0" + password))]
     elif "LOGIN" in offered:

@@ -53,6 +53,11 @@ def test_what_is_refused(control: ControlDouble, status: int, document: object, 
     assert (caught.value.status, caught.value.exit_code) == (status, 1)
 
 
+def test_a_resource_keeps_octets_that_are_no_text() -> None:
+    """A name on the command line may be anything; the server says what is wrong with it."""
+    assert resource("accounts", "a/b?\udcff@x.test") == "/v1/accounts/a%2Fb%3F%FF@x.test"
+
+
 def test_nobody_is_there(place: Path) -> None:
     missing = place / "none.sock"
     left = place / "left.sock"

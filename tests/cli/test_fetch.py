@@ -273,6 +273,8 @@ def test_a_wrong_password(fetch: Fetch) -> None:
         ("LIST", "+OK\r\nnonsense\r\n.", "that is no line of a list: nonsense"),
         ("LIST", "+OK\r\none two\r\n.", "that is no line of a list: one two"),
         ("LIST", "+OK\r\n1 big\r\n.", "that is no size"),
+        ("LIST", f"+OK\r\n{'1' * 5000} 1\r\n.", "that is no line of a list"),
+        ("LIST", f"+OK\r\n1 {'1' * 5000}\r\n.", "that is no size"),
     ],
 )
 def test_servers_that_say_something_else(

@@ -151,6 +151,16 @@ def test_the_transcript_is_the_dialogue(run: Run, smtp: SmtpDouble) -> None:
     ]
 
 
+def test_a_user_whose_name_is_no_text(run: Run, smtp: SmtpDouble) -> None:
+    smtp.extensions = ("AUTH PLAIN",)
+    smtp.replies["AUTH"] = "535 5.7.8 no"
+    url = f"smtp://127.0.0.1:{smtp.port}"
+    result = run(
+        "send", *TO, "--server", url, "--user", "\udcff", "--tls", "off", "--stdin", input="canary-5\n"
+    )
+    assert (result.exit_code, result.stderr) == (1, "login: 535 5.7.8 no\n")
+
+
 def test_a_wrong_password_is_not_repeated(run: Run, smtp: SmtpDouble) -> None:
     url = f"submission://{USER}@127.0.0.1:{smtp.port}"
     result = run("send", *TO, "--server", url, "--stdin", "--transcript", input="canary-5\n")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
+from mailsuite.cli.reload import APPLIED
 from mailsuite.cli.status import counters_text, duration_text
+from mailsuite.config.declare import Applied
 from tests.cli.conftest import Run
 from tests.cli.control_double import STATUS, ControlDouble
 
@@ -84,17 +86,21 @@ def test_counters() -> None:
     assert counters_text({"a": 0, "b_c": 1000000, "d": 1}) == "1 000 000 b c, 1 d"
 
 
+def test_reload_has_words_for_every_way_in_which_a_change_is_applied() -> None:
+    assert set(APPLIED) == set(get_args(Applied))
+
+
 def test_reload_says_what_changed_and_how(run: Run, control: ControlDouble) -> None:
     control.answers["POST /v1/reload"] = (
         200,
         {
             "changed": [
-                {"key": "pop3.max_connections", "old": 1000, "new": 2000, "applied": "now"},
+                {"key": "pop3.max_connections", "old": 1000, "new": 2000, "applied": "live"},
                 {"key": "pop3.banner", "old": "a", "new": "b\x1b", "applied": "new sessions"},
                 {"key": "server.state", "old": "/a", "new": "/b", "applied": "restart"},
                 {"key": "pop3.trusted_networks", "old": [], "new": ["192.0.2.0/24"], "applied": "later"},
-                {"key": "notify.enabled", "old": True, "new": False, "applied": "now"},
-                {"key": "server.user", "old": "", "new": None, "applied": "now"},
+                {"key": "notify.enabled", "old": True, "new": False, "applied": "live"},
+                {"key": "server.user", "old": "", "new": None, "applied": "live"},
             ],
             "opened": ["192.0.2.10:2110"],
             "closed": ["*:110"],
