@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import TypeVar
 
 import attrs
 from zope.interface import implementer
@@ -21,8 +20,6 @@ from mailsuite.store.maildir.descriptor import Descriptor, run_owned
 from mailsuite.store.maildir.files import Files, temporary_failure
 from mailsuite.store.maildir.names import unique_part
 from mailsuite.store.maildir.scan import MAX_TRIES, NotRegular, locate
-
-T = TypeVar("T")
 
 
 @implementer(IMaildrop)
@@ -65,41 +62,61 @@ class Maildrop:
 
     def _open(self, ref: MessageRef) -> FileBody:
         with self._lock.borrowed():
-            return self._at_its_place(ref, lambda path: open_body(path, ref, self._threads))
+            for _ in range(MAX_TRIES):
+                try:
+                    return open_body(self._path(ref), ref, self._threads)
+                except FileNotFoundError:
+                    self._moved = locate(self._maildir)
+                    if _unique(ref) not in self._moved:
+                        raise MessageGone(ref.key) from None
+        raise _outrun(ref)
 
     def _expunge(self, refs: Sequence[MessageRef]) -> list[OSError]:
+        """In rounds: one look tells of all that other programs have renamed or taken, be it thousands."""
         failed: list[OSError] = []
         touched: set[str] = set()
+        left = refs
         with self._lock.borrowed():
-            for ref in refs:
-                try:
-                    touched.add(self._remove(ref))
-                except OSError as error:
-                    failed.append(error)
-            for directory in sorted(touched - {""}):
+            for _ in range(MAX_TRIES):
+                missing = self._unlink(left, touched, failed)
+                left = self._found_again(missing, failed) if missing else []
+            failed += map(_outrun, left)
+            for directory in sorted(touched):
                 self._files.sync_directory(directory)
         return failed
 
-    def _remove(self, ref: MessageRef) -> str:
-        """Unlink the message; the directory it was in, or "" where it is gone already."""
-        try:
-            return self._at_its_place(ref, self._unlink)
-        except MessageGone:
-            return ""
-
-    def _unlink(self, path: str) -> str:
-        self._files.unlink(path)
-        return os.path.dirname(path)
-
-    def _at_its_place(self, ref: MessageRef, act: Callable[[str], T]) -> T:
-        """Call *act* with the path of the message, looking for it again where it has been renamed."""
-        unique = unique_part(os.path.basename(ref.key))
-        for _ in range(MAX_TRIES):
-            path = os.path.join(self._maildir, self._moved.get(unique, ref.key))
+    def _unlink(
+        self, refs: Sequence[MessageRef], touched: set[str], failed: list[OSError]
+    ) -> list[MessageRef]:
+        """Answers the messages whose files are not where we knew them to be."""
+        missing = []
+        for ref in refs:
+            path = self._path(ref)
             try:
-                return act(path)
+                self._files.unlink(path)
+                touched.add(os.path.dirname(path))
             except FileNotFoundError:
-                self._moved = locate(self._maildir)
-                if unique not in self._moved:
-                    raise MessageGone(ref.key) from None
-        raise OSError(errno.EBUSY, "renamed again and again", path)
+                missing.append(ref)
+            except OSError as error:
+                failed.append(error)
+        return missing
+
+    def _found_again(self, missing: Sequence[MessageRef], failed: list[OSError]) -> list[MessageRef]:
+        """Look where they are now. What is nowhere is gone, and counts as removed."""
+        try:
+            self._moved = locate(self._maildir)
+        except OSError as error:
+            failed += [error] * len(missing)
+            return []
+        return [ref for ref in missing if _unique(ref) in self._moved]
+
+    def _path(self, ref: MessageRef) -> str:
+        return os.path.join(self._maildir, self._moved.get(_unique(ref), ref.key))
+
+
+def _unique(ref: MessageRef) -> str:
+    return unique_part(os.path.basename(ref.key))
+
+
+def _outrun(ref: MessageRef) -> OSError:
+    return OSError(errno.EBUSY, "renamed again and again", ref.key)

@@ -272,6 +272,32 @@ class OtherProgramTests(ForeignCase):
     def test_many_renamed_files_cost_one_look(self):
         maildrop = self.opened()
         self.flag_all("S")
+        looks = self.count_looks()
+        for ref in maildrop.messages:
+            self.assertEqual(self.content(maildrop, ref), MESSAGE)
+        self.assertEqual(len(looks), 1)
+
+    def test_many_files_that_are_gone_cost_an_expunge_one_look(self):
+        """A listing for each took hours where somebody had emptied a large maildrop by another way."""
+        maildrop = self.opened()
+        for path in self.visible():
+            path.unlink()
+        looks = self.count_looks()
+        self.assertEqual(self.pump.answer(maildrop.expunge(maildrop.messages)), 0)
+        self.assertEqual(len(looks), 1)
+
+    def test_an_expunge_that_cannot_look_for_what_is_missing(self):
+        maildrop = self.opened()
+        (self.visible()[0]).unlink()
+
+        def fail(maildir):
+            raise OSError(5, "Input/output error", maildir)
+
+        self.patch(maildrop_module, "locate", fail)
+        self.assertEqual(self.pump.answer(maildrop.expunge(maildrop.messages)), 1)
+        self.assertEqual(self.visible(), [])
+
+    def count_looks(self):
         looks = []
 
         def counting(maildir):
@@ -279,9 +305,7 @@ class OtherProgramTests(ForeignCase):
             return locate(maildir)
 
         self.patch(maildrop_module, "locate", counting)
-        for ref in maildrop.messages:
-            self.assertEqual(self.content(maildrop, ref), MESSAGE)
-        self.assertEqual(len(looks), 1)
+        return looks
 
     def test_a_file_that_is_gone_is_gone_alone(self):
         maildrop = self.opened()
