@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from importlib import import_module
 from pathlib import Path
 from typing import Final
@@ -10,7 +12,7 @@ import attrs
 import click
 
 from mailsuite import __version__
-from mailsuite.cli.context import Context
+from mailsuite.cli.context import CommandFailed, Context
 
 
 @attrs.frozen
@@ -88,5 +90,28 @@ def cli(click_context: click.Context, config: Path | None) -> None:
 
 
 def main() -> None:
-    """The console script."""
-    cli(prog_name="mailsuite")
+    """The console script. What the system refuses, a full disk for the output say, is told in one line."""
+    _fill_standard_streams()
+    try:
+        cli(prog_name="mailsuite")
+    except OSError as error:
+        file = f"{error.filename}: " if error.filename else ""
+        click.echo(f"mailsuite: {file}{error.strerror or error}", err=True)
+        _discard_output()
+        sys.exit(CommandFailed.exit_code)
+
+
+def _fill_standard_streams() -> None:
+    """Open the closed ones on nothing. Else the next file that is opened would be taken for one of them,
+    and a log line could go into somebody's mail."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            # The lowest free descriptor is the one that is missing.
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - stays open
+
+
+def _discard_output() -> None:
+    """What could not be written is not tried again at the exit."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, sys.stdout.fileno())
+    os.close(nothing)

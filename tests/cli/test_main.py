@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -105,3 +106,34 @@ def test_no_password_can_be_an_argument(name: str) -> None:
     assert isinstance(placeholder, LazyCommand)
     taken = options(placeholder.load())
     assert not {option for option in taken if "pass" in option} - {"--password-file", "password_file"}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full, which plays the full disk")
+@pytest.mark.parametrize(
+    "arguments", [("config", "example"), ("config", "show", "--json"), ("domain", "list"), ("--help",)]
+)
+def test_output_that_cannot_be_written_is_told_in_one_line(config: Path, arguments: tuple[str, ...]) -> None:
+    command = [sys.executable, "-m", "mailsuite", "--config", str(config), *arguments]
+    subprocess.run([*command[:5], "domain", "add", "example.test"], capture_output=True, check=True)
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.endswith("mailsuite: No space left on device\n")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_standard_streams_do_no_harm(config: Path, place: Path, closed: str) -> None:
+    """No file of ours may get the number of one of them."""
+    program = f"{shlex.quote(sys.executable)} -m mailsuite --config {shlex.quote(str(config))}"
+    script = f"{program} account add joe@example.test --generate {closed}; {program} account list -q"
+    done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
+    assert done.stdout.endswith("joe@example.test\n")
+
+
+def test_no_password_can_come_from_a_closed_stdin(config: Path) -> None:
+    program = f"{shlex.quote(sys.executable)} -m mailsuite --config {shlex.quote(str(config))}"
+    script = f"{program} account add joe@example.test --stdin <&-"
+    done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "stdin: there is no password in the first line\n")
