@@ -130,6 +130,9 @@ EXCHANGE_CANCELLED = _reply(501, "5.5.2", "Authentication is cancelled")
 EXCHANGE_TOO_LONG = _reply(500, "5.5.6", "This line is too long for an authentication")
 
 STOPPING = _reply(421, "4.3.2", "The service stops; please come back in a while", closes=True)
+TOO_MANY_CONNECTIONS = _reply(
+    421, "4.3.2", "Too many connections just now; please try again later", closes=True
+)
 TIMED_OUT = _reply(421, "4.4.2", "Nothing came for too long", closes=True)
 TOO_MANY_ERRORS = _reply(421, "4.7.0", "Too many errors", closes=True)
 TOO_MANY_COMMANDS = _reply(421, "4.7.0", "Too many commands without a message", closes=True)
