@@ -123,6 +123,8 @@ class KnockAddress(HostAddress):
             raise self.refuse(raw, "has a zone")
         if address.is_multicast or address.is_unspecified or _is_nobody(address):
             raise self.refuse(raw, "is no address of one machine")
+        if address.is_link_local:  # metadata services of hosters answer there; no leave can be given
+            raise self.refuse(raw, "is link-local, where no notice ever goes")
         return address
 
 

@@ -103,7 +103,7 @@ class Notify:
     allow_networks: tuple[IPv4Network | IPv6Network, ...] = setting(
         ListOf(Network(), example='["192.168.1.0/24"]'),
         [],
-        meaning="Private, loopback and link-local networks that a fixed notice address may lie in.",
+        meaning="Private and loopback networks that a fixed notice address may lie in.",
         applied="live",
     )
     notifymail: NotifyMail = section(

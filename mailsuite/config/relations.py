@@ -221,9 +221,7 @@ _PRIVATE = tuple(
 
 def _needs_leave(address: IPAddress) -> bool:
     """Whether notices go to this address only where the administrator has listed its network."""
-    if address.is_loopback or address.is_link_local:
-        return True
-    return any(address in network for network in _PRIVATE)
+    return address.is_loopback or any(address in network for network in _PRIVATE)
 
 
 def _notify(look: Look) -> Iterator[Problem]:
