@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import smtplib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pytest
 
@@ -30,18 +30,23 @@ def as_delivered(message: bytes) -> bytes:
     return message if not message or message.endswith(CRLF) else message + CRLF
 
 
-def check(server: Server, account: str, message: bytes) -> bytes:
-    """The only message of *account* is this one: on the disk, and by every command, in clear and over TLS."""
+def check(server: Server, account: str, message: bytes, tops: Iterable[int] = ()) -> bytes:
+    """The only message of *account* is this one: on the disk, and by every command, in clear and over TLS.
+
+    Answers its trace fields. TOP is asked for the head, for five lines, and for as many as *tops* says.
+    """
     [file] = (server.maildir(account) / "new").iterdir()
     stored = file.read_bytes()
     trace, rest = split_trace(stored)
     same(rest, message)
+    dots = b"\r\n." in stored
+    assert file.name.endswith(f",S={len(stored)},W={len(stored)},D={dots:d}")
     for tls in (False, True):
         with maildrop(server, account, tls=tls) as client:
             assert client.ask("STAT").split()[:3] == [b"+OK", b"1", b"%d" % len(stored)]
             assert client.sizes() == [len(stored)]
             same(client.lines("RETR 1"), stored)
-            for wanted in (0, 5):
+            for wanted in (0, 5, *tops):
                 same(client.lines(f"TOP 1 {wanted}"), top(stored, wanted))
     return trace
 
@@ -127,7 +132,9 @@ def test_dots_at_the_edges_of_what_is_read(server: Server, trace_octets: int, ed
     message = dot_at(edge + shift - trace_octets)
     with RawSmtp.to(server.ports["mx"]) as client:
         client.message([on_the_wire(message)], b"250", JOE.encode())
-    assert len(check(server, JOE, message)) == trace_octets
+    lines_before = message[: edge - trace_octets].partition(CRLF * 2)[2].count(CRLF)
+    around = range(lines_before - 1, lines_before + 4)
+    assert len(check(server, JOE, message, around)) == trace_octets
 
 
 @pytest.mark.parametrize("octets", [SPOOLED_ABOVE - 1, SPOOLED_ABOVE, SPOOLED_ABOVE + 1])
