@@ -1,6 +1,7 @@
 """Work that is in a thread while the session goes away: nothing leaks, nothing is used after its closing."""
 
 import os
+import threading
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
@@ -245,6 +246,18 @@ class SpoolTests(ThreadCase):
         self.assertEqual(stored.size, 12 * 65_536)
         (path,) = self.visible()
         self.assertEqual(path.read_bytes(), self.piece * 12)
+
+    def test_a_large_message_is_synced_before_the_committer_has_it(self):
+        synced_by = []
+        sync = self.store.files.sync
+
+        def noting(descriptor):
+            synced_by.append(threading.current_thread().name)
+            sync(descriptor)
+
+        self.patch(self.store.files, "sync", noting)
+        self.finish(self.pump.start(self.store.deliver([self.writing(12), self.written(self.store)])))
+        self.assertEqual(synced_by, [threading.current_thread().name, "committer"])
 
     def test_back_pressure(self):
         delivery = self.writing(8)
