@@ -6,14 +6,18 @@ import contextlib
 import os
 import socket
 import struct
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import attrs
 
 from tests.system.harness import PASSWORDS, PATIENCE, Server
 
 READ_OCTETS = 65_536
+
+T = TypeVar("T")
 
 
 class Refused(AssertionError):
@@ -191,6 +195,18 @@ def retrieve_all(client: Client) -> dict[str, bytes]:
         if len(messages[uidl]) != announced[number]:
             raise Refused(f"{uidl}: {announced[number]} octets announced, {len(messages[uidl])} came")
     return messages
+
+
+def within(seconds: float, attempt: Callable[[], T], *transient: type[BaseException]) -> T:
+    """Try again and again until *attempt* raises none of *transient*; after *seconds* let it raise."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return attempt()
+        except transient:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.005)
 
 
 def resident_octets(pid: int) -> int:
