@@ -7,10 +7,14 @@ from pathlib import Path
 
 import attrs
 
+from tests.dialogs.scene import Scene
+from tests.dialogs.text import Pattern, octets
+
 SERVICES = ("pop3", "smtp", "submission")
-_ESCAPE = re.compile(r"\\(?:x([0-9A-Fa-f]{2})|(.?))", re.DOTALL)
-_NAMED = {"r": b"\r", "n": b"\n", "t": b"\t", "\\": b"\\"}
-_SETTING = re.compile(r"(service|tls): *(\S*) *")
+TLS = ("no", "yes", "off")
+_SETTING = re.compile(r"(service|tls|together): *(\S*) *")
+_STEP = re.compile(r"(C|C\+|S|S\*|S!)([0-9]{0,4}): ?(.*)", re.DOTALL)
+_CONNECT = re.compile(r"CONNECT +(\S+)(?: +tls: *(\S+))? *")
 
 
 class DialogError(ValueError):
@@ -27,16 +31,15 @@ class Send:
 
 @attrs.frozen
 class Expect:
-    """The server sends one line, CRLF at its end, that fits the pattern."""
+    """The server sends one line that fits; or, where *among* or *never* are given, lines up to and with
+    the first that fits."""
 
-    pattern: str
-    """As it stands in the file."""
+    pattern: Pattern
     line: int
-    _regex: re.Pattern[bytes] = attrs.field(repr=False, eq=False)
-
-    def matches(self, line: bytes) -> bool:
-        """Whether *line*, without its CRLF, is what is expected."""
-        return self._regex.fullmatch(line) is not None
+    among: tuple[Pattern, ...] = ()
+    """Each fits one of these lines."""
+    never: tuple[Pattern, ...] = ()
+    """None fits any of them."""
 
 
 @attrs.frozen
@@ -53,7 +56,16 @@ class Closed:
     line: int
 
 
-Step = Send | Expect | StartTls | Closed
+@attrs.frozen
+class Connect:
+    """The client connects again, perhaps elsewhere."""
+
+    service: str
+    tls: str
+    line: int
+
+
+Step = Send | Expect | StartTls | Closed | Connect
 
 
 @attrs.frozen
@@ -62,80 +74,119 @@ class Dialog:
 
     title: str
     service: str
-    tls: bool
-    """The connection begins with TLS."""
+    tls: str
+    """``yes``: the connection begins with TLS; ``no``: in clear; ``off``: there is no TLS at all."""
     steps: tuple[Step, ...]
     name: str = ""
     """The file's name without its suffix."""
+    together: bool = False
+    """What the client sends in a row arrives at once, and no other way."""
+
+    @property
+    def connects(self) -> tuple[Connect, ...]:
+        """All connections, the first one too."""
+        again = tuple(step for step in self.steps if isinstance(step, Connect))
+        return (Connect(self.service, self.tls, 1), *again)
 
 
-def load(path: Path) -> Dialog:
+def load(path: Path, scene: Scene | None = None) -> Dialog:
     """Read a file. Raises DialogError."""
-    return parse(path.read_text(encoding="utf-8"), path.name)
+    return parse(path.read_text(encoding="utf-8"), path.name, scene)
 
 
-def parse(text: str, name: str = "dialogue.txt") -> Dialog:
+def parse(text: str, name: str = "dialogue.txt", scene: Scene | None = None) -> Dialog:
     """Read the text of a file called *name*. Raises DialogError."""
-    title, settings, steps = "", dict[str, str](), list[Step]()
+    reading = _Reading(scene or Scene())
+    title = ""
     for number, line in enumerate(text.split("\n"), 1):
-        if number == 1:
-            title = line[1:].strip() if line.startswith("#") else ""
-            if not title:
-                raise _error(name, number, "the first line is '# title'")
-        elif line.startswith("#") or not line.strip():
-            continue
-        elif (step := _step(line, number, name)) is not None:
-            steps.append(step)
-        elif steps or not (setting := _SETTING.fullmatch(line)):
-            raise _error(name, number, f"this is neither a step nor a setting: {line!r}")
-        else:
-            settings[setting[1]] = setting[2]
-    if not steps:
-        raise _error(name, 1, "there are no steps")
-    return Dialog(title, *_settings(settings, name), tuple(steps), name.rpartition(".")[0])
-
-
-def _settings(settings: dict[str, str], name: str) -> tuple[str, bool]:
-    service, tls = settings.get("service", ""), settings.get("tls", "no")
-    if service not in SERVICES:
-        raise _error(name, 1, f"'service:' is one of {', '.join(SERVICES)}")
-    if tls not in ("yes", "no"):
-        raise _error(name, 1, "'tls:' is yes or no")
-    return service, tls == "yes"
-
-
-def _step(line: str, number: int, name: str) -> Step | None:
-    mark, colon, text = line.partition(":")
-    text = text.removeprefix(" ")
-    if line.strip() == "STARTTLS":
-        return StartTls(number)
-    if line.strip() == "CLOSED":
-        return Closed(number)
-    if not colon or mark not in ("C", "C+", "S"):
-        return None
+        try:
+            if number == 1:
+                title = _title(line)
+            elif line.strip() and not line.startswith("#"):
+                reading.take(line, number)
+        except ValueError as error:
+            raise DialogError(f"{name}:{number}: {error}") from error
     try:
-        if mark == "S":
-            parts = [re.escape(_unescape(part)) for part in text.split("...")]
-            return Expect(text, number, re.compile(rb".*".join(parts), re.DOTALL))
-        return Send(_unescape(text) + (b"\r\n" if mark == "C" else b""), number)
+        return reading.dialog(title, name.rpartition(".")[0])
     except ValueError as error:
-        raise _error(name, number, str(error)) from error
+        raise DialogError(f"{name}:1: {error}") from error
 
 
-def _unescape(text: str) -> bytes:
-    """The octets that *text* stands for: UTF-8, with ``\\xNN``, ``\\r``, ``\\n``, ``\\t`` and ``\\\\``."""
-    octets, position = b"", 0
-    for match in _ESCAPE.finditer(text):
-        octets += text[position : match.start()].encode("utf-8")
-        position = match.end()
-        if match[1] is not None:
-            octets += bytes([int(match[1], 16)])
-        elif match[2] in _NAMED:
-            octets += _NAMED[match[2]]
+def _title(line: str) -> str:
+    title = line[1:].strip() if line.startswith("#") else ""
+    if not title:
+        raise ValueError("the first line is '# title'")
+    return title
+
+
+@attrs.define
+class _Reading:
+    """What was read so far."""
+
+    scene: Scene
+    settings: dict[str, str] = attrs.field(factory=dict)
+    steps: list[Step] = attrs.field(factory=list)
+    among: list[Pattern] = attrs.field(factory=list)
+    never: list[Pattern] = attrs.field(factory=list)
+
+    def take(self, line: str, number: int) -> None:
+        """Read one line. Raises ValueError."""
+        bare = line.strip()
+        if step := _STEP.fullmatch(line):
+            self._spoken(step[1], step[2], step[3], number)
+        elif self.among or self.never:
+            raise ValueError("behind S* and S! comes the S: line that ends them")
+        elif bare == "STARTTLS":
+            self.steps.append(StartTls(number))
+        elif bare == "CLOSED":
+            self.steps.append(Closed(number))
+        elif connect := _CONNECT.fullmatch(line):
+            self._connect(connect[1], connect[2] or "no", number)
+        elif not self.steps and (setting := _SETTING.fullmatch(line)):
+            self.settings[setting[1]] = setting[2]
         else:
-            raise ValueError(f"unknown escape: {match[0]}")
-    return octets + text[position:].encode("utf-8")
+            raise ValueError(f"this is neither a step nor a setting: {line!r}")
+
+    def _spoken(self, mark: str, times: str, text: str, number: int) -> None:
+        count = int(times or "1")
+        if times and mark not in ("C", "S"):
+            raise ValueError(f"only C: and S: can be repeated: {mark}{times}")
+        if mark == "S*":
+            self.among.append(Pattern.read(text, self.scene))
+        elif mark == "S!":
+            self.never.append(Pattern.read(text, self.scene))
+        elif mark == "S":
+            pattern = Pattern.read(text, self.scene)
+            self.steps += [Expect(pattern, number, tuple(self.among), tuple(self.never))] * count
+            self.among, self.never = [], []
+        elif self.among or self.never:
+            raise ValueError("behind S* and S! comes the S: line that ends them")
+        else:
+            data = octets(text, self.scene) + (b"\r\n" if mark == "C" else b"")
+            self.steps += [Send(data, number)] * count
+
+    def _connect(self, service: str, tls: str, number: int) -> None:
+        if not self.steps or not isinstance(self.steps[-1], Closed):
+            raise ValueError("CONNECT stands behind CLOSED")
+        _check_service(service, tls)
+        self.steps.append(Connect(service, tls, number))
+
+    def dialog(self, title: str, name: str) -> Dialog:
+        """The whole. Raises ValueError."""
+        if not self.steps:
+            raise ValueError("there are no steps")
+        if self.among or self.never:
+            raise ValueError("behind S* and S! comes the S: line that ends them")
+        service, tls = self.settings.get("service", ""), self.settings.get("tls", "no")
+        _check_service(service, tls)
+        together = self.settings.get("together", "no")
+        if together not in ("yes", "no"):
+            raise ValueError("'together:' is yes or no")
+        return Dialog(title, service, tls, tuple(self.steps), name, together == "yes")
 
 
-def _error(name: str, number: int, reason: str) -> DialogError:
-    return DialogError(f"{name}:{number}: {reason}")
+def _check_service(service: str, tls: str) -> None:
+    if service not in SERVICES:
+        raise ValueError(f"'service:' is one of {', '.join(SERVICES)}")
+    if tls not in TLS:
+        raise ValueError(f"'tls:' is one of {', '.join(TLS)}")

@@ -7,13 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.dialogs.dialog import Closed, Dialog, DialogError, Expect, Send, StartTls, load, parse
+from tests.dialogs.dialog import Closed, Connect, Dialog, DialogError, Expect, Send, StartTls, load, parse
+from tests.dialogs.scene import Scene
+from tests.dialogs.text import Pattern
 
 HEAD = "# title\nservice: pop3\n"
 
 
+SCENE = Scene("tim@example.org", "a pass word", max_message=7, sizes=(10, 20, 30))
+
+
 def only_step(line: str) -> object:
-    dialog = parse(HEAD + line)
+    dialog = parse(HEAD + line, scene=SCENE)
     assert len(dialog.steps) == 1
     return dialog.steps[0]
 
@@ -24,7 +29,7 @@ def test_a_whole_dialogue() -> None:
         "STARTTLS\nC+: QU\nC+: IT\\r\\n\nS: +OK...\nCLOSED\n",
         "way-in.txt",
     )
-    assert (dialog.title, dialog.service, dialog.tls) == ("POP3: the way in", "pop3", True)
+    assert (dialog.title, dialog.service, dialog.tls) == ("POP3: the way in", "pop3", "yes")
     assert dialog.name == "way-in"
     assert [type(step) for step in dialog.steps] == [
         *(Expect, Send, Expect, StartTls),
@@ -35,9 +40,21 @@ def test_a_whole_dialogue() -> None:
 
 
 @pytest.mark.parametrize("service", ["pop3", "smtp", "submission"])
-def test_services(service: str) -> None:
-    dialog = parse(f"# t\nservice: {service}\ntls: no\nS: x\n")
-    assert (dialog.service, dialog.tls) == (service, False)
+@pytest.mark.parametrize("tls", ["no", "yes", "off"])
+def test_services(service: str, tls: str) -> None:
+    dialog = parse(f"# t\nservice: {service}\ntls: {tls}\nS: x\n")
+    assert (dialog.service, dialog.tls, dialog.together) == (service, tls, False)
+    assert dialog.connects == (Connect(service, tls, 1),)
+
+
+def test_settings_that_are_left_out() -> None:
+    assert parse(HEAD + "S: x\n").tls == "no"
+    assert parse(HEAD + "together: yes\nS: x\n").together
+
+
+def test_connecting_again() -> None:
+    dialog = parse(HEAD + "CLOSED\nCONNECT smtp\nCLOSED\nCONNECT pop3 tls: off\n")
+    assert dialog.connects[1:] == (Connect("smtp", "no", 4), Connect("pop3", "off", 6))
 
 
 @pytest.mark.parametrize(
@@ -53,6 +70,15 @@ def test_services(service: str) -> None:
         ("C: S: x", b"S: x\r\n"),
         ("C: ...", b"...\r\n"),
         ("C: # no comment", b"# no comment\r\n"),
+        ("C: PASS {password}", b"PASS a pass word\r\n"),
+        ("C: <{user}> {local} at {domain}", b"<tim@example.org> tim at example.org\r\n"),
+        ("C: {upper {local}}}", b"TIM}\r\n"),
+        ("C: {repeat 3 ab}", b"ababab\r\n"),
+        ("C+: {repeat 2 {repeat 2 x}\\r\\n}", b"xx\r\nxx\r\n"),
+        ("C: {repeat {max-message} x}", b"x" * 7 + b"\r\n"),
+        ("C: {base64 \\x00{user}\\x00{password}}", b"AHRpbUBleGFtcGxlLm9yZwBhIHBhc3Mgd29yZA==\r\n"),
+        ("C: {octets 1} {octets 1 3}", b"10 40\r\n"),
+        ("C: \\{user}", b"{user}\r\n"),
     ],
 )
 def test_what_the_client_sends(line: str, data: bytes) -> None:
@@ -70,6 +96,12 @@ def test_what_the_client_sends(line: str, data: bytes) -> None:
         (".", [b"."], [b"x", b"..", b""]),
         ("", [b""], [b"x"]),
         ("250-... 2.1.0 ...k", [b"250-a 2.1.0 ok"], [b"250-a 2.1x0 ok", b"250-a 2.1.0 no"]),
+        (
+            "+OK {number} {uidl}",
+            [b"+OK 1 !x~", b"+OK 23 " + b"u" * 70],
+            [b"+OK a b", b"+OK 1 " + b"u" * 71, b"+OK 1 "],
+        ),
+        ("+OK {octets 2}", [b"+OK 20"], [b"+OK 10"]),
         ("\\x2e\\x2e\\x2e", [b"..."], [b"abc", b"...."]),
         ("a\\tb", [b"a\tb"], [b"atb"]),
     ],
@@ -77,9 +109,35 @@ def test_what_the_client_sends(line: str, data: bytes) -> None:
 def test_what_the_server_says(pattern: str, fits: list[bytes], fits_not: list[bytes]) -> None:
     step = only_step(f"S: {pattern}")
     assert isinstance(step, Expect)
-    assert step.pattern == pattern
-    assert [line for line in fits if not step.matches(line)] == []
-    assert [line for line in fits_not if step.matches(line)] == []
+    assert step.pattern.text == pattern
+    assert [line for line in fits if not step.pattern.fits(line, {})] == []
+    assert [line for line in fits_not if step.pattern.fits(line, {})] == []
+
+
+def test_a_word_that_is_remembered() -> None:
+    first, second = (Pattern.read(text, SCENE) for text in ("1 {=one}", "{=two} {=one} {=two}"))
+    known: dict[str, bytes] = {}
+    assert not first.fits(b"1 a b", known)
+    assert known == {}
+    assert first.fits(b"1 a", known)
+    assert known == {"one": b"a"}
+    assert not second.fits(b"b x b", known)
+    assert not second.fits(b"b a c", known)
+    assert second.fits(b"b a b", known)
+    assert known == {"one": b"a", "two": b"b"}
+
+
+def test_lines_of_which_one_is_the_last() -> None:
+    step = only_step("S*: a\nS!: b\nS*: c\nS: .\n")
+    assert isinstance(step, Expect)
+    assert [pattern.text for pattern in step.among] == ["a", "c"]
+    assert [pattern.text for pattern in step.never] == ["b"]
+    assert step.pattern.text == "."
+
+
+def test_the_same_line_many_times() -> None:
+    dialog = parse(HEAD + "C3: NOOP\nS12: +OK\nC2: x\n")
+    assert [type(step) for step in dialog.steps] == [Send] * 3 + [Expect] * 12 + [Send] * 2
 
 
 @pytest.mark.parametrize(
@@ -90,7 +148,7 @@ def test_what_the_server_says(pattern: str, fits: list[bytes], fits_not: list[by
         ("#  \nservice: pop3\nS: x\n", "d.txt:1: the first line is '# title'"),
         ("# t\nS: x\n", "d.txt:1: 'service:' is one of"),
         ("# t\nservice: imap\nS: x\n", "d.txt:1: 'service:' is one of"),
-        ("# t\nservice: pop3\ntls: maybe\nS: x\n", "d.txt:1: 'tls:' is yes or no"),
+        ("# t\nservice: pop3\ntls: maybe\nS: x\n", "d.txt:1: 'tls:' is one of no, yes, off"),
         ("# t\nservice: pop3\ncolour: red\nS: x\n", "d.txt:3: this is neither a step nor a setting"),
         (HEAD, "d.txt:1: there are no steps"),
         (HEAD + "S: x\nservice: smtp\n", "d.txt:4: this is neither a step nor a setting"),
@@ -100,6 +158,19 @@ def test_what_the_server_says(pattern: str, fits: list[bytes], fits_not: list[by
         (HEAD + "C: a\\q\n", r"d.txt:3: unknown escape: \q"),
         (HEAD + "S: a\\\n", "d.txt:3: unknown escape: \\"),
         (HEAD + "C: \\x4\n", r"d.txt:3: unknown escape: \x"),
+        (HEAD + "together: maybe\nS: x\n", "d.txt:1: 'together:' is yes or no"),
+        (HEAD + "C: {nobody}\n", "d.txt:3: unknown word: {nobody}"),
+        (HEAD + "C: {repeat}\n", "d.txt:3: unknown word: {repeat}"),
+        (HEAD + "C: {number}\n", "d.txt:3: unknown word: {number}"),
+        (HEAD + "C: {user\n", "d.txt:3: no closing brace: {user"),
+        (HEAD + "C: {user\\}\n", "d.txt:3: no closing brace: {user"),
+        (HEAD + "C+2: x\n", "d.txt:3: only C: and S: can be repeated: C+2"),
+        (HEAD + "S: y\nS*: x\n", "d.txt:1: behind S* and S! comes the S: line"),
+        (HEAD + "S!: x\nC: y\n", "d.txt:4: behind S* and S! comes the S: line"),
+        (HEAD + "S*: x\nCLOSED\n", "d.txt:4: behind S* and S! comes the S: line"),
+        (HEAD + "CONNECT smtp\n", "d.txt:3: CONNECT stands behind CLOSED"),
+        (HEAD + "S: x\nCONNECT smtp\n", "d.txt:4: CONNECT stands behind CLOSED"),
+        (HEAD + "CLOSED\nCONNECT imap\n", "d.txt:4: 'service:' is one of"),
     ],
 )
 def test_errors_name_file_line_and_reason(text: str, reason: str) -> None:
@@ -111,4 +182,4 @@ def test_load(tmp_path: Path) -> None:
     path = tmp_path / "quit.txt"
     path.write_text(HEAD + "C: QUIT ü\n", encoding="utf-8")
     dialog = load(path)
-    assert dialog == Dialog("title", "pop3", False, (Send("QUIT ü\r\n".encode(), 3),), "quit")
+    assert dialog == Dialog("title", "pop3", "no", (Send("QUIT ü\r\n".encode(), 3),), "quit")
