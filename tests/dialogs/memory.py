@@ -1,0 +1,212 @@
+"""Plays dialogues in memory: the real server from its configuration on, on back-ends without a disk.
+
+Configuration, listeners, sessions, accounts, policy and delivery are those of production. Stores, transport
+and clock are not, and passwords are hashed in the caller.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import attrs
+from twisted.cred.portal import Portal
+from twisted.internet.address import IPv4Address
+from twisted.internet.error import ConnectionDone
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
+
+from mailsuite import app
+from mailsuite.accounts.checkers import PasswordChecker
+from mailsuite.accounts.login import Login
+from mailsuite.accounts.password_cache import PasswordCache
+from mailsuite.accounts.passwords import Passwords
+from mailsuite.accounts.realm import MailRealm
+from mailsuite.bus.local import LocalBus
+from mailsuite.concurrent.now import run_now
+from mailsuite.concurrent.tasks import Tasks
+from mailsuite.concurrent.threads import Inline
+from mailsuite.config.load import load
+from mailsuite.config.schema import Config
+from mailsuite.delivery import reception
+from mailsuite.delivery.router import Router
+from mailsuite.directory.memory import MemoryDirectory
+from mailsuite.directory.sightings import MemorySightings
+from mailsuite.frontends.base import SessionProtocol
+from mailsuite.frontends.listener import Listener
+from mailsuite.frontends.plan import Admissions, Plan
+from mailsuite.frontends.tls import ServerTLS
+from mailsuite.model.address import Address
+from mailsuite.observe.log import Log
+from mailsuite.policy.chain import Chain
+from mailsuite.policy.recipients import Recipients
+from mailsuite.policy.relaying import Relaying
+from mailsuite.policy.sender import Sender
+from mailsuite.store.memory import MemoryStore
+from tests.dialogs.configured import CHEAP, DOORS, configured
+from tests.dialogs.play import Missing
+from tests.dialogs.scene import MESSAGES, Scene
+
+_NO_PAIR = (Path("certificate"), Path("key"))
+
+
+@attrs.frozen
+class Template:
+    """What all servers share, as it is read once."""
+
+    config: Config
+    directory: MemoryDirectory
+    passwords: Passwords
+
+    @classmethod
+    def read(cls, directory: Path, scene: Scene) -> Template:
+        """Write the configuration below *directory* and load it as the suite does."""
+        server = configured(directory, [scene])
+        server.write_config()
+        config = load(server.config, {}).accepted()
+        server.close()
+        passwords = Passwords(Inline(), hasher=CHEAP)
+        return cls(config, run_now(app.file_directory(config, passwords)), passwords)
+
+
+class MemoryServer:
+    """A server that was started a moment ago; the maildrop of the scene's user holds the known messages."""
+
+    def __init__(self, template: Template, scene: Scene) -> None:
+        self.clock = Clock()
+        self.clock.advance(1_700_000_000)
+        self.logged: list[str] = []
+        self.store = MemoryStore()
+        self._scene = scene
+        self._ports = iter(range(4000, 5000))
+        log = Log(lambda line, urgent: self.logged.append(line), clock=self.clock.seconds)
+        self.tasks = Tasks(lambda failure: log.failure("task.failed", failure))
+        plan = Plan(
+            config=template.config,
+            clock=self.clock,
+            log=log,
+            login=self._login(template, log),
+            reception=lambda login: self._reception(template, log, login),
+            tls={_NO_PAIR: ServerTLS(cast(Any, None))},
+            default_pair=_NO_PAIR,
+            admissions=Admissions(),
+        )
+        self._listeners: Mapping[str, Listener] = {each.name: each for each in plan.listeners()}
+        run_now(self._fill())
+
+    def _login(self, template: Template, log: Log) -> Login:
+        portal = Portal(MailRealm(self.store, template.directory, self.tasks))
+        cache = PasswordCache(self.clock.seconds)
+        portal.registerChecker(PasswordChecker(template.directory, template.passwords, cache, log))
+        return Login(portal, MemorySightings(), frozenset({"pop3"}), self.clock.seconds, self.tasks, log)
+
+    def _reception(self, template: Template, log: Log, login: reception.Login) -> reception.Services:
+        server = template.config.server
+        return reception.Services(
+            hostname=server.name,
+            store=self.store,
+            router=Router(template.directory, server.name, server.admin),
+            policy=Chain([Sender(), Relaying(), Recipients()], log),
+            bus=LocalBus(self.clock, log),
+            login=login,
+            seconds=time.time,
+            log=log,
+            commits=self.tasks,
+        )
+
+    async def _fill(self) -> None:
+        for message in MESSAGES:
+            delivery = self.store.begin(Address.parse(self._scene.user))
+            delivery.write(message)
+            await self.store.deliver([delivery])
+
+    def connect(self, service: str, tls: str) -> MemoryConnection:
+        factory = self._listeners[DOORS[service, tls]].factory
+        address = IPv4Address("TCP", "127.0.0.1", next(self._ports))
+        session = cast(SessionProtocol[Any], factory.buildProtocol(address))
+        return MemoryConnection(session, Wire(peerAddress=address), implicit_tls=tls == "yes")
+
+    def left_behind(self) -> list[str]:
+        """What must not be there once all connections have gone, in words."""
+        self.clock.advance(0)
+        found = [line for line in self.logged if "traceback=" in line]
+        found += [
+            f"{len(each.factory.sessions)} sessions"
+            for each in self._listeners.values()
+            if each.factory.sessions
+        ]
+        found += [f"a timer: {call}" for call in self.clock.getDelayedCalls()]
+        if self.tasks:
+            found.append(f"{len(self.tasks)} tasks")
+        maildrop = run_now(self.store.open_maildrop(Address.parse(self._scene.user)))
+        run_now(maildrop.release())
+        return found
+
+
+class Wire(StringTransport):
+    """A transport that can begin TLS, and pretends that it is a handshake that everybody likes."""
+
+    awaits_handshake = False
+
+    def startTLS(self, context: object) -> None:
+        self.awaits_handshake = True
+
+    def getHandle(self) -> Wire:
+        return self
+
+    def get_protocol_version_name(self) -> str:
+        return "TLSv1.3"
+
+    def get_cipher_name(self) -> str:
+        return "TLS_AES_256_GCM_SHA384"
+
+
+class MemoryConnection:
+    """The client's end: what it sends is answered before send() returns."""
+
+    def __init__(self, session: SessionProtocol[Any], wire: Wire, implicit_tls: bool) -> None:
+        self._session, self._wire = session, wire
+        self._open = True
+        session.makeConnection(wire)
+        if implicit_tls:
+            session.handshakeCompleted()
+
+    def send(self, data: bytes) -> None:
+        if self._wire.awaits_handshake:
+            raise Missing("the server waits for a TLS handshake")
+        if not self._wire.disconnecting:
+            self._session.dataReceived(data)
+
+    def line(self) -> bytes:
+        line, end, rest = self.unread().partition(b"\n")
+        if not end:
+            raise Missing("the server has closed" if self._wire.disconnecting else "the server says nothing")
+        self._wire.clear()
+        self._wire.write(rest)
+        return line + end
+
+    def unread(self) -> bytes:
+        octets: bytes = self._wire.value()
+        return octets
+
+    def start_tls(self) -> None:
+        if not self._wire.awaits_handshake:
+            raise Missing("the server does not begin TLS")
+        if self.unread():
+            raise Missing(f"the server has sent more in clear: {self.unread()!r}")
+        self._wire.awaits_handshake = False
+        self._session.handshakeCompleted()
+
+    def closed(self) -> None:
+        if self.unread():
+            raise Missing(f"the server has sent more: {self.unread()!r}")
+        if not self._wire.disconnecting:
+            raise Missing("the server has not closed")
+
+    def close(self) -> None:
+        if self._open:
+            self._open = False
+            self._session.connectionLost(Failure(ConnectionDone()))
