@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import re
 import unicodedata
 from functools import partial
 from typing import Protocol
@@ -16,6 +15,7 @@ from argon2.low_level import error_to_str
 from mailsuite.interfaces import IThreads
 from mailsuite.model.address import Address
 from mailsuite.model.failure import TemporaryFailure
+from mailsuite.model.phc import is_readable
 from mailsuite.model.reply import OVERLOADED
 from mailsuite.observe.log import Log
 
@@ -23,16 +23,9 @@ MEMORY_KIB = 19 * 1024
 PASSES = 2
 LANES = 1
 """OWASP's choice of 19 MiB and two passes: 20 ms of one core."""
-MAX_MEMORY_KIB = 1024 * 1024
-MAX_PASSES = 64
-MAX_LANES = 64
-"""A stored hash that asks for more is not tried: one login must not take the machine."""
 MAX_PASSWORD_OCTETS = 1024
 """Above what POP3 (255, RFC 2449 section 4) and SASL PLAIN (255 characters, RFC 4616) carry."""
 
-_PHC = re.compile(
-    r"\$argon2id\$v=19\$m=(\d{1,10}),t=(\d{1,10}),p=(\d{1,10})\$[A-Za-z0-9+/]{11,}\$[A-Za-z0-9+/]{16,}"
-)
 _NOBODYS = (
     f"$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p={LANES}"
     "$bm9ib2R5cy1zYWx0LTAwMQ$bm8gcGFzc3dvcmQgaXMga25vd24gZm9yIHRoaXMgMDE"
@@ -127,12 +120,3 @@ def prepared(password: str) -> bytes:
         return unicodedata.normalize("NFC", password).encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
         return password.encode("utf-8", "surrogatepass")
-
-
-def is_readable(stored: str) -> bool:
-    """Whether *stored* is an argon2id hash in PHC string form, of a bearable cost."""
-    parts = _PHC.fullmatch(stored)
-    if parts is None:
-        return False
-    memory, passes, lanes = map(int, parts.groups())
-    return 8 * lanes <= memory <= MAX_MEMORY_KIB and 0 < passes <= MAX_PASSES and 0 < lanes <= MAX_LANES

@@ -13,6 +13,7 @@ from mailsuite import __version__
 from mailsuite.config.kinds import BadValue, Kind, printable, shown, suggestion, toml_text
 from mailsuite.model.account import IPAddress
 from mailsuite.model.address import Address, AddressSyntaxError, normalise_domain
+from mailsuite.model.phc import is_readable
 
 IPNetwork = IPv4Network | IPv6Network
 
@@ -20,7 +21,6 @@ MAX_GREETING_CHARACTERS = 400
 """What IMail allows; with a host name of usual length the reply line stays below 512 octets."""
 
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}?|\}")
-_PHC_ARGON2ID = re.compile(r"\$argon2id\$v=19\$m=\d{1,10},t=\d{1,10},p=\d{1,8}(\$[A-Za-z0-9+/]{8,200}){2}")
 
 
 @attrs.frozen
@@ -336,7 +336,7 @@ class PasswordHash(Kind[str]):
         return 'an argon2id hash in PHC form, "$argon2id$v=19$m=...,t=...,p=...$salt$hash"'
 
     def parse(self, raw: object, base: Path) -> str:
-        if isinstance(raw, str) and (not raw or _PHC_ARGON2ID.fullmatch(raw)):
+        if isinstance(raw, str) and (not raw or is_readable(raw)):
             return raw
         raise BadValue(
             f"the value is no password hash: expected {self.expects}; "

@@ -15,6 +15,7 @@ from mailsuite.config.look import Look
 from mailsuite.config.names import PasswordHash
 from mailsuite.config.problems import Problem
 from mailsuite.config.secret import Secret
+from mailsuite.model.phc import is_readable
 
 MAX_PASSWORD_OCTETS = 1024
 """Of a password file; no password that a client can send is longer."""
@@ -113,7 +114,9 @@ def read_password(file: Path) -> tuple[str, Secret | None]:
     if not line or len(octets) > MAX_PASSWORD_OCTETS or not line.isprintable():
         raise BadValue(f"{file} does not hold one line with a hash or a password")
     if line.startswith("$"):
-        return PasswordHash().parse(line, file.parent), None
+        if not is_readable(line):
+            raise BadValue(f'{file}: what begins with "$" must be {PasswordHash().expects}')
+        return line, None
     return "", Secret(line)
 
 

@@ -191,6 +191,8 @@ def test_good_values(kind: Kind[Any], raw: object, value: object) -> None:
         (Greeting("x"), "{verison}", "did you mean '{version}'?"),
         (PasswordHash(), "$1$abc", "argon2id hash in PHC form"),
         (PasswordHash(), HASH + "$x", "argon2id hash in PHC form"),
+        (PasswordHash(), HASH.replace("m=19456", "m=9999999999"), "argon2id hash in PHC form"),
+        (PasswordHash(), HASH.replace("t=2", "t=0"), "argon2id hash in PHC form"),
         (PasswordHash(), 5, "password_file"),
     ],
 )

@@ -213,7 +213,7 @@ def test_a_password_file_holds_a_hash(load_text: LoadText, tmp_path: Path) -> No
         (b"a\0b\n", "does not hold one line"),
         (b"x" * 2000, "does not hold one line"),
         (b"\xff\xfe", "is not UTF-8"),
-        (b"$1$md5crypt$x\n", "no password hash"),
+        (b"$1$md5crypt$x\n", 'what begins with "$" must be an argon2id hash'),
     ],
 )
 def test_a_password_file_that_holds_neither(
