@@ -22,6 +22,7 @@ def relations(look: Look) -> Iterator[Problem]:
     yield from _certificates(look)
     for listener in look.config.listeners:
         yield from _listener(look, listener)
+    yield from _trust(look)
     yield from _clashes(look)
     for account in look.config.accounts:
         yield from _account(look, account)
@@ -115,6 +116,21 @@ def _unsafe_door(look: Look, listener: Listener, block: str) -> Iterator[Problem
         )
 
 
+def _trust(look: Look) -> Iterator[Problem]:
+    """A network without end is trusted on purpose hardly ever."""
+    sources = [("pop3.trusted_networks", look.config.pop3)]
+    sources += [
+        (f"listener.{one.name}.trusted_networks", one.settings)
+        for one in look.config.listeners
+        if isinstance(one.settings, Pop3) and look.is_given(f"listener.{one.name}.trusted_networks")
+    ]
+    for key, settings in sources:
+        for network in settings.trusted_networks:
+            if not network.prefixlen:
+                risk = "passwords may come in the clear from anywhere"
+                yield look.warning(f"{network} in trusted_networks is everybody: {risk}", key)
+
+
 def _doors(listener: Listener) -> str:
     if listener.endpoint:
         return listener.endpoint
@@ -177,6 +193,9 @@ def _account(look: Look, account: AccountBlock) -> Iterator[Problem]:
     if has_none and look.sound(f"{block}.password_hash", f"{block}.password_file"):
         text = f"{account.address} has no password_hash and no password_file: nobody can log in to it"
         yield look.warning(text, block)
+    elif not local.isascii() or not set(local).isdisjoint("*?"):
+        text = f"nobody can log in to {account.address}: a login name is ASCII without * and ?"
+        yield look.warning(text, f"{block}.address")
 
 
 def _account_notice(look: Look, account: AccountBlock) -> Iterator[Problem]:
