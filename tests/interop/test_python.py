@@ -171,6 +171,7 @@ def test_messages_of_pop3(server: Server) -> None:
         for wanted in (0, 1, 2, 100):
             _, lines, _ = client.top(1, wanted)
             assert lines == [*header.split(b"\r\n"), b"", *body[:wanted]]
+        client.quit()
 
 
 def test_deletion_needs_a_quit(server: Server) -> None:
