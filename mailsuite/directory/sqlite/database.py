@@ -80,7 +80,7 @@ class Database:
             return work(self._connection)
         except (sqlite3.Error, OSError) as error:
             self._drop()
-            raise TemporaryFailure(DIRECTORY_UNAVAILABLE, str(error)) from error
+            raise TemporaryFailure(DIRECTORY_UNAVAILABLE, f"{self.path}: {error}") from error
 
     def _connect(self) -> sqlite3.Connection:
         if self._closed:

@@ -160,7 +160,8 @@ class BrokenFileTests(DatabaseCase):
 
     def test_a_missing_folder_is_one_too(self):
         self.path = self.folder / "missing" / "pets.db"
-        self.unavailable(self.make().open())
+        reason = self.unavailable(self.make().open())
+        self.assertIn(str(self.path), reason)  # which is all that somebody whose server does not start sees
 
     def test_a_folder_in_its_place_is_one_too(self):
         self.path.mkdir()
