@@ -43,11 +43,6 @@ def split_trace(message: bytes) -> tuple[bytes, bytes]:
     return trace[0], message[trace.end() :]
 
 
-def body(message: bytes) -> bytes:
-    """What follows the header; line ends as CRLF, whatever a client has stored."""
-    return crlf(message).partition(b"\r\n\r\n")[2]
-
-
 def crlf(message: bytes) -> bytes:
     """A message that a program has stored with LF, as it was on the wire."""
     return message.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")

@@ -71,7 +71,7 @@ class Desk:
             (path / folder).mkdir(parents=True)
         return path
 
-    def run(self, *command: str | Path, stdin: bytes = b"", status: int | tuple[int, ...] = 0) -> Done:
+    def run(self, *command: str | Path, stdin: bytes = b"", status: int = 0) -> Done:
         """Run a program to its end, which must be *status*."""
         done = subprocess.run(
             [str(word) for word in command],
@@ -83,8 +83,7 @@ class Desk:
             check=False,
         )
         said = (done.stdout + done.stderr).decode("utf-8", "replace")
-        wanted = status if isinstance(status, tuple) else (status,)
-        assert done.returncode in wanted, f"{command[0]} ended with {done.returncode}:\n{said}"
+        assert done.returncode == status, f"{command[0]} ended with {done.returncode}:\n{said}"
         return Done(done.returncode, done.stdout, said)
 
     def run_in_terminal(self, *command: str | Path) -> Done:
