@@ -11,7 +11,6 @@ import attrs
 from argon2 import PasswordHasher
 from argon2.exceptions import HashingError, InvalidHashError, VerificationError, VerifyMismatchError
 from argon2.low_level import error_to_str
-from twisted.internet.defer import CancelledError
 
 from mailsuite.interfaces import IThreads
 from mailsuite.model.address import Address
@@ -58,13 +57,6 @@ class _Outcome(enum.Enum):
     BROKEN = enum.auto()
 
 
-@attrs.define
-class _Asker:
-    """Whoever waits for an answer; read by the thread, so that it does no work for one who went away."""
-
-    waits: bool = True
-
-
 @attrs.frozen
 class Passwords:
     """Makes hashes and checks passwords against them.
@@ -96,13 +88,7 @@ class Passwords:
         possible = bool(stored) and len(secret) <= MAX_PASSWORD_OCTETS
         readable = is_readable(stored)
         against = stored if possible and readable else _NOBODYS
-        asker = _Asker()
-        work = partial(self._verify_for, asker, against, secret[:MAX_PASSWORD_OCTETS])
-        try:
-            outcome = await self.threads.run(work)
-        except CancelledError:
-            asker.waits = False
-            raise
+        outcome = await self.threads.run(partial(self._verify, against, secret[:MAX_PASSWORD_OCTETS]))
         if stored and (not readable or outcome is _Outcome.BROKEN):
             self.log.warning("password.hash_unreadable", account=account)
         return outcome is _Outcome.MATCH and against is stored
@@ -112,10 +98,6 @@ class Passwords:
             return self.hasher.hash(secret)
         except HashingError as error:
             raise TemporaryFailure(OVERLOADED, str(error)) from error
-
-    def _verify_for(self, asker: _Asker, against: str, secret: bytes) -> _Outcome:
-        """Strangers who ask and hang up before it is their turn keep nobody else waiting."""
-        return self._verify(against, secret) if asker.waits else _Outcome.MISMATCH
 
     def _verify(self, against: str, secret: bytes) -> _Outcome:
         try:

@@ -3,9 +3,8 @@
 from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import HashingError, VerificationError
 from argon2.low_level import error_to_str
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
-from zope.interface import implementer
 
 from mailsuite.accounts.passwords import (
     _NOBODYS,
@@ -18,7 +17,6 @@ from mailsuite.accounts.passwords import (
     prepared,
 )
 from mailsuite.concurrent.threads import Inline
-from mailsuite.interfaces import IThreads
 from mailsuite.model.address import Address
 from mailsuite.model.failure import TemporaryFailure
 from mailsuite.model.phc import is_readable
@@ -27,25 +25,6 @@ from mailsuite.observe.log import Log
 from tests.accounts.fakes import HASH, SECRET, CountingHasher
 
 JOE = Address("joe", "example.net")
-
-
-@implementer(IThreads)
-class Queued:
-    """Threads that are busy until work_off(), and like real ones do also what nobody waits for."""
-
-    def __init__(self):
-        self.queue = []
-
-    async def run(self, work):
-        done = Deferred()
-        self.queue.append((work, done))
-        return await done
-
-    def work_off(self):
-        for work, done in self.queue:
-            result = work()
-            if not done.called:
-                done.callback(result)
 
 
 class PasswordsTests(SynchronousTestCase):
@@ -123,16 +102,6 @@ class PasswordsTests(SynchronousTestCase):
         self.assertEqual(len(self.lines), 1)
         self.assertIn("joe@example.net", self.lines[0])
         self.assertNotIn("canary", self.lines[0])
-
-    def test_nothing_is_computed_for_one_who_went_away(self):
-        threads = Queued()
-        passwords = Passwords(threads, Log(), self.hasher)
-        gone, waits = (Deferred.fromCoroutine(passwords.verify(HASH, SECRET)) for _ in range(2))
-        gone.cancel()
-        self.failureResultOf(gone, CancelledError)
-        threads.work_off()
-        self.assertEqual(len(self.hasher.verified), 1)
-        self.assertTrue(self.successResultOf(waits))
 
     def test_no_hash_is_nothing_to_log(self):
         self.verify("", SECRET)
