@@ -8,6 +8,7 @@ import select
 import socket
 import ssl
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -111,23 +112,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _options().parse_args(arguments)
     scene = _scene(options)
     server = LiveServer(options.host, _ports(options), trusting(), options.patience)
-    failed = 0
+    outcomes = Counter[str]()
     for path in options.files:
         try:
             dialog = load(path, scene)
             if not all((each.service, each.tls) in server.ports for each in dialog.connects):
+                outcomes["skipped"] += 1
                 _report(f"skipped  {path.stem}: no port for it")
                 continue
             if options.maildir:
                 fill_maildir(options.maildir)
             play(dialog, server, Cut.TOGETHER if dialog.together else Cut.LINES)
         except (DialogError, Mismatch, OSError) as error:
-            failed += 1
+            outcomes["failed"] += 1
             _report(f"FAILED   {path.stem}: {error}")
         else:
             _report(f"ok       {path.stem}: {dialog.title}")
-    _report(f"{len(options.files)} dialogues, {failed} failed")
-    return bool(failed)
+    _report(f"{len(options.files)} dialogues, {outcomes['failed']} failed, {outcomes['skipped']} skipped")
+    return bool(outcomes["failed"])
 
 
 def _report(line: str) -> None:
@@ -145,6 +147,7 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument(
         "--clear-port", type=int, help="where there is no TLS at all and passwords come in clear"
     )
+    parser.add_argument("--pop3s-port", type=int, help="where dialogues of SMTP fetch what was delivered")
     parser.add_argument("--user", default=defaults.user)
     parser.add_argument("--password-file", type=Path, help="its first line is the user's password")
     parser.add_argument("--other", default=defaults.other, help="a second account's address")
@@ -163,8 +166,13 @@ def _scene(options: argparse.Namespace) -> Scene:
 
 
 def _ports(options: argparse.Namespace) -> dict[tuple[str, str], int]:
-    ports = {"no": options.port, "yes": options.tls_port, "off": options.clear_port}
-    return {(options.service, tls): port for tls, port in ports.items() if port is not None}
+    ports = {
+        (options.service, "no"): options.port,
+        (options.service, "yes"): options.tls_port,
+        (options.service, "off"): options.clear_port,
+    }
+    ports.setdefault(("pop3", "yes"), options.pop3s_port)
+    return {door: port for door, port in ports.items() if port is not None}
 
 
 if __name__ == "__main__":

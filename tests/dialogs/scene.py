@@ -23,6 +23,7 @@ The fourth line, after an empty one.
 The fifth and last line.
 """
 _DOTS = b"""\
+.No field: this, but the first octet of the file is a dot.
 Message-ID: <dots@elsewhere.example>
 Subject: Lines that begin with dots
 
