@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -119,7 +120,14 @@ def _asked(work: Coroutine[Any, Any, T]) -> T:
     try:
         return run_now(work)
     except RegistryError as error:
-        raise CommandFailed(clean(error.text)) from error
+        raise CommandFailed(clean(error.text + _detail(error.__cause__))) from error
+
+
+def _detail(cause: BaseException | None) -> str:
+    """What the log of a server would say; without a server there is none."""
+    from mailsuite.model.failure import TemporaryFailure  # noqa: PLC0415 - keeps --help fast
+
+    return f" ({cause.detail})" if isinstance(cause, TemporaryFailure) and cause.detail else ""
 
 
 @contextmanager
@@ -169,7 +177,10 @@ def _give_and_become(state: Path, user: str) -> None:
     from mailsuite.state import DIRECTORY_MODE, State  # noqa: PLC0415
 
     try:
-        state.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+        if not state.exists():
+            owner = pwd.getpwnam(user)  # the check of the configuration has found it
+            state.mkdir(mode=DIRECTORY_MODE, parents=True)
+            os.chown(state, owner.pw_uid, owner.pw_gid)
         become(user, State(state))
     except OSError as error:
         raise CommandFailed(f"{clean(str(state))}: {error.strerror}") from error

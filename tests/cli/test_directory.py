@@ -50,6 +50,14 @@ def test_accounts_of_the_file_are_there_too(run: Run, config: Path) -> None:
     )
 
 
+def test_a_database_that_cannot_be_read_is_named_with_the_reason(run: Run, place: Path) -> None:
+    (place / "state").mkdir()
+    (place / "state/accounts.db").write_bytes(b"this is no database " * 100)
+    result = run("account", "list")
+    assert result.exit_code == 1
+    assert result.stderr.endswith(f"({place}/state/accounts.db: file is not a database)\n")
+
+
 def test_a_server_that_does_not_answer_keeps_its_store(run: Run, place: Path) -> None:
     state = State(place / "state")
     state.take()
@@ -83,15 +91,10 @@ def test_root_works_as_the_owner_of_the_state(config: Path, place: Path) -> None
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-@pytest.mark.parametrize("is_there", [False, True])
-def test_root_makes_the_first_account_as_the_user_of_the_server(
-    config: Path, place: Path, is_there: bool
-) -> None:
+def test_root_makes_the_first_account_as_the_user_of_the_server(config: Path, place: Path) -> None:
     """Else the server, which is that user, could not open its own database afterwards."""
     state, user = place / "state", pwd.getpwnam("nobody")
     config.write_text(f'{config.read_text("utf-8")}user = "nobody"\n', "utf-8")
-    if is_there:
-        state.mkdir()
     place.chmod(0o755)
     command = [sys.executable, "-m", "mailsuite", "--config", str(config), "account", "add", JOE]
     done = subprocess.run([*command, "--generate"], capture_output=True, text=True, check=False)
