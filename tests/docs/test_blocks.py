@@ -1,0 +1,181 @@
+"""What the pages say to type or to write works: every command is run, every configuration is loaded."""
+
+from __future__ import annotations
+
+import configparser
+import datetime
+import getpass
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mailsuite.config.load import load
+from mailsuite.config.problems import report
+from mailsuite.frontends.certificates import self_signed
+from tests.docs.blocks import (
+    BLOCKS,
+    ELSEWHERE,
+    LANGUAGES,
+    PAGES,
+    ROOT,
+    Block,
+    Command,
+    blocks_of,
+    commands_of,
+)
+from tests.docs.stage import Stage, fits
+from tests.system.harness import PATIENCE
+
+
+def of(*languages: str) -> list[Block]:
+    return [block for block in BLOCKS if block.language in languages]
+
+
+def test_blocks_are_seen() -> None:
+    assert len(of("toml")) >= 4
+    assert len(of("sh", "console")) >= 8
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=str)
+def test_each_block_has_a_rule(block: Block) -> None:
+    assert block.language in LANGUAGES, f"{block}: nothing is known about ```{block.language}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_no_block_is_left_open(page: Path) -> None:
+    fences = re.findall(r"^\s*```", page.read_text("utf-8"), re.MULTILINE)
+    assert len(fences) == 2 * len(list(blocks_of(page)))
+
+
+def test_nothing_is_elsewhere_without_need() -> None:
+    commands = {command.text for block in of("sh", "console") for command in commands_of(block)}
+    assert set(ELSEWHERE) - commands == set()
+
+
+# Configurations
+
+
+def prepared(text: str, directory: Path) -> Path:
+    """The configuration as a file, with all that it names beside it."""
+    text = text.replace('user  = "mailsuite"', f'user  = "{getpass.getuser()}"')
+    if "certificate" in text:
+        certificate, key = self_signed(
+            "mail.example.net", directory / "tls", datetime.datetime.now(datetime.UTC)
+        )
+        text = re.sub(r'^(certificate\s*=\s*)".*"$', rf'\1"{certificate}"', text, flags=re.MULTILINE)
+        text = re.sub(r'^(key\s*=\s*)".*"$', rf'\1"{key}"', text, flags=re.MULTILINE)
+    for name in re.findall(r'^password_file\s*=\s*"(.*)"$', text, re.MULTILINE):
+        file = directory / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch(mode=0o600)
+        file.write_text("copper-vivid-lantern-42\n")
+    path = directory / "mailsuite.toml"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("block", of("toml"), ids=str)
+def test_each_configuration_can_be_used(block: Block, tmp_path: Path) -> None:
+    loaded = load(prepared(block.text, tmp_path), {"MAILSUITE_SERVER__STATE": str(tmp_path)}, ())
+    assert report(loaded.problems) == []
+    assert loaded.config is not None
+
+
+# Commands
+
+
+def followed(page: Path) -> list[Block]:
+    return [block for block in blocks_of(page) if block.language in {"sh", "console"}]
+
+
+def needs_stage(page: Path) -> bool:
+    return any(not command.is_elsewhere for block in followed(page) for command in commands_of(block))
+
+
+BEFORE = {
+    "docs/tutorials/first-mail.md": [Command("./run", None)],
+    "docs/howto/notifymail.md": [
+        Command("mailsuite --config mailsuite.toml serve", None),
+        Command("mailsuite --config mailsuite.toml account add joe@example.net --generate", None),
+    ],
+}
+"""What a page takes as done."""
+
+AFTER = {"docs/howto/notifymail.md": "fetched"}
+"""The file that is there when the page was followed: a knock came, and fetchmail was run."""
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    with Stage() as made:
+        yield made
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if needs_stage(page)], ids=lambda page: str(page.relative_to(ROOT))
+)
+def test_a_page_can_be_followed(page: Path, stage: Stage) -> None:
+    name = str(page.relative_to(ROOT))
+    configurations = [block.text for block in blocks_of(page) if block.language == "toml"]
+    if configurations:
+        stage.configure(configurations[0])
+    for command in BEFORE.get(name, []):
+        stage.run(command)
+    for block in followed(page):
+        for command in commands_of(block):
+            if not command.is_elsewhere:
+                stage.run(command)
+    if name in AFTER:
+        stage.appeared(AFTER[name])
+
+
+def test_what_is_printed_is_compared() -> None:
+    assert fits(["port 79", "... ok", "end"], ["port 1079", "all is ok", "end"])
+    assert fits(["a", "...", "b"], ["a", "x", "y", "b"])
+    assert fits(["..."], [])
+    assert not fits(["port 79"], ["port x"])
+    assert not fits(["a"], ["a", "b"])
+    assert not fits(["a", "b"], ["a"])
+    assert not fits([], ["a"])
+
+
+# Other files
+
+
+@pytest.mark.parametrize("block", of("ini"), ids=str)
+def test_each_unit_can_be_read(block: Block, stage: Stage) -> None:
+    unit = configparser.ConfigParser(strict=True)
+    unit.optionxform = str  # type: ignore[assignment, method-assign]
+    unit.read_string(block.text)
+    known = {"Unit", "Socket", "Service", "Install"}
+    assert set(unit.sections()) <= known
+    if unit.has_section("Service"):
+        command = unit["Service"]["ExecStart"].removeprefix("/usr/bin/")
+        stage.run(Command(f"{command.partition(' --')[0]} --help", None))
+        options = re.findall(r"--[a-z-]+", command.partition(" --run ")[0])
+        page = (ROOT / "docs" / "reference" / "commands.md").read_text("utf-8")
+        assert all(f"`{option}" in page for option in options)
+
+
+@pytest.mark.skipif(shutil.which("mutt") is None, reason="mutt is not installed (apt-get install mutt)")
+@pytest.mark.parametrize("block", of("muttrc"), ids=str)
+def test_mutt_knows_each_setting(block: Block, tmp_path: Path) -> None:
+    file = tmp_path / "muttrc"
+    file.write_text(block.text)
+    names = re.findall(r"^set (\w+)", block.text, re.MULTILINE)
+    done = subprocess.run(
+        ["mutt", "-n", "-F", file, *(word for name in names for word in ("-Q", name))],
+        env={"HOME": str(tmp_path), "TERM": "dumb"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
+    assert len(done.stdout.splitlines()) == len(names)
