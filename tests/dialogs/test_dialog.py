@@ -127,6 +127,16 @@ def test_a_word_that_is_remembered() -> None:
     assert known == {"one": b"a", "two": b"b"}
 
 
+def test_words_that_are_remembered() -> None:
+    pattern = Pattern.read("+OK{=text...}", SCENE)
+    known: dict[str, bytes] = {}
+    assert pattern.fits(b"+OK two words", known)
+    assert known == {"text": b" two words"}
+    assert pattern.fits(b"+OK two words", known)
+    assert not pattern.fits(b"+OK other words", known)
+    assert pattern.fits(b"+OK", {})
+
+
 def test_lines_of_which_one_is_the_last() -> None:
     step = only_step("S*: a\nS!: b\nS*: c\nS: .\n")
     assert isinstance(step, Expect)

@@ -12,9 +12,9 @@ from tests.dialogs.scene import Scene
 
 _ESCAPE = re.compile(r"\\(?:x([0-9A-Fa-f]{2})|(.?))", re.DOTALL)
 _NAMED = {"r": b"\r", "n": b"\n", "t": b"\t", "\\": b"\\", "{": b"{"}
-_WILD = re.compile(r"(\.\.\.|\{number\}|\{uidl\}|\{=[a-z][a-z0-9_]*\})")
+_WILD = re.compile(r"(\{=[a-z][a-z0-9_]*(?:\.\.\.)?\}|\.\.\.|\{number\}|\{uidl\})")
 _MEANING = {"...": rb"(?s:.*)", "{number}": rb"[0-9]+", "{uidl}": rb"[!-~]{1,70}"}
-_REMEMBERED = rb"[!-~]+"
+_WORD = rb"[!-~]+"
 
 
 def octets(text: str, scene: Scene) -> bytes:
@@ -123,9 +123,10 @@ class Pattern:
             return re.escape(part)
         if part in _MEANING:
             return _MEANING[part]
-        name = part[2:-1]
+        name = part[2:-1].removesuffix("...")
         if name in known:
             return re.escape(known[name])
         first = name not in seen
         seen.add(name)
-        return b"(?P<%s>%s)" % (name.encode(), _REMEMBERED) if first else b"(?P=%s)" % name.encode()
+        kind = _MEANING["..."] if part.endswith("...}") else _WORD
+        return b"(?P<%s>%s)" % (name.encode(), kind) if first else b"(?P=%s)" % name.encode()
