@@ -80,6 +80,8 @@ class MaildirStore:
                 await delivery.spooled()
             await self._committer.commit([delivery.parcel for delivery in ours], prepare=True, publish=True)
         except Exception:  # a cancellation, too
+            for delivery in ours:  # all begin before any is waited for: a second cancellation stops none
+                self._tasks.start(delivery.abort())
             for delivery in ours:
                 await delivery.abort()
             raise

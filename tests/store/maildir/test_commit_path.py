@@ -424,6 +424,20 @@ class BatchTests(RecordedCase):
         self.assertEqual(len(self.visible()), 1)
         self.assertEqual(self.unfinished(), [])
 
+    def test_a_transaction_cancelled_again_while_it_is_undone_leaves_nothing(self):
+        first = self.hold_first_sync()
+        waiting = self.pump.start(
+            self.store.deliver([self.written(self.store), self.written(self.store, account=ANN)])
+        )
+        waiting.cancel()
+        waiting.cancel()
+        self.files.release()
+        self.pump.result(first)
+        with self.assertRaises(CancelledError):
+            self.pump.result(waiting)
+        self.store.stop()
+        self.assertEqual((len(self.visible()), len(self.visible(ANN))), (2, 1))
+
     def test_cancelled_before_the_thread_has_it_shows_no_part_of_the_message(self):
         moved = []
         move = self.files.move
