@@ -109,7 +109,8 @@ def parse_recipient(argument: str) -> Address:
 
 
 def _path_and_parameters(keyword: str, argument: str, refusal: Reply) -> tuple[str, str]:
-    """Split behind *keyword*; spaces before the path are taken, as section 3.3 lets us."""
+    """Split behind *keyword*. Spaces before the path are taken: section 3.3 forbids them, and clients send
+    them."""
     if argument[: len(keyword)].upper() != keyword:
         raise PermanentFailure(refusal)
     split = split_path(argument[len(keyword) :].lstrip(" "))
