@@ -162,6 +162,9 @@ class ISightings(Interface):
     async def last(account: Address, since: float) -> IPAddress | None:
         """The newest address seen at or after *since*, or None."""
 
+    async def forget(account: Address) -> None:
+        """Never answer again what was recorded before; whoever has the address next is somebody else."""
+
 
 class IEventBus(Interface):
     """Events after the fact. An event may be lost in a crash, or come twice."""

@@ -52,6 +52,10 @@ class MemorySightings:
         self._refuse()
         return newest_since(self._seen.get(account, ()), since)
 
+    async def forget(self, account: Address) -> None:
+        self._refuse()
+        self._seen.pop(account, None)
+
     def _refuse(self) -> None:
         if self.refuse_with is not None:
             raise self.refuse_with

@@ -75,6 +75,21 @@ class SightingsContract:
         self.record(WORK, NOON)
         self.assertEqual(self.last(), WORK)
 
+    def test_who_is_forgotten_was_never_seen(self):
+        self.record(HOME, NOON)
+        self.record(WORK, NOON)
+        self.record(HOME, NOON, ANN)
+        self.answer(self.sightings.forget(JOE))
+        self.assertIsNone(self.last())
+        self.assertEqual(self.last(account=ANN), HOME)
+        self.record(TRAIN, NOON + 1)
+        self.assertEqual(self.last(), TRAIN)
+        self.assertIsNone(self.last(NOON + 2))
+
+    def test_who_was_never_seen_can_be_forgotten(self):
+        self.answer(self.sightings.forget(JOE))
+        self.assertIsNone(self.last())
+
     def test_many_addresses_leave_the_newest(self):
         for number, peer in enumerate((HOME, WORK, TRAIN, HOTEL)):
             self.record(peer, NOON + number)

@@ -75,6 +75,14 @@ class SqliteSightings:
     async def last(self, account: Address, since: float) -> IPAddress | None:
         return newest_since((await self._known(account)).sightings, since)
 
+    async def forget(self, account: Address) -> None:
+        self._cache.put(account, _Known((), -inf))  # so that nobody who reads just now brings them back
+        try:
+            await self._database.run(lambda connection: _erase(connection, account))
+        except MailFailure:
+            self._cache.discard(account)
+            raise
+
     async def _known(self, account: Address) -> _Known:
         known = self._cache.get(account)
         if known is not None:
@@ -95,6 +103,11 @@ def _read(connection: sqlite3.Connection, account: Address) -> tuple[Sighting, .
         return tuple(Sighting(ip_address(peer), at) for peer, at in rows)
     except ValueError as error:
         raise sqlite3.DataError(f"the sightings of {account} cannot be read") from error
+
+
+def _erase(connection: sqlite3.Connection, account: Address) -> None:
+    with transaction(connection):
+        connection.execute("DELETE FROM sighting WHERE account = ?", (str(account),))
 
 
 def _write(connection: sqlite3.Connection, account: Address, newest: Sighting) -> None:

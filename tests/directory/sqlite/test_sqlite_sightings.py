@@ -83,6 +83,35 @@ class SqliteSightingsTests(FolderCase, SynchronousTestCase):
         self.restart()
         self.assertEqual(self.asked(self.sightings.last(Address("ann", "example.net"), NOON)), (WORK, 1))
 
+    def test_it_is_forgotten_over_a_restart(self):
+        self.record(HOME, NOON)
+        self.asked(self.sightings.forget(JOE))
+        self.assertEqual(self.rows(), [])
+        self.assertEqual(self.last(), None)
+        self.restart()
+        self.assertIsNone(self.last())
+
+    def test_who_reads_meanwhile_does_not_bring_it_back(self):
+        self.record(HOME, NOON)
+        self.restart()
+        reading = Deferred.fromCoroutine(self.sightings.last(JOE, NOON))
+        forgetting = Deferred.fromCoroutine(self.sightings.forget(JOE))
+        while self.threads.held:
+            self.threads.release()
+        self.assertIsNone(self.successResultOf(reading))
+        self.successResultOf(forgetting)
+        self.assertIsNone(self.last())
+
+    def test_what_could_not_be_forgotten_is_not_taken_for_forgotten(self):
+        self.record(HOME, NOON)
+        good, self.database.path = self.database.path, self.folder / "missing" / "notify.db"
+        self.database._drop()
+        forgetting = Deferred.fromCoroutine(self.sightings.forget(JOE))
+        self.threads.release()
+        self.failureResultOf(forgetting, TemporaryFailure)
+        self.database.path = good
+        self.assertEqual(self.last(), HOME)
+
     def test_it_is_remembered_over_a_restart(self):
         self.record(HOME, NOON)
         self.record(WORK, NOON - 100)
