@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import pwd
 import socket
+from collections.abc import Iterable
+from pathlib import Path
 
 from mailsuite.state import State
 
@@ -13,10 +15,11 @@ class PrivilegeError(Exception):
     """The user of the configuration cannot be become; the message says why."""
 
 
-def become(name: str, state: State) -> None:
-    """Become the user *name* with all of its groups; the state directory becomes its own.
+def become(name: str, state: State, needed: Iterable[Path] = ()) -> None:
+    """Become the user *name* with all of its groups, for good; a new *state* becomes its own.
 
-    Nothing happens where *name* is empty or is who we are. Raises PrivilegeError.
+    Directories of *needed* that are missing are made for it, because it may not be able to. Nothing happens
+    where *name* is empty or is who we are. Raises PrivilegeError.
     """
     if not name:
         return
@@ -28,10 +31,24 @@ def become(name: str, state: State) -> None:
         return
     if os.geteuid() != 0:
         raise PrivilegeError(f"server.user: only root can become {name!r}")
+    for directory in needed:
+        _make_for(directory, user)
     state.give_to(user.pw_uid, user.pw_gid)
-    os.initgroups(name, user.pw_gid)
+    os.initgroups(name, user.pw_gid)  # groups first: whoever is not root cannot change them
     os.setgid(user.pw_gid)
     os.setuid(user.pw_uid)
+    if not os.access(state.path, os.W_OK | os.X_OK):
+        raise PrivilegeError(f"{state.path} does not let {name!r} in; try: chown -R {name} {state.path}")
+
+
+def _make_for(directory: Path, user: pwd.struct_passwd) -> None:
+    try:
+        directory.mkdir(mode=0o750, parents=True)
+    except FileExistsError:
+        return
+    except OSError as error:
+        raise PrivilegeError(f"{directory}: {error.strerror}") from error
+    os.chown(directory, user.pw_uid, user.pw_gid, follow_symlinks=False)
 
 
 def notify_systemd(message: str) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
+import stat
 from pathlib import Path
 
 import attrs
@@ -46,21 +48,34 @@ class State:
     def take(self) -> None:
         """Make the directory if it is missing, and lock it until release() or the process ends.
 
-        Raises StateLocked, StateError.
+        Raises StateLocked, StateError. The directory may belong to somebody who may not do what we may, so
+        no link is followed in it.
         """
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         try:
-            _make_durably(self.path)
-            descriptor = os.open(self.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self.path.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+            descriptor = os.open(self.lock_file, flags, 0o600)
         except OSError as error:
             raise StateError(f"{self.path}: {error.strerror} (server.state says where it is)") from error
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+            self._lock_descriptor(descriptor)
+        except BaseException:
             os.close(descriptor)
-            raise StateLocked(f"{self.path} is in use by process {self._holder()}") from error
-        os.truncate(descriptor, 0)
-        os.write(descriptor, f"{os.getpid()}\n".encode())
+            raise
         self._lock = descriptor
+
+    def _lock_descriptor(self, descriptor: int) -> None:
+        if not _is_plain(descriptor):
+            raise StateError(f"{self.lock_file} is no file of ours; see what it is, and remove it")
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StateLocked(f"{self.path} is in use by process {self._holder()}") from error
+        except OSError as error:
+            raise StateError(f"{self.path} cannot be locked: {error.strerror}") from error
+        with contextlib.suppress(OSError):  # the lock is what counts; the number is for people
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, f"{os.getpid()}\n".encode())
 
     def _holder(self) -> str:
         try:
@@ -75,20 +90,18 @@ class State:
             self._lock = -1
 
     def give_to(self, user: int, group: int) -> None:
-        """Make what root created here, before it became *user*, that user's own."""
-        for path in (self.path, self.lock_file, self.tls, *self.tls.glob("*")):
-            if path.exists():
-                os.chown(path, user, group)
+        """Make an empty directory of ours, and the lock in it, that user's own. Raises OSError.
+
+        Whatever else is there stays whose it is: as root we could be led by a link to give away anything.
+        """
+        if self._lock >= 0:
+            os.fchown(self._lock, user, group)
+        is_ours = self.path.lstat().st_uid == os.geteuid()
+        if is_ours and {path.name for path in self.path.iterdir()} <= {self.lock_file.name}:
+            os.chown(self.path, user, group, follow_symlinks=False)
 
 
-def _make_durably(path: Path, mode: int = DIRECTORY_MODE) -> None:
-    """Make a directory and whatever is missing above it, so that a crash leaves them where they are:
-    a mailbox is no safer than the entry of the directory that holds it."""
-    if not path.is_dir():
-        _make_durably(path.parent, 0o777)  # what is above holds no mail: as the umask says
-        path.mkdir(mode, exist_ok=True)
-        descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+def _is_plain(descriptor: int) -> bool:
+    """A regular file with no other name: what it says may be replaced."""
+    status = os.fstat(descriptor)
+    return stat.S_ISREG(status.st_mode) and status.st_nlink == 1
