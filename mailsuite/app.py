@@ -71,8 +71,7 @@ class Parts:
     bus: LocalBus
     channel: NotifyMailChannel
     notifier: Notifier
-    login: Login
-    router: Router
+    portal: Portal
     registry: Registry
     commits: Tasks
 
@@ -82,6 +81,12 @@ class Parts:
             database.threads = Inline()
             run_now(database.open())
             database.threads = pool
+
+    def close(self) -> None:
+        """Undo open(), where start() does not follow."""
+        for database in self.databases:
+            database.threads = Inline()
+            run_now(database.close())
 
     def start(self) -> None:
         """Start threads and the notifier."""
@@ -97,15 +102,26 @@ class Parts:
             self.log.info("store.cleaned", files=removed)
 
     async def stop(self) -> None:
-        """Finish what was begun, then close. The sessions are gone by now."""
-        await self.commits.finished()
-        await self.tasks.finished()
-        await self.notifier.stop()
-        self.store.stop()
-        for database in self.databases:
-            await database.close()
-        for pool in self.pools:
-            pool.stop()
+        """Finish what was begun, then close. The sessions are gone by now.
+
+        Ends the threads last, and waits for them in the reactor's own: nothing is left that it could serve,
+        and nothing that they do waits for it.
+        """
+        try:
+            await self.commits.finished()
+            await self.tasks.finished()
+            await self.notifier.stop()
+            for database in self.databases:
+                await database.close()
+        finally:
+            self.store.stop()
+            for pool in self.pools:
+                pool.stop()
+
+    def login(self, config: Config) -> Login:
+        """The way in by *config*."""
+        learn_from = frozenset(config.notify.notifymail.learn_from)
+        return Login(self.portal, self.sightings, learn_from, time.time, self.tasks, self.log)
 
     def reception(self, config: Config, login: SubmitterLogin) -> ReceptionServices:
         """What the SMTP sessions of a listener share."""
@@ -113,7 +129,7 @@ class Parts:
         return ReceptionServices(
             hostname=config.server.name,
             store=self.store,
-            router=self.router,
+            router=Router(self.directory, config.server.name, config.server.admin),
             policy=Chain(rules, self.log),
             bus=self.bus,
             login=login,
@@ -123,10 +139,8 @@ class Parts:
         )
 
     def use(self, config: Config, file: MemoryDirectory) -> None:
-        """Go on by another configuration, with *file* as the accounts that stand in it."""
+        """Go on by another configuration, with *file* as the accounts that stand in it. Cannot fail."""
         self.directory.replace_file(file)
-        self.router = Router(self.directory, config.server.name, config.server.admin)
-        self.login = attrs.evolve(self.login, learn_from=frozenset(config.notify.notifymail.learn_from))
         self.channel.connect_timeout = config.notify.notifymail.connect_timeout
         self.channel.source_address = config.notify.notifymail.source_address
         self.notifier.reload(notifier_settings(config))
@@ -167,9 +181,8 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
         bus=bus,
         channel=channel,
         notifier=Notifier(bus, directory, sightings, channel, reactor, log, notifier_settings(config)),
-        login=Login(portal, sightings, frozenset(notifymail.learn_from), time.time, tasks, log),
-        router=Router(directory, config.server.name, config.server.admin),
-        registry=Registry(directory, passwords),
+        portal=portal,
+        registry=Registry(directory, passwords, sightings),
         commits=Tasks(partial(log.failure, "smtp.failed")),
     )
 
@@ -213,13 +226,16 @@ def offline_registry(config: Config) -> Iterator[Registry]:
     state = State(config.server.state)
     state.take()
     threads = Inline()
-    database = Database(state.accounts_db, accounts_db.SCHEMA, threads)
+    accounts = Database(state.accounts_db, accounts_db.SCHEMA, threads)
+    notices = Database(state.notify_db, sightings_db.SCHEMA, threads)
     passwords = Passwords(threads)
     try:
         file = run_now(file_directory(config, passwords))
-        yield Registry(LayeredDirectory(file, accounts_db.SqliteDirectory(database)), passwords)
+        directory = LayeredDirectory(file, accounts_db.SqliteDirectory(accounts))
+        yield Registry(directory, passwords, sightings_db.SqliteSightings(notices))
     finally:
-        run_now(database.close())
+        for database in (accounts, notices):
+            run_now(database.close())
         state.release()
 
 

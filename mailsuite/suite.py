@@ -1,17 +1,16 @@
-"""The server as a Twisted service: start, reload, status, stop.
+"""The server as a Twisted service: start, status, stop.
 
-What is opened first is closed last: state directory, log, certificates, ports; then, no longer root,
-databases, store, notifier, control socket.
+What is opened first is closed last: state directory and ports, while we may be root; then, no longer root,
+log, databases, control socket, threads. A start that fails undoes what it did.
 """
 
 from __future__ import annotations
 
-import datetime
-import os
 import signal
 import time
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import attrs
@@ -19,227 +18,193 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import globalLogPublisher
+from twisted.python.failure import Failure
 
-from mailsuite import app
-from mailsuite.admin.control import ControlError, Operations, control_site, open_control_socket
-from mailsuite.admin.resources import Document
+from mailsuite import app, garbage
+from mailsuite.admin.control import Operations, control_site, open_control_socket
+from mailsuite.admin.resources import Desk, Document
 from mailsuite.admin.status import SERVICES, Running, describe
 from mailsuite.concurrent.now import run_now
 from mailsuite.concurrent.tasks import Tasks
-from mailsuite.config.load import Loaded, load
-from mailsuite.config.problems import report
-from mailsuite.config.schema import Config
-from mailsuite.config.values import changes
-from mailsuite.frontends.certificates import self_signed
+from mailsuite.config.load import Loaded
 from mailsuite.frontends.doors import Doors
-from mailsuite.frontends.listener import Listener, ListenerError, stop_listening
-from mailsuite.frontends.plan import Admissions, Plan, pair_of
-from mailsuite.frontends.tls import CertificateError, Certificates, Pair
-from mailsuite.model.failure import MailFailure
+from mailsuite.frontends.listener import stop_listening
+from mailsuite.frontends.plan import places
+from mailsuite.frontends.tls import Pair, ServerTLS, read_pairs
 from mailsuite.observe.log import Log
-from mailsuite.observe.sinks import Stream, TwistedObserver, open_stream
-from mailsuite.privileges import PrivilegeError, become, notify_systemd
-from mailsuite.state import State, StateError, StateLocked
+from mailsuite.observe.sinks import Stream, Target, TwistedObserver
+from mailsuite.privileges import become, notify_systemd
+from mailsuite.reload import FORESEEN, Course, Source, default_pair, file_pairs
+from mailsuite.state import State
+
+__all__ = ["Source", "StartError", "Suite"]
 
 
 class StartError(Exception):
     """The suite cannot start; the message says why and what would help."""
 
 
-_FORESEEN = (
-    CertificateError,
-    ControlError,
-    ListenerError,
-    MailFailure,
-    OSError,
-    PrivilegeError,
-    StateError,
-    StateLocked,
-)
-
-
-@attrs.frozen
-class Source:
-    """Where the configuration comes from, so that it can be read again."""
-
-    path: Path | None
-    overrides: tuple[str, ...] = ()
-    environ: Mapping[str, str] = attrs.field(factory=lambda: dict(os.environ))
-
-    def load(self) -> Loaded:
-        return load(self.path, self.environ, self.overrides)
-
-
 class Suite(Service):
-    """One server. privilegedStartService() and startService() raise StartError."""
+    """One server. privilegedStartService() and startService() raise StartError, with nothing left open."""
 
     def __init__(self, reactor: Any, source: Source, loaded: Loaded) -> None:
         self.setName("mailsuite")
         self._reactor = reactor
         self._source = source
-        self._config: Config = loaded.accepted()
-        self._read_at = time.time()
+        self._config = loaded.accepted()
         self._since = 0.0
         self._state = State(self._config.server.state)
-        self._certificates = Certificates()
-        self._admissions = Admissions()
-        self._stream: Stream
-        self.log: Log
-        self._parts: app.Parts
-        self._doors: Doors
-        self._tasks: Tasks
-        self._control: IListeningPort | None = None
+        self._stream = Stream(reactor.callLater)
+        self.log = Log(self._stream, self._config.log.level, self._config.log.format)
+        self._desk = Desk(self.log, Tasks(partial(self.log.failure, "suite.failed")))
+        self._doors = Doors(reactor, self.log)
+        self._tls: dict[Pair, ServerTLS] = {}
+        self._course: Course | None = None
+        self._control: IListeningPort
+        self._held = ExitStack()
+        """What is let go of at the very end."""
+        self._begun = ExitStack()
+        """How a start that fails is undone."""
+        self._stopping = self._is_closed = False
+        self._waiting: list[Deferred[None]] = []
+        """Who waits for the end."""
 
     # Start
 
     def privilegedStartService(self) -> None:
         """What may need root: ports, certificates; then become ``server.user``."""
+        self._start(self._as_root)
         super().privilegedStartService()
-        try:
-            self._open_as_root()
-        except _FORESEEN as error:
-            self._state.release()
-            raise StartError(str(error)) from error
-
-    def _open_as_root(self) -> None:
-        config = self._config
-        self._state.take()
-        self._open_log(config)
-        self._parts = app.compose(config, self._reactor, self.log, self._state)
-        self._doors = Doors(self._reactor, self.log)
-        self._certificates.use(self._certificates.read(self._pairs(config), config.tls.minimum_version))
-        run_now(self._doors.become(self._listeners(config)))
-        become(config.server.user, self._state)
-
-    def _open_log(self, config: Config) -> None:
-        self._stream = open_stream(str(config.log.to), self._reactor.callLater)
-        self.log = Log(self._stream, config.log.level, config.log.format)
-        self._observer = TwistedObserver(self.log)
-        globalLogPublisher.addObserver(self._observer)
-        self._tasks = Tasks(lambda failure: self.log.failure("suite.failed", failure))
 
     def startService(self) -> None:
         """Everything else; mail is served when this returns."""
+        self._start(self._as_user)
         super().startService()
-        config = self._config
-        try:
-            run_now(self._open_parts(config))
-            site = control_site(
-                self.log, self._parts.registry, Operations(self._status, self._reload_document)
-            )
-            self._control = open_control_socket(
-                self._reactor, config.server.control_socket, config.server.control_group, site
-            )
-        except _FORESEEN as error:
-            raise StartError(str(error)) from error
-        self._since = time.time()
-        signal.signal(signal.SIGHUP, lambda number, frame: self._reactor.callFromThread(self._hang_up))
-        self.log.info("suite.ready", name=config.server.name, state=config.server.state)
+        self.log.info("suite.ready", name=self._config.server.name, state=self._config.server.state)
         self._stream.flush()
         notify_systemd("READY=1")
 
-    async def _open_parts(self, config: Config) -> None:
-        self._parts.open()
-        self._parts.directory.replace_file(await app.file_directory(config, app.inline_passwords()))
-        self._parts.start()
+    def _start(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except BaseException as error:
+            self._begun.close()
+            self._held.close()
+            if isinstance(error, FORESEEN):
+                raise StartError(str(error)) from error
+            raise
 
-    # Listeners
+    def _as_root(self) -> None:
+        config = self._config
+        self._state.take()
+        self._held.callback(self._state.release)
+        self._tls = read_pairs(file_pairs(config), config.tls.minimum_version)
+        run_now(self._doors.open(places(config)))
+        self._begun.callback(self._doors.shut_unused)
+        become(config.server.user, self._state, [config.server.control_socket.parent])
 
-    def _pairs(self, config: Config) -> list[Pair]:
-        own = [pair for block in config.listeners if block.enabled and (pair := pair_of(block))]
-        return [self._default_pair(config), *own]
-
-    def _default_pair(self, config: Config) -> Pair:
-        if config.tls.certificate is not None and config.tls.key is not None and config.tls.mode == "files":
-            return config.tls.certificate, config.tls.key
-        now = datetime.datetime.now(datetime.UTC)
-        certificate, key = self_signed(config.server.name, self._state.tls, now)
-        return Path(certificate), Path(key)
-
-    def _listeners(self, config: Config) -> list[Listener]:
-        parts = self._parts
-        plan = Plan(
-            config=config,
-            clock=self._reactor,
-            log=self.log,
-            login=parts.login,
-            reception=lambda login: parts.reception(config, login),
-            tls=self._certificates.pairs,
-            default_pair=self._default_pair(config),
-            admissions=self._admissions,
+    def _as_user(self) -> None:
+        config = self._config
+        self._stream.turn(Target.open(str(config.log.to)))
+        self._held.callback(self._stream.close)
+        self._observe_twisted()
+        parts = app.compose(config, self._reactor, self.log, self._state)
+        self._begun.callback(parts.close)
+        parts.open()
+        parts.directory.replace_file(run_now(app.file_directory(config, app.inline_passwords())))
+        pair = default_pair(config, self._state)
+        if pair not in self._tls:
+            self._tls |= read_pairs([pair], config.tls.minimum_version)
+        course = Course(
+            self._reactor, self._source, config, self._state, parts, self._doors, self._stream, self.log
         )
-        return plan.listeners()
+        listeners = course.listeners(config, self._tls, pair)
+        self._open_control(course)
+        self._begun.pop_all()
+        # From here on nothing is foreseen to fail.
+        self._course = course
+        parts.start()
+        self._doors.turn(listeners)
+        self._on_signal(signal.SIGHUP, self._hang_up)
+        self._since = time.time()
+        self._held.callback(garbage.settle())
 
-    # Reload
+    def _observe_twisted(self) -> None:
+        observer = TwistedObserver(self.log)
+        globalLogPublisher.addObserver(observer)
+        self._held.callback(globalLogPublisher.removeObserver, observer)
+
+    def _open_control(self, course: Course) -> None:
+        registry = attrs.evolve(course.parts.registry, removed=self._doors.cut_sessions)
+        operations = Operations(partial(self._status, course), course.reload)
+        site = control_site(self._reactor, self._desk, registry, operations)
+        server = self._config.server
+        self._control = open_control_socket(self._reactor, server.control_socket, server.control_group, site)
+
+    def _on_signal(self, number: int, act: Callable[[], None]) -> None:
+        before = signal.signal(number, lambda number, frame: self._reactor.callFromThread(act))
+        self._held.callback(signal.signal, number, before if before is not None else signal.SIG_DFL)
+
+    # While it runs
 
     def _hang_up(self) -> None:
-        self._tasks.start(self._reload_document())
+        if self._course is not None:
+            self._desk.tasks.start(self._course.reload())
 
-    async def _reload_document(self) -> tuple[int, Document]:
-        """Read the configuration again and apply what differs, or change nothing and say why."""
-        loaded = await self._parts.files.run(self._source.load)  # ten thousand accounts take a second
-        problems = report(loaded.problems)
-        if loaded.config is None:
-            return self._refuse_reload(problems)
-        try:
-            opened, closed = await self._apply(loaded.config)
-        except _FORESEEN as error:
-            return self._refuse_reload([*problems, str(error)])
-        changed = changes(self._config, loaded.config)
-        self._config, self._read_at = loaded.config, time.time()
-        self.log.info("suite.reloaded", changed=len(changed), opened=len(opened), closed=len(closed))
-        return 200, {
-            "changed": [attrs.asdict(change) for change in changed],
-            "opened": opened,
-            "closed": closed,
-            "problems": problems,
-        }
-
-    def _refuse_reload(self, problems: list[str]) -> tuple[int, Document]:
-        for problem in problems:
-            self.log.error("suite.reload_refused", problem=problem)
-        return 422, {"problems": problems}
-
-    async def _apply(self, config: Config) -> tuple[list[str], list[str]]:
-        """All that can fail comes first; a restart is needed for state, control socket and user."""
-        contexts = self._certificates.read(self._pairs(config), config.tls.minimum_version)
-        file = await app.file_directory(config, self._parts.passwords)
-        self._stream.reopen(str(config.log.to))
-        self.log.change(config.log.level, config.log.format)
-        self._certificates.use(contexts)
-        self._parts.use(config, file)
-        return await self._doors.become(self._listeners(config))
-
-    # Status
-
-    async def _status(self) -> Document:
+    async def _status(self, course: Course) -> Document:
         running = Running(
-            config=self._config,
+            config=course.config,
             path=self._source.path,
-            read_at=self._read_at,
+            read_at=course.read_at,
             since=self._since,
             doors=self._doors,
-            admissions=self._admissions,
-            notifier=self._parts.notifier.counters,
-            accounts=len(await self._parts.directory.accounts()),
+            notifier=course.parts.notifier.counters,
+            accounts=len(await course.parts.directory.accounts()),
         )
         return describe(running)
 
     # Stop
 
     def stopService(self) -> Deferred[None]:
-        """Drain the sessions, finish what was begun, close everything. Fires when all is closed."""
+        """Drain the sessions, finish what was begun, close everything. Fires when all is closed, never fails.
+
+        Any number of times. A second SIGTERM or SIGINT cuts the sessions that are still there.
+        """
         super().stopService()
-        return Deferred.fromCoroutine(self._stop())
+        done: Deferred[None] = Deferred()
+        self._waiting.append(done)
+        if self._is_closed:
+            self._tell_of_the_end()
+        elif not self._stopping:
+            self._stopping = True
+            Deferred.fromCoroutine(self._stop())
+        return done
 
     async def _stop(self) -> None:
+        try:
+            if self._course is not None:
+                await self._wind_down(self._course)
+        except Exception:
+            self.log.failure("suite.stop_failed", Failure())
+        finally:
+            self._begun.close()
+            self._held.close()
+            self._is_closed = True
+            self._tell_of_the_end()
+
+    async def _wind_down(self, course: Course) -> None:
         notify_systemd("STOPPING=1")
         self.log.info("suite.stopping", sessions=sum(map(self._doors.sessions, SERVICES)))
-        if self._control is not None:
-            await stop_listening(self._control)
+        self._on_signal(signal.SIGTERM, self._doors.cut)
+        self._on_signal(signal.SIGINT, self._doors.cut)
+        course.end()
+        await stop_listening(self._control)
+        await self._desk.tasks.finished()
         await self._doors.drain()
-        await self._parts.stop()
+        await course.parts.stop()
         self.log.info("suite.stopped")
-        globalLogPublisher.removeObserver(self._observer)
-        self._stream.close()
-        self._state.release()
+
+    def _tell_of_the_end(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for done in waiting:
+            done.callback(None)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -19,7 +19,7 @@ from mailsuite.accounts.names import account_address
 from mailsuite.accounts.passwords import PasswordRefused, Passwords
 from mailsuite.config.kinds import BadValue, Kind, Member, port
 from mailsuite.config.names import KnockAddress
-from mailsuite.interfaces import IAccountDirectory
+from mailsuite.interfaces import IAccountDirectory, ISightings
 from mailsuite.model.account import Account, Domain, NotifyPreference, NotifyState
 from mailsuite.model.address import Address, AddressSyntaxError, normalise_domain
 from mailsuite.model.failure import MailFailure
@@ -59,10 +59,16 @@ class RegistryError(Exception):
 
 @attrs.frozen
 class Registry:
-    """What can be done with accounts and domains. Every method raises RegistryError."""
+    """What can be done with accounts and domains. Every method raises RegistryError.
+
+    A new account starts unseen, whoever had its address before. *removed* is told of each removal: the
+    account's sessions end.
+    """
 
     directory: IAccountDirectory
     passwords: Passwords
+    sightings: ISightings
+    removed: Callable[[Address], None] = lambda address: None
 
     async def accounts(self) -> list[Document]:
         """All accounts, sorted by domain, then local part."""
@@ -85,6 +91,7 @@ class Registry:
         password_hash, generated = await self._hash(password)
         new = attrs.evolve(new, password_hash=password_hash)
         with _in_words(str(new.address)):
+            await self.sightings.forget(new.address)
             await self.directory.add_account(new)
         return _account(new), generated
 
@@ -114,6 +121,9 @@ class Registry:
         wanted = _address(address)
         with _in_words(str(wanted)):
             await self.directory.remove_account(wanted)
+        self.removed(wanted)
+        with suppress(MailFailure):  # removed it is; whoever gets the address next is unseen in any case
+            await self.sightings.forget(wanted)
 
     async def domains(self) -> list[Document]:
         """All domains, sorted by name."""

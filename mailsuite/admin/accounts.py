@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 from typing import Any, TypeVar
-from urllib.parse import unquote
 
 from twisted.web.resource import Resource
 from twisted.web.server import Request
@@ -12,13 +11,13 @@ from twisted.web.server import Request
 from mailsuite.accounts.registry import Registry, RegistryError
 from mailsuite.admin.resources import (
     ApiError,
+    Desk,
     Document,
     JsonResource,
     bad_request,
     optional_text,
     text_field,
 )
-from mailsuite.observe.log import Log
 
 Result = TypeVar("Result")
 
@@ -43,14 +42,14 @@ def _preference(body: Document) -> Document | None:
 class Accounts(JsonResource):
     """All accounts, and each as a child by its address."""
 
-    def __init__(self, log: Log, registry: Registry) -> None:
-        super().__init__(log, {"GET": self._list, "POST": self._add})
+    def __init__(self, desk: Desk, registry: Registry) -> None:
+        super().__init__(desk, {"GET": self._list, "POST": self._add})
         self._registry = registry
 
     def getChild(self, path: bytes, request: Request) -> Resource:
         if not path:
             return self
-        return _Account(self._log, self._registry, unquote(path.decode("utf-8", "replace")))
+        return _Account(self._desk, self._registry, path.decode("utf-8", "replace"))
 
     async def _list(self, body: Document) -> tuple[int, Document]:
         return 200, {"accounts": await _asked(self._registry.accounts())}
@@ -64,16 +63,16 @@ class Accounts(JsonResource):
                 _preference(body),
             )
         )
-        self._log.info("account.added", account=account["address"])
+        self._desk.log.info("account.added", account=account["address"])
         return 201, {"account": account, "generated": generated}
 
 
 class _Account(JsonResource):
-    def __init__(self, log: Log, registry: Registry, address: str) -> None:
-        super().__init__(log, {"GET": self._show, "PATCH": self._change, "DELETE": self._remove})
+    def __init__(self, desk: Desk, registry: Registry, address: str) -> None:
+        super().__init__(desk, {"GET": self._show, "PATCH": self._change, "DELETE": self._remove})
         self._registry = registry
         self._address = address
-        self.putChild(b"password", JsonResource(log, {"PUT": self._set_password}))
+        self.putChild(b"password", JsonResource(desk, {"PUT": self._set_password}))
 
     async def _show(self, body: Document) -> tuple[int, Document]:
         return 200, await self._account()
@@ -89,22 +88,22 @@ class _Account(JsonResource):
 
     async def _remove(self, body: Document) -> tuple[int, Document]:
         await _asked(self._registry.remove_account(self._address))
-        self._log.info("account.removed", account=self._address)
+        self._desk.log.info("account.removed", account=self._address)
         return 200, {}
 
     async def _set_password(self, body: Document) -> tuple[int, Document]:
         account, generated = await _asked(
             self._registry.set_password(self._address, optional_text(body, "password"))
         )
-        self._log.info("account.password", account=account["address"])
+        self._desk.log.info("account.password", account=account["address"])
         return 200, {"account": account, "generated": generated}
 
 
 class Domains(JsonResource):
     """All domains whose mail is ours."""
 
-    def __init__(self, log: Log, registry: Registry) -> None:
-        super().__init__(log, {"GET": self._list, "POST": self._add})
+    def __init__(self, desk: Desk, registry: Registry) -> None:
+        super().__init__(desk, {"GET": self._list, "POST": self._add})
         self._registry = registry
 
     async def _list(self, body: Document) -> tuple[int, Document]:
@@ -112,5 +111,5 @@ class Domains(JsonResource):
 
     async def _add(self, body: Document) -> tuple[int, Document]:
         domain = await _asked(self._registry.add_domain(text_field(body, "name")))
-        self._log.info("domain.added", domain=domain["name"])
+        self._desk.log.info("domain.added", domain=domain["name"])
         return 201, {"domain": domain}

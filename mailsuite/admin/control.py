@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import errno
 import grp
 import os
+import socket
+import stat
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import attrs
+from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
-from twisted.web.resource import NoResource, Resource
 from twisted.web.server import Site
 
 from mailsuite.accounts.registry import Registry
 from mailsuite.admin.accounts import Accounts, Domains
-from mailsuite.admin.resources import Document, JsonResource
-from mailsuite.observe.log import Log
+from mailsuite.admin.resources import BoundedRequest, Desk, Document, JsonResource, Missing
 
 SOCKET_MODE = 0o660
 """Owner and group may use the command line, nobody else."""
+DIRECTORY_MODE = 0o750
+"""Of the directory that the socket is in, where we make it."""
+REQUEST_TIMEOUT = 60.0
+"""Seconds without an octet of a request, or between two."""
 MAX_SOCKET_PATH = 107
 """Octets in the path of a Unix socket (sun_path of unix(7), less its NUL)."""
+
+_SOMEBODY_LISTENS = {0, errno.EAGAIN}
+"""What connect() answers: done, or the queue of connections is full (unix(7))."""
 
 
 class ControlError(Exception):
@@ -36,7 +45,7 @@ class Operations:
     reload: Callable[[], Awaitable[tuple[int, Document]]]
 
 
-def control_site(log: Log, registry: Registry, operations: Operations) -> Site:
+def control_site(reactor: Any, desk: Desk, registry: Registry, operations: Operations) -> Site:
     """The resources below ``/v1``."""
 
     async def status(body: Document) -> tuple[int, Document]:
@@ -45,20 +54,20 @@ def control_site(log: Log, registry: Registry, operations: Operations) -> Site:
     async def reload(body: Document) -> tuple[int, Document]:
         return await operations.reload()
 
-    version = NoResource()
-    version.putChild(b"accounts", Accounts(log, registry))
-    version.putChild(b"domains", Domains(log, registry))
-    version.putChild(b"status", JsonResource(log, {"GET": status}))
-    version.putChild(b"reload", JsonResource(log, {"POST": reload}))
-    root: Resource = NoResource()
+    version = Missing()
+    version.putChild(b"accounts", Accounts(desk, registry))
+    version.putChild(b"domains", Domains(desk, registry))
+    version.putChild(b"status", JsonResource(desk, {"GET": status}))
+    version.putChild(b"reload", JsonResource(desk, {"POST": reload}))
+    root = Missing()
     root.putChild(b"v1", version)
-    site = _QuietSite(root)
-    site.noisy = False
-    return site
+    return _QuietSite(root, BoundedRequest, timeout=REQUEST_TIMEOUT, reactor=reactor)
 
 
 class _QuietSite(Site):
     """Keeps no access log: what was changed is logged by the resource that changed it."""
+
+    noisy = False
 
     def log(self, request: object) -> None:
         """Nothing."""
@@ -71,13 +80,40 @@ def open_control_socket(reactor: Any, path: Path, group: str, site: Site) -> ILi
             f"{path}: longer than the {MAX_SOCKET_PATH} octets that a Unix socket's path may have"
         )
     try:
-        path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-        path.unlink(missing_ok=True)
+        path.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+        _clear(path)
         port: IListeningPort = reactor.listenUNIX(os.fspath(path), site, mode=SOCKET_MODE)
+    except CannotListenError as error:
+        raise ControlError(f"{path}: {_reason(error.socketError)}") from error
+    except OSError as error:
+        raise ControlError(f"{path}: {_reason(error)}") from error
+    try:
         if group:
             os.chown(path, -1, grp.getgrnam(group).gr_gid)
     except KeyError as error:
+        port.stopListening()
         raise ControlError(f"server.control_group: there is no group {group!r}") from error
     except OSError as error:
-        raise ControlError(f"{path}: {error.strerror}") from error
+        port.stopListening()
+        raise ControlError(
+            f"server.control_group: {path} cannot be given to {group!r}: {_reason(error)}"
+        ) from error
     return port
+
+
+def _clear(path: Path) -> None:
+    """Remove a socket on which nobody listens any more, and nothing else."""
+    try:
+        kind = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(kind):
+        raise ControlError(f"{path}: something else than a socket is there")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as probe:
+        if probe.connect_ex(os.fspath(path)) in _SOMEBODY_LISTENS:
+            raise ControlError(f"{path}: another server listens there")
+    path.unlink()
+
+
+def _reason(error: object) -> str:
+    return getattr(error, "strerror", None) or str(error)

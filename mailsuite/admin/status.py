@@ -12,7 +12,6 @@ from mailsuite import __version__
 from mailsuite.admin.resources import Document
 from mailsuite.config.schema import Config
 from mailsuite.frontends.doors import Doors
-from mailsuite.frontends.plan import Admissions
 from mailsuite.notify.counters import NotifyCounters
 
 SERVICES = ("smtp", "submission", "pop3")
@@ -29,7 +28,6 @@ class Running:
     """When it was read last, in seconds since the epoch."""
     since: float
     doors: Doors
-    admissions: Admissions
     notifier: NotifyCounters
     accounts: int
 
@@ -59,7 +57,7 @@ def _service(running: Running, name: str) -> Document:
         "service": name,
         "state": "running" if listeners else "stopped",
         "listeners": [
-            {"name": listener.name, "addresses": list(listener.addresses), "tls": listener.tls}
+            {"name": listener.name, "addresses": list(running.doors.addresses(listener)), "tls": listener.tls}
             for listener in listeners
         ],
         "sessions": running.doors.sessions(name),

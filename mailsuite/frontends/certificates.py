@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -17,31 +18,33 @@ LIFE = datetime.timedelta(days=825)
 RENEW_BEFORE = datetime.timedelta(days=30)
 
 
-def self_signed(name: str, directory: Path, now: datetime.datetime) -> tuple[str, str]:
-    """Paths of a P-256 certificate for *name* and its key, made anew when missing, old or for another name.
+def self_signed(name: str, directory: Path, now: datetime.datetime) -> tuple[Path, Path]:
+    """Paths of a P-256 certificate for *name* and its key, made anew unless those that are there will do.
 
     P-256, because its handshakes cost a tenth of RSA's. The key has mode 0600. Raises OSError.
     """
     certificate_path = directory / "self-signed.pem"
     key_path = directory / "self-signed.key"
-    if not _still_good(certificate_path, key_path, name, now):
+    if not _will_do(certificate_path, key_path, name, now):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         key = ec.generate_private_key(ec.SECP256R1())
         _write(key_path, _pem(key))
         _write(certificate_path, _certificate(name, key, now).public_bytes(serialization.Encoding.PEM))
-    return str(certificate_path), str(key_path)
+    return certificate_path, key_path
 
 
-def _still_good(certificate: Path, key: Path, name: str, now: datetime.datetime) -> bool:
+def _will_do(certificate_path: Path, key_path: Path, name: str, now: datetime.datetime) -> bool:
+    """Whether the two belong together (a crash may have come between them), to *name*, and to our time."""
     try:
-        found = x509.load_pem_x509_certificate(certificate.read_bytes())
-    except (OSError, ValueError):
+        found = x509.load_pem_x509_certificate(certificate_path.read_bytes())
+        key = serialization.load_pem_private_key(key_path.read_bytes(), password=None)
+        names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (OSError, ValueError, TypeError, UnsupportedAlgorithm, x509.ExtensionNotFound):
         return False
-    names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     return (
-        key.exists()
+        found.public_key() == key.public_key()
         and name in names.get_values_for_type(x509.DNSName)
-        and found.not_valid_after_utc - now > RENEW_BEFORE
+        and found.not_valid_before_utc <= now < found.not_valid_after_utc - RENEW_BEFORE
     )
 
 
@@ -75,8 +78,10 @@ def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
 
 
 def _write(path: Path, data: bytes) -> None:
+    """Durably, through a file that is ours alone."""
     temporary = path.with_suffix(path.suffix + ".new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
         file.flush()

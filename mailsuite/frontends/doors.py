@@ -2,78 +2,167 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import attrs
 from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort
 
+from mailsuite.concurrent.tasks import Tasks
 from mailsuite.frontends.factory import DRAIN_TIMEOUT, SessionFactory
-from mailsuite.frontends.listener import Listener
+from mailsuite.frontends.listener import (
+    Entrance,
+    Listener,
+    ListenerError,
+    Place,
+    listen,
+    reason_of,
+    spell,
+    stop_listening,
+)
+from mailsuite.model.address import Address
 from mailsuite.observe.log import Log
+
+
+@attrs.frozen(eq=False)
+class _Socket:
+    name: str
+    """Of the listener that it was opened for."""
+    port: IListeningPort
+    entrance: Entrance
+
+    def __str__(self) -> str:
+        return spell(self.port.getHost())
 
 
 @attrs.define
 class Doors:
-    """Opens before it closes; a listener whose place stays keeps its sockets and its sessions."""
+    """A change has two steps: open() does all that can fail, turn() cannot fail.
+
+    A socket whose place is still wanted stays open, whoever stands behind it before and after; no session
+    is closed by a change.
+    """
 
     reactor: Any
     log: Log
-    _open: list[Listener] = attrs.field(factory=list, init=False)
+    listeners: tuple[Listener, ...] = attrs.field(default=(), init=False)
+    _sockets: dict[Place, _Socket] = attrs.field(factory=dict, init=False)
+    _used: frozenset[Place] = attrs.field(default=frozenset(), init=False)
+    """Where a listener stands behind the socket."""
     _leaving: list[SessionFactory] = attrs.field(factory=list, init=False)
+    """Those of former listeners that still have sessions."""
+    _closing: Tasks = attrs.field(init=False)
 
-    @property
-    def listeners(self) -> tuple[Listener, ...]:
-        return tuple(self._open)
+    @_closing.default
+    def _make_closing(self) -> Tasks:
+        return Tasks(partial(self.log.failure, "listener.failed"))
 
-    def sessions(self, service: str) -> int:
-        """How many sessions of a service live, those of closed listeners included."""
-        factories = [listener.factory for listener in self._open] + self._leaving
-        return sum(
-            1 for factory in factories for session in factory.sessions if session.door.service == service
-        )
-
-    async def become(self, wanted: Sequence[Listener]) -> tuple[list[str], list[str]]:
-        """Change to *wanted*; answer what was opened and what was closed.
+    async def open(self, wanted: Mapping[str, Sequence[Place]]) -> None:
+        """Open the sockets of listeners, by name, that are not open yet. Nobody is let in before turn().
 
         Raises ListenerError where one cannot be opened; then nothing has changed.
         """
-        old = {listener.place: listener for listener in self._open}
-        new = [listener for listener in wanted if listener.place not in old]
-        opened: list[Listener] = []
+        taken: dict[Place, str] = {}
         try:
-            for listener in new:
-                await listener.open(self.reactor)
-                opened.append(listener)
+            for name, places in wanted.items():
+                for place in places:
+                    if place in taken:
+                        raise ListenerError(
+                            f"listener {name}: cannot listen on {place}: listener {taken[place]} does"
+                        )
+                    taken[place] = name
+                    if place not in self._sockets:
+                        await self._open(name, place)
         except BaseException:
-            for listener in opened:
-                await listener.close()
+            self.shut_unused()
             raise
-        for listener in opened:
-            where = " ".join(listener.addresses)
-            self.log.info("listener.opened", listener=listener.name, service=listener.service, at=where)
-        places = {listener.place for listener in wanted}
-        closed = [listener for listener in self._open if listener.place not in places]
-        closed_at = [f"{listener.name} {' '.join(listener.addresses)}" for listener in closed]
-        for listener in closed:
-            await self._leave(listener)
-        for listener in wanted:
-            if listener.place in old:
-                old[listener.place].become(listener, self.reactor)
-        self._open = [old.get(listener.place, listener) for listener in wanted]
-        return [f"{listener.name} {' '.join(listener.addresses)}" for listener in opened], closed_at
 
-    async def _leave(self, listener: Listener) -> None:
-        await listener.close()
-        self.log.info("listener.closed", listener=listener.name)
-        self._leaving = [factory for factory in self._leaving if factory.sessions]
-        if listener.factory.sessions:
-            self._leaving.append(listener.factory)
+    async def _open(self, name: str, place: Place) -> None:
+        entrance = Entrance(self.reactor)
+        try:
+            port = await listen(self.reactor, place, entrance)
+        except (CannotListenError, ValueError, OSError) as error:
+            reason = reason_of(error) + self._who_is_there(place)
+            raise ListenerError(f"listener {name}: cannot listen on {place}: {reason}") from error
+        self._sockets[place] = _Socket(name, port, entrance)
+
+    def _who_is_there(self, place: Place) -> str:
+        """One address and every address exclude each other, also where one is to take the other's place."""
+        for other, socket in self._sockets.items():
+            if other.port == place.port != 0:
+                return f" (listener {socket.name} has {other}; a restart can change that)"
+        return ""
+
+    def shut_unused(self) -> None:
+        """Close the sockets that open() has opened, unless turn() has put them to use."""
+        for place in set(self._sockets) - self._used:
+            self._close(place)
+
+    def turn(self, wanted: Sequence[Listener]) -> tuple[list[str], list[str]]:
+        """Put *wanted*, whose places are open, behind the sockets, and close all others.
+
+        Answers what was opened and what was closed, in words.
+        """
+        opened, closed = self._differences(wanted)
+        for listener in wanted:
+            for place in listener.places:
+                self._sockets[place].entrance.turn(listener)
+        former = [*self._leaving, *(listener.factory for listener in self.listeners)]
+        self._leaving = [factory for factory in former if not factory.is_empty]
+        self.listeners = tuple(wanted)
+        self._used = frozenset(place for listener in wanted for place in listener.places)
+        self.shut_unused()
+        return opened, closed
+
+    def _differences(self, wanted: Sequence[Listener]) -> tuple[list[str], list[str]]:
+        """What turn() is about to open and to close; logged."""
+        words: dict[str, list[str]] = {"listener.opened": [], "listener.closed": []}
+        kept = {place for listener in wanted for place in listener.places}
+        for event, listeners, same in (
+            ("listener.opened", wanted, self._used),
+            ("listener.closed", self.listeners, kept),
+        ):
+            for listener in listeners:
+                at = " ".join(str(self._sockets[place]) for place in listener.places if place not in same)
+                if at:
+                    words[event].append(f"{listener.name} {at}")
+                    self.log.info(event, listener=listener.name, service=listener.service, at=at)
+        return words["listener.opened"], words["listener.closed"]
+
+    def _close(self, place: Place) -> None:
+        self._closing.start(stop_listening(self._sockets.pop(place).port))
+
+    def addresses(self, listener: Listener) -> tuple[str, ...]:
+        """Where *listener* listens, as ``127.0.0.1:2525`` or ``[::]:25``."""
+        return tuple(str(self._sockets[place]) for place in listener.places if place in self._sockets)
+
+    # Sessions
+
+    @property
+    def _factories(self) -> list[SessionFactory]:
+        return [*(listener.factory for listener in self.listeners), *self._leaving]
+
+    def sessions(self, service: str) -> int:
+        """How many sessions of a service live, those of closed listeners included."""
+        return sum(session.door.service == service for each in self._factories for session in each.sessions)
+
+    def cut_sessions(self, account: Address) -> None:
+        """End all sessions of *account*, which is no more. What they marked as deleted stays."""
+        for factory in self._factories:
+            for session in [each for each in factory.sessions if each.account == account]:
+                session.abort("the account was removed")
 
     async def drain(self, patience: float = DRAIN_TIMEOUT) -> None:
         """Take no new connections, let the sessions say goodbye, cut those left after *patience* seconds."""
-        for listener in self._open:
-            await listener.close()
-        factories = [listener.factory for listener in self._open] + self._leaving
-        await gatherResults([Deferred.fromCoroutine(factory.drain(patience)) for factory in factories])
-        self._open = []
+        for place in list(self._sockets):
+            self._close(place)
+        await self._closing.finished()
+        await gatherResults([Deferred.fromCoroutine(factory.drain(patience)) for factory in self._factories])
+
+    def cut(self) -> None:
+        """End all sessions at once; what writes or removes a message comes to its end all the same."""
+        for factory in self._factories:
+            factory.cut()

@@ -1,21 +1,23 @@
-"""A door of the suite: the sockets of one listener, opened, changed and closed at run time."""
+"""A listener and the sockets it is reached by."""
 
 from __future__ import annotations
 
 import errno
+import os
 from typing import Any
 
 import attrs
 from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint, serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
-from twisted.internet.protocol import Factory
+from twisted.internet.protocol import Factory, Protocol
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from mailsuite.frontends.factory import SessionFactory
 from mailsuite.frontends.tls import ServerTLS
 
 EVERY_ADDRESS = "*"
+_UNSPECIFIED = {"::", "0.0.0.0"}  # noqa: S104 - compared, not bound
 _NO_IPV6 = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
 
 
@@ -25,104 +27,78 @@ class ListenerError(Exception):
 
 @attrs.frozen
 class Place:
-    """Where a listener listens. Two listeners with the same place share its sockets over a reload."""
+    """Where one socket listens. It stays open over a reload as long as any listener wants its place."""
 
-    bind: tuple[str, ...]
+    address: str
     port: int
     endpoint: str = ""
-    """A Twisted endpoint string, instead of ``bind`` and ``port``."""
+    """A Twisted endpoint string, instead of address and port."""
     name: str = ""
     """Tells apart listeners for which the system chooses the port."""
 
-
-class _Entrance(Factory):
-    """What the sockets know; what stands behind it can change while they stay open."""
-
-    noisy = False
-    target: Factory
-
-    def buildProtocol(self, addr: Any) -> Any:
-        return self.target.buildProtocol(addr)
+    def __str__(self) -> str:
+        return self.endpoint or f"{self.address} port {self.port}"
 
 
-@attrs.define(eq=False)
+def each_once(bind: tuple[str, ...]) -> tuple[str, ...]:
+    """The addresses to bind. On Linux a socket on ``::`` takes IPv4 too, so both unspecified addresses
+    together are one socket."""
+    addresses = tuple(dict.fromkeys(bind))
+    if not set(addresses) >= _UNSPECIFIED:
+        return addresses
+    return tuple(dict.fromkeys((EVERY_ADDRESS, *(each for each in addresses if each not in _UNSPECIFIED))))
+
+
+@attrs.frozen(eq=False)
 class Listener:
-    """Accepts connections for one factory at one place."""
+    """What stands behind some places. A value: a reload makes new ones."""
 
     name: str
     service: str
-    place: Place
+    places: tuple[Place, ...]
     factory: SessionFactory
     tls: str
     """How TLS is used, as the configuration says it."""
     implicit_tls: ServerTLS | None = None
-    _entrance: _Entrance = attrs.field(factory=_Entrance, init=False)
-    _ports: list[IListeningPort] = attrs.field(factory=list, init=False)
 
-    async def open(self, reactor: Any) -> None:
-        """Bind every address, or none. Raises ListenerError."""
-        self._turn(reactor)
+
+class Entrance(Factory):
+    """What a socket knows; the listener behind it changes at a reload, while the socket stays open."""
+
+    noisy = False
+
+    def __init__(self, clock: Any) -> None:
+        self._clock = clock
+        self._sessions: SessionFactory | None = None
+        self._tls: TLSMemoryBIOFactory | None = None
+
+    def turn(self, listener: Listener) -> None:
+        """Let new connections meet *listener*. Those that came before go on as they began."""
+        self._sessions, self._tls = listener.factory, None
+        if listener.implicit_tls is not None:
+            self._tls = TLSMemoryBIOFactory(listener.implicit_tls, False, listener.factory, self._clock)
+
+    def buildProtocol(self, addr: Any) -> Protocol | None:
+        session = None if self._sessions is None else self._sessions.buildProtocol(addr)
+        if session is None or self._tls is None:
+            return session
+        return self._tls.protocol(self._tls, session)
+
+
+async def listen(reactor: Any, place: Place, entrance: Entrance) -> IListeningPort:
+    """Open the socket. Raises CannotListenError, ValueError, OSError."""
+    if place.endpoint:
+        return await _bind(serverFromString(reactor, place.endpoint), entrance)
+    address = place.address
+    if address == EVERY_ADDRESS:
         try:
-            if self.place.endpoint:
-                self._ports.append(
-                    await _bind(serverFromString(reactor, self.place.endpoint), self._entrance)
-                )
-                return
-            for address in _each_once(self.place.bind):
-                self._ports.append(await self._listen(reactor, address))
-        except (CannotListenError, ValueError, OSError) as error:
-            await self.close()
-            reason = getattr(error, "socketError", None) or error
-            where = self.place.endpoint or f"{', '.join(self.place.bind)} port {self.place.port}"
-            raise ListenerError(
-                f"listener {self.name}: cannot listen on {where}: {_reason(reason)}"
-            ) from error
-
-    def _turn(self, reactor: Any) -> None:
-        """Let new connections meet the factory of now."""
-        target: Any = self.factory
-        if self.implicit_tls is not None:
-            target = TLSMemoryBIOFactory(self.implicit_tls, False, self.factory, reactor)
-            target.noisy = False
-        self._entrance.target = target
-
-    def become(self, other: Listener, reactor: Any) -> None:
-        """Take over what *other*, at the same place, would be. Sessions go on as they began."""
-        self.name, self.service, self.tls = other.name, other.service, other.tls
-        self.implicit_tls = other.implicit_tls
-        self.factory.become(other.factory)
-        self._turn(reactor)
-
-    async def _listen(self, reactor: Any, address: str) -> IListeningPort:
-        if address == EVERY_ADDRESS:
-            try:
-                return await _bind(
-                    TCP6ServerEndpoint(reactor, self.place.port, interface="::"), self._entrance
-                )
-            except CannotListenError as error:
-                if getattr(error.socketError, "errno", None) not in _NO_IPV6:
-                    raise
-                address = "0.0.0.0"  # noqa: S104 - the administrator asked for every address
-        kind = TCP6ServerEndpoint if ":" in address else TCP4ServerEndpoint
-        return await _bind(kind(reactor, self.place.port, interface=address), self._entrance)
-
-    async def close(self) -> None:
-        """Take no new connections. Sessions go on."""
-        ports, self._ports = self._ports, []
-        for port in ports:
-            await stop_listening(port)
-
-    @property
-    def addresses(self) -> tuple[str, ...]:
-        """Where it listens, as ``127.0.0.1:2525`` or ``[::]:25``."""
-        return tuple(_spell(port.getHost()) for port in self._ports)
-
-
-def _each_once(bind: tuple[str, ...]) -> tuple[str, ...]:
-    """On Linux a socket on ``::`` takes IPv4 too, so both unspecified addresses together are one socket."""
-    if not {"::", "0.0.0.0"} <= set(bind):  # noqa: S104 - compared, not bound
-        return bind
-    return (EVERY_ADDRESS, *(address for address in bind if address not in {"::", "0.0.0.0"}))  # noqa: S104
+            return await _bind(TCP6ServerEndpoint(reactor, place.port, interface="::"), entrance)
+        except CannotListenError as error:
+            if getattr(error.socketError, "errno", None) not in _NO_IPV6:
+                raise
+            address = "0.0.0.0"  # noqa: S104 - the administrator asked for every address
+    kind = TCP6ServerEndpoint if ":" in address else TCP4ServerEndpoint
+    return await _bind(kind(reactor, place.port, interface=address), entrance)
 
 
 async def _bind(endpoint: IStreamServerEndpoint, factory: Factory) -> IListeningPort:
@@ -131,17 +107,21 @@ async def _bind(endpoint: IStreamServerEndpoint, factory: Factory) -> IListening
 
 
 async def stop_listening(port: IListeningPort) -> None:
-    """Close a listening socket; return when it is closed."""
+    """Take no new connections from now on; return when the socket is closed, which needs the reactor."""
     closing: Any = port.stopListening()
     if closing is not None:
         await closing
 
 
-def _reason(error: object) -> str:
-    return getattr(error, "strerror", None) or str(error)
+def reason_of(error: Exception) -> str:
+    """Why a socket could not be opened, in the system's words."""
+    cause = getattr(error, "socketError", None) or error
+    number = getattr(cause, "errno", None)
+    return os.strerror(number) if isinstance(number, int) and number > 0 else str(cause)
 
 
-def _spell(host: Any) -> str:
+def spell(host: Any) -> str:
+    """An address that is listened on, as ``127.0.0.1:2525`` or ``[::]:25``."""
     if not hasattr(host, "port"):
         return str(getattr(host, "name", host))
     return f"[{host.host}]:{host.port}" if ":" in host.host else f"{host.host}:{host.port}"

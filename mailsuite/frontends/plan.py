@@ -15,9 +15,10 @@ from mailsuite.config.schema import Config, Pop3, ServiceSettings, Smtp, Submiss
 from mailsuite.config.schema import Listener as ListenerBlock
 from mailsuite.delivery.reception import Services as ReceptionServices
 from mailsuite.frontends.admission import Admission
-from mailsuite.frontends.base import Door, SessionProtocol
+from mailsuite.frontends.base import SessionProtocol
+from mailsuite.frontends.door import Door
 from mailsuite.frontends.factory import SessionFactory
-from mailsuite.frontends.listener import Listener, Place
+from mailsuite.frontends.listener import Listener, Place, each_once
 from mailsuite.frontends.pop3 import Pop3Services, Pop3Session
 from mailsuite.frontends.smtp import SmtpServices, SmtpSession
 from mailsuite.frontends.tls import Pair, ServerTLS
@@ -33,19 +34,20 @@ from mailsuite.wire.smtp.session import SessionSettings as SmtpSettings
 
 @attrs.define
 class Admissions:
-    """The limits of each service, kept over reloads so that the counts stay exact."""
+    """The limits of services and listeners, kept over reloads so that the counts stay exact."""
 
     _services: dict[str, Admission] = attrs.field(factory=dict, init=False)
+    _listeners: dict[tuple[str, str], Admission] = attrs.field(factory=dict, init=False)
+    """By service and listener."""
 
-    def service(self, name: str, settings: ServiceSettings) -> Admission:
-        """The service's own, with the limits of today."""
-        admission = self._services.setdefault(name, Admission(0, 0))
-        admission.total = settings.max_connections
-        admission.per_address = settings.max_connections_per_address
-        return admission
-
-    def count(self, name: str) -> int:
-        return self._services[name].count if name in self._services else 0
+    def listener(self, block: ListenerBlock, general: ServiceSettings) -> Admission:
+        """A listener's own limits, within those of its service, as they are today."""
+        service = self._services.setdefault(block.service, Admission(0, 0))
+        own = self._listeners.setdefault((block.service, block.name), Admission(0, 0, within=service))
+        for admission, settings in ((service, general), (own, block.settings)):
+            admission.total = settings.max_connections
+            admission.per_address = settings.max_connections_per_address
+        return own
 
 
 @attrs.frozen
@@ -78,30 +80,19 @@ class Plan:
             tls=tls,
             implicit_tls=implicit,
         )
-        factory = SessionFactory(
-            self.clock, self._session_of(block, door), self._admission(block), _refusal(block), self.log
+        admission = self.admissions.listener(block, getattr(self.config, block.service))
+        session = self._session_of(block, door)
+        factory = SessionFactory(self.clock, session, admission, _refusal(block), self.log)
+        return Listener(
+            block.name, block.service, places_of(block), factory, block.tls, tls if implicit else None
         )
-        if block.endpoint:
-            place = Place((), 0, endpoint=block.endpoint)
-        else:
-            place = Place(block.bind, block.port, name="" if block.port else block.name)
-        return Listener(block.name, block.service, place, factory, block.tls, tls if implicit else None)
-
-    def _admission(self, block: ListenerBlock) -> Admission:
-        """The service's limits; where the block has others, they hold for this listener within them."""
-        general: ServiceSettings = getattr(self.config, block.service)
-        service = self.admissions.service(block.service, general)
-        own = (block.settings.max_connections, block.settings.max_connections_per_address)
-        if own == (general.max_connections, general.max_connections_per_address):
-            return service
-        return Admission(*own, within=service)
 
     def _session_of(self, block: ListenerBlock, door: Door) -> Callable[[], SessionProtocol[Any]]:
         settings = block.settings
         banner = settings.banner.replace("{version}", __version__)
         tls_available = door.tls is not None and not door.implicit_tls
         if isinstance(settings, Pop3):
-            services = self._pop3(settings, banner, tls_available)
+            services = self._pop3(block, settings, banner, tls_available)
             return lambda: Pop3Session(door, services)
         return self._smtp_session_of(block, settings, door, banner)
 
@@ -132,22 +123,37 @@ class Plan:
 
         return login
 
-    def _pop3(self, settings: Pop3, banner: str, tls_available: bool) -> Pop3Services:
+    def _pop3(self, block: ListenerBlock, settings: Pop3, banner: str, tls_available: bool) -> Pop3Services:
         async def login(claim: PasswordClaim, facts: ConnectionFacts) -> IMaildrop:
             attempt = LoginAttempt(claim.authcid, claim.password, settings.default_domain, facts)
             return await self.login.login_maildrop(attempt)
 
+        everybody = Pop3Settings(
+            response_name=settings.response_name,
+            banner=banner,
+            tls_available=tls_available,
+            max_command=settings.max_command,
+        )
+        trusted = attrs.evolve(everybody, plaintext_login=block.tls != "required-starttls")
+
         def session(facts: ConnectionFacts) -> Pop3Settings:
-            trusted = any(facts.peer in network for network in settings.trusted_networks)
-            return Pop3Settings(
-                response_name=settings.response_name,
-                banner=banner,
-                tls_available=tls_available,
-                plaintext_login=trusted,
-                max_command=settings.max_command,
-            )
+            is_trusted = any(facts.peer in network for network in settings.trusted_networks)
+            return trusted if is_trusted else everybody
 
         return Pop3Services(session, login)
+
+
+def places_of(block: ListenerBlock) -> tuple[Place, ...]:
+    """Where the sockets of a listener are."""
+    if block.endpoint:
+        return (Place("", 0, endpoint=block.endpoint),)
+    name = "" if block.port else block.name
+    return tuple(Place(address, block.port, name=name) for address in each_once(block.bind))
+
+
+def places(config: Config) -> dict[str, tuple[Place, ...]]:
+    """Where the sockets of all enabled listeners are, by name."""
+    return {block.name: places_of(block) for block in config.listeners if block.enabled}
 
 
 def pair_of(block: ListenerBlock) -> Pair | None:

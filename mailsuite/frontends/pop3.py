@@ -8,7 +8,8 @@ import attrs
 from twisted.cred.error import UnauthorizedLogin
 from twisted.python.failure import Failure
 
-from mailsuite.frontends.base import Door, SessionProtocol
+from mailsuite.frontends.base import SessionProtocol
+from mailsuite.frontends.door import Door
 from mailsuite.interfaces import IMaildrop, IMessageBody
 from mailsuite.model import response
 from mailsuite.model.facts import ConnectionFacts
@@ -111,44 +112,54 @@ class Pop3Session(SessionProtocol[Event]):
         except UnauthorizedLogin:
             self._refuse(response.WRONG_CREDENTIALS)
             return
-        self._maildrop = maildrop
+        self._maildrop, self.account = maildrop, maildrop.account
         messages = maildrop.messages
         self.log = self.log.bind(account=maildrop.account)
         self.log.info("pop3.login", mechanism=claim.mechanism, tls=self._facts.tls, messages=len(messages))
         self.core.logged_in_as(messages)
 
     async def _retrieve(self, event: Retrieve) -> None:
-        maildrop = self._open_maildrop()
-        body = await maildrop.open(event.ref)
+        body = await self._open_maildrop().open(event.ref)
         try:
             if event.lines is None and body.size != event.ref.size:
                 self.log.warning(
                     "pop3.size_differs", uidl=event.ref.uidl, listed=event.ref.size, now=body.size
                 )
             self.write(self.core.retrieval_started(body.size))
-            await self._stream(body)
+            await self._stream_safely(body, event)
         finally:
             body.close()
-        if event.lines is None:
-            self._traffic.retrieved += 1
-        else:
-            self._traffic.tops += 1
 
-    async def _stream(self, body: IMessageBody) -> None:
-        """Send the text as fast as the client reads it, at most 64 KiB of it in memory."""
-        core = self.core
+    async def _stream_safely(self, body: IMessageBody, event: Retrieve) -> None:
+        """From here on no -ERR can be told from the text: whatever goes wrong ends the connection."""
         try:
-            while not core.body_complete and await self.writable():
-                chunk = await body.read()
-                if not chunk:
-                    break
-                self._traffic.octets += len(chunk)
-                self.write(core.body_chunk(chunk))
+            whole = await self._stream(body)
         except MailFailure as failure:
-            self.log.warning("pop3.broken_message", detail=failure.detail)
-            core.retrieval_broken()
-            return
+            self.log.warning("pop3.broken_message", uidl=event.ref.uidl, detail=failure.detail)
+            self.core.retrieval_broken()
+        except Exception:
+            self.log.failure("pop3.failed", Failure(), uidl=event.ref.uidl)
+            self.core.retrieval_broken()
+        else:
+            self._traffic.retrieved += whole and event.lines is None
+            self._traffic.tops += whole and event.lines is not None
+
+    async def _stream(self, body: IMessageBody) -> bool:
+        """Send the text as fast as the client reads it, at most 64 KiB of it in memory.
+
+        False: the client went away before the end.
+        """
+        core = self.core
+        while not core.body_complete:
+            if not await self.writable():
+                return False
+            chunk = await body.read()
+            if not chunk:
+                break
+            self._traffic.octets += len(chunk)
+            self.write(core.body_chunk(chunk))
         self.write(core.retrieval_ended())
+        return True
 
     async def _multiline(self, chunks: Iterator[bytes]) -> None:
         for chunk in chunks:
@@ -158,10 +169,13 @@ class Pop3Session(SessionProtocol[Event]):
         self.core.multiline_sent()
 
     async def _quit(self, deleted: tuple[MessageRef, ...]) -> None:
+        """Remove, release, and only then answer: the client may be back as soon as it has read that."""
         maildrop = self._open_maildrop()
-        left = await maildrop.expunge(deleted) if deleted else 0
-        self._traffic.deleted = len(deleted) - left
-        await self._release()
+        try:
+            left = await maildrop.expunge(deleted) if deleted else 0
+            self._traffic.deleted = len(deleted) - left
+        finally:
+            await self._release()
         self.core.quit_done(left)
 
     def _open_maildrop(self) -> IMaildrop:

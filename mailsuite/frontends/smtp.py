@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable
 import attrs
 
 from mailsuite.delivery.reception import Reception
-from mailsuite.frontends.base import Door, SessionProtocol
+from mailsuite.frontends.base import SessionProtocol
+from mailsuite.frontends.door import Door
 from mailsuite.model.facts import ConnectionFacts
 from mailsuite.model.reply import Reply
 from mailsuite.observe.log import Log
@@ -71,7 +72,7 @@ class SmtpSession(SessionProtocol[Event]):
             case Hello():
                 reception.hello(event.name, event.extended)
             case Authenticate():
-                self.answer(self._reply(reception.authenticate(event.claim)))
+                self.answer(self._authenticate(event))
             case Reset():
                 reception.reset()
             case StartTls():
@@ -84,6 +85,10 @@ class SmtpSession(SessionProtocol[Event]):
 
     async def _reply(self, reply: Awaitable[Reply]) -> None:
         self.core.reply(await reply)
+
+    async def _authenticate(self, event: Authenticate) -> None:
+        await self._reply(self._reception.authenticate(event.claim))
+        self.account = self._reception.facts.account
 
     async def _drained(self) -> None:
         """The store is slower than the client: take nothing more until it has caught up."""

@@ -1,19 +1,21 @@
-"""TLS on listeners: one context per certificate, replaced whole at a reload, never edited.
+"""TLS on listeners: one context per certificate, never edited.
 
-pyOpenSSL refuses changes to a context that has made a connection, so a reload builds a new one; sessions
-that run keep theirs. Only TLS 1.2 and 1.3, forward secrecy, no compression, no renegotiation (RFC 9325).
+pyOpenSSL refuses changes to a context that has made a connection, so a reload reads new ones for its new
+listeners; sessions that run keep theirs. Only TLS 1.2 and 1.3, forward secrecy, no compression, no
+renegotiation (RFC 9325).
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import attrs
 from OpenSSL import SSL
+from twisted.internet.error import ConnectionClosed
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 CIPHERS = (
@@ -23,45 +25,76 @@ CIPHERS = (
 """RFC 9325 section 4.2, for TLS 1.2; TLS 1.3 brings its own."""
 
 _MINIMUM = {"1.2": SSL.TLS1_2_VERSION, "1.3": SSL.TLS1_3_VERSION}
+_NO_RENEGOTIATION: int = getattr(SSL, "OP_NO_RENEGOTIATION", 1 << 30)
 
 
 class CertificateError(Exception):
     """The certificate or its key cannot be used; the message names the file and the reason."""
 
 
-def load_context(certificate: str, key: str, minimum_version: str) -> SSL.Context:
-    """Read a PEM certificate chain and its key. Raises CertificateError."""
-    context = SSL.Context(SSL.TLS_METHOD)
-    context.set_min_proto_version(_MINIMUM[minimum_version])
-    context.set_options(
-        SSL.OP_NO_COMPRESSION | SSL.OP_CIPHER_SERVER_PREFERENCE | getattr(SSL, "OP_NO_RENEGOTIATION", 1 << 30)
-    )
-    context.set_cipher_list(CIPHERS)
-    context.set_session_id(b"mailsuite")
-    for path in (certificate, key):
-        if not os.access(path, os.R_OK):
-            raise CertificateError(f"{path}: cannot be read")
-    try:
-        context.use_certificate_chain_file(certificate)
-    except SSL.Error as error:
-        raise CertificateError(f"{certificate}: holds no PEM certificate") from error
-    try:
-        context.use_privatekey_file(key)
-        context.check_privatekey()
-    except SSL.Error as error:
-        raise CertificateError(f"{key}: is not the key of {certificate}") from error
-    return context
-
-
 @implementer(IOpenSSLServerConnectionCreator)
-@attrs.define
+@attrs.frozen(eq=False)
 class ServerTLS:
-    """Gives each new connection the context of the day."""
+    """Makes the server's side of TLS connections."""
 
     context: SSL.Context
 
     def serverConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:
         return SSL.Connection(self.context, None)
+
+
+Pair = tuple[Path, Path]
+"""A certificate and its key."""
+
+
+def read_pairs(wanted: Iterable[Pair], minimum_version: str) -> dict[Pair, ServerTLS]:
+    """Each pair, ready for use. Raises CertificateError where one is broken."""
+    return {pair: ServerTLS(load_context(*pair, minimum_version)) for pair in wanted}
+
+
+def load_context(certificate: Path, key: Path, minimum_version: str) -> SSL.Context:
+    """Read a PEM certificate chain and its key. Raises CertificateError."""
+    for path in (certificate, key):
+        _see_that_it_opens(path)
+    context = SSL.Context(SSL.TLS_METHOD)
+    context.set_min_proto_version(_MINIMUM[minimum_version])
+    context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_CIPHER_SERVER_PREFERENCE | _NO_RENEGOTIATION)
+    context.set_cipher_list(CIPHERS)
+    context.set_session_id(b"mailsuite")
+    try:
+        context.use_certificate_chain_file(str(certificate))
+    except SSL.Error as error:
+        raise CertificateError(f"{certificate}: holds no PEM certificate") from error
+    _use_key(context, certificate, key)
+    return context
+
+
+def _see_that_it_opens(path: Path) -> None:
+    try:
+        with path.open("rb"):
+            pass
+    except OSError as error:
+        raise CertificateError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _use_key(context: SSL.Context, certificate: Path, key: Path) -> None:
+    asked = []
+
+    def no_passphrase(size: int, verify: bool, extra: object) -> bytes:
+        """Without it OpenSSL would ask on the terminal, and wait."""
+        asked.append(size)
+        return b""
+
+    context.set_passwd_cb(no_passphrase)
+    try:
+        context.use_privatekey_file(str(key))
+        context.check_privatekey()
+    except SSL.Error as error:
+        if asked:
+            raise CertificateError(f"{key}: has a passphrase, and nobody is there to give it") from error
+        if "PRIVATE KEY-----" not in key.read_text("ascii", "replace"):
+            raise CertificateError(f"{key}: holds no PEM private key") from error
+        raise CertificateError(f"{key}: is not the key of {certificate}") from error
 
 
 def describe_tls(transport: Any) -> str:
@@ -70,24 +103,11 @@ def describe_tls(transport: Any) -> str:
     return f"{connection.get_protocol_version_name()} {connection.get_cipher_name()}"
 
 
-Pair = tuple[Path, Path]
-"""A certificate and its key."""
-
-
-@attrs.define
-class Certificates:
-    """The pairs in use. A reload reads all files again; a pair that is broken changes none."""
-
-    pairs: dict[Pair, ServerTLS] = attrs.field(factory=dict, init=False)
-
-    def read(self, wanted: Iterable[Pair], minimum_version: str) -> dict[Pair, SSL.Context]:
-        """Contexts for *wanted*. Raises CertificateError; then nothing has changed."""
-        return {pair: load_context(str(pair[0]), str(pair[1]), minimum_version) for pair in wanted}
-
-    def use(self, contexts: Mapping[Pair, SSL.Context]) -> None:
-        """From now on new connections get these."""
-        for pair, context in contexts.items():
-            if pair in self.pairs:
-                self.pairs[pair].context = context
-            else:
-                self.pairs[pair] = ServerTLS(context)
+def describe_failure(reason: Failure) -> str:
+    """Why a handshake came to nothing, in OpenSSL's words or our own."""
+    error = reason.value
+    if isinstance(error, SSL.Error) and error.args and error.args[0]:
+        return ", ".join(entry[-1] for entry in error.args[0])
+    if isinstance(error, ConnectionClosed):
+        return "the client went away"
+    return type(error).__name__

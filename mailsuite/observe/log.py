@@ -7,14 +7,17 @@ and digests are never fields. Whatever a stranger sent is escaped and cut, so a 
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import attrs
 from twisted.python.failure import Failure
 
 LEVELS = ("debug", "info", "warning", "error")
+URGENT = frozenset({"warning", "error"})
+"""Levels that somebody may be waiting to see."""
 MAX_FIELD_CHARACTERS = 300
 """A field longer than this is cut; our own limit, enough for any address (RFC 5321 section 4.5.3.1)."""
 MAX_TRACEBACK_CHARACTERS = 16_000
@@ -23,12 +26,12 @@ Format = Literal["text", "json"]
 
 
 class Sink(Protocol):
-    """Where finished lines go."""
+    """Where finished lines go, each with its level."""
 
-    def __call__(self, line: str, urgent: bool) -> None: ...
+    def __call__(self, line: str, level: str, /) -> None: ...
 
 
-def discard(line: str, urgent: bool) -> None:
+def discard(line: str, level: str) -> None:
     """The sink of a program that keeps no log."""
 
 
@@ -78,37 +81,67 @@ class Log:
         self._write("error", event, fields)
 
     def failure(self, event: str, failure: Failure, **fields: object) -> None:
-        """A mistake of ours, with its traceback (which names code and lines, never values)."""
+        """A mistake of ours, with its traceback: code, lines, and what the exception itself says.
+
+        Never the values of variables. An exception that we raise must not carry a secret.
+        """
         traceback = failure.getTraceback(elideFrameworkCode=True, detail="brief")
         self._write("error", event, {**fields, "traceback": traceback[-MAX_TRACEBACK_CHARACTERS:]})
 
     def _write(self, level: str, event: str, fields: Mapping[str, object]) -> None:
         now = self.clock()
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now * 1000) % 1000:03d}Z"
-        values = {**self.context, **fields}
-        if self.manner.format == "json":
-            record = {"time": stamp, "level": level, "event": event}
-            record |= {name: _plain(value, name) for name, value in values.items()}
-            line = json.dumps(record, ensure_ascii=False)
-        else:
-            line = f"{stamp} {level:<7} {event}"
-            for name, value in values.items():
-                line += f" {name}={_quoted(_plain(value, name))}"
-        self.sink(line, level in {"warning", "error"})
+        values = {name: _plain(value, name) for name, value in {**self.context, **fields}.items()}
+        write = _as_json if self.manner.format == "json" else _as_text
+        self.sink(write(stamp, level, event, values), level)
 
 
-def _plain(value: object, name: str) -> Any:
-    if isinstance(value, bool | int | float) or value is None:
+_Plain = str | bool | int | float | None
+
+
+def _as_text(stamp: str, level: str, event: str, values: Mapping[str, _Plain]) -> str:
+    line = f"{stamp} {level:<7} {event}"
+    for name, value in values.items():
+        line += f" {name}={_quoted(value)}"
+    return line
+
+
+def _as_json(stamp: str, level: str, event: str, values: Mapping[str, _Plain]) -> str:
+    record = {**values, "time": stamp, "level": level, "event": event}
+    return _json({name: record[name] for name in dict.fromkeys(("time", "level", "event", *values))})
+
+
+def _json(value: object) -> str:
+    """JSON on one line, escaped where it holds what no terminal should see (U+2028, U+202E, U+0085)."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if text.isprintable() else json.dumps(value)
+
+
+def _plain(value: object, name: str) -> _Plain:
+    """What any field becomes; whatever it is, it is written."""
+    if value is None or isinstance(value, bool):
         return value
-    text = value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
+    if isinstance(value, int) and abs(value) < 1 << 63:
+        return int(value)
+    if isinstance(value, float) and math.isfinite(value):
+        return float(value)
     limit = MAX_TRACEBACK_CHARACTERS if name == "traceback" else MAX_FIELD_CHARACTERS
-    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    text = _text(value).encode("utf-8", "backslashreplace").decode("utf-8")
     return text if len(text) <= limit else text[:limit] + "…"
 
 
-def _quoted(value: Any) -> str:
+def _text(value: object) -> str:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
+    try:
+        return str(value)
+    except Exception:  # a log is the last to fail
+        return f"<{type(value).__name__} that cannot be shown>"
+
+
+def _quoted(value: _Plain) -> str:
     if not isinstance(value, str):
         return str(value).lower() if isinstance(value, bool) else str(value)
     if value and value.isprintable() and not set(value) & {" ", '"', "=", "\\"}:
         return value
-    return json.dumps(value, ensure_ascii=not value.isprintable())
+    return _json(value)

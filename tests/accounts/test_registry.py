@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Coroutine
+from ipaddress import ip_address
 from typing import Any, TypeVar
 
 import attrs
@@ -14,6 +15,7 @@ from mailsuite.accounts.registry import Registry, RegistryError
 from mailsuite.concurrent.threads import Inline
 from mailsuite.directory.layered import LayeredDirectory
 from mailsuite.directory.memory import MemoryDirectory
+from mailsuite.directory.sightings import MemorySightings
 from mailsuite.model.account import Account, Domain, NotifyPreference, NotifyState, Origin
 from mailsuite.model.address import Address
 from mailsuite.model.failure import TemporaryFailure
@@ -50,11 +52,17 @@ def database() -> MemoryDirectory:
 
 
 @pytest.fixture
-def registry(database: MemoryDirectory) -> Registry:
+def sightings() -> MemorySightings:
+    return MemorySightings()
+
+
+@pytest.fixture
+def registry(database: MemoryDirectory, sightings: MemorySightings) -> Registry:
     file = MemoryDirectory(
         [Account(Address("filed", "file.test"), "Filed", "a hash")], [Domain("empty.test")], Origin.FILE
     )
-    return Registry(LayeredDirectory(file, database), Passwords(Inline(), hasher=PlainHasher()))
+    passwords = Passwords(Inline(), hasher=PlainHasher())
+    return Registry(LayeredDirectory(file, database), passwords, sightings)
 
 
 def refusal(coroutine: Coroutine[Any, Any, Any]) -> tuple[str, str]:
@@ -250,6 +258,30 @@ def test_what_stands_in_the_file_is_changed_there(registry: Registry) -> None:
     assert refusal(registry.remove_account("filed@file.test")) == ("read-only", words)
     assert refusal(registry.set_password("filed@file.test", CANARY)) == ("read-only", words)
     assert refusal(registry.change_account("filed@file.test", "x", None)) == ("read-only", words)
+
+
+def test_nobody_is_taken_for_who_had_the_address_before(
+    registry: Registry, sightings: MemorySightings
+) -> None:
+    joe, home = Address("joe", "example.test"), ip_address("192.0.2.1")
+    run(registry.add_account(str(joe), "", CANARY))
+    run(sightings.record(joe, home, 1.0))
+    run(registry.remove_account(str(joe)))
+    assert run(sightings.last(joe, 0.0)) is None
+    run(sightings.record(joe, home, 2.0))  # a session that was just ending
+    run(registry.add_account(str(joe), "", CANARY))
+    assert run(sightings.last(joe, 0.0)) is None
+
+
+def test_a_removal_is_told_and_harmed_by_nothing(registry: Registry, sightings: MemorySightings) -> None:
+    told: list[Address] = []
+    registry = attrs.evolve(registry, removed=told.append)
+    assert refusal(registry.remove_account("joe@example.test"))[0] == "not-found"
+    run(registry.add_account("joe@example.test", "", CANARY))
+    sightings.refuse_with = TemporaryFailure(DIRECTORY_UNAVAILABLE)
+    run(registry.remove_account("joe@example.test"))
+    assert told == [Address("joe", "example.test")]
+    assert refusal(registry.add_account("joe@example.test", "", CANARY))[0] == "unavailable"
 
 
 def test_a_removed_account_is_gone_and_its_domain_stays(registry: Registry) -> None:

@@ -16,6 +16,7 @@ from mailsuite.accounts.registry import Registry, RegistryError
 from mailsuite.concurrent.threads import Inline
 from mailsuite.directory.layered import LayeredDirectory
 from mailsuite.directory.memory import MemoryDirectory
+from mailsuite.directory.sightings import MemorySightings
 from mailsuite.model.account import Account, Origin
 from mailsuite.model.address import Address
 
@@ -71,7 +72,8 @@ class PlainHasher:
 
 def memory_registry() -> Registry:
     file = MemoryDirectory([Account(Address("filed", "file.test"), "Filed")], origin=Origin.FILE)
-    return Registry(LayeredDirectory(file, MemoryDirectory()), Passwords(Inline(), hasher=PlainHasher()))
+    passwords = Passwords(Inline(), hasher=PlainHasher())
+    return Registry(LayeredDirectory(file, MemoryDirectory()), passwords, MemorySightings())
 
 
 def _now(coroutine: Any) -> Any:

@@ -14,8 +14,10 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailsuite.frontends.admission import Admission
-from mailsuite.frontends.base import MAX_WAITING_INPUT, Door, SessionProtocol, address_of
+from mailsuite.frontends.base import SessionProtocol
+from mailsuite.frontends.door import Door, address_of
 from mailsuite.frontends.factory import DRAIN_TIMEOUT, REFUSAL_TIMEOUT, SessionFactory
+from mailsuite.frontends.flow import MAX_WAITING_INPUT
 from mailsuite.model.facts import ConnectionFacts
 from mailsuite.observe.log import Log
 
@@ -226,8 +228,8 @@ class Ending(SessionCase):
         session.waits[0].callback(None)
 
     def test_waiting_for_a_slow_reader_ends_with_the_connection(self) -> None:
-        session, _ = self.connect()
-        session.pauseProducing()
+        session, transport = self.connect()
+        transport.producer.pauseProducing()
         went: list[bool] = []
 
         async def wait() -> None:
@@ -242,28 +244,28 @@ class Ending(SessionCase):
 class BackPressure(SessionCase):
     def test_a_choked_session_answers_nothing_more(self) -> None:
         session, transport = self.connect()
-        session.pauseProducing()
+        transport.producer.pauseProducing()
         session.dataReceived(b"one\n")
         self.assertEqual(transport.value(), b"hello\n")
-        session.resumeProducing()
+        transport.producer.resumeProducing()
         self.assertEqual(transport.value(), b"hello\none\n")
 
     def test_writable_waits(self) -> None:
-        session, _ = self.connect()
+        session, transport = self.connect()
 
         async def wait() -> bool:
             return await session.writable()
 
         self.assertTrue(self.successResultOf(Deferred.fromCoroutine(wait())))
-        session.pauseProducing()
+        transport.producer.pauseProducing()
         waiting = Deferred.fromCoroutine(wait())
         self.assertNoResult(waiting)
-        session.resumeProducing()
+        transport.producer.resumeProducing()
         self.assertTrue(self.successResultOf(waiting))
 
     def test_a_stalled_reader_is_cut(self) -> None:
-        session, transport = self.connect()
-        session.pauseProducing()
+        _, transport = self.connect()
+        transport.producer.pauseProducing()
         self.clock.advance(300.0)
         self.assertTrue(transport.aborted)
 
@@ -339,8 +341,9 @@ class Draining(SessionCase):
         self.clock.advance(DRAIN_TIMEOUT)
         self.assertTrue(transport.aborted)
         self.lose(session)
-        self.successResultOf(draining)
+        self.assertNoResult(draining)
         session.waits[0].callback(None)
+        self.successResultOf(draining)
 
 
 def test_addresses() -> None:

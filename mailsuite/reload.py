@@ -1,0 +1,180 @@
+"""What a running suite goes by, and how that is exchanged while mail flows."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+from twisted.internet.defer import DeferredLock
+
+from mailsuite import app
+from mailsuite.admin.control import ControlError
+from mailsuite.admin.resources import Document
+from mailsuite.config.load import Loaded, load
+from mailsuite.config.problems import report
+from mailsuite.config.schema import Config
+from mailsuite.config.values import changes
+from mailsuite.directory.memory import MemoryDirectory
+from mailsuite.frontends.certificates import self_signed
+from mailsuite.frontends.doors import Doors
+from mailsuite.frontends.listener import Listener, ListenerError
+from mailsuite.frontends.plan import Admissions, Plan, pair_of, places
+from mailsuite.frontends.tls import CertificateError, Pair, ServerTLS, read_pairs
+from mailsuite.model.failure import MailFailure
+from mailsuite.observe.log import Log
+from mailsuite.observe.sinks import Stream, Target
+from mailsuite.privileges import PrivilegeError
+from mailsuite.state import State, StateError, StateLocked
+
+FORESEEN = (
+    CertificateError,
+    ControlError,
+    ListenerError,
+    MailFailure,
+    OSError,
+    PrivilegeError,
+    StateError,
+    StateLocked,
+)
+"""What may go wrong at a start or a reload; each says in words what it is."""
+
+
+@attrs.frozen
+class Source:
+    """Where the configuration comes from, so that it can be read again."""
+
+    path: Path | None
+    overrides: tuple[str, ...] = ()
+    environ: Mapping[str, str] = attrs.field(factory=lambda: dict(os.environ))
+
+    def load(self) -> Loaded:
+        return load(self.path, self.environ, self.overrides)
+
+
+def file_pairs(config: Config) -> set[Pair]:
+    """The certificates and keys that stand in the configuration."""
+    pairs = {pair for block in config.listeners if block.enabled and (pair := pair_of(block)) is not None}
+    return pairs | _general_pair(config)
+
+
+def _general_pair(config: Config) -> set[Pair]:
+    tls = config.tls
+    if tls.mode != "files" or tls.certificate is None or tls.key is None:
+        return set()
+    return {(tls.certificate, tls.key)}
+
+
+def default_pair(config: Config, state: State) -> Pair:
+    """What listeners use that name none; of our own making where there is no other. Raises OSError."""
+    for pair in _general_pair(config):
+        return pair
+    return self_signed(config.server.name, state.tls, datetime.datetime.now(datetime.UTC))
+
+
+@attrs.frozen
+class _Next:
+    """All that a reload needs, made before anything is changed."""
+
+    config: Config
+    accounts: MemoryDirectory
+    listeners: list[Listener]
+    target: Target
+
+
+@attrs.define(eq=False)
+class Course:
+    """The configuration of now, and the parts that follow it."""
+
+    reactor: Any
+    source: Source
+    config: Config
+    state: State
+    parts: app.Parts
+    doors: Doors
+    stream: Stream
+    log: Log
+    read_at: float = attrs.field(factory=time.time)
+    """When the configuration was read, in seconds since the epoch."""
+    _admissions: Admissions = attrs.field(factory=Admissions, init=False)
+    _turn: DeferredLock = attrs.field(factory=DeferredLock, init=False)
+    _ended: bool = attrs.field(default=False, init=False)
+
+    def listeners(self, config: Config, tls: Mapping[Pair, ServerTLS], pair: Pair) -> list[Listener]:
+        """What *config* wants to be open; *pair* is for those that name no certificate."""
+        plan = Plan(
+            config=config,
+            clock=self.reactor,
+            log=self.log,
+            login=self.parts.login(config),
+            reception=lambda login: self.parts.reception(config, login),
+            tls=tls,
+            default_pair=pair,
+            admissions=self._admissions,
+        )
+        return plan.listeners()
+
+    def end(self) -> None:
+        """The suite stops: reloads that come, or wait for their turn, are refused."""
+        self._ended = True
+
+    async def reload(self) -> tuple[int, Document]:
+        """Read the configuration again and apply what differs, or change nothing and say why.
+
+        One after the other. What was opened when the suite started (state directory, control socket, user)
+        stays as it is until a restart.
+        """
+        await self._turn.acquire()
+        try:
+            if self._ended:
+                return 503, {"error": "the server is stopping"}
+            return await self._reload()
+        finally:
+            self._turn.release()
+
+    async def _reload(self) -> tuple[int, Document]:
+        problems: list[str] = []
+        try:
+            loaded = await self.parts.files.run(self.source.load)  # ten thousand accounts take a second
+            problems = report(loaded.problems)
+            if loaded.config is None:
+                return self._refuse(problems)
+            wanted = await self._prepare(loaded.config)
+        except FORESEEN as error:
+            return self._refuse([*problems, str(error)])
+        return 200, {**self._apply(wanted), "problems": problems}
+
+    def _refuse(self, problems: Iterable[str]) -> tuple[int, Document]:
+        for problem in problems:
+            self.log.error("suite.reload_refused", problem=problem)
+        return 422, {"problems": list(problems)}
+
+    async def _prepare(self, config: Config) -> _Next:
+        """All that can fail. Raises what is foreseen, or anything; then nothing has changed."""
+        pair = default_pair(config, self.state)
+        tls = read_pairs({pair, *file_pairs(config)}, config.tls.minimum_version)
+        accounts = await app.file_directory(config, self.parts.passwords)
+        listeners = self.listeners(config, tls, pair)
+        target = Target.open(str(config.log.to))
+        try:
+            await self.doors.open(places(config))
+        except BaseException:
+            target.close()
+            raise
+        return _Next(config, accounts, listeners, target)
+
+    def _apply(self, wanted: _Next) -> Document:
+        """Nothing of this can fail."""
+        config = wanted.config
+        self.stream.turn(wanted.target)
+        self.log.change(config.log.level, config.log.format)
+        self.parts.use(config, wanted.accounts)
+        opened, closed = self.doors.turn(wanted.listeners)
+        changed = changes(self.config, config)
+        self.config, self.read_at = config, time.time()
+        self.log.info("suite.reloaded", changed=len(changed), opened=len(opened), closed=len(closed))
+        return {"changed": [attrs.asdict(change) for change in changed], "opened": opened, "closed": closed}
