@@ -9,6 +9,7 @@ Special-Purpose Address Registries (RFC 6890); of IPv6 only the global unicast s
 from __future__ import annotations
 
 import enum
+import socket
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from mailsuite.model.account import IPAddress
@@ -118,3 +119,14 @@ _IPV6: tuple[tuple[IPNetwork, Reach], ...] = tuple(
         ("2000::/3", Reach.GLOBAL),  # RFC 4291 section 2.4
     )
 )
+
+
+def is_own_address(address: IPAddress) -> bool:
+    """Whether an interface of this machine has *address* now: only then can a socket be bound to it."""
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as probe:
+            probe.bind((str(address), 0))
+    except OSError:
+        return False
+    return True

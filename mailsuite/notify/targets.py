@@ -7,12 +7,13 @@ account; never from a message.
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 
 import attrs
 
 from mailsuite.interfaces import ISightings
 from mailsuite.model.account import Account, IPAddress, NotifyState
-from mailsuite.notify.addresses import IPNetwork, Reach, plain, reach
+from mailsuite.notify.addresses import IPNetwork, Reach, is_own_address, plain, reach
 from mailsuite.wire.finger import PORT
 
 
@@ -28,8 +29,8 @@ class TargetRules:
     """Ports that an account may name."""
     allow_networks: tuple[IPNetwork, ...] = ()
     """Private and loopback networks that an account may name."""
-    own_addresses: frozenset[IPAddress] = frozenset()
-    """This machine's addresses: judged like loopback."""
+    is_own: Callable[[IPAddress], bool] = is_own_address
+    """Whether an address is this machine's: judged like loopback."""
 
 
 @attrs.frozen
@@ -75,7 +76,7 @@ async def choose_target(
         if seen is None:
             return Untold.NOT_SEEN
         address = plain(seen)
-        allowed = reach(address) is not Reach.NEVER  # that session's handshake proved the way
+        allowed = may_be_learnt(address, rules)
     return Target(address, preference.port) if allowed else Untold.ADDRESS_REFUSED
 
 
@@ -83,6 +84,21 @@ def may_be_named(address: IPAddress, rules: TargetRules) -> bool:
     """Whether a static target may stand at this address. For setting it as well as for using it."""
     address = plain(address)
     verdict = reach(address)
-    if verdict is Reach.GLOBAL and address not in rules.own_addresses:
+    if verdict is Reach.GLOBAL and not rules.is_own(address):
         return True
-    return verdict is not Reach.NEVER and any(address in network for network in rules.allow_networks)
+    return verdict is not Reach.NEVER and _by_leave(address, rules)
+
+
+def may_be_learnt(address: IPAddress, rules: TargetRules) -> bool:
+    """Whether the address of a login may be knocked at: that session's handshake proved the way.
+
+    A login from this machine is webmail or a fetching program, not a user's computer; it takes the
+    administrator's leave, like a static target there.
+    """
+    if reach(address) is Reach.NEVER:
+        return False
+    return not (address.is_loopback or rules.is_own(address)) or _by_leave(address, rules)
+
+
+def _by_leave(address: IPAddress, rules: TargetRules) -> bool:
+    return any(address in network for network in rules.allow_networks)

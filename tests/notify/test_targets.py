@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailsuite.model.account import Account, IPAddress, NotifyState
+from mailsuite.notify.addresses import is_own_address
 from mailsuite.notify.targets import Target, TargetRules, Untold, choose_target, may_be_named, wants_notice
 from tests.notify.fakes import HOME, Sightings, account
 
@@ -39,6 +40,10 @@ def choose(
 def rules(default: NotifyState = OFF, allow: str | None = None, **others: object) -> TargetRules:
     networks = () if allow is None else (ip_network(allow),)
     return TargetRules(default_state=default, allow_networks=networks, **others)
+
+
+def is_ours(address: IPAddress) -> bool:
+    return address == ip_address("9.9.9.10")
 
 
 @pytest.mark.parametrize(
@@ -72,8 +77,10 @@ def test_state_address_port(who: Account, given: TargetRules, expected: Target |
 @pytest.mark.parametrize(
     ("seen", "expected"),
     [
-        ("127.0.0.1", Target(ip_address("127.0.0.1"), 79)),
-        ("::1", Target(ip_address("::1"), 79)),
+        ("127.0.0.1", Untold.ADDRESS_REFUSED),
+        ("::1", Untold.ADDRESS_REFUSED),
+        ("::ffff:127.0.0.1", Untold.ADDRESS_REFUSED),
+        ("9.9.9.10", Untold.ADDRESS_REFUSED),  # our own
         ("192.168.1.20", Target(OFFICE, 79)),
         ("fd12::1", Target(ip_address("fd12::1"), 79)),
         ("::ffff:192.168.1.20", Target(OFFICE, 79)),
@@ -85,7 +92,21 @@ def test_state_address_port(who: Account, given: TargetRules, expected: Target |
     ],
 )
 def test_the_last_login_may_be_local_but_never_special(seen: str, expected: Target | Untold) -> None:
-    assert choose(account(), rules(), ip_address(seen)) == expected
+    given = rules(is_own=is_ours)
+    assert choose(account(), given, ip_address(seen)) == expected
+
+
+@pytest.mark.parametrize("seen", ["127.0.0.1", "::1", "9.9.9.10"])
+def test_a_login_from_this_machine_takes_leave(seen: str) -> None:
+    address = ip_address(seen)
+    given = rules(allow=str(ip_network(address)), is_own=is_ours)
+    assert choose(account(), given, address) == Target(address, 79)
+
+
+def test_this_machine_knows_its_own_addresses() -> None:
+    assert is_own_address(ip_address("127.0.0.1"))
+    assert not is_own_address(ip_address("192.0.2.1"))
+    assert not is_own_address(ip_address("2001:db8::1"))
 
 
 @pytest.mark.parametrize(
@@ -131,7 +152,7 @@ def test_a_static_target_needs_no_login() -> None:
     ],
 )
 def test_what_may_be_named_as_a_static_target(text: str, allow: str | None, expected: bool) -> None:
-    given = rules(allow=allow, own_addresses=frozenset({ip_address("9.9.9.10")}))
+    given = rules(allow=allow, is_own=is_ours)
     assert may_be_named(ip_address(text), given) is expected
 
 
