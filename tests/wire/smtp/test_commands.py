@@ -143,6 +143,7 @@ def test_mail(argument: str, arguments: MailArguments) -> None:
         ("FROM:", MAIL_SYNTAX),
         ("FROM :<>", MAIL_SYNTAX),
         ("TO:<>", MAIL_SYNTAX),
+        ("FORM:<>", MAIL_SYNTAX),
         ("<>", MAIL_SYNTAX),
         ("FROM:joe@example.net", MAIL_SYNTAX),
         ("FROM:<joe@example.net", MAIL_SYNTAX),
