@@ -87,8 +87,8 @@ def test_each_page_can_be_reached_from_the_index() -> None:
 @pages
 def test_each_setting_and_each_event_exists(page: Path) -> None:
     events = {name for name, _ in test_log_events.of_the_code()}
-    for word in code(page):
-        key = re.match(r"([a-z0-9]+)(?:\.[a-z0-9_]+)+(?= =|$)", word)
+    for word in " ".join(code(page)).split():
+        key = re.match(r"([a-z0-9]+)(?:\.[a-z0-9_]+)+$", word)
         if key and key[1] in TABLES and key[0] not in events and not word.endswith((".py", ".toml", ".db")):
             try:
                 explain(key[0])
