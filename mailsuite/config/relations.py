@@ -201,14 +201,15 @@ def _account(look: Look, account: AccountBlock) -> Iterator[Problem]:
 def _account_notice(look: Look, account: AccountBlock) -> Iterator[Problem]:
     block = f"account.{account.address}.notifymail"
     wish = account.notifymail
+    state = wish.state or look.config.notify.notifymail.default_state
     allowed = look.config.notify.notifymail.ports
-    if wish.port not in allowed and look.sound(f"{block}.port", "notify.notifymail.ports"):
+    wanted = look.is_given(f"{block}.port") or state is not NotifyState.OFF
+    if wanted and wish.port not in allowed and look.sound(f"{block}.port", "notify.notifymail.ports"):
         yield look.error(
             f"port {wish.port} is none of notify.notifymail.ports ({', '.join(map(str, allowed))}); add it",
             f"{block}.port",
             f"account.{account.address}",
         )
-    state = wish.state or look.config.notify.notifymail.default_state
     if (
         state is NotifyState.STATIC
         and wish.address is None

@@ -598,3 +598,8 @@ def test_the_machine_we_are_on() -> None:
     assert machine.name
     assert machine.state.is_absolute()
     assert load(None).config is not None
+
+
+def test_a_port_that_nobody_asked_for_is_no_error(load_text: LoadText) -> None:
+    accounts = "[[account]]\naddress = 'joe@example.net'\npassword_hash = ''\n"
+    assert not load_text(f"[notify.notifymail]\nports = [10079]\n{accounts}").errors
