@@ -17,6 +17,9 @@ from mailsuite.frontends.factory import SessionFactory
 from mailsuite.frontends.tls import ServerTLS
 
 EVERY_ADDRESS = "*"
+BACKLOG = 1024
+"""Connections that may wait to be accepted; the kernel takes net.core.somaxconn where that is less. A
+client whose connection finds no room is told nothing, and waits for a greeting that never comes."""
 _UNSPECIFIED = {"::", "0.0.0.0"}  # noqa: S104 - compared, not bound
 _NO_IPV6 = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
 
@@ -92,13 +95,13 @@ async def listen(reactor: Any, place: Place, entrance: Entrance) -> IListeningPo
     address = place.address
     if address == EVERY_ADDRESS:
         try:
-            return await _bind(TCP6ServerEndpoint(reactor, place.port, interface="::"), entrance)
+            return await _bind(TCP6ServerEndpoint(reactor, place.port, BACKLOG, interface="::"), entrance)
         except CannotListenError as error:
             if getattr(error.socketError, "errno", None) not in _NO_IPV6:
                 raise
             address = "0.0.0.0"  # noqa: S104 - the administrator asked for every address
     kind = TCP6ServerEndpoint if ":" in address else TCP4ServerEndpoint
-    return await _bind(kind(reactor, place.port, interface=address), entrance)
+    return await _bind(kind(reactor, place.port, BACKLOG, interface=address), entrance)
 
 
 async def _bind(endpoint: IStreamServerEndpoint, factory: Factory) -> IListeningPort:

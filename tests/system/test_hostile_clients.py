@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import random
 import selectors
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -365,3 +367,20 @@ def test_a_reset_at_any_moment_of_a_handshake(server: Server) -> None:
                 client.send(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".ljust(octets, b"\0")[:octets])
                 client.reset()
     others_are_served(server)
+
+
+def test_a_burst_of_connections(server: Server) -> None:
+    """Three hundred at the same moment, as when a network is back, or what the kernel takes: all are greeted."""
+    count = min(300, int(Path("/proc/sys/net/core/somaxconn").read_text()))
+    with contextlib.ExitStack() as stack, selectors.DefaultSelector() as selector:
+        for _ in range(count):
+            connection = stack.enter_context(socket.socket())
+            connection.setblocking(False)
+            connection.connect_ex(("127.0.0.1", server.ports["pop3"]))
+            selector.register(connection, selectors.EVENT_READ, connection)
+        deadline = time.monotonic() + 10
+        while selector.get_map() and time.monotonic() < deadline:
+            for key, _ in selector.select(1):
+                assert key.data.recv(100).startswith(b"+OK")
+                selector.unregister(key.fileobj)
+        assert len(selector.get_map()) == 0
