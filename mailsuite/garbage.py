@@ -5,11 +5,12 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable
 
-THRESHOLDS = (50_000, 20, 50)
+THRESHOLDS = (10_000, 10, 10)
 """New containers before a young collection, young ones before a middle one, middle ones before a full one.
 
-The default of 700 lets one long listing cause hundreds of collections that find nothing: what serves mail is
-freed by its reference counts, and few cycles are made.
+A long listing makes hundreds of thousands of containers and no cycle; by the default of 700 it is searched
+hundreds of times for nothing. A session that has ended leaves a few dozen containers in cycles, so some
+hundred sessions bring a young collection, and tens of thousands a full one: a few megabytes wait for it.
 """
 
 
