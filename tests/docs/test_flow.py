@@ -33,6 +33,11 @@ def told(paths: Iterable[str]) -> list[str]:
     return [path for path in dict.fromkeys(paths) if not path.startswith(EVERYWHERE)]
 
 
+def lines(paths: Iterable[str]) -> str:
+    """For a comparison that shows what stands in the wrong place."""
+    return "\n".join(paths)
+
+
 @pytest.fixture(scope="module")
 def journey(tmp_path_factory: pytest.TempPathFactory) -> Journey:
     return travel(tmp_path_factory.mktemp("journey"))
@@ -61,7 +66,7 @@ def test_a_message_comes_in_by_the_files_of_the_page_and_no_others(journey: Jour
 
 def test_it_meets_them_in_that_order(journey: Journey) -> None:
     met = told([*journey.reception.main, *journey.listener.main])
-    assert [path for path in named(IN) if path in met] == met
+    assert lines(path for path in named(IN) if path in met) == lines(met)
 
 
 def test_it_goes_out_by_the_files_of_the_page_and_no_others(journey: Journey) -> None:
@@ -73,4 +78,4 @@ def test_it_goes_out_by_the_files_of_the_page_and_no_others(journey: Journey) ->
 def test_it_meets_them_in_that_order_too(journey: Journey) -> None:
     met = told(journey.retrieval.main)
     page = [path for path in named(OUT) if path in met and path not in BESIDE_THE_SESSION]
-    assert page == [path for path in met if path in page]
+    assert lines(page) == lines(path for path in met if path in page)
