@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
+import signal
 import socket
 import stat
 import subprocess
@@ -104,10 +106,20 @@ class Stage:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for running in reversed(self.running):
-            running.process.terminate()
+            running.process.send_signal(signal.SIGINT)  # as Ctrl-C does, which is what the pages say
         for running in self.running:
             running.process.wait(PATIENCE)
+        assert not self._left_behind(), "something that was started here still runs"
         shutil.rmtree(self.directory)
+
+    def _left_behind(self) -> list[str]:
+        """Processes that work in this folder, by /proc."""
+        left = []
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if (process / "cwd").readlink() == self.directory:
+                    left.append((process / "cmdline").read_text())
+        return left
 
     def _program(self, place: str, line: str) -> None:
         path = self.directory / place
