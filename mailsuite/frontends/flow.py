@@ -25,6 +25,7 @@ class Flow:
     _unchoked: Callable[[], None]
     choked: bool = attrs.field(default=False, init=False)
     _transport: Any = attrs.field(default=None, init=False)
+    _attached: bool = attrs.field(default=False, init=False)
     _waiting: Deferred[None] | None = attrs.field(default=None, init=False)
     _octets: int = attrs.field(default=0, init=False)
     _reading_paused: bool = attrs.field(default=False, init=False)
@@ -32,15 +33,19 @@ class Flow:
     def attach(self, transport: Any) -> None:
         """Be the producer of *transport*, which has nothing unread yet as far as we know."""
         self._transport = transport
+        self._attached = True
         transport.registerProducer(self, True)
 
     def detach(self) -> None:
-        """Be nobody's producer: what is written from here waits in the transport. Input flows.
+        """Be nobody's producer: what is written from here waits in the transport. Input flows. Any number
+        of times.
 
         A transport that changes to TLS forgets that it has paused its producer, so over that change it
         must have none.
         """
-        self._transport.unregisterProducer()
+        if self._attached:
+            self._attached = False
+            self._transport.unregisterProducer()
         self.choked = False
         self.caught_up()
 

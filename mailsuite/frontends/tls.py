@@ -106,8 +106,9 @@ def describe_tls(transport: Any) -> str:
 def describe_failure(reason: Failure) -> str:
     """Why a handshake came to nothing, in OpenSSL's words or our own."""
     error = reason.value
-    if isinstance(error, SSL.Error) and error.args and error.args[0]:
-        return ", ".join(entry[-1] for entry in error.args[0])
+    queue = error.args[0] if isinstance(error, SSL.Error) and error.args else None
+    if isinstance(queue, list) and queue:
+        return ", ".join(entry[-1] for entry in queue)
     if isinstance(error, ConnectionClosed):
         return "the client went away"
     return type(error).__name__

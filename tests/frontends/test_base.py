@@ -1,139 +1,14 @@
-"""The shell, driven by a small core: pumping, pausing, back-pressure, timers, draining."""
+"""The shell, driven by a small core: pumping, pausing, back-pressure, TLS, the end."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import attrs
-from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from OpenSSL import SSL
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectionDone
-from twisted.internet.task import Clock
-from twisted.internet.testing import StringTransport
-from twisted.python.failure import Failure
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.internet.error import ConnectionLost
 
-from mailsuite.frontends.admission import Admission
-from mailsuite.frontends.base import SessionProtocol
-from mailsuite.frontends.door import Door, address_of
-from mailsuite.frontends.factory import DRAIN_TIMEOUT, REFUSAL_TIMEOUT, SessionFactory
+from mailsuite.frontends.door import CLOSE_TIMEOUT, HANDSHAKE_TIMEOUT
 from mailsuite.frontends.flow import MAX_WAITING_INPUT
-from mailsuite.model.facts import ConnectionFacts
-from mailsuite.observe.log import Log
-
-
-@attrs.define
-class LineCore:
-    """Each line is an event; ``slow`` ones are answered later, the others at once."""
-
-    buffer: bytes = b""
-    out: bytes = b""
-    closing: bool = False
-    secured: int = 0
-
-    def start(self) -> None:
-        self.out += b"hello\n"
-
-    def receive(self, data: bytes) -> None:
-        self.buffer += data
-
-    def next_event(self) -> bytes | None:
-        line, end, rest = self.buffer.partition(b"\n")
-        if not end or self.closing:
-            return None
-        self.buffer = rest
-        return line
-
-    def bytes_to_send(self) -> bytes:
-        out, self.out = self.out, b""
-        return out
-
-    def tls_started(self) -> None:
-        self.secured += 1
-
-    def drain(self) -> None:
-        self.out += b"going\n"
-        self.closing = True
-
-    def timed_out(self) -> None:
-        self.out += b"too slow\n"
-        self.closing = True
-
-
-class LineSession(SessionProtocol[bytes]):
-    """Echoes lines; ``wait`` waits for the test, ``boom`` is a mistake of ours."""
-
-    core: LineCore
-
-    def __init__(self, door: Door) -> None:
-        super().__init__(door)
-        self.waits: list[Deferred[None]] = []
-        self.facts: ConnectionFacts | None = None
-        self.has_ended = 0
-
-    def begin(self, facts: ConnectionFacts) -> None:
-        self.facts = facts
-        self.core = LineCore()
-
-    def dispatch(self, event: bytes) -> None:
-        if event == b"boom":
-            raise RuntimeError("a mistake of ours")
-        if event == b"quit":
-            self.core.closing = True
-        elif event == b"wait":
-            self.answer(self._wait())
-        elif event == b"late boom":
-            self.answer(self._late_boom())
-        elif event == b"quick":
-            self.answer(self._quick())
-        self.core.out += event + b"\n"
-
-    async def _wait(self) -> None:
-        done: Deferred[None] = Deferred()
-        self.waits.append(done)
-        await done
-        self.core.out += b"waited\n"
-
-    async def _quick(self) -> None:
-        self.core.out += b"at once\n"
-
-    async def _late_boom(self) -> None:
-        raise RuntimeError("a mistake of ours")
-
-    async def ended(self) -> None:
-        self.has_ended += 1
-
-
-class Wire(StringTransport):
-    """Remembers that it was cut, as a TCP transport would."""
-
-    aborted = False
-
-    def abortConnection(self) -> None:
-        self.aborted = True
-        super().abortConnection()
-
-
-class SessionCase(SynchronousTestCase):
-    def setUp(self) -> None:
-        self.clock = Clock()
-        self.lines: list[str] = []
-        log = Log(sink=lambda line, urgent: self.lines.append(line), level="debug", clock=self.clock.seconds)
-        self.door = Door("line", "door", self.clock, log, idle_timeout=300.0)
-        self.admission = Admission(2, 0)
-        self.factory = SessionFactory(
-            self.clock, lambda: LineSession(self.door), self.admission, b"full\n", log
-        )
-
-    def connect(self, host: str = "192.0.2.1") -> tuple[LineSession, Wire]:
-        address = IPv4Address("TCP", host, 4000)
-        session = self.factory.buildProtocol(address)
-        transport = Wire(peerAddress=address)
-        session.makeConnection(transport)
-        return session, transport  # type: ignore[return-value]
-
-    def lose(self, session: LineSession) -> None:
-        session.connectionLost(Failure(ConnectionDone()))
+from tests.frontends.lines import IDLE, LineSession, SessionCase, Wire
 
 
 class Pumping(SessionCase):
@@ -229,7 +104,7 @@ class Ending(SessionCase):
 
     def test_waiting_for_a_slow_reader_ends_with_the_connection(self) -> None:
         session, transport = self.connect()
-        transport.producer.pauseProducing()
+        transport.flow.pauseProducing()
         went: list[bool] = []
 
         async def wait() -> None:
@@ -240,14 +115,144 @@ class Ending(SessionCase):
         self.successResultOf(waiting)
         self.assertEqual(went, [False])
 
+    def test_a_writer_hears_that_nothing_can_be_written_any_more(self) -> None:
+        session, transport = self.connect()
+        transport.flow.pauseProducing()
+        session.abort("enough")
+        transport.clear()
+        session.write(b"too late")
+        self.assertEqual(transport.value(), b"")
+
+    def test_an_end_that_fails_is_told_all_the_same(self) -> None:
+        self.broken = "ended"
+        session, _ = self.connect()
+        self.lose(session)
+        self.assertTrue(self.factory.is_empty)
+        self.assertEqual(len(self.logged("line.failed")), 1)
+        self.assertEqual(len(self.logged("line.closed")), 1)
+
+    def test_the_log_says_why_and_how_long(self) -> None:
+        session, _ = self.connect()
+        self.clock.advance(1.5)
+        self.lose(session)
+        [line] = self.logged("line.closed")
+        self.assertIn(f"session={session.id} peer=192.0.2.1 reason=disconnected seconds=1.5", line)
+
+    def test_abort_any_number_of_times(self) -> None:
+        session, transport = self.connect()
+        session.abort("first")
+        session.abort("second")
+        self.lose(session)
+        session.abort("third")
+        self.assertTrue(transport.aborted)
+        self.assertIn("reason=first", self.logged("line.closed")[0])
+
+    def test_close_after_abort_and_after_the_end(self) -> None:
+        session, _ = self.connect()
+        session.abort("first")
+        session.close()
+        self.lose(session)
+        session.close()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+
+class Mistakes(SessionCase):
+    """A mistake of ours ends this connection, frees its slot, and leaves nothing."""
+
+    def assert_ended(self, session: LineSession, transport: Wire) -> None:
+        self.assertTrue(transport.aborted)
+        [failure] = self.logged("line.failed")
+        self.assertIn("a mistake of ours", failure)
+        self.assertIn(f"session={session.id}", failure)
+        self.assertNotIn(b"after", transport.value())
+        self.lose(session)
+        self.assertTrue(self.factory.is_empty)
+        self.assertEqual((self.admission.count, self.clock.getDelayedCalls()), (0, []))
+
+    def test_in_the_beginning(self) -> None:
+        for broken, ended in (("begin", 0), ("start", 1)):
+            with self.subTest(broken=broken):
+                self.lines.clear()
+                self.broken = broken
+                session, transport = self.connect()
+                session.dataReceived(b"after\n")
+                session.drain()
+                self.assert_ended(session, transport)
+                self.assertEqual(session.has_ended, ended, "what was not begun has no end")
+
+    def test_in_the_core(self) -> None:
+        for broken in ("receive", "next_event"):
+            with self.subTest(broken=broken):
+                self.lines.clear()
+                session, transport = self.connect()
+                session.core.broken = broken
+                session.dataReceived(b"after\nafter\n")
+                self.assert_ended(session, transport)
+
+    def test_at_the_time_out(self) -> None:
+        session, transport = self.connect()
+        session.core.broken = "timed_out"
+        self.clock.advance(IDLE)
+        self.assert_ended(session, transport)
+
+    def test_when_the_service_stops(self) -> None:
+        session, transport = self.connect()
+        session.core.broken = "drain"
+        session.drain()
+        self.assert_ended(session, transport)
+
+    def test_when_tls_begins(self) -> None:
+        session, transport = self.connect()
+        session.dataReceived(b"tls\n")
+        session.core.broken = "tls_started"
+        session.handshakeCompleted()
+        self.assert_ended(session, transport)
+
+    def test_in_an_answer_stops_what_was_pipelined(self) -> None:
+        session, transport = self.connect()
+        session.dataReceived(b"late boom\nafter\n")
+        self.assert_ended(session, transport)
+
+    def test_tls_without_a_certificate(self) -> None:
+        session, transport = self.connect()
+        session.door = self.door.__class__("line", "door", self.clock, self.door.log, IDLE)
+        session.dataReceived(b"tls\nafter\n")
+        self.assertTrue(transport.aborted)
+        self.assertIn("without a certificate", self.logged("line.failed")[0])
+
+
+class HalfClosed(SessionCase):
+    def test_choked_output_is_sent_before_the_end(self) -> None:
+        session, transport = self.connect()
+        transport.flow.pauseProducing()
+        session.dataReceived(b"one\ntwo\n")
+        session.readConnectionLost()
+        self.assertFalse(transport.disconnecting)
+        transport.flow.resumeProducing()
+        self.assertTrue(transport.value().endswith(b"one\ntwo\n"))
+        self.assertTrue(transport.disconnecting)
+
+    def test_half_a_line_is_not_waited_for(self) -> None:
+        session, transport = self.connect()
+        session.dataReceived(b"hal")
+        session.readConnectionLost()
+        self.assertTrue(transport.disconnecting)
+
+    def test_no_handshake_is_waited_for(self) -> None:
+        session, transport = self.connect()
+        session.dataReceived(b"wait\ntls\n")
+        session.readConnectionLost()
+        session.waits[0].callback(None)
+        self.assertTrue(transport.disconnecting)
+
 
 class BackPressure(SessionCase):
     def test_a_choked_session_answers_nothing_more(self) -> None:
         session, transport = self.connect()
-        transport.producer.pauseProducing()
+        transport.flow.pauseProducing()
         session.dataReceived(b"one\n")
         self.assertEqual(transport.value(), b"hello\n")
-        transport.producer.resumeProducing()
+        transport.flow.resumeProducing()
         self.assertEqual(transport.value(), b"hello\none\n")
 
     def test_writable_waits(self) -> None:
@@ -257,17 +262,54 @@ class BackPressure(SessionCase):
             return await session.writable()
 
         self.assertTrue(self.successResultOf(Deferred.fromCoroutine(wait())))
-        transport.producer.pauseProducing()
+        transport.flow.pauseProducing()
         waiting = Deferred.fromCoroutine(wait())
         self.assertNoResult(waiting)
-        transport.producer.resumeProducing()
+        transport.flow.resumeProducing()
         self.assertTrue(self.successResultOf(waiting))
 
     def test_a_stalled_reader_is_cut(self) -> None:
         _, transport = self.connect()
-        transport.producer.pauseProducing()
+        transport.flow.pauseProducing()
         self.clock.advance(300.0)
         self.assertTrue(transport.aborted)
+
+    def test_output_past_the_core_stays_in_order_and_waits(self) -> None:
+        session, transport = self.connect()
+        session.dataReceived(b"before\nstream\nafter\n")
+        self.assertEqual(transport.value(), b"hello\nbefore\n123stream\nafter\n")
+
+    def test_a_stream_goes_on_when_the_client_has_read(self) -> None:
+        session, transport = self.connect()
+        write = session.write
+
+        def choking(data: bytes) -> None:
+            write(data)
+            transport.flow.pauseProducing()
+
+        session.write = choking  # type: ignore[method-assign]
+        transport.clear()
+        session.dataReceived(b"stream\nafter\n")
+        for expected in (b"1stream\n", b"1stream\n2", b"1stream\n23", b"1stream\n23after\n"):
+            self.assertEqual(transport.value(), expected)
+            transport.flow.resumeProducing()
+
+    def test_reading_that_paused_goes_on_with_the_connection_alive_only(self) -> None:
+        session, transport = self.connect()
+        session.dataReceived(b"wait\n" + b"x" * 10)
+        session.dataReceived(b"x" * (MAX_WAITING_INPUT + 1))
+        self.assertEqual(transport.producerState, "paused")
+        self.lose(session)
+        session.waits[0].callback(None)
+        self.assertEqual(transport.producerState, "paused", "nobody asks a lost connection for more")
+
+    def test_input_counts_while_the_client_does_not_read(self) -> None:
+        session, transport = self.connect()
+        transport.flow.pauseProducing()
+        session.dataReceived(b"x" * (MAX_WAITING_INPUT + 1))
+        self.assertEqual(transport.producerState, "paused")
+        transport.flow.resumeProducing()
+        self.assertEqual(transport.producerState, "producing")
 
 
 class Timers(SessionCase):
@@ -296,84 +338,130 @@ class Timers(SessionCase):
         self.clock.advance(60.0)
         self.assertTrue(transport.aborted)
 
+    def test_a_client_that_reads_slowly_is_waited_for(self) -> None:
+        session, transport = self.connect()
+        for _ in range(5):
+            transport.flow.pauseProducing()
+            self.clock.advance(IDLE - 1)
+            transport.flow.resumeProducing()
+        self.assertFalse(transport.disconnecting)
+        self.assertEqual(session.end_reason, "")
 
-class Admitting(SessionCase):
-    def test_beyond_the_limit(self) -> None:
-        first, _ = self.connect()
-        self.connect()
-        refused, transport = self.connect()
-        self.assertEqual(transport.value(), b"full\n")
-        self.assertTrue(transport.disconnecting)
-        self.lose(first)
-        _, transport = self.connect()
-        self.assertEqual(transport.value(), b"hello\n")
-        refused.connectionLost(Failure(ConnectionDone()))
-        self.assertEqual(self.admission.count, 2)
-
-    def test_a_refused_connection_that_does_not_go_is_cut(self) -> None:
-        self.connect(), self.connect()
-        _, transport = self.connect()
-        self.clock.advance(REFUSAL_TIMEOUT)
+    def test_the_last_words_are_waited_for_so_long(self) -> None:
+        session, transport = self.connect()
+        session.dataReceived(b"quit\n")
+        self.clock.advance(CLOSE_TIMEOUT - 0.1)
+        self.assertFalse(transport.aborted)
+        self.clock.advance(0.1)
         self.assertTrue(transport.aborted)
 
 
-class Draining(SessionCase):
-    def drain(self) -> Deferred[None]:
-        return Deferred.fromCoroutine(self.factory.drain())
-
-    def test_nobody_there(self) -> None:
-        self.successResultOf(self.drain())
-
-    def test_all_say_goodbye(self) -> None:
+class StartTls(SessionCase):
+    def begin(self) -> tuple[LineSession, Wire]:
         session, transport = self.connect()
-        draining = self.drain()
-        self.assertTrue(transport.value().endswith(b"going\n"))
-        self.assertNoResult(draining)
+        session.dataReceived(b"one\ntls\n")
+        return session, transport
+
+    def test_the_session_goes_on_inside(self) -> None:
+        session, transport = self.begin()
+        self.assertIs(transport.tls, self.door.tls)
+        self.assertEqual(transport.value(), b"hello\none\n")
+        self.assertIsNone(transport.producer, "while TLS is put in")
+        session.handshakeCompleted()
+        self.assertEqual(session.tls, ["TLSv1.3 TLS_AES_256_GCM_SHA384"])
+        self.assertEqual(session.core.secured, 1)
+        session.dataReceived(b"two\n")
+        self.assertTrue(transport.value().endswith(b"two\n"))
+        self.assertIsNotNone(transport.producer)
+
+    def test_the_handshake_has_its_own_time_and_then_idleness_counts_again(self) -> None:
+        session, transport = self.begin()
+        self.clock.advance(HANDSHAKE_TIMEOUT - 1)
+        self.assertFalse(transport.aborted)
+        session.handshakeCompleted()
+        self.clock.advance(IDLE - 1)
+        self.assertFalse(transport.disconnecting)
+        self.clock.advance(1)
+        self.assertTrue(transport.disconnecting)
+
+    def test_a_handshake_that_takes_too_long_is_cut(self) -> None:
+        session, transport = self.begin()
+        self.clock.advance(HANDSHAKE_TIMEOUT)
+        self.assertTrue(transport.aborted)
         self.lose(session)
-        self.successResultOf(draining)
+        self.assertIn("reason=time-out", self.logged("line.tls_failed")[0])
+
+    def test_a_client_that_was_choked_before_is_not_choked_inside(self) -> None:
+        """The transport forgets, over startTLS(), that it has paused somebody."""
+        session, transport = self.connect()
+        session.dataReceived(b"wait\ntls\n")
+        flow = transport.flow
+        session.dataReceived(b"x" * (MAX_WAITING_INPUT + 1))
+        session.core.buffer = b"tls\n"
+        start_tls = session.start_tls
+
+        def choked_by_the_last_words() -> None:
+            flow.pauseProducing()
+            start_tls()
+
+        session.start_tls = choked_by_the_last_words  # type: ignore[method-assign]
+        session.waits[0].callback(None)
+        self.assertEqual(transport.producerState, "producing", "else no handshake could come")
+        session.handshakeCompleted()
+        session.dataReceived(b"inside\n")
+        self.assertTrue(transport.value().endswith(b"inside\n"))
+
+    def test_the_service_stops(self) -> None:
+        session, transport = self.begin()
+        session.drain()
+        self.assertTrue(transport.aborted, "nothing can be said, and nothing is lost")
+
+    def test_a_failure_is_logged_in_words(self) -> None:
+        for error, words in (
+            (SSL.Error([("SSL routines", "", "unsupported protocol")]), 'reason="unsupported protocol"'),
+            (ConnectionLost(), 'reason="the client went away"'),
+            (SSL.SysCallError(104, "x"), "reason=SysCallError"),
+            (SSL.ZeroReturnError(), "reason=ZeroReturnError"),
+        ):
+            with self.subTest(words=words):
+                self.lines.clear()
+                session, _ = self.begin()
+                self.lose(session, error)
+                [line] = self.logged("line.tls_failed")
+                self.assertIn(words, line)
+                self.assertIn("peer=192.0.2.1", line)
+
+
+class ImplicitTls(SessionCase):
+    implicit_tls = True
+
+    def test_nothing_is_said_before_the_handshake(self) -> None:
+        session, transport = self.connect()
+        self.assertEqual(transport.value(), b"")
+        session.handshakeCompleted()
+        self.assertEqual(transport.value(), b"hello\n")
+        assert session.facts is not None
+        self.assertEqual(session.facts.tls, "TLSv1.3 TLS_AES_256_GCM_SHA384")
+        self.assertEqual((session.tls, session.core.secured), ([], 0), "it began so")
+
+    def test_a_handshake_that_takes_too_long_is_cut(self) -> None:
+        session, transport = self.connect()
+        self.clock.advance(HANDSHAKE_TIMEOUT - 1)
+        self.assertFalse(transport.aborted)
+        self.clock.advance(1)
+        self.assertTrue(transport.aborted)
+        self.lose(session)
+        self.assertEqual((session.has_ended, self.admission.count), (0, 0))
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
-    def test_what_runs_comes_to_its_end_and_the_rest_is_cut(self) -> None:
+    def test_the_service_stops_before_and_after(self) -> None:
+        waiting, nothing = self.connect()
         session, transport = self.connect()
-        session.dataReceived(b"wait\n")
-        draining = self.drain()
-        self.assertFalse(transport.disconnecting)
-        self.clock.advance(DRAIN_TIMEOUT)
-        self.assertTrue(transport.aborted)
-        self.lose(session)
+        session.handshakeCompleted()
+        draining = Deferred.fromCoroutine(self.factory.drain())
+        self.assertTrue(nothing.aborted)
+        self.assertEqual(transport.value(), b"hello\ngoing\n")
+        self.lose(waiting)
         self.assertNoResult(draining)
-        session.waits[0].callback(None)
+        self.lose(session)
         self.successResultOf(draining)
-
-
-def test_addresses() -> None:
-    table: list[tuple[object, tuple[str, int]]] = [
-        (IPv4Address("TCP", "192.0.2.1", 25), ("192.0.2.1", 25)),
-        (IPv6Address("TCP", "2001:db8::1", 25), ("2001:db8::1", 25)),
-        (IPv6Address("TCP", "::ffff:192.0.2.1", 25), ("192.0.2.1", 25)),
-        (IPv6Address("TCP", "fe80::1%eth0", 25), ("fe80::1", 25)),
-        (UNIXAddress("/run/x"), ("127.0.0.1", 0)),
-    ]
-    for given, (host, port) in table:
-        address, found = address_of(given)
-        assert (str(address), found) == (host, port)
-
-
-def refuse(admission: Admission) -> Callable[[str], bool]:
-    return lambda host: admission.enter(address_of(IPv4Address("TCP", host, 1))[0])
-
-
-def test_admission_per_address_and_within() -> None:
-    service = Admission(3, 2)
-    door = Admission(0, 1, within=service)
-    enter = refuse(door)
-    assert enter("192.0.2.1")
-    assert not enter("192.0.2.1")
-    assert enter("192.0.2.2")
-    assert refuse(service)("192.0.2.1")
-    assert not enter("192.0.2.3"), "the service is full"
-    assert door.count == 2
-    assert service.count == 3
-    door.leave(address_of(IPv4Address("TCP", "192.0.2.2", 1))[0])
-    assert (door.count, service.count) == (1, 2)
-    assert enter("192.0.2.3")

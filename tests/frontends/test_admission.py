@@ -1,0 +1,62 @@
+"""Limits: exact counts, of services and of single addresses."""
+
+from __future__ import annotations
+
+from collections import Counter
+from ipaddress import ip_address
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from mailsuite.frontends.admission import Admission
+
+PEERS = tuple(ip_address(text) for text in ("192.0.2.1", "192.0.2.2", "2001:db8::1"))
+ONE, TWO, THREE = PEERS
+
+
+def test_per_address_and_within() -> None:
+    service = Admission(3, 2)
+    door = Admission(0, 1, within=service)
+    assert door.enter(ONE)
+    assert not door.enter(ONE)
+    assert door.enter(TWO)
+    assert service.enter(ONE)
+    assert not door.enter(THREE), "the service is full"
+    assert (door.count, service.count) == (2, 3)
+    door.leave(TWO)
+    assert (door.count, service.count) == (1, 2)
+    assert door.enter(THREE)
+
+
+def test_a_lower_limit_ends_nobody_and_lets_nobody_in() -> None:
+    admission = Admission(0, 0)
+    assert all(admission.enter(ONE) for _ in range(3))
+    admission.total = 2
+    assert (admission.count, admission.enter(TWO)) == (3, False)
+    admission.leave(ONE)
+    admission.leave(ONE)
+    assert admission.enter(TWO)
+
+
+@pytest.mark.parametrize(("total", "per_address"), [(0, 0), (2, 0), (0, 1), (3, 2)])
+@given(steps=some.lists(some.tuples(some.booleans(), some.sampled_from(PEERS)), max_size=60))
+def test_no_limit_is_ever_passed_and_no_place_is_lost(
+    total: int, per_address: int, steps: list[tuple[bool, object]]
+) -> None:
+    """Against a model: a multiset of who is in."""
+    admission, inside = Admission(total, per_address), Counter()
+    for enters, peer in steps:
+        if enters:
+            there_is_room = not (total and inside.total() >= total) and not (
+                per_address and inside[peer] >= per_address
+            )
+            assert admission.enter(peer) is there_is_room
+            inside[peer] += there_is_room
+        elif inside[peer]:
+            admission.leave(peer)
+            inside[peer] -= 1
+        assert admission.count == inside.total()
+    for peer in inside.elements():
+        admission.leave(peer)
+    assert (admission.count, len(admission._open)) == (0, 0), "nothing is remembered of who has left"

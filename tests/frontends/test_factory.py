@@ -1,0 +1,145 @@
+"""Letting in, counting, refusing, draining."""
+
+from __future__ import annotations
+
+from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred
+
+from mailsuite.frontends.factory import (
+    DRAIN_TIMEOUT,
+    MAX_REFUSALS,
+    REFUSAL_TIMEOUT,
+    REFUSALS_LOGGED_EVERY,
+)
+from tests.frontends.lines import SessionCase
+
+STRANGER = IPv4Address("TCP", "192.0.2.99", 4000)
+
+
+class Admitting(SessionCase):
+    def test_beyond_the_limit(self) -> None:
+        first, _ = self.connect()
+        self.connect()
+        refused, transport = self.connect()
+        self.assertEqual(transport.value(), b"full\n")
+        self.assertTrue(transport.disconnecting)
+        self.lose(first)
+        _, transport = self.connect()
+        self.assertEqual(transport.value(), b"hello\n")
+        self.lose(refused)
+        self.assertEqual(self.admission.count, 2)
+
+    def test_a_refused_connection_that_does_not_go_is_cut(self) -> None:
+        self.connect(), self.connect()
+        refused, transport = self.connect()
+        before = len(self.clock.getDelayedCalls())
+        self.clock.advance(REFUSAL_TIMEOUT)
+        self.assertTrue(transport.aborted)
+        self.lose(refused)
+        self.assertEqual(len(self.clock.getDelayedCalls()), before - 1)
+
+    def test_one_that_goes_leaves_no_timer(self) -> None:
+        self.connect(), self.connect()
+        before = len(self.clock.getDelayedCalls())
+        refused, _ = self.connect()
+        self.lose(refused)
+        self.assertEqual(len(self.clock.getDelayedCalls()), before)
+
+    def test_so_many_are_told_and_no_more(self) -> None:
+        self.connect(), self.connect()
+        refused = [self.connect()[0] for _ in range(MAX_REFUSALS)]
+        self.assertIsNone(self.factory.buildProtocol(STRANGER))
+        self.lose(refused[0])
+        self.assertIsNotNone(self.factory.buildProtocol(STRANGER))
+        self.assertIsNone(self.factory.buildProtocol(STRANGER))
+
+    def test_the_log_survives_a_flood(self) -> None:
+        self.connect(), self.connect()
+        for _ in range(500):
+            self.factory.buildProtocol(STRANGER)
+        self.clock.advance(REFUSALS_LOGGED_EVERY)
+        self.factory.buildProtocol(STRANGER)
+        first, second = self.logged("connection.refused")
+        self.assertIn("peer=192.0.2.99 open=2 refused=1", first)
+        self.assertIn("refused=500", second)
+
+    def test_a_session_that_cannot_be_made_takes_no_place(self) -> None:
+        self.broken = "build"
+        self.assertIsNone(self.factory.buildProtocol(STRANGER))
+        self.assertEqual(self.admission.count, 0)
+        self.assertIn("a mistake of ours in build", self.logged("connection.failed")[0])
+        self.broken = ""
+        self.connect()
+
+
+class Draining(SessionCase):
+    def drain(self) -> Deferred[None]:
+        return Deferred.fromCoroutine(self.factory.drain())
+
+    def test_nobody_there(self) -> None:
+        self.successResultOf(self.drain())
+
+    def test_all_say_goodbye(self) -> None:
+        session, transport = self.connect()
+        draining = self.drain()
+        self.assertTrue(transport.value().endswith(b"going\n"))
+        self.assertNoResult(draining)
+        self.lose(session)
+        self.successResultOf(draining)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertIn('reason="service stops"', self.logged("line.closed")[0])
+
+    def test_what_runs_comes_to_its_end_and_the_rest_is_cut(self) -> None:
+        session, transport = self.connect()
+        session.dataReceived(b"wait\n")
+        draining = self.drain()
+        self.assertFalse(transport.disconnecting)
+        self.clock.advance(DRAIN_TIMEOUT)
+        self.assertTrue(transport.aborted)
+        self.lose(session)
+        self.assertNoResult(draining)
+        session.waits[0].callback(None)
+        self.successResultOf(draining)
+
+    def test_the_last_answer_of_who_left_before_is_waited_for(self) -> None:
+        session, _ = self.connect()
+        session.dataReceived(b"wait\n")
+        self.lose(session)
+        draining = self.drain()
+        self.assertNoResult(draining)
+        session.waits[0].callback(None)
+        self.successResultOf(draining)
+
+    def test_two_that_wait_for_the_same_end(self) -> None:
+        session, _ = self.connect()
+        waiting = [self.drain(), self.drain()]
+        self.lose(session)
+        for each in waiting:
+            self.successResultOf(each)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_one_who_does_not_read_hears_it_when_he_does(self) -> None:
+        session, transport = self.connect()
+        transport.flow.pauseProducing()
+        session.dataReceived(b"one\n")
+        self.drain()
+        self.assertFalse(transport.disconnecting)
+        flow = transport.flow
+        flow.resumeProducing()
+        self.assertTrue(transport.value().endswith(b"going\n"))
+        self.assertTrue(transport.disconnecting)
+
+    def test_one_who_is_closing_hears_nothing_more(self) -> None:
+        session, transport = self.connect()
+        session.dataReceived(b"quit\n")
+        transport.clear()
+        self.drain()
+        self.assertEqual(transport.value(), b"")
+
+    def test_a_busy_session_says_goodbye_after_its_answer(self) -> None:
+        session, transport = self.connect()
+        session.dataReceived(b"wait\n")
+        self.drain()
+        session.waits[0].callback(None)
+        self.assertTrue(transport.value().endswith(b"waited\n"))
+        self.assertTrue(transport.disconnecting)

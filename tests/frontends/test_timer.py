@@ -1,0 +1,72 @@
+"""The clock of a connection."""
+
+from __future__ import annotations
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from mailsuite.frontends.timer import Timer
+
+
+class TimerTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.expired: list[float] = []
+        self.timer = Timer(self.clock, 10.0, lambda: self.expired.append(self.clock.seconds()))
+
+    def test_movement_puts_it_off(self) -> None:
+        self.timer.watch()
+        for _ in range(5):
+            self.clock.advance(7.0)
+            self.timer.moved()
+        self.assertEqual(self.expired, [])
+        self.clock.advance(9.9)
+        self.assertEqual(self.expired, [])
+        self.clock.advance(0.1)
+        self.assertEqual(self.expired, [45.0])
+        self.assertEqual(self.clock.getDelayedCalls(), [], "once is enough")
+
+    def test_movement_costs_no_call(self) -> None:
+        self.timer.watch()
+        [call] = self.clock.getDelayedCalls()
+        self.timer.moved()
+        self.assertEqual(self.clock.getDelayedCalls(), [call])
+
+    def test_a_limit_heeds_no_movement(self) -> None:
+        self.timer.watch()
+        self.timer.limit(4.0)
+        self.clock.advance(3.0)
+        self.timer.moved()
+        self.clock.advance(1.0)
+        self.assertEqual(self.expired, [4.0])
+
+    def test_a_limit_may_be_longer_than_idleness(self) -> None:
+        self.timer.limit(60.0)
+        self.clock.pump([1.0] * 59)
+        self.assertEqual(self.expired, [])
+        self.clock.advance(1.0)
+        self.assertEqual(self.expired, [60.0])
+
+    def test_after_a_limit_idleness_counts_again(self) -> None:
+        self.timer.limit(4.0)
+        self.clock.advance(3.0)
+        self.timer.watch()
+        self.clock.advance(9.9)
+        self.assertEqual(self.expired, [])
+        self.clock.advance(0.1)
+        self.assertEqual(self.expired, [13.0])
+
+    def test_it_can_be_set_again_from_within(self) -> None:
+        self.timer = Timer(
+            self.clock, 10.0, lambda: (self.expired.append(self.clock.seconds()), self.timer.watch())
+        )
+        self.timer.watch()
+        self.clock.pump([10.0] * 3)
+        self.assertEqual(self.expired, [10.0, 20.0, 30.0])
+
+    def test_stop_any_number_of_times(self) -> None:
+        self.timer.stop()
+        self.timer.watch()
+        self.timer.stop()
+        self.timer.stop()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
