@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+from contextlib import suppress
 from typing import Any
 
 import attrs
+from twisted.internet.address import UNIXAddress
 from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint, serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
@@ -113,7 +115,9 @@ async def stop_listening(port: IListeningPort) -> None:
     """Take no new connections from now on; return when the socket is closed, which needs the reactor."""
     closing: Any = port.stopListening()
     if closing is not None:
-        await closing
+        # A Unix socket's file may be gone already: somebody tidied up, and Twisted wanted to.
+        with suppress(FileNotFoundError):
+            await closing
 
 
 def reason_of(error: Exception) -> str:
@@ -124,7 +128,9 @@ def reason_of(error: Exception) -> str:
 
 
 def spell(host: Any) -> str:
-    """An address that is listened on, as ``127.0.0.1:2525`` or ``[::]:25``."""
+    """An address that is listened on, as ``127.0.0.1:2525``, ``[::]:25`` or ``/run/mail.sock``."""
+    if isinstance(host, UNIXAddress):
+        return os.fsdecode(host.name or b"")
     if not hasattr(host, "port"):
-        return str(getattr(host, "name", host))
+        return str(host)
     return f"[{host.host}]:{host.port}" if ":" in host.host else f"{host.host}:{host.port}"
