@@ -153,10 +153,20 @@ class Expectation:
 
     def add(self, load: Load) -> None:
         for letter in load.in_flight:
-            self.digests[letter.name] = letter.digest
-            self.possible.update((account, letter.name) for account in letter.recipients)
+            self.offer(letter)
         for letter in load.acknowledged:
             self.expect(letter)
+
+    def offer(self, letter: Letter) -> None:
+        """One that may have been taken."""
+        self.digests[letter.name] = letter.digest
+        self.possible.update((account, letter.name) for account in letter.recipients)
+
+    def give_up(self, letter: Letter) -> None:
+        """One that was certainly there and may be deleted now."""
+        self.certain.subtract((account, letter.name) for account in letter.recipients)
+        self.certain += Counter()
+        self.offer(letter)
 
     def expect(self, letter: Letter) -> None:
         """One that was certainly taken."""

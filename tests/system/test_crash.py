@@ -10,8 +10,10 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import sys
 import threading
 import time
+from pathlib import Path
 
 import attrs
 import pytest
@@ -28,6 +30,7 @@ from tests.system.load import (
     hand_in,
     letters,
 )
+from tests.system.tracing import traced, why_not
 
 LONG = bool(os.environ.get("MAILSUITE_LONG"))
 ROUNDS = 500 if LONG else 3
@@ -153,3 +156,67 @@ def test_killed_while_mail_is_deleted(own_server: Server, chance: random.Random)
         after = expected.check(own_server)
         for account, drop in after.items():
             assert drop.items() <= before[account].items(), "a UIDL names one message for all time"
+
+
+def steps(**last: int) -> list[tuple[str, int]]:
+    """Each of the named calls, from the first to the last of the numbers."""
+    return [(call, number) for call in last for number in range(1, last[call] + 1)]
+
+
+STEPS_IN = steps(fsync=24, renameat2=8, sendto=30) if LONG else [("fsync", 13), ("renameat2", 4)]
+STEPS_OUT = steps(unlink=3, fsync=1, sendto=10) if LONG else [("unlink", 2)]
+
+
+def killed_by_strace(server: Server, directory: Path, call: str, number: int) -> None:
+    """Start the server, which has run before, so that the n-th such call of one of its threads kills it."""
+    if reason := why_not():
+        pytest.skip(reason)
+    traced(server, directory / "trace", "-e", f"inject={call}:signal=KILL:when={number}").start()
+
+
+def start_again(server: Server) -> None:
+    """Without strace."""
+    server.kill()
+    server.command = (sys.executable, "-m", "mailsuite")
+    server.start()
+
+
+@pytest.mark.parametrize(("call", "number"), STEPS_IN)
+def test_killed_at_a_step_of_a_delivery(own_server: Server, tmp_path: Path, call: str, number: int) -> None:
+    own_server.start().stop()
+    killed_by_strace(own_server, tmp_path, call, number)
+    expected = Expectation()
+    died = False
+    for index in range(4):
+        letter = Letter(f"{call}.{number}.{index}", tuple(PASSWORDS), large=index == 2)
+        expected.offer(letter)
+        try:
+            hand_in(own_server, [letter])
+        except (Refused, OSError):
+            died = True
+            break
+        expected.expect(letter)
+    assert died
+    start_again(own_server)
+    expected.check(own_server)
+
+
+@pytest.mark.parametrize(("call", "number"), STEPS_OUT)
+def test_killed_at_a_step_of_quit(own_server: Server, tmp_path: Path, call: str, number: int) -> None:
+    own_server.start()
+    expected = Expectation()
+    account = min(PASSWORDS)
+    kept, *doomed = (Letter(f"{call}.{number}.{index}", (account,)) for index in range(4))
+    hand_in(own_server, [kept, *doomed])
+    for letter in (kept, *doomed):
+        expected.expect(letter)
+    own_server.stop()
+    killed_by_strace(own_server, tmp_path, call, number)
+    with contextlib.suppress(OSError, Refused), pop3(own_server, account) as client:
+        for index in range(len(doomed)):
+            client.say(b"DELE %d" % (index + 2), b"+OK")
+        for letter in doomed:
+            expected.give_up(letter)
+        assert not client.say(b"QUIT"), "it is dead before it can answer"
+    start_again(own_server)
+    expected.check(own_server)

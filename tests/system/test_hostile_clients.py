@@ -370,7 +370,7 @@ def test_a_reset_at_any_moment_of_a_handshake(server: Server) -> None:
 
 
 def test_a_burst_of_connections(server: Server) -> None:
-    """Three hundred at the same moment, as when a network is back, or what the kernel takes: all are greeted."""
+    """Three hundred at the same moment, or as many as the kernel takes: all are greeted."""
     count = min(300, int(Path("/proc/sys/net/core/somaxconn").read_text()))
     with contextlib.ExitStack() as stack, selectors.DefaultSelector() as selector:
         for _ in range(count):
