@@ -7,6 +7,7 @@ import hashlib
 import os
 import poplib
 import secrets
+import signal
 import smtplib
 import socket
 import ssl
@@ -253,6 +254,10 @@ def prove(
     return ports
 
 
+def _interrupted(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
 @click.command(hidden=True)
 @click.option(
     "--directory", type=click.Path(path_type=Path), required=True, help="Where the demo keeps its mail."
@@ -267,6 +272,8 @@ def demo(directory: Path, once: bool) -> None:
     receiver = Receiver.open()
     config = directory / "mailsuite.toml"
     config.write_text(CONFIG.format(address=ADDRESS, state=state, socket=socket, port=receiver.port), "utf-8")
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupted)  # the server must not outlive us
     try:
         with server(config, directory / "server.log") as process:
             ports = prove(process, Control(socket, timeout=PATIENCE), state, receiver, started)

@@ -345,3 +345,29 @@ def test_an_empty_file_starts_on_loopback(tmp_path: Path) -> None:
     ).stdout
     assert "127.0.0.1" in shown
     assert "0.0.0.0" not in shown
+
+
+def test_a_control_socket_that_somebody_removed_does_not_keep_the_server(own_server: Server) -> None:
+    own_server.start()
+    own_server.socket.unlink()
+    assert own_server.stop() == 0
+    assert "suite.stopped" in own_server.logged()
+    assert "Traceback" not in own_server.logged()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_the_demo_takes_its_server_along(tmp_path: Path, number: signal.Signals) -> None:
+    command = [sys.executable, "-m", "mailsuite", "demo", "--directory", str(tmp_path / "demo")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as demo:
+        assert demo.stdout is not None
+        shown = ""
+        while "Ctrl-C stops it" not in shown:
+            line = demo.stdout.readline()
+            assert line, shown
+            shown += line
+        assert "OK          the whole way works." in shown
+        port = int(shown.partition("submission ")[2].split()[0])
+        demo.send_signal(number)
+        assert demo.wait(PATIENCE) == 0
+    with pytest.raises(ConnectionRefusedError):
+        Line(port)
