@@ -34,7 +34,7 @@ from mailsuite.interfaces import IPolicyRule
 from mailsuite.model.account import Account, Origin
 from mailsuite.notify.channels.nm import NotifyMailChannel
 from mailsuite.notify.notifier import Notifier, NotifierSettings
-from mailsuite.notify.targets import TargetRules
+from mailsuite.notify.targets import TargetRules, objection
 from mailsuite.observe.log import Log
 from mailsuite.policy.chain import Chain
 from mailsuite.policy.recipients import Recipients
@@ -168,6 +168,7 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
     channel = NotifyMailChannel(reactor, reactor, notifymail.connect_timeout, notifymail.source_address)
     portal = Portal(MailRealm(store, directory, tasks))
     portal.registerChecker(PasswordChecker(directory, passwords, PasswordCache(reactor.seconds), log))
+    notifier = Notifier(bus, directory, sightings, channel, reactor, log, notifier_settings(config))
     return Parts(
         log=log,
         tasks=tasks,
@@ -180,9 +181,14 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
         store=store,
         bus=bus,
         channel=channel,
-        notifier=Notifier(bus, directory, sightings, channel, reactor, log, notifier_settings(config)),
+        notifier=notifier,
         portal=portal,
-        registry=Registry(directory, passwords, sightings),
+        registry=Registry(
+            directory,
+            passwords,
+            sightings,
+            objection=lambda preference: objection(preference, notifier.settings.rules),
+        ),
         commits=Tasks(partial(log.failure, "smtp.failed")),
     )
 
@@ -232,7 +238,11 @@ def offline_registry(config: Config) -> Iterator[Registry]:
     try:
         file = run_now(file_directory(config, passwords))
         directory = LayeredDirectory(file, accounts_db.SqliteDirectory(accounts))
-        yield Registry(directory, passwords, sightings_db.SqliteSightings(notices))
+        rules = notifier_settings(config).rules
+        sightings = sightings_db.SqliteSightings(notices)
+        yield Registry(
+            directory, passwords, sightings, objection=lambda preference: objection(preference, rules)
+        )
     finally:
         for database in (accounts, notices):
             run_now(database.close())

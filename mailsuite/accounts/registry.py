@@ -69,6 +69,8 @@ class Registry:
     passwords: Passwords
     sightings: ISightings
     removed: Callable[[Address], None] = lambda address: None
+    objection: Callable[[NotifyPreference], str] = lambda preference: ""
+    """Why a preference for notices would have no effect, in words; empty where it has."""
 
     async def accounts(self) -> list[Document]:
         """All accounts, sorted by domain, then local part."""
@@ -84,7 +86,7 @@ class Registry:
     ) -> tuple[Document, str | None]:
         """Make an account. With *password* None one is generated, and answered beside the account."""
         new = Account(
-            _new_address(address), _name(name), notify=_preference(notifymail or {}, NotifyPreference())
+            _new_address(address), _name(name), notify=self._preference(notifymail or {}, NotifyPreference())
         )
         if await self._find(new.address) is not None:
             raise _refused(str(new.address), ALREADY_EXISTS)
@@ -112,7 +114,7 @@ class Registry:
         if name is not None:
             account = attrs.evolve(account, name=_name(name))
         if notifymail is not None:
-            account = attrs.evolve(account, notify=_preference(notifymail, account.notify))
+            account = attrs.evolve(account, notify=self._preference(notifymail, account.notify))
         await self._replace(account)
         return _account(account)
 
@@ -138,6 +140,13 @@ class Registry:
         with _in_words(new.name):
             await self.directory.add_domain(new.name)
         return _domain(new, 0)
+
+    def _preference(self, wanted: Mapping[str, object], present: NotifyPreference) -> NotifyPreference:
+        """*present* with the fields that *wanted* has. Refuses what would silently have no effect."""
+        preference = _preference(wanted, present)
+        if wanted and (reason := self.objection(preference)):
+            raise _bad(f"notifymail: {reason}")
+        return preference
 
     async def _find(self, address: Address) -> Account | None:
         with _in_words(str(address)):

@@ -84,6 +84,7 @@ class _Account(JsonResource):
         await _asked(
             self._registry.change_account(self._address, optional_text(body, "name"), _preference(body))
         )
+        self._desk.log.info("account.changed", account=self._address)
         return 200, await self._account()
 
     async def _remove(self, body: Document) -> tuple[int, Document]:

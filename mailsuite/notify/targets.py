@@ -12,7 +12,7 @@ from collections.abc import Callable
 import attrs
 
 from mailsuite.interfaces import ISightings
-from mailsuite.model.account import Account, IPAddress, NotifyState
+from mailsuite.model.account import Account, IPAddress, NotifyPreference, NotifyState
 from mailsuite.notify.addresses import IPNetwork, Reach, is_own_address, plain, reach
 from mailsuite.wire.finger import PORT
 
@@ -87,6 +87,20 @@ def may_be_named(address: IPAddress, rules: TargetRules) -> bool:
     if verdict is Reach.GLOBAL and not rules.is_own(address):
         return True
     return verdict is not Reach.NEVER and _by_leave(address, rules)
+
+
+def objection(preference: NotifyPreference, rules: TargetRules) -> str:
+    """Why this preference would never lead to a knock, in words for whoever sets it; empty: it may."""
+    if (preference.state or rules.default_state) is NotifyState.OFF:
+        return ""
+    if preference.port not in rules.ports:
+        allowed = ", ".join(map(str, sorted(rules.ports)))
+        return f"port {preference.port} is none of notify.notifymail.ports ({allowed})"
+    if preference.address is None or may_be_named(preference.address, rules):
+        return ""
+    if reach(plain(preference.address)) is Reach.NEVER:
+        return f"{preference.address} is never knocked at: it is no address of a user's computer"
+    return f"{preference.address} is local; for notices to go there, add it to notify.allow_networks"
 
 
 def may_be_learnt(address: IPAddress, rules: TargetRules) -> bool:

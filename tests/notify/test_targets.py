@@ -10,7 +10,15 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mailsuite.model.account import Account, IPAddress, NotifyState
 from mailsuite.notify.addresses import is_own_address
-from mailsuite.notify.targets import Target, TargetRules, Untold, choose_target, may_be_named, wants_notice
+from mailsuite.notify.targets import (
+    Target,
+    TargetRules,
+    Untold,
+    choose_target,
+    may_be_named,
+    objection,
+    wants_notice,
+)
 from tests.notify.fakes import HOME, Sightings, account
 
 OFF, LAST_IP, STATIC = NotifyState.OFF, NotifyState.LAST_IP, NotifyState.STATIC
@@ -176,3 +184,21 @@ class CostTests(SynchronousTestCase):
         chosen = choose_target(account(state=OFF), rules(), sightings, NOW)
         self.assertIs(self.successResultOf(Deferred.fromCoroutine(chosen)), Untold.OFF)
         self.assertEqual(sightings.asked, 0)
+
+
+@pytest.mark.parametrize(
+    ("who", "expected"),
+    [
+        (account(state=OFF, address=OFFICE, port=1), ""),
+        (account(state=None, address=OFFICE, port=1), ""),
+        (account(state=LAST_IP), ""),
+        (account(state=LAST_IP, port=80), "port 80 is none of notify.notifymail.ports (79)"),
+        (account(state=STATIC, address=STATION), ""),
+        (account(state=STATIC, address=OFFICE), "192.168.1.20 is local"),
+        (account(state=STATIC, address=ip_address("224.0.0.1")), "224.0.0.1 is never knocked at"),
+    ],
+)
+def test_a_preference_without_effect_is_objected_to(who: Account, expected: str) -> None:
+    said = objection(who.notify, rules(is_own=is_ours))
+    assert said.startswith(expected)
+    assert bool(said) == bool(expected)

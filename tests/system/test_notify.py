@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from mailsuite.cli.control import Refused
 from tests.system.harness import LIMITS, PATIENCE, Server
 
 KNOCK = b"nm_notifyuser\r\n"
@@ -166,3 +167,17 @@ def test_our_own_receiver_hears_it(own_server: Server, tmp_path: Path) -> None:
         own_server.deliver(letter(1))
         assert "127.0.0.1" in listening.stdout.readline()
         assert listening.wait(PATIENCE) == 0
+
+
+def test_a_target_that_would_never_be_knocked_at_is_refused(own_server: Server, finger: Finger) -> None:
+    own_server.extra = notify(finger.port)
+    own_server.start()
+    wanted = {"address": "eve@example.test", "password": None}
+    for address, port in (("10.0.0.1", finger.port), ("224.0.0.1", finger.port), ("127.0.0.1", 79)):
+        body = {"notifymail": {"state": "static", "address": address, "port": port}}
+        with pytest.raises(Refused, match="notifymail"):
+            own_server.control.post("/v1/accounts", wanted | body)
+    own_server.control.post("/v1/accounts", wanted)
+    body = {"notifymail": {"state": "static", "address": "192.168.7.7", "port": finger.port}}
+    with pytest.raises(Refused, match=r"192\.168\.7\.7 is local"):
+        own_server.control.patch("/v1/accounts/eve@example.test", body)
