@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from OpenSSL import SSL
 from twisted.internet.error import ConnectionClosed
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
@@ -54,8 +56,8 @@ def read_pairs(wanted: Iterable[Pair], minimum_version: str) -> dict[Pair, Serve
 
 def load_context(certificate: Path, key: Path, minimum_version: str) -> SSL.Context:
     """Read a PEM certificate chain and its key. Raises CertificateError."""
-    for path in (certificate, key):
-        _see_that_it_opens(path)
+    _read(certificate)
+    private_key = _private_key(key)
     context = SSL.Context(SSL.TLS_METHOD)
     context.set_min_proto_version(_MINIMUM[minimum_version])
     context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_CIPHER_SERVER_PREFERENCE | _NO_RENEGOTIATION)
@@ -65,36 +67,29 @@ def load_context(certificate: Path, key: Path, minimum_version: str) -> SSL.Cont
         context.use_certificate_chain_file(str(certificate))
     except SSL.Error as error:
         raise CertificateError(f"{certificate}: holds no PEM certificate") from error
-    _use_key(context, certificate, key)
+    try:
+        context.use_privatekey(private_key)
+        context.check_privatekey()
+    except (SSL.Error, TypeError) as error:
+        raise CertificateError(f"{key}: is not the key of {certificate}") from error
     return context
 
 
-def _see_that_it_opens(path: Path) -> None:
+def _read(path: Path) -> bytes:
     try:
-        with path.open("rb"):
-            pass
+        return path.read_bytes()
     except OSError as error:
         raise CertificateError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def _use_key(context: SSL.Context, certificate: Path, key: Path) -> None:
-    asked = []
-
-    def no_passphrase(size: int, verify: bool, extra: object) -> bytes:
-        """Without it OpenSSL would ask on the terminal, and wait."""
-        asked.append(size)
-        return b""
-
-    context.set_passwd_cb(no_passphrase)
+def _private_key(path: Path) -> Any:
+    """The key, read without OpenSSL, which would ask for a passphrase on the terminal and wait."""
     try:
-        context.use_privatekey_file(str(key))
-        context.check_privatekey()
-    except SSL.Error as error:
-        if asked:
-            raise CertificateError(f"{key}: has a passphrase, and nobody is there to give it") from error
-        if "PRIVATE KEY-----" not in key.read_text("ascii", "replace"):
-            raise CertificateError(f"{key}: holds no PEM private key") from error
-        raise CertificateError(f"{key}: is not the key of {certificate}") from error
+        return load_pem_private_key(_read(path), password=None)
+    except TypeError as error:
+        raise CertificateError(f"{path}: has a passphrase, and nobody is there to give it") from error
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise CertificateError(f"{path}: holds no PEM private key") from error
 
 
 def describe_tls(transport: Any) -> str:

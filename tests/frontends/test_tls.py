@@ -1,0 +1,235 @@
+"""Which handshakes succeed, and what is said of certificates that cannot be used."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from OpenSSL import SSL
+from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.python.failure import Failure
+
+from mailsuite.frontends.certificates import self_signed
+from mailsuite.frontends.tls import (
+    CertificateError,
+    Pair,
+    ServerTLS,
+    describe_failure,
+    describe_tls,
+    load_context,
+    read_pairs,
+)
+
+NOW = datetime.datetime.now(datetime.UTC)
+NAME = "mail.example.test"
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    return self_signed(NAME, tmp_path_factory.mktemp("tls"), NOW)
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    return self_signed("other.example.test", tmp_path_factory.mktemp("other"), NOW)
+
+
+class Both:
+    """A client and our side, joined by memory."""
+
+    def __init__(self, server: ServerTLS, client: SSL.Context) -> None:
+        self.server = server.serverConnectionForTLS(None)
+        self.server.set_accept_state()
+        self.client = SSL.Connection(client, None)
+        self.client.set_connect_state()
+
+    def getHandle(self) -> SSL.Connection:
+        return self.server
+
+    def move(self) -> None:
+        for source, target in ((self.client, self.server), (self.server, self.client)):
+            try:
+                target.bio_write(source.bio_read(65536))
+            except SSL.WantReadError:
+                continue
+
+    def shake(self) -> str:
+        """Raises SSL.Error where one side does not like the other."""
+        for _ in range(5):
+            for side in (self.client, self.server):
+                with contextlib.suppress(SSL.WantReadError):
+                    side.do_handshake()
+                self.move()
+        self.server.send(b"hello")
+        self.move()
+        assert self.client.recv(100) == b"hello"
+        return describe_tls(self)
+
+
+def client(minimum: int = 0, maximum: int = 0, ciphers: bytes = b"ALL:@SECLEVEL=0") -> SSL.Context:
+    context = SSL.Context(SSL.TLS_METHOD)
+    if minimum:
+        context.set_min_proto_version(minimum)
+    if maximum:
+        context.set_max_proto_version(maximum)
+    context.set_cipher_list(ciphers)
+    return context
+
+
+@pytest.mark.parametrize(
+    ("minimum", "maximum", "spoken"),
+    [
+        ("1.2", SSL.TLS1_3_VERSION, "TLSv1.3 TLS_AES_256_GCM_SHA384"),
+        ("1.2", SSL.TLS1_2_VERSION, "TLSv1.2 ECDHE-ECDSA-AES128-GCM-SHA256"),
+        ("1.3", SSL.TLS1_3_VERSION, "TLSv1.3 TLS_AES_256_GCM_SHA384"),
+    ],
+)
+def test_what_is_spoken(pair: Pair, minimum: str, maximum: int, spoken: str) -> None:
+    server = ServerTLS(load_context(*pair, minimum))
+    assert Both(server, client(maximum=maximum)).shake() == spoken
+
+
+@pytest.mark.parametrize(
+    ("minimum", "maximum"),
+    [
+        ("1.2", SSL.TLS1_VERSION),
+        ("1.2", SSL.TLS1_1_VERSION),
+        ("1.3", SSL.TLS1_1_VERSION),
+        ("1.3", SSL.TLS1_2_VERSION),
+    ],
+)
+def test_what_is_too_old(pair: Pair, minimum: str, maximum: int) -> None:
+    both = Both(ServerTLS(load_context(*pair, minimum)), client(SSL.TLS1_VERSION, maximum))
+    with pytest.raises(SSL.Error, match=r"unsupported protocol|protocol version"):
+        both.shake()
+
+
+@pytest.mark.parametrize(
+    "ciphers",
+    [b"AES256-SHA", b"AES128-GCM-SHA256", b"ECDHE-ECDSA-AES128-SHA", b"aNULL", b"DHE-RSA-AES128-SHA"],
+)
+def test_ciphers_without_forward_secrecy_or_authentication(pair: Pair, ciphers: bytes) -> None:
+    tls12 = client(maximum=SSL.TLS1_2_VERSION, ciphers=ciphers + b":@SECLEVEL=0")
+    with pytest.raises(SSL.Error, match=r"no shared cipher|handshake failure"):
+        Both(ServerTLS(load_context(*pair, "1.2")), tls12).shake()
+
+
+def test_the_server_s_order_of_ciphers_counts(pair: Pair) -> None:
+    wanted = b"ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES128-GCM-SHA256"
+    both = Both(ServerTLS(load_context(*pair, "1.2")), client(maximum=SSL.TLS1_2_VERSION, ciphers=wanted))
+    assert both.shake() == "TLSv1.2 ECDHE-ECDSA-AES128-GCM-SHA256"
+
+
+def test_a_client_cannot_renegotiate(pair: Pair) -> None:
+    both = Both(ServerTLS(load_context(*pair, "1.2")), client(maximum=SSL.TLS1_2_VERSION))
+    both.shake()
+    both.client.renegotiate()
+    with pytest.raises(SSL.WantReadError):
+        both.client.do_handshake()
+    both.move()
+    with contextlib.suppress(SSL.Error):
+        both.server.recv(100)
+    both.move()
+    with pytest.raises(SSL.Error, match="no renegotiation"):
+        both.client.do_handshake()
+
+
+def test_each_pair_has_its_context(pair: Pair, other: Pair) -> None:
+    pairs = read_pairs([pair, other, pair], "1.2")
+    assert set(pairs) == {pair, other}
+    for each, name in ((pair, NAME), (other, "other.example.test")):
+        both = Both(pairs[each], client())
+        both.shake()
+        certificate = both.client.get_peer_certificate()
+        assert certificate is not None
+        assert name == certificate.get_subject().CN
+
+
+def test_one_broken_pair_is_the_failure_of_all(pair: Pair, tmp_path: Path) -> None:
+    with pytest.raises(CertificateError, match="No such file"):
+        read_pairs([pair, (tmp_path / "missing.pem", pair[1])], "1.2")
+
+
+class TestWords:
+    """Each names the file and the reason, and none of them waits for somebody at a terminal."""
+
+    @pytest.fixture(autouse=True)
+    def _nobody_at_the_terminal(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        with Path("/dev/null").open() as nobody:
+            monkeypatch.setattr("sys.stdin", nobody)
+            yield
+
+    def words(self, certificate: Path, key: Path) -> str:
+        with pytest.raises(CertificateError) as caught:
+            load_context(certificate, key, "1.2")
+        return str(caught.value)
+
+    def test_missing(self, pair: Pair, tmp_path: Path) -> None:
+        missing = tmp_path / "missing"
+        assert self.words(missing, pair[1]) == f"{missing}: cannot be read: No such file or directory"
+        assert self.words(pair[0], missing) == f"{missing}: cannot be read: No such file or directory"
+        assert self.words(tmp_path, pair[1]) == f"{tmp_path}: cannot be read: Is a directory"
+
+    def test_not_pem(self, pair: Pair, tmp_path: Path) -> None:
+        file = tmp_path / "file"
+        for content in (b"", b"nonsense\n", b"\xff" * 100, pair[1].read_bytes()):
+            file.write_bytes(content)
+            assert self.words(file, pair[1]) == f"{file}: holds no PEM certificate"
+        for content in (b"", b"nonsense\n", b"\xff" * 100, pair[0].read_bytes()):
+            file.write_bytes(content)
+            assert self.words(pair[0], file) == f"{file}: holds no PEM private key"
+
+    def test_mismatch(self, pair: Pair, other: Pair) -> None:
+        assert self.words(pair[0], other[1]) == f"{other[1]}: is not the key of {pair[0]}"
+
+    def test_passphrase(self, pair: Pair, tmp_path: Path) -> None:
+        key = serialization.load_pem_private_key(pair[1].read_bytes(), None)
+        file = tmp_path / "locked.key"
+        file.write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.BestAvailableEncryption(b"secret"),
+            )
+        )
+        assert self.words(pair[0], file) == f"{file}: has a passphrase, and nobody is there to give it"
+
+
+def test_a_program_of_today_connects(pair: Pair) -> None:
+    """Python's own ssl, with all its checks, trusting exactly this certificate."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    context = ssl.create_default_context(cafile=str(pair[0]))
+    peer = context.wrap_bio(incoming, outgoing, server_hostname=NAME)
+    server = ServerTLS(load_context(*pair, "1.2")).serverConnectionForTLS(None)
+    server.set_accept_state()
+    for _ in range(5):
+        with contextlib.suppress(ssl.SSLWantReadError):
+            peer.do_handshake()
+        server.bio_write(outgoing.read())
+        with contextlib.suppress(SSL.WantReadError):
+            server.do_handshake()
+        incoming.write(server.bio_read(65536))
+        if peer.version():
+            return
+    raise AssertionError("no handshake")
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (SSL.Error([("SSL routines", "f", "no shared cipher"), ("x", "y", "z")]), "no shared cipher, z"),
+        (SSL.Error(), "Error"),
+        (SSL.Error([]), "Error"),
+        (SSL.SysCallError(-1, "Unexpected EOF"), "SysCallError"),
+        (ConnectionDone(), "the client went away"),
+        (ConnectionLost(), "the client went away"),
+        (ValueError("a secret"), "ValueError"),
+    ],
+)
+def test_failures_in_words(error: Exception, words: str) -> None:
+    assert describe_failure(Failure(error)) == words
