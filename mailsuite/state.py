@@ -53,7 +53,7 @@ class State:
         """
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         try:
-            self.path.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+            _make(self.path)
             descriptor = os.open(self.lock_file, flags, 0o600)
         except OSError as error:
             raise StateError(f"{self.path}: {error.strerror} (server.state says where it is)") from error
@@ -105,3 +105,18 @@ def _is_plain(descriptor: int) -> bool:
     """A regular file with no other name: what it says may be replaced."""
     status = os.fstat(descriptor)
     return stat.S_ISREG(status.st_mode) and status.st_nlink == 1
+
+
+def _make(path: Path) -> None:
+    """Make a directory and those above it, and have the names of the new ones on the disk: what is durable
+    below them is lost with them (fsync(2), on directories). Raises OSError."""
+    missing = [path, *path.parents]
+    while missing and missing[-1].is_dir():
+        missing.pop()
+    for directory in reversed(missing):
+        directory.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
+        descriptor = os.open(directory.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
