@@ -1,0 +1,367 @@
+"""Each setting of services and listeners, and what a client sees of it."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any, cast
+
+import attrs
+import pytest
+from OpenSSL import SSL
+from twisted.cred.error import UnauthorizedLogin
+from twisted.internet.address import IPv4Address
+from twisted.internet.task import Clock
+
+from mailsuite import __version__
+from mailsuite.accounts.attempt import LoginAttempt
+from mailsuite.accounts.login import Login
+from mailsuite.bus.local import LocalBus
+from mailsuite.config.load import load
+from mailsuite.config.schema import Config
+from mailsuite.delivery.reception import Login as SubmitterLogin
+from mailsuite.delivery.reception import Services
+from mailsuite.delivery.router import Router
+from mailsuite.directory.memory import MemoryDirectory
+from mailsuite.frontends.base import SessionProtocol
+from mailsuite.frontends.factory import Refusal
+from mailsuite.frontends.listener import Listener, Place
+from mailsuite.frontends.plan import Admissions, Plan, pair_of, places
+from mailsuite.frontends.tls import Pair, ServerTLS
+from mailsuite.model.account import Account
+from mailsuite.model.address import Address
+from mailsuite.observe.log import Log
+from mailsuite.policy.chain import Chain
+from mailsuite.store.memory import MemoryStore
+from tests.frontends.lines import Wire
+
+GENERAL: Pair = (Path("general.pem"), Path("general.key"))
+HEAD = '[server]\nname = "mail.example.test"\nadmin = "joe@example.test"\nstate = "{state}"\n'
+DOOR = '[[listener]]\nname = "{service}"\nservice = "{service}"\nbind = ["127.0.0.1"]\nport = 0\n'
+DOMAIN = '[[domain]]\nname = "example.test"\n'
+
+
+@attrs.define
+class Logins:
+    """Refuses everybody, and remembers who tried."""
+
+    attempts: list[LoginAttempt] = attrs.field(factory=list)
+
+    async def login_maildrop(self, attempt: LoginAttempt) -> None:
+        self.attempts.append(attempt)
+        raise UnauthorizedLogin
+
+    async def login_submitter(self, attempt: LoginAttempt) -> Address:
+        self.attempts.append(attempt)
+        raise UnauthorizedLogin
+
+
+class World:
+    """What a configuration leads to."""
+
+    def __init__(self, directory: Path, text: str) -> None:
+        file = directory / "mailsuite.toml"
+        file.write_text(HEAD.format(state=directory / "state") + text)
+        self.config: Config = load(file, {}).accepted()
+        self.clock = Clock()
+        self.logins = Logins()
+        self.admissions = Admissions()
+        self.log = Log(clock=self.clock.seconds)
+        self.listeners: dict[str, Listener] = {}
+        self.plan(self.config)
+
+    def plan(self, config: Config) -> None:
+        pairs = {GENERAL, *(pair_of(block) or GENERAL for block in config.listeners)}
+        self.tls = {pair: ServerTLS(cast(SSL.Context, None)) for pair in pairs}
+        plan = Plan(
+            config=config,
+            clock=self.clock,
+            log=self.log,
+            login=cast(Login, self.logins),
+            reception=self.reception,
+            tls=self.tls,
+            default_pair=GENERAL,
+            admissions=self.admissions,
+        )
+        self.listeners = {listener.name: listener for listener in plan.listeners()}
+
+    def reception(self, login: SubmitterLogin) -> Services:
+        directory = MemoryDirectory([Account(Address("joe", "example.test"))])
+        router = Router(directory, "mail.example.test", Address("joe", "example.test"))
+        chain = Chain((), self.log)
+        bus = LocalBus(self.clock, self.log)
+        now = self.clock.seconds
+        return Services("mail.example.test", MemoryStore(), router, chain, bus, login, now, self.log)
+
+    def connect(self, name: str, tls: bool = False, peer: str = "192.0.2.1") -> Talk:
+        address = IPv4Address("TCP", peer, 4000)
+        session: Any = self.listeners[name].factory.buildProtocol(address)
+        wire = Wire(peerAddress=address)
+        session.makeConnection(wire)
+        if tls:
+            session.handshakeCompleted()
+        return Talk(session, wire)
+
+
+@attrs.frozen
+class Talk:
+    session: SessionProtocol[Any]
+    wire: Wire
+
+    def read(self) -> str:
+        text = self.wire.value().decode()
+        self.wire.clear()
+        return text
+
+    def say(self, *lines: str) -> str:
+        self.wire.clear()
+        self.session.dataReceived("".join(f"{line}\r\n" for line in lines).encode())
+        return self.read()
+
+    def start_tls(self, command: str) -> None:
+        self.say(command)
+        assert self.wire.tls is not None
+        self.session.handshakeCompleted()
+
+
+World_ = Callable[..., World]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World_:
+    """world(service, keys of its section, keys of its listener)"""
+
+    def make(service: str, section: str = "", door: str = 'tls = "starttls"', more: str = "") -> World:
+        text = f"[{service}]\n{section}\n{DOOR.format(service=service)}{door}\n{more}{DOMAIN}"
+        return World(tmp_path, text)
+
+    return make
+
+
+class TestPop3:
+    def test_greeting(self, world: World_) -> None:
+        assert world("pop3").connect("pop3").read() == "+OK mail.example.test POP3 ready\r\n"
+        talk = world("pop3", 'response_name = "pop.example.test"\nbanner = "Hello {version}"').connect("pop3")
+        assert talk.read() == f"+OK pop.example.test Hello {__version__}\r\n"
+
+    @pytest.mark.parametrize(
+        ("tls", "peer", "stls", "user"),
+        [
+            ("off", "192.0.2.1", False, False),
+            ("off", "198.51.100.1", False, True),
+            ("starttls", "192.0.2.1", True, False),
+            ("starttls", "198.51.100.1", True, True),
+            ("required-starttls", "192.0.2.1", True, False),
+            ("required-starttls", "198.51.100.1", True, False),
+            ("implicit", "192.0.2.1", False, True),
+        ],
+    )
+    def test_tls_and_trusted_networks(
+        self, world: World_, tls: str, peer: str, stls: bool, user: bool
+    ) -> None:
+        trusted = 'trusted_networks = ["198.51.100.0/24"]'
+        talk = world("pop3", trusted, f'tls = "{tls}"').connect("pop3", tls == "implicit", peer)
+        capabilities = talk.say("CAPA").split("\r\n")
+        assert ("STLS" in capabilities, "USER" in capabilities) == (stls, user)
+        assert talk.say("USER joe").startswith("+OK" if user else "-ERR")
+        if stls:
+            talk.start_tls("STLS")
+            capabilities = talk.say("CAPA").split("\r\n")
+            assert ("STLS" in capabilities, "USER" in capabilities) == (False, True)
+
+    @pytest.mark.parametrize(
+        ("section", "name", "domain"),
+        [("", "joe", "example.test"), ('default_domain = "other.test"', "joe", "other.test")],
+    )
+    def test_who_logs_in(self, world: World_, section: str, name: str, domain: str) -> None:
+        built = world("pop3", section, 'tls = "implicit"')
+        talk = built.connect("pop3", tls=True)
+        assert talk.say(f"USER {name}", "PASS secret").endswith("-ERR [AUTH] Name or password is wrong\r\n")
+        [attempt] = built.logins.attempts
+        assert (attempt.name, attempt.password, attempt.default_domain) == (name, b"secret", domain)
+        assert (attempt.facts.service, attempt.facts.listener) == ("pop3", "pop3")
+
+    def test_max_command(self, world: World_) -> None:
+        """Beyond 255 octets a command is refused (RFC 2449 section 4), beyond this it is the last."""
+        line = "NOOP " + "x" * 300
+        for section, closes in (("", False), ("max_command = 255", True)):
+            talk = world("pop3", section).connect("pop3")
+            assert "too long" in talk.say(line)
+            assert talk.wire.disconnecting is closes
+
+    def test_idle_timeout(self, world: World_) -> None:
+        built = world("pop3", 'idle_timeout = "11m"')
+        talk = built.connect("pop3")
+        built.clock.advance(659)
+        assert not talk.wire.disconnecting
+        built.clock.advance(1)
+        assert talk.wire.disconnecting
+
+    def test_max_connections(self, world: World_) -> None:
+        built = world("pop3", "max_connections = 2\nmax_connections_per_address = 1")
+        talks = [built.connect("pop3", peer=f"192.0.2.{last}") for last in (1, 1, 2, 3)]
+        refused = [isinstance(talk.session, Refusal) for talk in talks]
+        assert refused == [False, True, False, True]
+        assert talks[1].read().startswith("-ERR [SYS/TEMP] Too many connections")
+
+
+class TestSmtp:
+    def test_greeting(self, world: World_) -> None:
+        assert world("smtp").connect("smtp").read() == "220 mail.example.test ESMTP\r\n"
+        talk = world("smtp", 'banner = "ESMTP {version} here"').connect("smtp")
+        assert talk.read() == f"220 mail.example.test ESMTP {__version__} here\r\n"
+
+    @pytest.mark.parametrize(
+        ("tls", "inside", "offered", "mail"),
+        [
+            ("off", False, False, "250"),
+            ("starttls", False, True, "250"),
+            ("required-starttls", False, True, "530"),
+            ("implicit", True, False, "250"),
+        ],
+    )
+    def test_tls(self, world: World_, tls: str, inside: bool, offered: bool, mail: str) -> None:
+        talk = world("smtp", "", f'tls = "{tls}"').connect("smtp", inside)
+        answer = talk.say("EHLO x.example")
+        assert ("STARTTLS" in answer) is offered
+        assert "AUTH" not in answer, "who brings mail from elsewhere has no account here"
+        assert talk.say("MAIL FROM:<>").startswith(mail)
+        if offered:
+            talk.say("RSET")
+            talk.start_tls("STARTTLS")
+            assert "STARTTLS" not in talk.say("EHLO x.example")
+            assert talk.say("MAIL FROM:<>").startswith("250")
+
+    def test_max_message(self, world: World_) -> None:
+        talk = world("smtp", 'max_message = "100KiB"').connect("smtp")
+        assert "SIZE 102400\r\n" in talk.say("EHLO x.example")
+        assert talk.say("MAIL FROM:<> SIZE=102401").startswith("552")
+
+    def test_max_recipients(self, world: World_) -> None:
+        talk = world("smtp", "max_recipients = 2").connect("smtp")
+        answers = talk.say("EHLO x.example", "MAIL FROM:<>", *["RCPT TO:<joe@example.test>"] * 3).splitlines()
+        assert [answer[:3] for answer in answers[-3:]] == ["250", "250", "452"]
+
+    def test_idle_timeout(self, world: World_) -> None:
+        built = world("smtp", 'idle_timeout = "6m"')
+        talk = built.connect("smtp")
+        built.clock.advance(359)
+        assert not talk.wire.disconnecting
+        built.clock.advance(1)
+        assert "421 4.4.2 " in talk.read()
+        assert talk.wire.disconnecting
+
+    def test_a_refusal(self, world: World_) -> None:
+        built = world("smtp", "max_connections = 1")
+        built.connect("smtp")
+        assert built.connect("smtp").read().startswith("421 4.3.2 ")
+
+
+class TestSubmission:
+    @pytest.mark.parametrize(
+        ("section", "offered"),
+        [
+            ("", "AUTH PLAIN LOGIN"),
+            ('auth = ["plain"]', "AUTH PLAIN"),
+            ('auth = ["login"]', "AUTH LOGIN"),
+        ],
+    )
+    def test_auth_inside_of_tls_and_nowhere_else(self, world: World_, section: str, offered: str) -> None:
+        talk = world("submission", section, 'tls = "required-starttls"').connect("submission")
+        assert "AUTH" not in talk.say("EHLO x.example")
+        talk.start_tls("STARTTLS")
+        lines = [line[4:] for line in talk.say("EHLO x.example").splitlines()]
+        assert offered in lines
+
+    @pytest.mark.parametrize("tls", ["starttls", "required-starttls", "off"])
+    def test_no_mail_in_clear_and_none_without_a_login(self, world: World_, tls: str) -> None:
+        talk = world("submission", "", f'tls = "{tls}"').connect("submission")
+        talk.say("EHLO x.example")
+        assert talk.say("MAIL FROM:<joe@example.test>").startswith("530")
+
+    def test_none_without_a_login_inside(self, world: World_) -> None:
+        talk = world("submission", "", 'tls = "implicit"').connect("submission", tls=True)
+        talk.say("EHLO x.example")
+        assert talk.say("MAIL FROM:<joe@example.test>").startswith("530 5.7.0")
+
+    @pytest.mark.parametrize(
+        ("section", "domain"), [("", "example.test"), ('default_domain = "other.test"', "other.test")]
+    )
+    def test_who_logs_in(self, world: World_, section: str, domain: str) -> None:
+        built = world("submission", section, 'tls = "implicit"')
+        talk = built.connect("submission", tls=True)
+        claim = base64.b64encode(b"\0joe\0secret").decode()
+        assert "535" in talk.say("EHLO x.example", f"AUTH PLAIN {claim}")
+        [attempt] = built.logins.attempts
+        assert (attempt.name, attempt.password, attempt.default_domain) == ("joe", b"secret", domain)
+        assert attempt.facts.service == "submission"
+
+
+class TestListeners:
+    def test_a_block_s_own_key_wins_for_this_door_alone(self, world: World_) -> None:
+        second = DOOR.format(service="pop3").replace('"pop3"', '"second"', 1) + 'tls = "starttls"\n'
+        built = world("pop3", 'banner = "general"', 'tls = "starttls"\nbanner = "own"', second)
+        assert built.connect("pop3").read() == "+OK mail.example.test own\r\n"
+        assert built.connect("second").read() == "+OK mail.example.test general\r\n"
+
+    def test_disabled(self, world: World_) -> None:
+        built = world("pop3", "", 'tls = "starttls"\nenabled = false')
+        assert "pop3" not in built.listeners
+        assert "pop3" not in places(built.config)
+
+    @pytest.mark.parametrize(
+        ("keys", "expected"),
+        [
+            ('bind = ["*"]\nport = 110', (Place("*", 110),)),
+            ('bind = ["::", "0.0.0.0"]\nport = 110', (Place("*", 110),)),
+            ('bind = ["127.0.0.1", "::1"]\nport = 110', (Place("127.0.0.1", 110), Place("::1", 110))),
+            ('bind = ["127.0.0.1"]\nport = 0', (Place("127.0.0.1", 0, name="pop3"),)),
+            ('endpoint = "tcp:110"', (Place("", 0, endpoint="tcp:110"),)),
+        ],
+    )
+    def test_places(self, tmp_path: Path, keys: str, expected: tuple[Place, ...]) -> None:
+        text = f'[[listener]]\nname = "pop3"\nservice = "pop3"\ntls = "starttls"\n{keys}\n{DOMAIN}'
+        built = World(tmp_path, text)
+        assert built.listeners["pop3"].places == places(built.config)["pop3"] == expected
+
+    def test_certificates(self, world: World_) -> None:
+        own = Path("own.pem"), Path("own.key")
+        built = world("pop3", "", 'tls = "implicit"')
+        [block] = built.config.listeners
+        assert pair_of(block) is None
+        general = built.listeners["pop3"].implicit_tls
+        named = attrs.evolve(block, certificate=own[0], key=own[1])
+        built.plan(attrs.evolve(built.config, listeners=(named,)))
+        assert built.listeners["pop3"].implicit_tls is built.tls[own] is not general
+        built.plan(attrs.evolve(built.config, listeners=(attrs.evolve(block, tls="off"),)))
+        assert built.listeners["pop3"].implicit_tls is None
+
+    def test_the_counts_stay_exact_over_reloads(self, world: World_) -> None:
+        """A listener's own limits, its service's, and both after a reload that changes them."""
+        built = world("pop3", "max_connections = 4", 'tls = "starttls"\nmax_connections = 2')
+
+        def is_refused() -> bool:
+            return isinstance(built.connect("pop3").session, Refusal)
+
+        assert [is_refused() for _ in range(3)] == [False, False, True]
+        built.plan(built.config)
+        assert is_refused(), "those of before count"
+        [block] = built.config.listeners
+        wider = attrs.evolve(block, settings=attrs.evolve(block.settings, max_connections=10))
+        built.plan(attrs.evolve(built.config, listeners=(wider,)))
+        assert [is_refused() for _ in range(3)] == [False, False, True], "the service's limit is 4"
+
+    def test_a_trusted_network_is_a_network(self, world: World_) -> None:
+        config = world("pop3", 'trusted_networks = ["2001:db8::/32"]').config
+        assert config.pop3.trusted_networks == (ip_network("2001:db8::/32"),)
+        assert "USER" not in world("pop3", 'trusted_networks = ["2001:db8::/32"]').connect("pop3").say("CAPA")
+
+
+def test_a_greeting_that_no_client_could_be_given_is_refused_before_the_doors_open(tmp_path: Path) -> None:
+    built = World(tmp_path, DOOR.format(service="pop3") + DOMAIN)
+    [block] = built.config.listeners
+    broken = attrs.evolve(block, settings=attrs.evolve(block.settings, banner="<stamp>"))
+    with pytest.raises(ValueError, match="greeting"):
+        built.plan(attrs.evolve(built.config, listeners=(broken,)))

@@ -1,0 +1,199 @@
+"""SMTP on a socket: each event comes to the reception, each reply to the client, and nothing stays open."""
+
+from __future__ import annotations
+
+import base64
+from typing import cast
+
+from OpenSSL import SSL
+from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
+from twisted.python.failure import Failure
+
+from mailsuite.frontends.door import Door
+from mailsuite.frontends.smtp import SmtpServices, SmtpSession
+from mailsuite.frontends.tls import ServerTLS
+from mailsuite.model.failure import TemporaryFailure
+from mailsuite.observe.log import Log
+from mailsuite.wire.smtp.session import SessionSettings
+from tests.delivery.case import FULL, JOE, LONG_BODY, Case
+from tests.frontends.lines import Wire
+
+PLAIN = base64.b64encode(b"\0joe@example.net\0secret")
+ENVELOPE = (b"MAIL FROM:<eve@example.org>", b"RCPT TO:<joe@example.net>")
+
+
+class SmtpCase(Case):
+    settings = SessionSettings("mail.example.net", tls_available=True, max_message=1_000_000)
+    service = "smtp"
+
+    def setUp(self) -> None:
+        super().setUp()
+        log = Log(lambda line, level: self.lines.append(line), "debug", clock=self.clock.seconds)
+        tls = ServerTLS(cast(SSL.Context, None))
+        self.door = Door(self.service, "mx", self.clock, log, 300.0, tls)
+        services = SmtpServices(self.settings, self.services.receive)
+        self.session = SmtpSession(self.door, services)
+        self.transport = Wire(peerAddress=IPv4Address("TCP", "192.0.2.1", 4000))
+        self.session.makeConnection(self.transport)
+        self.say(b"EHLO client.example.org")
+
+    def say(self, *lines: bytes) -> list[bytes]:
+        """The codes that are answered to commands that come in one segment."""
+        self.transport.clear()
+        self.session.dataReceived(b"".join(line + b"\r\n" for line in lines))
+        return self.codes()
+
+    def codes(self) -> list[bytes]:
+        return [line[:3] for line in self.transport.value().splitlines() if line[3:4] == b" "]
+
+    def go(self) -> None:
+        self.session.connectionLost(Failure(ConnectionDone()))
+
+    def tearDown(self) -> None:
+        if not self.session.lost:
+            self.go()
+        self.assert_nothing_open()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertNotIn("secret", "\n".join(self.lines))
+
+
+class Mailing(SmtpCase):
+    def test_a_pipelined_message(self) -> None:
+        self.assertEqual(self.say(*ENVELOPE, b"DATA"), [b"250", b"250", b"354"])
+        self.assertEqual(self.say(b"Subject: x", b"", b"..dot", b".", b"QUIT"), [b"250", b"221"])
+        [message] = self.contents()
+        self.assertTrue(message.endswith(b"Subject: x\r\n\r\n.dot\r\n"))
+        self.assertIn(b"Received: from client.example.org", message)
+        self.assertTrue(self.transport.disconnecting)
+        self.go()
+        [line] = self.logged("smtp.closed")
+        self.assertIn("reason=QUIT", line)
+
+    def test_no_250_before_the_message_is_safe(self) -> None:
+        self.store.held = Deferred()
+        self.assertEqual(self.say(*ENVELOPE, b"DATA"), [b"250", b"250", b"354"])
+        self.assertEqual(self.say(b"x", b".", b"NOOP"), [])
+        self.store.held.callback(None)
+        self.assertEqual(self.codes(), [b"250", b"250"])
+
+    def test_a_reset_forgets(self) -> None:
+        self.assertEqual(self.say(*ENVELOPE, b"RSET", b"DATA"), [b"250", b"250", b"250", b"503"])
+
+    def test_a_new_hello_forgets_and_is_remembered(self) -> None:
+        self.say(*ENVELOPE, b"EHLO other.example.org")
+        self.say(*ENVELOPE, b"DATA")
+        self.say(b"x", b".")
+        self.assertIn(b"Received: from other.example.org", self.contents()[0])
+
+    def test_the_client_goes_in_the_body(self) -> None:
+        self.say(*ENVELOPE, b"DATA", LONG_BODY)
+        self.assertGreater(self.store.open, 0)
+        self.go()
+        self.assert_nothing_happened()
+
+    def test_the_client_goes_while_it_is_committed(self) -> None:
+        """It is stored all the same: the client may come again, and has it twice (RFC 1047)."""
+        self.store.held = Deferred()
+        self.say(*ENVELOPE, b"DATA")
+        self.say(b"x", b".")
+        self.go()
+        self.assertEqual(self.logged("smtp.closed"), [], "the session waits for it")
+        self.store.held.callback(None)
+        self.assertEqual(len(self.contents()), 1)
+        self.assertEqual(len(self.logged("smtp.closed")), 1)
+
+    def test_the_service_stops_in_the_body(self) -> None:
+        self.say(*ENVELOPE, b"DATA", b"half")
+        self.session.drain()
+        self.assertFalse(self.transport.disconnecting)
+        self.assertEqual(self.say(b"a message", b"."), [b"250", b"421"])
+        self.assertTrue(self.transport.disconnecting)
+        self.assertEqual(len(self.contents()), 1)
+
+    def test_idle_in_the_body(self) -> None:
+        self.say(*ENVELOPE, b"DATA", LONG_BODY)
+        for _ in range(3):
+            self.clock.advance(299.0)
+            self.session.dataReceived(b"more\r\n")
+        self.assertFalse(self.transport.disconnecting)
+        self.clock.advance(300.0)
+        self.assertEqual(self.codes()[-1], b"421")
+        self.go()
+        self.assert_nothing_happened()
+
+    def test_a_full_disk_is_answered_at_the_end(self) -> None:
+        self.store.fail["deliver"] = FULL
+        self.say(*ENVELOPE, b"DATA")
+        self.assertEqual(self.say(b"x", b".", b"NOOP"), [b"452", b"250"])
+        self.assert_nothing_happened()
+
+    def test_a_store_that_is_slower_than_the_client(self) -> None:
+        self.store.memory.congested = True
+        self.say(*ENVELOPE, b"DATA")
+        self.session.dataReceived(LONG_BODY)
+        self.session.dataReceived(b"zzz\r\n" * 14_000)
+        self.assertEqual(self.transport.producerState, "paused")
+        self.store.memory.relieve()
+        self.assertEqual(self.transport.producerState, "producing")
+        self.assertEqual(self.say(b"."), [b"250"])
+        self.assertTrue(self.contents()[0].endswith(LONG_BODY + b"zzz\r\n" * 14_000))
+
+    def test_a_violation_is_logged_and_ends_it(self) -> None:
+        self.assertEqual(self.say(b"GET / HTTP/1.1", b"Host: x")[-1:], [b"421"])
+        self.assertTrue(self.transport.disconnecting)
+        [line] = self.logged("smtp.violation")
+        self.assertIn("peer=192.0.2.1 kind=foreign-protocol", line)
+
+    def test_tls_forgets_what_came_in_clear(self) -> None:
+        self.say(*ENVELOPE)
+        self.assertEqual(self.say(b"RSET", b"STARTTLS"), [b"250", b"220"])
+        self.session.handshakeCompleted()
+        self.assertEqual(self.say(b"MAIL FROM:<>"), [b"503"])
+        self.say(b"EHLO inside.example.org", *ENVELOPE, b"DATA")
+        self.say(b"x", b".")
+        self.assertIn(b"from inside.example.org", self.contents()[0])
+        self.assertIn(b"ESMTPS", self.contents()[0])
+        self.assertIn("TLS_AES_256_GCM_SHA384", self.logged("smtp.accepted")[0])
+
+
+class Submitting(SmtpCase):
+    service = "submission"
+    settings = SessionSettings(
+        "mail.example.net",
+        tls_available=True,
+        tls_required=True,
+        auth_mechanisms=("PLAIN",),
+        auth_required=True,
+    )
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.say(b"STARTTLS")
+        self.session.handshakeCompleted()
+        self.say(b"EHLO client.example.org")
+
+    def test_who_logged_in_is_known(self) -> None:
+        self.assertIsNone(self.session.account)
+        self.assertEqual(self.say(b"AUTH PLAIN " + PLAIN), [b"235"])
+        self.assertEqual(self.session.account, JOE)
+        [(claim, facts)] = self.logins.asked
+        self.assertEqual((claim.authcid, facts.service), ("joe@example.net", "submission"))
+        self.assertIn("TLSv1.3", facts.tls)
+        self.assertEqual(self.say(b"MAIL FROM:<joe@example.net>"), [b"250"])
+
+    def test_a_refused_login_is_nobody_s(self) -> None:
+        self.logins.outcome = TemporaryFailure(FULL.reply)
+        self.assertEqual(self.say(b"AUTH PLAIN " + PLAIN, b"MAIL FROM:<joe@example.net>"), [b"454", b"530"])
+        self.assertIsNone(self.session.account)
+
+    def test_the_client_goes_while_it_is_judged(self) -> None:
+        self.logins.outcome = Deferred()
+        self.say(b"AUTH PLAIN " + PLAIN)
+        self.go()
+        self.logins.outcome.callback(None)
+        self.assertEqual(len(self.logged("submission.closed")), 1)
+
+    def test_a_login_before_tls_does_not_count(self) -> None:
+        self.assertEqual(self.say(b"MAIL FROM:<joe@example.net>"), [b"530"])
