@@ -1,9 +1,10 @@
-"""Between the operating system and the suite: giving up root, and telling systemd."""
+"""Between the operating system and the suite: limits, giving up root, telling systemd."""
 
 from __future__ import annotations
 
 import os
 import pwd
+import resource
 import socket
 from collections.abc import Iterable
 from pathlib import Path
@@ -49,6 +50,17 @@ def _make_for(directory: Path, user: pwd.struct_passwd) -> None:
     except OSError as error:
         raise PrivilegeError(f"{directory}: {error.strerror}") from error
     os.chown(directory, user.pw_uid, user.pw_gid, follow_symlinks=False)
+
+
+def raise_descriptor_limit() -> int:
+    """Allow ourselves as many open files as the system lets us; answer how many.
+
+    The usual soft limit of 1,024 is less than the connections that the default configuration takes.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
 
 
 def notify_systemd(message: str) -> None:

@@ -33,7 +33,7 @@ from mailsuite.frontends.plan import places
 from mailsuite.frontends.tls import Pair, ServerTLS, read_pairs
 from mailsuite.observe.log import Log
 from mailsuite.observe.sinks import Stream, Target, TwistedObserver
-from mailsuite.privileges import become, notify_systemd
+from mailsuite.privileges import become, notify_systemd, raise_descriptor_limit
 from mailsuite.reload import FORESEEN, Course, Source, default_pair, file_pairs
 from mailsuite.state import State
 
@@ -96,6 +96,7 @@ class Suite(Service):
 
     def _as_root(self) -> None:
         config = self._config
+        raise_descriptor_limit()
         self._state.take()
         self._held.callback(self._state.release)
         self._tls = read_pairs(file_pairs(config), config.tls.minimum_version)

@@ -371,3 +371,13 @@ def test_the_demo_takes_its_server_along(tmp_path: Path, number: signal.Signals)
         assert demo.wait(PATIENCE) == 0
     with pytest.raises(ConnectionRefusedError):
         Line(port)
+
+
+def test_as_many_files_as_the_system_lets_us(own_server: Server) -> None:
+    own_server.command = ("sh", "-c", 'ulimit -Sn 256; exec "$0" "$@"', *own_server.command)
+    own_server.start()
+    assert own_server.process is not None
+    limits = Path(f"/proc/{own_server.process.pid}/limits").read_text()
+    [line] = [line for line in limits.splitlines() if line.startswith("Max open files")]
+    soft, hard = line.split()[3:5]
+    assert soft == hard
