@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -12,6 +13,9 @@ settings.register_profile(
 )
 settings.register_profile("long", deadline=None, max_examples=2000)
 settings.load_profile("long" if os.environ.get("MAILSUITE_LONG") else "mailsuite")
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+"""In the background it is ignored, and so it would be by every program that a test starts."""
 
 NO_SKIPS = bool(os.environ.get("MAILSUITE_NO_SKIPS"))
 

@@ -272,8 +272,8 @@ def demo(directory: Path, once: bool) -> None:
     receiver = Receiver.open()
     config = directory / "mailsuite.toml"
     config.write_text(CONFIG.format(address=ADDRESS, state=state, socket=socket, port=receiver.port), "utf-8")
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupted)  # the server must not outlive us
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupted)  # the server must not outlive us, whatever our parent ignores
     try:
         with server(config, directory / "server.log") as process:
             ports = prove(process, Control(socket, timeout=PATIENCE), state, receiver, started)

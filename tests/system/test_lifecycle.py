@@ -359,16 +359,19 @@ def test_a_control_socket_that_somebody_removed_does_not_keep_the_server(own_ser
 def test_the_demo_takes_its_server_along(tmp_path: Path, number: signal.Signals) -> None:
     command = [sys.executable, "-m", "mailsuite", "demo", "--directory", str(tmp_path / "demo")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as demo:
-        assert demo.stdout is not None
-        shown = ""
-        while "Ctrl-C stops it" not in shown:
-            line = demo.stdout.readline()
-            assert line, shown
-            shown += line
-        assert "OK          the whole way works." in shown
-        port = int(shown.partition("submission ")[2].split()[0])
-        demo.send_signal(number)
-        assert demo.wait(PATIENCE) == 0
+        try:
+            assert demo.stdout is not None
+            shown = ""
+            while "Ctrl-C stops it" not in shown:
+                line = demo.stdout.readline()
+                assert line, shown
+                shown += line
+            assert "OK          the whole way works." in shown
+            port = int(shown.partition("submission ")[2].split()[0])
+            demo.send_signal(number)
+            assert demo.wait(PATIENCE) == 0
+        finally:
+            demo.kill()
     with pytest.raises(ConnectionRefusedError):
         Line(port)
 
