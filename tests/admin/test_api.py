@@ -1,0 +1,410 @@
+"""The control API, octet for octet, over a registry in memory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import attrs
+from twisted.internet.address import UNIXAddress
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from mailsuite.accounts.passwords import Passwords
+from mailsuite.accounts.registry import Registry
+from mailsuite.admin.control import REQUEST_TIMEOUT, Operations, control_site
+from mailsuite.admin.resources import MAX_BODY_OCTETS, Desk, Document
+from mailsuite.concurrent.tasks import Tasks
+from mailsuite.concurrent.threads import Inline
+from mailsuite.directory.layered import LayeredDirectory
+from mailsuite.directory.memory import MemoryDirectory
+from mailsuite.directory.sightings import MemorySightings
+from mailsuite.model.account import Account, Origin
+from mailsuite.model.address import Address
+from mailsuite.model.failure import TemporaryFailure
+from mailsuite.model.reply import DIRECTORY_UNAVAILABLE
+from mailsuite.observe.log import Log
+
+SECRET = "canary-of-the-control-api"
+JOE = {
+    "address": "joe@example.test",
+    "name": "Joe",
+    "origin": "database",
+    "password": True,
+    "notifymail": {"state": None, "address": None, "port": 79},
+}
+
+
+@attrs.frozen
+class PlainHasher:
+    """Quick."""
+
+    def hash(self, password: bytes) -> str:
+        return f"hash of {len(password)}"
+
+    def verify(self, hash: str, password: bytes) -> bool:
+        return hash == self.hash(password)
+
+
+@attrs.frozen
+class Answer:
+    status: int
+    headers: dict[str, str]
+    content: bytes
+
+    @property
+    def document(self) -> Any:
+        assert self.headers["content-type"] == "application/json"
+        assert self.headers.get("content-length") == str(len(self.content))
+        return json.loads(self.content)
+
+
+def parse(data: bytes) -> Answer:
+    head, _, content = data.partition(b"\r\n\r\n")
+    status, *lines = head.decode().split("\r\n")
+    headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
+    return Answer(int(status.split()[1]), headers, content)
+
+
+class Wire(StringTransport):
+    aborted = False
+
+    def abortConnection(self) -> None:
+        self.aborted = True
+        super().abortConnection()
+
+
+class ApiCase(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.lines: list[str] = []
+        log = Log(lambda line, level: self.lines.append(line))
+        self.tasks = Tasks(lambda failure: log.failure("tasks.failed", failure))
+        self.database = MemoryDirectory()
+        file = MemoryDirectory([Account(Address("filed", "file.test"))], origin=Origin.FILE)
+        self.removed: list[Address] = []
+        registry = Registry(
+            LayeredDirectory(file, self.database),
+            Passwords(Inline(), hasher=PlainHasher()),
+            MemorySightings(),
+            self.removed.append,
+        )
+        self.status: Callable[[], Awaitable[Document]] = self.well
+        operations = Operations(self.ask_status, self.reload)
+        self.site = control_site(self.clock, Desk(log, self.tasks), registry, operations)
+        self.wire = self.connect()
+
+    async def ask_status(self) -> Document:
+        return await self.status()
+
+    async def well(self) -> Document:
+        return {"state": "well"}
+
+    async def reload(self) -> tuple[int, Document]:
+        return 422, {"problems": ["mailsuite.toml:3: no"]}
+
+    def connect(self) -> Wire:
+        channel: Any = self.site.buildProtocol(UNIXAddress(""))
+        wire = Wire(peerAddress=UNIXAddress(""))
+        channel.makeConnection(wire)
+        wire.protocol = channel  # type: ignore[attr-defined]
+        return wire
+
+    def send(self, data: bytes) -> None:
+        self.wire.protocol.dataReceived(data)  # type: ignore[attr-defined]
+
+    def lose(self) -> None:
+        self.wire.protocol.connectionLost(Failure(ConnectionDone()))  # type: ignore[attr-defined]
+
+    def ask(self, method: str, path: str, body: object = None, raw: bytes | None = None) -> Answer:
+        content = raw if raw is not None else b"" if body is None else json.dumps(body).encode()
+        self.wire.clear()
+        head = f"{method} {path} HTTP/1.1\r\nHost: x\r\n"
+        length = f"Content-Length: {len(content)}\r\n" if content or raw is not None else ""
+        self.send(f"{head}{length}\r\n".encode() + content)
+        return parse(self.wire.value())
+
+    def add(self, **fields: object) -> Answer:
+        return self.ask("POST", "/v1/accounts", {"address": "joe@example.test", "name": "Joe", **fields})
+
+    def tearDown(self) -> None:
+        self.assertEqual(len(self.tasks), 0)
+        self.assertNotIn(SECRET, "\n".join(self.lines))
+
+
+class Accounts(ApiCase):
+    def test_the_life_of_an_account(self) -> None:
+        answer = self.add(password=SECRET)
+        self.assertEqual((answer.status, answer.document), (201, {"account": JOE, "generated": None}))
+        self.assertEqual(answer.headers["cache-control"], "no-store")
+        self.assertEqual(self.ask("GET", "/v1/accounts/joe@example.test").document, {"account": JOE})
+        listed = self.ask("GET", "/v1/accounts").document["accounts"]
+        self.assertEqual([each["address"] for each in listed], ["joe@example.test", "filed@file.test"])
+        self.assertEqual(self.ask("GET", "/v1/accounts/").document["accounts"], listed)
+        moved = self.ask("PATCH", "/v1/accounts/joe@example.test", {"notifymail": {"port": 7979}})
+        self.assertEqual(moved.document["account"]["notifymail"]["port"], 7979)
+        renamed = self.ask("PATCH", "/v1/accounts/joe@example.test", {"name": "Jö"})
+        self.assertEqual(renamed.document["account"]["name"], "Jö")
+        self.assertIn("Jö".encode(), renamed.content)
+        answer = self.ask("PUT", "/v1/accounts/joe@example.test/password", {"password": SECRET})
+        self.assertEqual((answer.status, answer.document["generated"]), (200, None))
+        self.assertEqual(self.ask("DELETE", "/v1/accounts/joe@example.test").document, {})
+        self.assertEqual(self.removed, [Address("joe", "example.test")])
+        self.assertEqual(self.ask("GET", "/v1/accounts/joe@example.test").status, 404)
+        events = [line.split()[2] for line in self.lines]
+        self.assertEqual(
+            events, ["account.added", *["account.changed"] * 2, "account.password", "account.removed"]
+        )
+
+    def test_generated_passwords_are_answered_and_not_logged(self) -> None:
+        generated = self.add(password=None).document["generated"]
+        again = self.ask("PUT", "/v1/accounts/joe@example.test/password", {"password": None})
+        for password in (generated, again.document["generated"]):
+            self.assertGreater(len(password), 8)
+            self.assertNotIn(password, "\n".join(self.lines))
+
+    def test_an_address_is_quoted_once(self) -> None:
+        for path in ("joe@example.test", "joe%40example.test", "%6Aoe@example.test"):
+            self.assertEqual(self.ask("GET", f"/v1/accounts/{path}").status, 404)
+        self.add()
+        for path in ("joe@example.test", "joe%40example.test", "%6Aoe@EXAMPLE.test"):
+            self.assertEqual(self.ask("GET", f"/v1/accounts/{path}").status, 200)
+        odd = self.ask("GET", "/v1/accounts/joe%2540example.test")
+        self.assertEqual((odd.status, "no @" in odd.document["error"]), (400, True))
+
+    def test_what_is_wrong_with_a_request(self) -> None:
+        table: list[tuple[object, str]] = [
+            ({}, "address is missing"),
+            ({"address": 3}, "address is no text"),
+            ({"address": None}, "address is no text"),
+            ({"address": "joe"}, "no @"),
+            ({"address": "joe@example.test", "name": 3}, "name is no text"),
+            ({"address": "joe@example.test", "password": 3}, "password is no text"),
+            ({"address": "joe@example.test", "password": "short"}, "shorter than"),
+            ({"address": "joe@example.test", "notifymail": []}, "notifymail is no object"),
+            ({"address": "joe@example.test", "notifymail": {"\ud800": 1}}, "no field"),
+            ({"address": "joe@example.test", "name": "\ud800"}, "control character"),
+            ({"address": "\ud800@example.test"}, ""),
+            ([], "the request is no JSON object"),
+            ("joe@example.test", "the request is no JSON object"),
+        ]
+        for body, words in table:
+            with self.subTest(body=body):
+                answer = self.ask("POST", "/v1/accounts", body)
+                self.assertEqual(answer.status, 400)
+                self.assertIn(words, answer.document["error"])
+        self.assertEqual([line for line in self.lines if "traceback" in line], [])
+
+    def test_each_refusal_has_its_status(self) -> None:
+        self.add()
+        self.assertEqual(self.add().status, 409)
+        self.assertEqual(self.ask("DELETE", "/v1/accounts/filed@file.test").status, 403)
+        self.assertEqual(self.ask("DELETE", "/v1/accounts/nobody@example.test").status, 404)
+        self.assertEqual(self.removed, [])
+        self.database.refuse_with = TemporaryFailure(DIRECTORY_UNAVAILABLE, "a path")
+        answer = self.ask("GET", "/v1/accounts")
+        self.assertEqual(answer.status, 503)
+        self.assertNotIn("path", answer.document["error"])
+
+
+class Domains(ApiCase):
+    def test_domains(self) -> None:
+        answer = self.ask("POST", "/v1/domains", {"name": "Example.TEST"})
+        self.assertEqual(answer.status, 201)
+        self.assertEqual(
+            answer.document, {"domain": {"name": "example.test", "origin": "database", "accounts": 0}}
+        )
+        self.assertEqual(self.ask("POST", "/v1/domains", {"name": "example.test"}).status, 409)
+        self.assertEqual(self.ask("POST", "/v1/domains", {}).status, 400)
+        names = [each["name"] for each in self.ask("GET", "/v1/domains").document["domains"]]
+        self.assertEqual(names, ["example.test", "file.test"])
+
+
+class Everywhere(ApiCase):
+    def test_operations(self) -> None:
+        self.assertEqual(self.ask("GET", "/v1/status").document, {"state": "well"})
+        answer = self.ask("POST", "/v1/reload")
+        self.assertEqual((answer.status, answer.document), (422, {"problems": ["mailsuite.toml:3: no"]}))
+
+    def test_unknown_paths(self) -> None:
+        self.add()
+        for path in (
+            "/",
+            "/v1",
+            "/v1/",
+            "/v2/status",
+            "/v1/statu",
+            "/v1/status/x",
+            "/v1/accounts/joe@example.test/x",
+            "/v1/accounts/joe@example.test/password/x",
+            "/%ff%00",
+            "//",
+        ):
+            with self.subTest(path=path):
+                answer = self.ask("GET", path)
+                self.assertEqual(answer.status, 404)
+                self.assertEqual(answer.document, {"error": "there is nothing at this path"})
+
+    def test_wrong_methods(self) -> None:
+        for method, path, allowed in (
+            ("DELETE", "/v1/status", "GET"),
+            ("GET", "/v1/reload", "POST"),
+            ("PUT", "/v1/accounts", "GET, POST"),
+            ("OPTIONS", "/v1/accounts/x@y", "DELETE, GET, PATCH"),
+            ("BREW", "/v1/domains", "GET, POST"),
+        ):
+            with self.subTest(method=method):
+                answer = self.ask(method, path)
+                self.assertEqual((answer.status, answer.headers["allow"]), (405, allowed))
+                self.assertIn("error", answer.document)
+        head = self.ask("HEAD", "/v1/status")
+        self.assertEqual((head.status, head.content), (405, b""))
+
+    def test_bodies_that_are_no_json(self) -> None:
+        for raw in (b"{", b"\xff\xfe\xfd", b"[" * 60_000, b"nonsense", b'{"a": ' + b"9" * 5000 + b"}"):
+            with self.subTest(raw=raw[:10]):
+                answer = self.ask("POST", "/v1/accounts", raw=raw)
+                self.assertEqual(answer.status, 400)
+                self.assertEqual(answer.document["error"], "the request holds no JSON")
+        self.assertEqual(self.lines, [])
+
+    def test_an_empty_body_is_an_empty_object(self) -> None:
+        self.assertEqual(self.ask("POST", "/v1/accounts", raw=b"").document["error"], "address is missing")
+
+    def test_a_form_is_no_json(self) -> None:
+        body = b"address=joe@example.test"
+        self.send(
+            b"POST /v1/accounts HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+            b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
+        )
+        self.assertEqual(parse(self.wire.value()).status, 400)
+
+    def test_mistakes_of_ours(self) -> None:
+        async def broken() -> Document:
+            raise ZeroDivisionError("inside")
+
+        self.status = broken
+        answer = self.ask("GET", "/v1/status")
+        self.assertEqual(answer.status, 500)
+        self.assertNotIn("inside", answer.document["error"])
+        [line] = self.lines
+        self.assertIn("control.failed path=/v1/status", line)
+        self.assertIn("inside", line)
+
+    def test_what_cannot_be_done_just_now(self) -> None:
+        async def unable() -> Document:
+            raise TemporaryFailure(DIRECTORY_UNAVAILABLE, "the path of a file")
+
+        self.status = unable
+        answer = self.ask("GET", "/v1/status")
+        self.assertEqual(answer.status, 503)
+        self.assertNotIn("path", answer.document["error"])
+        self.assertIn('control.unable path=/v1/status detail="the path of a file"', self.lines[0])
+
+    def test_text_that_is_no_text(self) -> None:
+        async def odd() -> Document:
+            return {"name": "\ud800"}
+
+        self.status = odd
+        self.assertEqual(self.ask("GET", "/v1/status").document, {"name": "?"})
+
+    def test_pipelined_requests_are_answered_in_order(self) -> None:
+        waiting: list[Deferred[Document]] = []
+
+        async def slow() -> Document:
+            waiting.append(Deferred())
+            return await waiting[-1]
+
+        self.status = slow
+        request = b"GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\n"
+        self.send(request * 2)
+        self.assertEqual(len(waiting), 1)
+        waiting[0].callback({"number": 1})
+        self.assertEqual(parse(self.wire.value()).document, {"number": 1})
+        waiting[1].callback({"number": 2})
+        self.assertTrue(self.wire.value().endswith(b'{"number": 2}\n'))
+
+    def test_the_client_goes_before_the_answer(self) -> None:
+        waiting: Deferred[Document] = Deferred()
+
+        async def slow() -> Document:
+            return await waiting
+
+        self.status = slow
+        self.send(b"GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\n")
+        self.lose()
+        self.assertEqual(len(self.tasks), 1, "what it wants is done all the same")
+        waiting.callback({})
+        self.assertEqual((len(self.tasks), self.wire.value(), self.lines), (0, b"", []))
+
+
+class TooMuch(ApiCase):
+    def assert_refused(self) -> None:
+        answer = parse(self.wire.value())
+        self.assertEqual(answer.status, 413)
+        self.assertIn(str(MAX_BODY_OCTETS), answer.document["error"])
+        self.assertTrue(self.wire.disconnecting)
+        self.assertEqual(self.successResultOf(Deferred.fromCoroutine(self.database.accounts())), ())
+
+    def test_a_length_that_is_too_long_is_refused_before_it_comes(self) -> None:
+        for length in (MAX_BODY_OCTETS + 1, 10**15):
+            self.wire = self.connect()
+            self.send(b"POST /v1/accounts HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % length)
+            self.assert_refused()
+
+    def test_chunks_that_never_end(self) -> None:
+        self.send(b"POST /v1/accounts HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for _ in range(MAX_BODY_OCTETS // 1024):
+            self.send(b"400\r\n" + b" " * 1024 + b"\r\n")
+        self.assertEqual(self.wire.value(), b"")
+        self.send(b"1\r\nx\r\n")
+        self.assert_refused()
+        before = self.wire.value()
+        self.send(b"400\r\n" + b" " * 1024 + b"\r\n0\r\n\r\n")
+        self.assertEqual(self.wire.value(), before, "one answer, and no action")
+
+    def test_a_whole_request_in_one_piece(self) -> None:
+        body = json.dumps({"address": "joe@example.test", "name": "x" * MAX_BODY_OCTETS}).encode()
+        self.send(
+            b"POST /v1/accounts HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+        )
+        self.assert_refused()
+        self.assertEqual(self.wire.value().count(b"HTTP/1.1"), 1)
+
+    def test_just_enough(self) -> None:
+        head, tail = b'{"address": "joe@example.test", "name": ""', b"}"
+        body = head + b" " * (MAX_BODY_OCTETS - len(head) - len(tail)) + tail
+        self.assertEqual(self.ask("POST", "/v1/accounts", raw=body).status, 201)
+
+    def test_headers_without_end(self) -> None:
+        self.send(b"GET /v1/status HTTP/1.1\r\n")
+        for _ in range(1000):
+            self.send(b"X: " + b"x" * 100 + b"\r\n")
+            if self.wire.disconnecting:
+                break
+        self.assertTrue(self.wire.disconnecting)
+
+    def test_a_client_that_sends_nothing_or_half(self) -> None:
+        for data in (b"", b"GET /v1/sta", b"POST /v1/accounts HTTP/1.1\r\nContent-Length: 10\r\n\r\n{"):
+            self.wire = self.connect()
+            self.send(data)
+            self.clock.advance(REQUEST_TIMEOUT)
+            self.assertTrue(self.wire.disconnecting)
+
+    def test_a_slow_answer_is_not_the_client_s_fault(self) -> None:
+        waiting: Deferred[Document] = Deferred()
+
+        async def slow() -> Document:
+            return await waiting
+
+        self.status = slow
+        self.send(b"GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\n")
+        self.clock.advance(10 * REQUEST_TIMEOUT)
+        self.assertFalse(self.wire.disconnecting)
+        waiting.callback({})
+        self.assertEqual(parse(self.wire.value()).status, 200)
