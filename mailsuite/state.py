@@ -12,6 +12,8 @@ import attrs
 
 DIRECTORY_MODE = 0o700
 """Nothing of anybody's mail is open to others."""
+PARENT_MODE = 0o755
+"""Those above it, where we make them: whoever the server becomes must get through."""
 
 
 class StateLocked(Exception):
@@ -114,7 +116,8 @@ def _make(path: Path) -> None:
     while missing and missing[-1].is_dir():
         missing.pop()
     for directory in reversed(missing):
-        directory.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
+        mode = DIRECTORY_MODE if directory == path else PARENT_MODE
+        directory.mkdir(mode=mode, exist_ok=True)
         descriptor = os.open(directory.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             os.fsync(descriptor)
