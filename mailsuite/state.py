@@ -58,7 +58,8 @@ class State:
             _make(self.path)
             descriptor = os.open(self.lock_file, flags, 0o600)
         except OSError as error:
-            raise StateError(f"{self.path}: {error.strerror} (server.state says where it is)") from error
+            what = error.filename or self.path
+            raise StateError(f"{what}: {error.strerror} (server.state says where it is)") from error
         try:
             self._lock_descriptor(descriptor)
         except BaseException:
