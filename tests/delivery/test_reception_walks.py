@@ -103,7 +103,7 @@ class WalkTests(Case):
         ending.cancel()
         self.now(self.reception.closed())
         held, self.store.held = self.store.held, None
-        if not {"deliver", "after-one"} & set(self.store.fail):
+        if not {"write", "deliver", "after-one"} & set(self.store.fail):
             self.promised.update(meant)
         held.callback(None)
         self.replaced()
