@@ -19,6 +19,7 @@ from mailsuite.frontends.factory import SessionFactory
 from mailsuite.frontends.listener import Listener, Place
 from mailsuite.notify.counters import NotifyCounters
 from mailsuite.observe.log import Log
+from tests.directory.folders import FolderCase
 from tests.frontends.lines import LineSession, Wire
 from tests.frontends.ports import PortsReactor
 
@@ -40,10 +41,9 @@ tls = "starttls"
 """
 
 
-class StatusTests(SynchronousTestCase):
+class StatusTests(FolderCase, SynchronousTestCase):
     def describe(self, accounts: int = 1, tls: str = "", path: Path | None = None) -> dict[str, object]:
-        file = Path(self.mktemp())
-        file.parent.mkdir(parents=True, exist_ok=True)
+        file = self.folder / "mailsuite.toml"
         file.write_text(CONFIG.format(state=file.parent.resolve() / "state", tls=tls))
         reactor = PortsReactor()
         doors = Doors(reactor, Log())
