@@ -28,7 +28,7 @@ from mailsuite.model.failure import MailFailure
 from mailsuite.model.message import Stored
 from mailsuite.model.reply import Reply
 from mailsuite.observe.log import Log
-from mailsuite.wire.sasl import PasswordClaim
+from mailsuite.wire.sasl.steps import PasswordClaim
 from mailsuite.wire.smtp.events import BodyEnd, Mail, Recipient
 
 Login = Callable[[PasswordClaim, ConnectionFacts], Awaitable[Address]]

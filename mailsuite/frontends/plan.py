@@ -28,7 +28,7 @@ from mailsuite.model.address import Address
 from mailsuite.model.facts import ConnectionFacts
 from mailsuite.observe.log import Log
 from mailsuite.wire.pop3.settings import SessionSettings as Pop3Settings
-from mailsuite.wire.sasl import PasswordClaim
+from mailsuite.wire.sasl.steps import PasswordClaim
 from mailsuite.wire.smtp.session import SessionSettings as SmtpSettings
 
 

@@ -29,7 +29,7 @@ from mailsuite.wire.pop3.events import (
 )
 from mailsuite.wire.pop3.session import ServerSession
 from mailsuite.wire.pop3.settings import SessionSettings
-from mailsuite.wire.sasl import PasswordClaim
+from mailsuite.wire.sasl.steps import PasswordClaim
 
 
 @attrs.frozen

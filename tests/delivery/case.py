@@ -29,7 +29,7 @@ from mailsuite.policy.chain import Chain
 from mailsuite.policy.recipients import Recipients
 from mailsuite.policy.relaying import Relaying
 from mailsuite.policy.sender import Sender
-from mailsuite.wire.sasl import PasswordClaim
+from mailsuite.wire.sasl.steps import PasswordClaim
 from mailsuite.wire.smtp.events import BodyEnd, Mail, Recipient
 from tests.delivery.watched import WatchedStore
 

@@ -27,7 +27,7 @@ from mailsuite.model.message import MessageRef
 from mailsuite.model.reply import STORE_UNAVAILABLE
 from mailsuite.observe.log import Log
 from mailsuite.wire.pop3.settings import SessionSettings
-from mailsuite.wire.sasl import PasswordClaim
+from mailsuite.wire.sasl.steps import PasswordClaim
 from tests.frontends.lines import Wire
 
 JOE = Address("joe", "example.test")

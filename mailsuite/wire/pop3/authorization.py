@@ -11,7 +11,9 @@ from mailsuite.model.response import Response
 from mailsuite.wire.pop3.commands import Keyword, is_digest
 from mailsuite.wire.pop3.events import ApopLogin, Listing, Login
 from mailsuite.wire.pop3.settings import SessionSettings
-from mailsuite.wire.sasl import MECHANISMS, Challenge, Exchange, PasswordClaim, Refusal, Step
+from mailsuite.wire.sasl.exchange import Exchange
+from mailsuite.wire.sasl.mechanisms import MECHANISMS
+from mailsuite.wire.sasl.steps import Challenge, PasswordClaim, Refusal, Step
 
 _REFUSALS = {
     Refusal.CANCELLED: say.EXCHANGE_CANCELLED,

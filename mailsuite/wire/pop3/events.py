@@ -10,7 +10,7 @@ import attrs
 from mailsuite.model.message import MessageRef
 from mailsuite.model.response import Response
 from mailsuite.wire.pop3.multiline import TERMINATOR
-from mailsuite.wire.sasl import PasswordClaim
+from mailsuite.wire.sasl.steps import PasswordClaim
 
 
 @attrs.frozen

@@ -35,7 +35,7 @@ from mailsuite.wire.pop3.retrieval import Retrieval
 from mailsuite.wire.pop3.settings import SessionSettings
 from mailsuite.wire.pop3.snapshot import Snapshot
 from mailsuite.wire.pop3.transaction import Transaction
-from mailsuite.wire.sasl import MAX_LINE_OCTETS, Challenge
+from mailsuite.wire.sasl.steps import MAX_LINE_OCTETS, Challenge
 
 __all__ = [
     "ApopLogin",

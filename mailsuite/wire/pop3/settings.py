@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from mailsuite.model.response import GREETING, MAX_RESPONSE_OCTETS, Response
-from mailsuite.wire.sasl import MECHANISMS
+from mailsuite.wire.sasl.mechanisms import MECHANISMS
 
 PLAINTEXT_MECHANISMS = frozenset({"PLAIN", "LOGIN"})
 """They show the password to whoever listens (RFC 5034 section 4: not without TLS)."""

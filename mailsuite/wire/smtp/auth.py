@@ -16,7 +16,9 @@ from mailsuite.model.reply import (
     challenge,
 )
 from mailsuite.wire.buffer import Overlong
-from mailsuite.wire.sasl import MECHANISMS, Challenge, Exchange, PasswordClaim, Refusal, Step
+from mailsuite.wire.sasl.exchange import Exchange
+from mailsuite.wire.sasl.mechanisms import MECHANISMS
+from mailsuite.wire.sasl.steps import Challenge, PasswordClaim, Refusal, Step
 
 _REFUSALS: Mapping[Refusal, Reply] = {
     Refusal.CANCELLED: EXCHANGE_CANCELLED,

@@ -14,7 +14,7 @@ import attrs
 from mailsuite.model.address import Address
 from mailsuite.model.envelope import BodyType
 from mailsuite.model.reply import Reply
-from mailsuite.wire.sasl import PasswordClaim
+from mailsuite.wire.sasl.steps import PasswordClaim
 
 
 @attrs.frozen

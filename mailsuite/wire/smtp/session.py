@@ -20,7 +20,7 @@ from mailsuite.model import reply as replies
 from mailsuite.model.failure import PermanentFailure
 from mailsuite.model.reply import Reply
 from mailsuite.wire.buffer import LineBuffer, Overlong
-from mailsuite.wire.sasl import MAX_LINE_OCTETS, PasswordClaim
+from mailsuite.wire.sasl.steps import MAX_LINE_OCTETS, PasswordClaim
 from mailsuite.wire.smtp.auth import AuthDialogue
 from mailsuite.wire.smtp.body import BodyScanner
 from mailsuite.wire.smtp.budget import Budget

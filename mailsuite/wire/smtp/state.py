@@ -23,7 +23,7 @@ from mailsuite.model.reply import (
     UNKNOWN_COMMAND,
     Reply,
 )
-from mailsuite.wire.sasl import MECHANISMS
+from mailsuite.wire.sasl.mechanisms import MECHANISMS
 from mailsuite.wire.smtp.commands import Command
 
 

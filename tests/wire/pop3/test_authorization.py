@@ -11,7 +11,7 @@ from mailsuite.model import response
 from mailsuite.model.response import Response
 from mailsuite.wire.pop3.authorization import Authorization
 from mailsuite.wire.pop3.session import ApopLogin, Disconnected, Login, SessionSettings, StartTls, Violation
-from mailsuite.wire.sasl import PasswordClaim
+from mailsuite.wire.sasl.steps import PasswordClaim
 from tests.wire.pop3.world import CLEAR, DIGEST, STAMPED, World
 
 WRONG = b"-ERR [AUTH] Name or password is wrong\r\n"

@@ -6,7 +6,7 @@ import pytest
 
 from mailsuite.model import reply as replies
 from mailsuite.model.reply import Reply
-from mailsuite.wire.sasl import PasswordClaim
+from mailsuite.wire.sasl.steps import PasswordClaim
 from mailsuite.wire.smtp.events import (
     STARTTLS_INJECTION,
     Authenticate,

@@ -4,15 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailsuite.wire.sasl import (
-    MECHANISMS,
-    Challenge,
-    Exchange,
-    PasswordClaim,
-    Refusal,
-    Step,
-    decode_base64,
-)
+from mailsuite.wire.sasl.exchange import Exchange, decode_base64
+from mailsuite.wire.sasl.mechanisms import MECHANISMS
+from mailsuite.wire.sasl.steps import Challenge, PasswordClaim, Refusal, Step
 
 
 def b64(data: bytes) -> bytes:
