@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import unicodedata
 
 import attrs
 import idna
@@ -102,8 +103,9 @@ class Address:
 
     @property
     def canonical(self) -> Address:
-        """The form under which an account is stored: local part in lower case."""
-        return Address(self.local.lower(), self.domain)
+        """The form under which an account is stored: local part in lower case, composed (RFC 8265
+        section 3.3.3; what that forbids is not judged here)."""
+        return Address(unicodedata.normalize("NFC", self.local.lower()), self.domain)
 
     @property
     def is_ascii(self) -> bool:

@@ -1,11 +1,17 @@
 """Whose account a login name means, and which names are nobody's."""
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailsuite.accounts.names import MAX_NAME_OCTETS, account_address
+from mailsuite.accounts.names import MAX_NAME_OCTETS, account_address, login_address
+from mailsuite.concurrent.now import run_now
+from mailsuite.directory.memory import MemoryDirectory
+from mailsuite.model.account import Account
 from mailsuite.model.address import Address, AddressSyntaxError
+from mailsuite.model.failure import TemporaryFailure
+from mailsuite.model.reply import DIRECTORY_UNAVAILABLE
 
 JOE = Address("joe", "example.net")
 
@@ -23,6 +29,11 @@ JOE = Address("joe", "example.net")
         ("joe@ex\u0430mple.net", Address("joe", "xn--exmple-4nf.net")),
         ("o'brien@example.org", Address("o'brien", "example.org")),
         ("a" * 64, Address("a" * 64, "example.net")),
+        ("J\u00dcRGEN", Address("j\u00fcrgen", "example.net")),
+        ("ju\u0308rgen@example.net", Address("j\u00fcrgen", "example.net")),
+        ("\uff2a\uff4f\uff45", JOE),  # full-width letters, as an input method gives them
+        ("\u0623\u062d\u0645\u062f", Address("\u0623\u062d\u0645\u062f", "example.net")),
+        ("jo\u0435", Address("jo\u0435", "example.net")),  # somebody else than joe
     ],
 )
 def test_a_name_means_an_account(name, address):
@@ -73,9 +84,15 @@ def test_a_name_means_an_account(name, address):
         '"joe"@example.net',
         "<joe@example.net>",
         "joe,ann",
-        "jo\u00eb",
-        "jo\u0435",
         "\u212aoe",  # the Kelvin sign becomes an ASCII k in lower case
+        "jo\u00e9/doe",
+        "jo\u00e9*",
+        "jo\u200de",
+        "\ufb01nn",  # a ligature
+        "jo\u00a0e",
+        "jo\u2024e",  # a compatible full stop
+        "a\u0660\u06f0",  # digits of two scripts, from right to left
+        "\u00e9" * 33,
         "\udc80",
         "joe@\udc80",
         "joe@[192.0.2.1",
@@ -108,5 +125,55 @@ def test_any_text_is_an_account_or_refused(text, default_domain):
     except AddressSyntaxError:
         return
     assert address == address.canonical == Address.parse(str(address))
-    assert str(address).isascii()
+    assert address.domain.isascii()
     assert not set(str(address)) & set("/*?\\\0")
+
+
+@attrs.frozen
+class Rules:
+    default_domain: str = "example.net"
+    alternate_at: str = ""
+
+
+def found(name, *accounts, rules=Rules("example.net", "#$%")):
+    directory = MemoryDirectory([Account(Address.parse(each)) for each in accounts])
+    address = run_now(login_address(name, rules, directory))
+    return str(address) if address is not None else None
+
+
+@pytest.mark.parametrize(
+    ("name", "address"),
+    [
+        ("joe", "joe@example.net"),
+        ("joe#example.org", "joe@example.org"),
+        ("JOE#Example.ORG", "joe@example.org"),
+        ("joe$example.org", "joe@example.org"),
+        ("joe#doe#example.org", "joe#doe@example.org"),
+        ("joe#doe%example.org", "joe#doe@example.org"),
+        ("joe%doe#example.org", "joe%doe@example.org"),
+        ("joe#doe@example.org", "joe#doe@example.org"),
+        ("joe!example.org", "joe!example.org@example.net"),
+        ("joe#exa mple", None),
+        ("joe#", "joe#@example.net"),
+        ("#joe", "#joe@example.net"),
+    ],
+)
+def test_the_last_alternate_at_stands_for_it(name, address):
+    assert found(name) == address
+
+
+def test_a_literal_name_wins():
+    both = ("joe#example.org@example.net", "joe@example.org")
+    assert found("joe#example.org", *both) == both[0]
+    assert found("joe#example.org", both[1]) == both[1]
+    assert found("joe#example.org@example.net", *both) == both[0]
+
+
+def test_without_alternates_the_name_is_taken_as_it_is():
+    assert found("joe#example.org", rules=Rules()) == "joe#example.org@example.net"
+
+
+def test_a_directory_that_is_away_is_said_so():
+    directory = MemoryDirectory(refuse_with=TemporaryFailure(DIRECTORY_UNAVAILABLE))
+    with pytest.raises(TemporaryFailure):
+        run_now(login_address("joe#example.org", Rules("example.net", "#"), directory))
