@@ -1,12 +1,14 @@
 """Pools of threads: order, bounds, failures, and callers that went away."""
 
+import os
 import threading
 
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from mailsuite.concurrent.threads import Inline, Pool
+from mailsuite.concurrent.threads import Inline, Patient, Pool
 from mailsuite.interfaces import IThreads
 from mailsuite.model.failure import TemporaryFailure
 from mailsuite.model.reply import OVERLOADED
@@ -127,6 +129,80 @@ class PoolTests(SynchronousTestCase):
         self.pool.stop()
         failure = self.failureResultOf(self.run_in(lambda: None), TemporaryFailure).value
         self.assertIn("ended", failure.detail)
+
+    def test_polite_threads_stand_back(self):
+        pool = Pool(self.reactor, "test", 1, 2, nice=7)
+        pool.start()
+        self.addCleanup(pool.stop)
+        both = [
+            self.run_in(lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id()), one)
+            for one in (pool, self.pool)
+        ]
+        for _ in both:
+            self.reactor.turn()
+        polite, other = (self.successResultOf(one) for one in both)
+        self.assertEqual(polite, max(other, 7))
+
+
+class PatientTests(PoolTests):
+    """All that holds for a pool, but for work whose caller went away."""
+
+    def setUp(self):
+        self.clock = Clock()
+        super().setUp()
+
+    def make(self, size, waiting):
+        return Patient(super().make(size, waiting), self.clock, 5.0)
+
+    def test_provides_the_interface(self):
+        verifyObject(IThreads, self.pool)
+
+    def test_stopping_finishes_what_was_given(self):
+        self.pool = self.pool.threads
+        super().test_stopping_finishes_what_was_given()
+
+    def test_after_the_end_nothing_waits_for_ever(self):
+        self.pool.threads.stop()
+        failure = self.failureResultOf(self.run_in(lambda: None), TemporaryFailure).value
+        self.assertIn("ended", failure.detail)
+
+    test_work_whose_caller_went_away_is_done_and_holds_its_place_until_then = None
+
+    def test_work_whose_caller_went_away_is_not_done(self):
+        gate, done = self.gate(), []
+        blocking = self.run_in(lambda: gate.wait(PATIENCE))
+        left = self.run_in(lambda: done.append("done"))
+        left.cancel()
+        self.failureResultOf(left, CancelledError)
+        gate.set()
+        for _ in range(2):
+            self.reactor.turn()
+        self.assertTrue(self.successResultOf(blocking))
+        self.assertEqual(done, [])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_who_waits_too_long_is_told_so(self):
+        gate, begun, done = self.gate(), threading.Event(), []
+
+        def block():
+            begun.set()
+            return gate.wait(PATIENCE)
+
+        blocking = self.run_in(block)
+        self.assertTrue(begun.wait(PATIENCE))
+        waiting = self.run_in(lambda: done.append("done"))
+        self.clock.advance(4.9)
+        self.assertNoResult(waiting)
+        self.clock.advance(0.1)
+        failure = self.failureResultOf(waiting, TemporaryFailure).value
+        self.assertEqual(failure.reply, OVERLOADED)
+        self.assertIn("5 seconds", failure.detail)
+        self.assertNoResult(blocking)  # what has begun comes to its end
+        gate.set()
+        for _ in range(2):
+            self.reactor.turn()
+        self.assertTrue(self.successResultOf(blocking))
+        self.assertEqual(done, [])
 
 
 class InlineTests(SynchronousTestCase):
