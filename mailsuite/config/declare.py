@@ -75,12 +75,15 @@ class Section:
 
 @attrs.frozen
 class Blocks:
-    """An array of tables; what they are told apart by is one of their settings."""
+    """An array of tables; what they are told apart by is one of their settings. It may stand within the
+    blocks of another, as ``[[account.device]]`` does."""
 
     settings: type[Any]
     identity: str
     meaning: str
     name: str = ""
+    caseless: bool = False
+    """Whether two identities that differ in case alone are the same."""
     field: str = ""
 
 
@@ -115,9 +118,12 @@ def section(settings: type[T], meaning: str) -> T:
     return field
 
 
-def blocks(settings: type[T], identity: str, meaning: str, name: str) -> tuple[T, ...]:
+def blocks(
+    settings: type[T], identity: str, meaning: str, name: str, *, caseless: bool = False
+) -> tuple[T, ...]:
     """Declare an array of tables; *name* is the one in the file (``listener`` for ``listeners``)."""
-    field: tuple[T, ...] = attrs.field(metadata={_METADATA: Blocks(settings, identity, meaning, name)})
+    declared = Blocks(settings, identity, meaning, name, caseless)
+    field: tuple[T, ...] = attrs.field(metadata={_METADATA: declared})
     return field
 
 
@@ -137,6 +143,14 @@ def _collect(settings: type[Any]) -> Iterator[Declaration]:
         declared: Declaration | None = field.metadata.get(_METADATA)
         if declared is not None:
             yield attrs.evolve(declared, name=declared.name or field.name, field=field.name)
+
+
+def all_tables(settings: type[Any], prefix: str = "") -> Iterator[tuple[str, Section | Blocks]]:
+    """Every table below *settings* with its dotted name; of blocks, once for all of them."""
+    for name, declared in declarations(settings).items():
+        if not isinstance(declared, Setting):
+            yield prefix + name, declared
+            yield from all_tables(declared.settings, f"{prefix}{name}.")
 
 
 def all_settings(settings: type[Any], prefix: str = "") -> Iterator[tuple[str, Setting]]:

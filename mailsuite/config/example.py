@@ -34,6 +34,15 @@ _BLOCK_NOTES: Final = {
         "Accounts may stand here, for tests, images and configuration management, or be made with "
         "`mailsuite account add`; both kinds work together. A password itself never stands in this file."
     ),
+    "account.device": (
+        "Device passwords: one for each mail program, so that each can be taken away alone. They follow the "
+        "[[account]] they belong to; `mailsuite device add` makes more, also for accounts of this file."
+    ),
+    "source": (
+        "Other places that know passwords: a passwd-file, PAM, a web server, LDAP, or any Twisted checker. "
+        "They are asked, in this order, about accounts that exist here and have no password of their own. "
+        "Each type reads some of these settings; the others stay out."
+    ),
 }
 
 _FURTHER_LISTENERS: Final = (
@@ -44,7 +53,7 @@ _FURTHER_LISTENERS: Final = (
     {"name": "pop3-alternate", "service": "pop3", "port": 2110, "tls": "starttls", "enabled": False},
 )
 
-_COMMENTED_OUT: Final = frozenset({"account"})
+_COMMENTED_OUT: Final = frozenset({"account", "source"})
 """Blocks that would give somebody access if they were copied as they stand."""
 
 
@@ -69,7 +78,8 @@ def _table(settings: type[Any], prefix: str, mark: str = "") -> Iterator[str]:
             yield f"{mark}[{prefix}{name}]"
             yield from _table(declared.settings, f"{prefix}{name}.", mark)
         elif isinstance(declared, Blocks):
-            yield from _blocks(declared)
+            yield from _heading(declared.meaning)
+            yield from _blocks(declared, name, "#" if name in _COMMENTED_OUT else "")
 
 
 def _heading(title: str) -> list[str]:
@@ -94,20 +104,24 @@ def _comment(text: str) -> list[str]:
     )
 
 
-def _blocks(declared: Blocks) -> Iterator[str]:
-    yield from _heading(declared.meaning)
-    yield from _comment(_BLOCK_NOTES[declared.name])
-    mark = "#" if declared.name in _COMMENTED_OUT else ""
+def _blocks(declared: Blocks, name: str, mark: str) -> Iterator[str]:
+    """One block, and below it one of each kind that may stand within it."""
+    yield from _comment(_BLOCK_NOTES[name])
     yield ""
-    yield f"{mark}[[{declared.name}]]"
-    for one in declarations(declared.settings).values():
+    yield f"{mark}[[{name}]]"
+    known = declarations(declared.settings).values()
+    for one in known:
         if isinstance(one, Setting):
             yield from _setting(one, mark)
         elif isinstance(one, Section):
             for inner in declarations(one.settings).values():
                 if isinstance(inner, Setting):
                     yield from _setting(inner, mark, f"{one.name}.")
-    if declared.name == "listener":
+    for one in known:
+        if isinstance(one, Blocks):
+            yield ""
+            yield from _blocks(one, f"{name}.{one.name}", mark)
+    if name == "listener":
         for further in _FURTHER_LISTENERS:
             yield from (
                 "",

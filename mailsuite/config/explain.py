@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from mailsuite.config.declare import Blocks, Section, Setting, all_settings, declarations
+from mailsuite.config.declare import Blocks, Section, Setting, all_settings, all_tables, declarations
 from mailsuite.config.kinds import suggestion, toml_text
 from mailsuite.config.schema import Config, Listener
 from mailsuite.config.services import SERVICE_SECTIONS
@@ -24,11 +24,11 @@ class UnknownSetting(LookupError):
 def explain(key: str) -> str:
     """All there is to know about a setting, or what a table has. Raises UnknownSetting."""
     key = key.strip().strip("[]")
-    known = dict(all_settings(Config))
+    known, tables = dict(all_settings(Config)), dict(all_tables(Config))
     if key in known:
         return _one(key, known[key])
-    if key in _tables(Config):
-        return _contents(key, _tables(Config)[key])
+    if key in tables:
+        return _contents(key, tables[key])
     table, _, name = key.rpartition(".")
     overridden = [f"{service}.{name}" for service in SERVICE_SECTIONS if f"{service}.{name}" in known]
     if table == "listener" and overridden:
@@ -36,17 +36,8 @@ def explain(key: str) -> str:
     same_name = [one for one in known if one.rpartition(".")[2] == name]
     if same_name and not table:
         raise UnknownSetting(f"unknown setting {key!r}; did you mean {' or '.join(same_name)}?")
-    hint = suggestion(key, [*known, *_tables(Config)]) or "; mailsuite config example shows all"
+    hint = suggestion(key, [*known, *tables]) or "; mailsuite config example shows all"
     raise UnknownSetting(f"unknown setting {key!r}{hint}")
-
-
-def _tables(settings: type[Any], prefix: str = "") -> dict[str, Section | Blocks]:
-    found: dict[str, Section | Blocks] = {}
-    for name, declared in declarations(settings).items():
-        if not isinstance(declared, Setting):
-            found[prefix + name] = declared
-            found |= _tables(declared.settings, f"{prefix}{name}.")
-    return found
 
 
 def _contents(key: str, table: Section | Blocks) -> str:
@@ -104,9 +95,9 @@ a reload for sessions that begin later, **restart** is at the next start.
 def reference_page() -> str:
     """docs/reference/settings.md"""
     parts = [_PAGE_HEAD, _rows(Config)]
-    for key, table in _tables(Config).items():
+    for key, table in all_tables(Config):
         brackets = f"[[{key}]]" if isinstance(table, Blocks) else f"[{key}]"
-        if key.startswith("account."):
+        if isinstance(table, Section) and _is_in_block(key):
             brackets = f"{key} = {{ ... }}"
         parts.append(f"## `{brackets}`\n\n{table.meaning}.\n")
         if key == "listener":

@@ -51,8 +51,24 @@ class Layer:
     """The values are text from outside, still to be read by the kind of the setting."""
     path: KeyPath = ()
 
+    @property
+    def is_in_block(self) -> bool:
+        return any(isinstance(part, int) for part in self.path)
+
     def place(self, *below: str | int) -> Place:
         return self.places((*self.path, *below))
+
+    def dotted(self, name: str) -> str:
+        """A table within this one as its header names it: ``notify.notifymail``, ``account.device``."""
+        return ".".join([*(part for part in self.path if isinstance(part, str)), name])
+
+    @property
+    def header(self) -> str:
+        """The header that this stands under: ``[pop3]``, ``[[account.device]]``; empty at the top."""
+        numbers = [at for at, part in enumerate(self.path) if isinstance(part, int)]
+        named = self.path[: numbers[-1]] if numbers else self.path
+        name = ".".join(part for part in named if isinstance(part, str))
+        return f"[[{name}]]" if numbers else f"[{name}]" if name else ""
 
     def table(self, values: Mapping[str, object], *below: str | int) -> Layer:
         """A table within this one."""

@@ -16,6 +16,7 @@ from mailsuite.config.declare import (
     Section,
     Setting,
     all_settings,
+    all_tables,
     declarations,
 )
 from mailsuite.config.kinds import BadValue, suggestion, toml_text
@@ -47,17 +48,16 @@ class Reading:
         for layer in layers:
             for name in layer.values:
                 if name not in known and name not in also:
-                    self._unknown(layer, name, known, prefix, also)
+                    self._unknown(layer, name, known, also)
         draft: Draft = {}
         for name, declared in known.items():
             given = [layer for layer in layers if name in layer.values]
             if isinstance(declared, Section):
-                key = prefix + name
-                tables = [table for layer in given if (table := self._subtable(layer, name, key)) is not None]
-                draft[declared.field] = self.table(declared.settings, tables, f"{key}.")
+                tables = [table for layer in given if (table := self._subtable(layer, name)) is not None]
+                draft[declared.field] = self.table(declared.settings, tables, f"{prefix}{name}.")
             elif isinstance(declared, Blocks):
-                draft[declared.field] = self._blocks(declared, given)
-            else:
+                draft[declared.field] = self._blocks(declared, given, prefix)
+            elif given:
                 self.setting(declared, given, prefix, draft)
         return draft
 
@@ -82,59 +82,64 @@ class Reading:
                 written = toml_text(declared.kind.write(draft[field]))
                 self.tell(self.places[key], "warning", f"{declared.name} = {written} {declared.caution.why}")
 
-    def _subtable(self, layer: Layer, name: str, key: str) -> Layer | None:
+    def _subtable(self, layer: Layer, name: str) -> Layer | None:
         values = layer.values[name]
         if isinstance(values, dict):
             return layer.table(values, name)
-        if key.partition(".")[0] in _block_names():
+        table = layer.dotted(name)
+        if layer.is_in_block:
             text = f"{name} is a table: write {name} = {{ ... }} with its settings in the braces"
         elif isinstance(values, list):
-            text = f"[[{key}]] stands once: write it with single brackets, [{key}]"
+            text = f"[[{table}]] stands once: write it with single brackets, [{table}]"
         else:
-            text = f"{name} is a table: write [{key}] and its settings below"
+            text = f"{name} is a table: write [{table}] and its settings below"
         self.tell(layer.place(name), "error", text)
         return None
 
-    def _blocks(self, declared: Blocks, given: Sequence[Layer]) -> list[Draft]:
-        """The blocks of all layers; one of a later layer with the same identity changes the earlier one."""
+    def _blocks(self, declared: Blocks, given: Sequence[Layer], prefix: str) -> list[Draft]:
+        """The blocks of all layers; one of a later layer with the same identity changes the earlier one.
+
+        *given*: the tables that they stand in, the whole file or the layers of one block around them.
+        """
         groups: dict[str, list[Layer]] = {}
         for layer in given:
             first_places: dict[str, Place] = {}
             for block in self._block_layers(declared, layer):
                 identity = self._identity(declared, block)
                 place = block.place(declared.identity) if identity else block.place()
-                if identity in first_places:
-                    text = (
-                        f"{declared.name} {identity!r} stands twice; the first is at {first_places[identity]}"
-                    )
+                same = identity.casefold() if declared.caseless else identity
+                if same in first_places:
+                    text = f"{declared.name} {identity!r} stands twice; the first is at {first_places[same]}"
                     self.tell(place, "error", text)
                     continue
-                identity = identity or f"?{place}"
-                first_places[identity] = place
-                groups.setdefault(identity, []).append(block)
+                same = same or f"?{place}"
+                first_places[same] = place
+                groups.setdefault(same, []).append(block)
         drafts = []
-        for identity, layers in groups.items():
-            self.places[f"{declared.name}.{identity}"] = layers[0].place()
-            draft = self._block(declared, identity, layers)
-            if self._is_complete(declared, identity, layers, draft):
+        for same, layers in groups.items():
+            identity = self._identity(declared, layers[-1]) or same
+            key = f"{prefix}{declared.name}.{identity}"
+            self.places[key] = layers[0].place()
+            draft = self._block(declared, f"{key}.", layers)
+            if self._is_complete(declared, identity, f"{key}.", layers, draft):
                 drafts.append(draft)
         return drafts
 
     def _block_layers(self, declared: Blocks, layer: Layer) -> Iterable[Layer]:
         values = layer.values[declared.name]
-        name = declared.name
+        name, table = declared.name, layer.dotted(declared.name)
         if layer.is_text:
-            self.tell(layer.place(name), "error", f"[[{name}]] blocks are written in the file, not here")
+            self.tell(layer.place(name), "error", f"[[{table}]] blocks are written in the file, not here")
             return
         if not isinstance(values, list):
-            text = f"[{name}] may stand several times: write it with double brackets, [[{name}]]"
+            text = f"[{table}] may stand several times: write it with double brackets, [[{table}]]"
             self.tell(layer.place(name), "error", text)
             return
         for index, block in enumerate(values):
             if isinstance(block, dict):
                 yield layer.table(block, name, index)
             else:
-                self.tell(layer.place(name, index), "error", f"{name} is a list of [[{name}]] blocks")
+                self.tell(layer.place(name, index), "error", f"{name} is a list of [[{table}]] blocks")
 
     def _identity(self, declared: Blocks, block: Layer) -> str:
         """What the block is told apart by, in one spelling; empty where it has none or a wrong one."""
@@ -147,8 +152,7 @@ class Reading:
         except BadValue:
             return ""  # told when the block is read
 
-    def _block(self, declared: Blocks, identity: str, layers: Sequence[Layer]) -> Draft:
-        prefix = f"{declared.name}.{identity}."
+    def _block(self, declared: Blocks, prefix: str, layers: Sequence[Layer]) -> Draft:
         if declared.settings is not Listener:
             return self.table(declared.settings, layers, prefix)
         section = self._service_section(layers)
@@ -171,29 +175,29 @@ class Reading:
         ]
         return next((section for name, section in SERVICE_SECTIONS.items() if services[-1:] == [name]), None)
 
-    def _is_complete(self, declared: Blocks, identity: str, layers: Sequence[Layer], draft: Draft) -> bool:
+    def _is_complete(
+        self, declared: Blocks, identity: str, prefix: str, layers: Sequence[Layer], draft: Draft
+    ) -> bool:
         """Whether everything required is there. What is there and wrong was told already."""
         complete = True
         for name, one in declarations(declared.settings).items():
             if isinstance(one, Setting) and one.required and one.field not in draft:
                 complete = False
-                if f"{declared.name}.{identity}.{name}" not in self.unsound:
+                if prefix + name not in self.unsound:
                     which = declared.name if identity.startswith("?") else f"{declared.name} {identity!r}"
                     text = f"{which} has no {name}: expected {one.kind.expects}"
                     self.tell(layers[-1].place(), "error", text)
         return complete
 
     def _unknown(
-        self, layer: Layer, name: str, known: Mapping[str, Declaration], prefix: str, also: Iterable[str]
+        self, layer: Layer, name: str, known: Mapping[str, Declaration], also: Iterable[str]
     ) -> None:
         value = layer.values[name]
         is_table = isinstance(value, dict) or (
             isinstance(value, list) and any(isinstance(v, dict) for v in value)
         )
-        where = f" in [{prefix[:-1]}]" if prefix else ""
-        if prefix.startswith(tuple(f"{block}." for block in _block_names())):
-            where = f" in [[{prefix.partition('.')[0]}]]"
-        kind = "table" if is_table and not prefix else "setting"
+        where = f" in {layer.header}" if layer.header else ""
+        kind = "table" if is_table and not where else "setting"
         hint = suggestion(name, [*known, *also]) or _elsewhere(name) or "; see: mailsuite config example"
         self.tell(layer.place(name), "error", f"unknown {kind} {name!r}{where}{hint}")
 
@@ -202,15 +206,15 @@ def _keys_of_any_service() -> set[str]:
     return {name for section in SERVICE_SECTIONS.values() for name in declarations(section)}
 
 
-def _block_names() -> list[str]:
-    return [name for name, declared in declarations(Config).items() if isinstance(declared, Blocks)]
-
-
 def _elsewhere(name: str) -> str:
-    """Where a setting of this name does exist."""
-    tables = dict.fromkeys(
-        key.rpartition(".")[0] for key, _ in all_settings(Config) if key.rpartition(".")[2] == name
-    )
-    blocks = _block_names()
-    places = [f"[[{table}]]" if table in blocks else f"[{table}]" for table in tables if table]
-    return f"; it belongs in {' or '.join(places)}" if places else ""
+    """Where a setting or a table within another of this name does exist."""
+    headers = {
+        table: f"[[{table}]]" if isinstance(declared, Blocks) else f"[{table}]"
+        for table, declared in all_tables(Config)
+    }
+    holders = [key.rpartition(".")[0] for key, _ in all_settings(Config) if key.rpartition(".")[2] == name]
+    places = dict.fromkeys(headers[holder] for holder in holders if holder)
+    if places:
+        return f"; it belongs in {' or '.join(places)}"
+    deeper = [header for table, header in headers.items() if table.rpartition(".")[2] == name]
+    return f"; did you mean {' or '.join(deeper)}?" if deeper else ""

@@ -15,21 +15,35 @@ from mailsuite.config.schema import Config, Listener, ServiceSettings
 
 
 @attrs.frozen
+class _Spot:
+    """A table, or one block, as values stand in it."""
+
+    header: str = ""
+    """``[notify.notifymail]``, ``[[account.device]]``; empty at the top."""
+    prefix: str = ""
+    """What the keys begin with; in a block also with what tells it apart: ``account.joe@example.net.``."""
+
+    def table(self, name: str) -> _Spot:
+        return _Spot(f"[{self.prefix}{name}]", f"{self.prefix}{name}.")
+
+    def block(self, name: str, identity: object) -> _Spot:
+        outer = f"{self.header.strip('[]')}." if self.header else ""
+        return _Spot(f"[[{outer}{name}]]", f"{self.prefix}{name}.{identity}.")
+
+
+@attrs.frozen
 class Value:
     """One setting with its effective value."""
 
     setting: Setting
     value: Any = attrs.field(repr=False)
-    table: str
-    """``pop3``, ``notify.notifymail``, or the name of a block; empty at the top."""
+    spot: _Spot
     name: str
-    """Within the table; dotted where it lies in a table within a block."""
-    identity: str = ""
-    """What tells the block apart; empty outside of blocks."""
+    """Under the header; dotted where it lies in a table within a block."""
 
     @property
     def key(self) -> str:
-        return ".".join(part for part in (self.table, self.identity, self.name) if part)
+        return self.spot.prefix + self.name
 
     @property
     def is_hidden(self) -> bool:
@@ -55,47 +69,46 @@ class Value:
 
 def values(config: Config) -> Iterator[Value]:
     """Every setting, in the order of the schema; of a listener, what differs from its service's."""
-    yield from _table(config, Config, "")
+    yield from _table(config, Config, _Spot())
 
 
-def _table(settings: Any, declared_in: type[Any], table: str) -> Iterator[Value]:
+def _table(settings: Any, declared_in: type[Any], spot: _Spot, inner: str = "") -> Iterator[Value]:
+    """*inner*: what the names begin with in a table within a block, which has no header of its own."""
     for name, declared in declarations(declared_in).items():
         value = getattr(settings, declared.field)
         if isinstance(declared, Setting):
-            yield Value(declared, value, table, name)
+            yield Value(declared, value, spot, inner + name)
     for name, declared in declarations(declared_in).items():
         value = getattr(settings, declared.field)
-        if isinstance(declared, Section):
-            yield from _table(value, declared.settings, f"{table}.{name}" if table else name)
+        if isinstance(declared, Section) and spot.header.startswith("[["):
+            yield from _table(value, declared.settings, spot, f"{inner}{name}.")
+        elif isinstance(declared, Section):
+            yield from _table(value, declared.settings, spot.table(name))
         elif isinstance(declared, Blocks):
             for block in value:
-                identity = str(getattr(block, declared.identity))
-                for one in _table(block, declared.settings, ""):
-                    yield attrs.evolve(
-                        one, table=name, identity=identity, name=".".join(filter(None, (one.table, one.name)))
-                    )
+                below = spot.block(name, getattr(block, declared.identity))
+                yield from _table(block, declared.settings, below)
                 if isinstance(block, Listener):
-                    yield from _overrides(block, settings)
+                    yield from _overrides(block, settings, below)
 
 
-def _overrides(listener: Listener, config: Config) -> Iterator[Value]:
+def _overrides(listener: Listener, config: Config, spot: _Spot) -> Iterator[Value]:
     section: ServiceSettings = getattr(config, listener.service)
     own = declarations(Listener)
     for name, declared in declarations(type(section)).items():
         value = getattr(listener.settings, name)
         if name not in own and isinstance(declared, Setting) and value != getattr(section, name):
-            yield Value(declared, value, "listener", name, listener.name)
+            yield Value(declared, value, spot, name)
 
 
 def as_toml(shown: Iterable[Value]) -> str:
     """The values as a TOML document, without the secrets."""
     lines: list[str] = []
-    last = ("", "")
+    last = _Spot()
     for one in shown:
-        here = (one.table, one.identity)
-        if here != last:
-            lines += ["", f"[[{one.table}]]" if one.identity else f"[{one.table}]"]
-            last = here
+        if one.spot != last:
+            lines += ["", one.spot.header]
+            last = one.spot
         lines.append(f"# {one.name} is set, and not shown" if one.is_hidden else f"{one.name} = {one.text}")
     return "\n".join(lines).strip("\n") + "\n"
 
