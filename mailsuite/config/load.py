@@ -11,16 +11,16 @@ from pathlib import Path
 
 import attrs
 
-from mailsuite.config.kinds import BadValue
 from mailsuite.config.layers import environment_layer, file_layers, override_layer
 from mailsuite.config.look import Look
 from mailsuite.config.machine import Machine
+from mailsuite.config.passwords import with_passwords
 from mailsuite.config.problems import ConfigurationError, Place, Problem, in_order
 from mailsuite.config.reading import Reading
 from mailsuite.config.relations import relations
 from mailsuite.config.resolve import resolve
-from mailsuite.config.schema import AccountBlock, Config
-from mailsuite.config.surroundings import is_open_to_others, read_password, surroundings
+from mailsuite.config.schema import Config
+from mailsuite.config.surroundings import surroundings
 
 _SYSTEM_FILE = Path("/etc/mailsuite/mailsuite.toml")
 
@@ -78,23 +78,7 @@ def load(
     look = Look(config, reading.places, frozenset(reading.unsound))
     reading.problems += relations(look)
     reading.problems += surroundings(look)
-    accounts = tuple(_with_password(account, look, reading) for account in config.accounts)
+    accounts = tuple(with_passwords(account, look, reading) for account in config.accounts)
     found = in_order(reading.problems)
     failed = any(problem.severity == "error" for problem in found)
     return Loaded(None if failed else attrs.evolve(config, accounts=accounts), found, reading.places)
-
-
-def _with_password(account: AccountBlock, look: Look, reading: Reading) -> AccountBlock:
-    """The account with what its password file holds."""
-    file = account.password_file
-    if file is None or account.password_hash:
-        return account
-    place = look.place(f"account.{account.address}.password_file")
-    try:
-        password_hash, password = read_password(file)
-    except BadValue as error:
-        reading.tell(place, "error", f"password_file: {error}")
-        return account
-    if is_open_to_others(file):
-        reading.tell(place, "warning", f"password_file: others can read {file}; chmod 600 {file}")
-    return attrs.evolve(account, password_hash=password_hash, password=password)

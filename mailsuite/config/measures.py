@@ -1,7 +1,8 @@
-"""Durations and sizes: numbers that carry their unit in the file (``"10m"``, ``"50MiB"``)."""
+"""Durations and sizes, numbers that carry their unit in the file (``"10m"``, ``"50MiB"``); and days."""
 
 from __future__ import annotations
 
+import datetime
 import re
 from pathlib import Path
 from typing import Final
@@ -11,6 +12,8 @@ import attrs
 from mailsuite.config.kinds import BadValue, Kind, printable, shown
 
 _NUMBER_AND_UNIT = re.compile(r"([0-9]{1,15})[ \t]*([A-Za-z]+)")
+
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _OCTETS: Final = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
@@ -109,3 +112,32 @@ class Size(Kind[int]):
 
     def write(self, value: int) -> object:
         return size_text(value)
+
+
+@attrs.frozen
+class Day(Kind[datetime.date]):
+    """A day, as a TOML date or in quotes."""
+
+    @property
+    def word(self) -> str:
+        return "day"
+
+    @property
+    def expects(self) -> str:
+        return 'a day, for example "2027-01-31"'
+
+    def parse(self, raw: object, base: Path) -> datetime.date:
+        if isinstance(raw, datetime.datetime):
+            raise self.refuse(raw, "has a time of day")
+        if isinstance(raw, datetime.date):
+            return raw
+        text = printable(raw, self)
+        if not _DAY.fullmatch(text):
+            raise self.refuse(raw, "is no day")
+        try:
+            return datetime.date.fromisoformat(text)
+        except ValueError:
+            raise self.refuse(raw, "is in no calendar") from None
+
+    def write(self, value: datetime.date) -> object:
+        return value.isoformat()

@@ -1,4 +1,4 @@
-"""Kinds of names and addresses: hosts, networks, mail addresses, files, greetings, password hashes."""
+"""Kinds of names and addresses: hosts, networks, mail addresses, files, greetings, devices, hashes."""
 
 from __future__ import annotations
 
@@ -19,6 +19,11 @@ IPNetwork = IPv4Network | IPv6Network
 
 MAX_GREETING_CHARACTERS = 400
 """What IMail allows; with a host name of usual length the reply line stays below 512 octets."""
+
+MAX_DEVICE_NAME_CHARACTERS = 64
+
+_OF_NAMES = ".-_+@ "
+"""What login names have beside letters and digits, and blanks, which some programs put around them."""
 
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}?|\}")
 
@@ -324,8 +329,59 @@ class Greeting(Kind[str]):
 
 
 @attrs.frozen
+class DeviceName(Kind[str]):
+    """What a device password is called by its owner."""
+
+    @property
+    def word(self) -> str:
+        return "text"
+
+    @property
+    def range(self) -> str:
+        return f"1 to {MAX_DEVICE_NAME_CHARACTERS} characters"
+
+    @property
+    def expects(self) -> str:
+        return f'a text in quotes of {self.range}, for example "Eudora on the old Mac"'
+
+    def parse(self, raw: object, base: Path) -> str:
+        text = printable(raw, self)
+        if not text.isprintable() or text != text.strip() or not text:
+            raise self.refuse(raw, "is empty, begins or ends with a blank, or does not print")
+        if len(text) > MAX_DEVICE_NAME_CHARACTERS:
+            raise self.refuse(raw, "is too long")
+        return text
+
+
+@attrs.frozen
+class AlternateAt(Kind[str]):
+    """Characters that stand for the @ of a login name (features row S-M02)."""
+
+    @property
+    def word(self) -> str:
+        return "characters"
+
+    @property
+    def range(self) -> str:
+        return "ASCII, no letters, no digits, none of . - _ + @"
+
+    @property
+    def expects(self) -> str:
+        return 'characters that no login name needs, for example "#$%"'
+
+    def parse(self, raw: object, base: Path) -> str:
+        text = printable(raw, self)
+        for character in text:
+            if not character.isascii():
+                raise self.refuse(raw, f"has {character!r}, which is not ASCII")
+            if character.isalnum() or character in _OF_NAMES:
+                raise self.refuse(raw, f"has {character!r}, which may be part of any login name")
+        return text
+
+
+@attrs.frozen
 class PasswordHash(Kind[str]):
-    """A password hash in PHC form, or nothing. A wrong value is never quoted: it may be the password."""
+    """A password hash that we can read, or nothing. A wrong value is never quoted: it may be the password."""
 
     @property
     def word(self) -> str:
@@ -333,7 +389,7 @@ class PasswordHash(Kind[str]):
 
     @property
     def expects(self) -> str:
-        return 'an argon2id hash in PHC form, "$argon2id$v=19$m=...,t=...,p=...$salt$hash"'
+        return "argon2id in PHC form ($argon2id$v=19$...), crypt ($6$..., $y$...), or Dovecot's {SCHEME}hash"
 
     def parse(self, raw: object, base: Path) -> str:
         if isinstance(raw, str) and (not raw or is_readable(raw)):

@@ -1,22 +1,24 @@
-"""Settings of domains, accounts and how people are told. Read through config/schema.py."""
+"""Settings of domains, accounts and their device passwords. Read through config/schema.py."""
 
 # The declarations are immutable: they are no shared mutable defaults.
 # ruff: noqa: RUF009
 
 from __future__ import annotations
 
+import datetime
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Literal
 
 import attrs
 
-from mailsuite.config.declare import section, setting
-from mailsuite.config.kinds import Boolean, Integer, ListOf, Member, OneOf, OrNone, Text, port
-from mailsuite.config.measures import Duration
+from mailsuite.config.declare import blocks, section, setting
+from mailsuite.config.kinds import Boolean, ListOf, Member, OneOf, OrNone, Text, port
+from mailsuite.config.measures import Day
+from mailsuite.config.mechanisms import APOP, Apop, Recoverable
 from mailsuite.config.names import (
+    DeviceName,
     FilePath,
-    HostAddress,
     HostName,
     KnockAddress,
     MailAddress,
@@ -24,91 +26,17 @@ from mailsuite.config.names import (
     PasswordHash,
 )
 from mailsuite.config.secret import Secret
-from mailsuite.model.account import Account, Domain, IPAddress, NotifyPreference, NotifyState, Origin
+from mailsuite.model.account import (
+    Account,
+    AccountState,
+    Domain,
+    IPAddress,
+    NotifyPreference,
+    NotifyState,
+    Origin,
+)
 from mailsuite.model.address import Address
-
-
-@attrs.frozen(kw_only=True)
-class NotifyMail:
-    """``[notify.notifymail]``, RFC 4146."""
-
-    enabled: bool = setting(
-        Boolean(),
-        True,
-        meaning="Whether nm_notifyuser is sent to the users' computers.",
-        applied="live",
-    )
-    default_state: NotifyState = setting(
-        Member(NotifyState),
-        "off",
-        meaning="For accounts that say nothing: off, to the address of the last login, or to a fixed one.",
-        applied="live",
-    )
-    learn_from: tuple[Literal["pop3", "submission"], ...] = setting(
-        ListOf(OneOf(("pop3", "submission")), 0, '["pop3"]'),
-        ["pop3"],
-        meaning="The services whose logins tell where a user is.",
-        applied="live",
-    )
-    last_ip_expiry: float = setting(
-        Duration(minimum=60.0, maximum=30 * 86400.0),
-        "24h",
-        meaning="A last login older than this is not knocked at any more.",
-        applied="live",
-    )
-    ports: tuple[int, ...] = setting(
-        ListOf(port(), 1, "[79]"),
-        [79],
-        meaning="The ports that an account may name.",
-        applied="live",
-    )
-    connect_timeout: float = setting(
-        Duration(minimum=0.1, maximum=60.0),
-        "5s",
-        meaning="How long a connection attempt may take.",
-        applied="live",
-    )
-    max_in_flight: int = setting(
-        Integer(1, 10_000, example=256),
-        256,
-        meaning="Knocks under way at the same time.",
-        applied="live",
-    )
-    source_address: IPAddress | None = setting(
-        OrNone(HostAddress()),
-        "",
-        example="192.0.2.10",
-        shown=False,
-        meaning="Our address that knocks come from, so that clients can list it; else the system chooses.",
-        applied="live",
-    )
-
-
-@attrs.frozen(kw_only=True)
-class Notify:
-    """``[notify]``"""
-
-    enabled: bool = setting(
-        Boolean(),
-        True,
-        meaning="The master switch for telling users that mail is there.",
-        applied="live",
-    )
-    coalesce: float = setting(
-        Duration(minimum=0.0, maximum=3600.0),
-        "10s",
-        meaning="Several messages in this window make one notice; the last is never lost.",
-        applied="live",
-    )
-    allow_networks: tuple[IPv4Network | IPv6Network, ...] = setting(
-        ListOf(Network(), example='["192.168.1.0/24"]'),
-        [],
-        meaning="Private and loopback networks that a fixed notice address may lie in.",
-        applied="live",
-    )
-    notifymail: NotifyMail = section(
-        NotifyMail, "RFC 4146: nm_notifyuser to the finger port of the user's computer"
-    )
+from mailsuite.model.device import Device, Scope
 
 
 @attrs.frozen(kw_only=True)
@@ -120,6 +48,14 @@ class DomainBlock:
         example="example.net",
         meaning="A domain whose mail is ours.",
         applied="live",
+    )
+    apop: Apop | None = setting(
+        OrNone(APOP),
+        "",
+        example="require",
+        shown=False,
+        meaning='As pop3.apop, for the accounts of this domain; "" is as the listener says.',
+        applied="new sessions",
     )
 
     @property
@@ -154,6 +90,72 @@ class AccountNotifyMail:
 
 
 @attrs.frozen(kw_only=True)
+class DeviceBlock:
+    """``[[account.device]]``"""
+
+    name: str = setting(
+        DeviceName(),
+        example="Eudora on the old Mac",
+        meaning="What its owner calls the mail program or the machine it is on.",
+        applied="live",
+    )
+    password_file: Path = setting(
+        FilePath(example="/etc/mailsuite/secrets/joe-eudora"),
+        example="/etc/mailsuite/secrets/joe-eudora",
+        meaning="A file with one line: the device password itself, at least 16 characters.",
+        applied="live",
+    )
+    mechanisms: tuple[Recoverable, ...] = setting(
+        ListOf(OneOf(("apop", "cram-md5", "ntlm")), example='["apop"]'),
+        [],
+        example=["apop"],
+        meaning="Old mechanisms it can do beyond the usual ones; for them it is sealed, but recoverable.",
+        applied="live",
+    )
+    scopes: tuple[Scope, ...] = setting(
+        ListOf(Member(Scope), 1, '["pop3", "submission"]'),
+        ["pop3", "submission"],
+        meaning="What it may be used for.",
+        applied="live",
+    )
+    networks: tuple[IPv4Network | IPv6Network, ...] = setting(
+        ListOf(Network(), example='["192.0.2.0/24"]'),
+        [],
+        meaning="From where it may be used; an empty list is from anywhere.",
+        applied="live",
+    )
+    expires: datetime.date | None = setting(
+        OrNone(Day()),
+        "",
+        example="2027-01-31",
+        meaning='The day from whose beginning on, in UTC, it is refused; "" is never.',
+        applied="live",
+    )
+    password: Secret = attrs.field(default=Secret(""))
+    """What password_file holds; whoever stores the device seals it."""
+
+    def device(self, id: str, sealed: bytes) -> Device:
+        """The device as a value of the model, where *sealed* is made of ``password``."""
+        return Device(
+            id=id,
+            name=self.name,
+            sealed=sealed,
+            scopes=frozenset(self.scopes),
+            mechanisms=frozenset(self.mechanisms),
+            networks=self.networks,
+            expires=self._expires_at,
+            origin=Origin.FILE,
+        )
+
+    @property
+    def _expires_at(self) -> float | None:
+        """In seconds since the epoch."""
+        if self.expires is None:
+            return None
+        return datetime.datetime.combine(self.expires, datetime.time(), datetime.UTC).timestamp()
+
+
+@attrs.frozen(kw_only=True)
 class AccountBlock:
     """``[[account]]``"""
 
@@ -174,7 +176,7 @@ class AccountBlock:
         PasswordHash(),
         "",
         example="$argon2id$v=19$m=19456,t=2,p=1$bWFpbHN1aXRlLWV4YW1wbGU$bm90IGEgcmVhbCBoYXNoLCBvbmx5IGFuIGV4YW1wbGU",
-        meaning="The argon2id hash of the password.",
+        meaning="The hash of the password: argon2id, or an older one from another server.",
         applied="live",
         secret=True,
     )
@@ -185,7 +187,35 @@ class AccountBlock:
         meaning="A file with one line: the hash, or the password itself.",
         applied="live",
     )
+    state: AccountState = setting(
+        Member(AccountState),
+        "enabled",
+        meaning='What becomes of it: "off" takes no mail and lets nobody in, "forward" sends mail on.',
+        applied="live",
+    )
+    forward: Address | None = setting(
+        OrNone(MailAddress("joe.doe@example.net")),
+        "",
+        example="ann@example.net",
+        meaning='Where mail goes with state "forward"; one of our own addresses.',
+        applied="live",
+    )
+    keep_copy: bool = setting(
+        Boolean(),
+        False,
+        meaning="Whether mail that is forwarded also stays here.",
+        applied="live",
+    )
+    pop3: Literal["allow", "deny"] = setting(
+        OneOf(("allow", "deny")),
+        "allow",
+        meaning="Whether the account may log in by POP3; mail is delivered all the same.",
+        applied="live",
+    )
     notifymail: AccountNotifyMail = section(AccountNotifyMail, "How this account wants to be told (RFC 4146)")
+    devices: tuple[DeviceBlock, ...] = blocks(
+        DeviceBlock, "name", "Device passwords", "device", caseless=True
+    )
     password: Secret | None = attrs.field(default=None)
     """What password_file holds where that is no hash; whoever stores the account hashes it."""
 
@@ -193,4 +223,14 @@ class AccountBlock:
     def account(self) -> Account:
         """The account as a value of the model. Its hash is empty where ``password`` is still to be hashed."""
         preference = NotifyPreference(self.notifymail.state, self.notifymail.address, self.notifymail.port)
-        return Account(self.address, self.name, self.password_hash, preference, Origin.FILE)
+        return Account(
+            self.address,
+            self.name,
+            self.password_hash,
+            preference,
+            Origin.FILE,
+            state=self.state,
+            forward=self.forward,
+            keep_copy=self.keep_copy,
+            pop3=self.pop3 == "allow",
+        )

@@ -12,7 +12,9 @@ from mailsuite.config.schema import (
     AccountNotifyMail,
     Config,
     Delivery,
+    DeviceBlock,
     DomainBlock,
+    Guard,
     Listener,
     LogSettings,
     Notify,
@@ -20,6 +22,7 @@ from mailsuite.config.schema import (
     Pop3,
     Server,
     Smtp,
+    SourceBlock,
     Submission,
     Tls,
 )
@@ -57,7 +60,11 @@ def resolve(draft: Draft, machine: Machine) -> Config:
     sections: dict[Service, Draft] = {
         "pop3": {"response_name": server.name, "default_domain": default_domain, **draft["pop3"]},
         "smtp": draft["smtp"],
-        "submission": {"default_domain": default_domain, **draft["submission"]},
+        "submission": {
+            "default_domain": default_domain,
+            "alternate_at": draft["pop3"].get("alternate_at", ""),
+            **draft["submission"],
+        },
     }
     log = LogSettings(**draft["log"])
     return Config(
@@ -70,17 +77,22 @@ def resolve(draft: Draft, machine: Machine) -> Config:
         submission=Submission(**sections["submission"]),
         delivery=Delivery(path=_filled(Delivery(**draft["delivery"]).path, server.state)),
         notify=Notify(**{**draft["notify"], "notifymail": NotifyMail(**draft["notify"]["notifymail"])}),
+        guard=Guard(**draft["guard"]),
         log=LogSettings(
             format=log.format,
             level=log.level,
             to=Path(_filled(str(log.to), server.state)) if isinstance(log.to, Path) else log.to,
         ),
         domains=domains,
-        accounts=tuple(
-            AccountBlock(**{**block, "notifymail": AccountNotifyMail(**block["notifymail"])})
-            for block in draft["accounts"]
-        ),
+        accounts=tuple(map(_account, draft["accounts"])),
+        sources=tuple(SourceBlock(**block) for block in draft["sources"]),
     )
+
+
+def _account(draft: Draft) -> AccountBlock:
+    notifymail = AccountNotifyMail(**draft["notifymail"])
+    devices = tuple(DeviceBlock(**device) for device in draft["devices"])
+    return AccountBlock(**{**draft, "notifymail": notifymail, "devices": devices})
 
 
 def _server(draft: Draft, machine: Machine) -> Server:

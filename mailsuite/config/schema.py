@@ -2,7 +2,8 @@
 
 The classes are what loading answers, fully typed; config/declare.py says how the declarations are read.
 A setting enters with its feature, and the example, the reference page and the checks follow from it.
-Those of the services stand in config/services.py, those of people in config/people.py.
+Those of the services stand in config/services.py, those of people in config/people.py, those of how they
+are told in config/notify.py.
 """
 
 # The declarations are immutable: they are no shared mutable defaults.
@@ -17,9 +18,12 @@ import attrs
 
 from mailsuite.config.declare import blocks, section, setting
 from mailsuite.config.kinds import Integer, OneOf, OrNone, Text
+from mailsuite.config.measures import Duration
 from mailsuite.config.names import FilePath, HostName, LogTarget, MailAddress, MaildropPath
-from mailsuite.config.people import AccountBlock, AccountNotifyMail, DomainBlock, Notify, NotifyMail
+from mailsuite.config.notify import Notify, NotifyMail
+from mailsuite.config.people import AccountBlock, AccountNotifyMail, DeviceBlock, DomainBlock
 from mailsuite.config.services import Listener, Pop3, Service, ServiceSettings, Smtp, Submission, TlsUse
+from mailsuite.config.sources import SourceBlock
 from mailsuite.model.address import Address
 
 __all__ = [
@@ -28,7 +32,9 @@ __all__ = [
     "AccountNotifyMail",
     "Config",
     "Delivery",
+    "DeviceBlock",
     "DomainBlock",
+    "Guard",
     "Listener",
     "LogSettings",
     "Notify",
@@ -38,6 +44,7 @@ __all__ = [
     "Service",
     "ServiceSettings",
     "Smtp",
+    "SourceBlock",
     "Submission",
     "Tls",
     "TlsUse",
@@ -144,6 +151,24 @@ class Delivery:
 
 
 @attrs.frozen(kw_only=True)
+class Guard:
+    """``[guard]``"""
+
+    failure_delay: float = setting(
+        Duration(minimum=0.0, maximum=60.0),
+        "1s",
+        meaning="How long the answer to a wrong password waits; each further failure doubles it.",
+        applied="live",
+    )
+    failure_delay_maximum: float = setting(
+        Duration(minimum=0.0, maximum=60.0),
+        "16s",
+        meaning="The longest such wait, for one address and one account alike.",
+        applied="live",
+    )
+
+
+@attrs.frozen(kw_only=True)
 class LogSettings:
     """``[log]``"""
 
@@ -185,6 +210,10 @@ class Config:
     submission: Submission = section(Submission, "Submission, mail from our own users")
     delivery: Delivery = section(Delivery, "Local delivery")
     notify: Notify = section(Notify, "Telling users that mail is there")
+    guard: Guard = section(Guard, "Against guessing of passwords")
     log: LogSettings = section(LogSettings, "Logs")
     domains: tuple[DomainBlock, ...] = blocks(DomainBlock, "name", "Domains", "domain")
     accounts: tuple[AccountBlock, ...] = blocks(AccountBlock, "address", "Accounts", "account")
+    sources: tuple[SourceBlock, ...] = blocks(
+        SourceBlock, "name", "Where else passwords are checked", "source"
+    )

@@ -14,7 +14,8 @@ import attrs
 from mailsuite.config.declare import Caution, setting
 from mailsuite.config.kinds import Boolean, Integer, ListOf, OneOf, OrNone, Text, port
 from mailsuite.config.measures import Duration, Size
-from mailsuite.config.names import BindAddress, FilePath, Greeting, HostName, Network
+from mailsuite.config.mechanisms import APOP, Apop, SaslName, mechanisms
+from mailsuite.config.names import AlternateAt, BindAddress, FilePath, Greeting, HostName, Network
 
 Service = Literal["smtp", "submission", "pop3"]
 TlsUse = Literal["implicit", "starttls", "required-starttls", "off"]
@@ -41,10 +42,30 @@ class Pop3:
         meaning="The text of the greeting; it says no version unless you put {version} here.",
         applied="new sessions",
     )
+    auth: tuple[SaslName, ...] = setting(
+        mechanisms(),
+        ["plain", "scram-sha-256"],
+        meaning="The SASL mechanisms offered; those that send the password itself under TLS only.",
+        applied="new sessions",
+    )
+    apop: Apop = setting(
+        APOP,
+        "off",
+        meaning="Whether APOP is offered, or required: then no USER and PASS, no PLAIN and LOGIN.",
+        applied="new sessions",
+    )
     trusted_networks: tuple[IPv4Network | IPv6Network, ...] = setting(
         ListOf(Network(), example='["192.0.2.0/24"]'),
         [],
         meaning="From here a password may come before TLS; from nowhere else, loopback included.",
+        applied="new sessions",
+    )
+    alternate_at: str = setting(
+        AlternateAt(),
+        "",
+        example="#$%",
+        shown=False,
+        meaning="Characters that may stand for the @ of a login name, for programs that cannot send one.",
         applied="new sessions",
     )
     default_domain: str = setting(
@@ -136,10 +157,18 @@ class Smtp(SmtpLimits):
 class Submission(SmtpLimits):
     """``[submission]``, mail from our own users, or what of it holds for one listener."""
 
-    auth: tuple[Literal["plain", "login"], ...] = setting(
-        ListOf(OneOf(("plain", "login")), 1, '["plain", "login"]'),
-        ["plain", "login"],
-        meaning="The SASL mechanisms offered, under TLS only.",
+    auth: tuple[SaslName, ...] = setting(
+        mechanisms(1),
+        ["plain", "login", "scram-sha-256"],
+        meaning="The SASL mechanisms offered; those that send the password itself under TLS only.",
+        applied="new sessions",
+    )
+    alternate_at: str = setting(
+        AlternateAt(),
+        derived="pop3.alternate_at",
+        example="#$%",
+        shown=False,
+        meaning="Characters that may stand for the @ of a login name, for programs that cannot send one.",
         applied="new sessions",
     )
     default_domain: str = setting(

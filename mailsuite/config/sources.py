@@ -214,7 +214,7 @@ class SourceBlock:
         "",
         example="/etc/mailsuite/ca.pem",
         shown=False,
-        meaning="http, ldap: who must have signed its certificate, in PEM form; else those the system trusts.",
+        meaning="http, ldap: who must have signed its certificate, in PEM form; else whom the system trusts.",
         applied="live",
     )
     token_file: Path | None = setting(

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import grp
-import os
 import pwd
 import ssl
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from mailsuite.config.kinds import BadValue
 from mailsuite.config.look import Look
-from mailsuite.config.names import PasswordHash
 from mailsuite.config.problems import Problem
-from mailsuite.config.secret import Secret
-from mailsuite.model.phc import is_readable
-
-MAX_PASSWORD_OCTETS = 1024
-"""Of a password file; no password that a client can send is longer."""
+from mailsuite.config.secret import unreadable
+from mailsuite.config.sources import source_files
 
 
 def surroundings(look: Look) -> Iterator[Problem]:
     """All that is wrong with what the configuration refers to."""
     yield from _people(look)
     yield from _folders(look)
+    for source in look.config.sources:
+        yield from source_files(look, source)
     seen: set[tuple[Path, Path]] = set()
     tls = look.config.tls
     pairs = [("tls", tls.certificate, tls.key)] if tls.mode == "files" else []
@@ -66,7 +62,7 @@ def _folders(look: Look) -> Iterator[Problem]:
 def _certificate(look: Look, prefix: str, certificate: Path, key: Path) -> Iterator[Problem]:
     wrong = False
     for name, file in (("certificate", certificate), ("key", key)):
-        reason = _unreadable(file)
+        reason = unreadable(file)
         if reason:
             wrong = True
             yield look.error(f"{name}: {file} {reason}", f"{prefix}.{name}", f"tls.{name}")
@@ -84,45 +80,3 @@ def _certificate(look: Look, prefix: str, certificate: Path, key: Path) -> Itera
             f"{prefix}.certificate",
             "tls.certificate",
         )
-
-
-def _unreadable(file: Path) -> str:
-    """Why a file cannot be read, empty where it can. Does not open it: it may be a FIFO."""
-    try:
-        if not file.is_file():
-            return "is no file" if file.exists() else "is not there"
-    except OSError as error:
-        return f"cannot be reached: {error.strerror}"
-    return "" if os.access(file, os.R_OK) else "cannot be read by this user"
-
-
-def read_password(file: Path) -> tuple[str, Secret | None]:
-    """The hash, or else the password, that a password file holds: one line. Raises BadValue."""
-    reason = _unreadable(file)
-    if reason:
-        raise BadValue(f"{file} {reason}")
-    try:
-        with file.open("rb") as stream:
-            octets = stream.read(MAX_PASSWORD_OCTETS + 1)
-    except OSError as error:
-        raise BadValue(f"{file} cannot be read: {error.strerror}") from None
-    try:
-        text = octets.decode("utf-8")
-    except UnicodeDecodeError:
-        raise BadValue(f"{file} is not UTF-8") from None
-    line = text.removesuffix("\n").removesuffix("\r")
-    if not line or len(octets) > MAX_PASSWORD_OCTETS or not line.isprintable():
-        raise BadValue(f"{file} does not hold one line with a hash or a password")
-    if line.startswith("$"):
-        if not is_readable(line):
-            raise BadValue(f'{file}: what begins with "$" must be {PasswordHash().expects}')
-        return line, None
-    return "", Secret(line)
-
-
-def is_open_to_others(file: Path) -> bool:
-    """Whether group or others may read a file that holds a secret."""
-    try:
-        return bool(stat.S_IMODE(file.stat().st_mode) & 0o077)
-    except OSError:
-        return False

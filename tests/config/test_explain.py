@@ -50,7 +50,7 @@ def test_a_table_tells_what_it_has(key: str) -> None:
         ("pop", "did you mean 'pop3'?"),
         ("zzzzzz", "mailsuite config example shows all"),
         ("", "mailsuite config example shows all"),
-        ("listener.apop", "unknown setting 'listener.apop'"),
+        ("listener.dkim", "unknown setting 'listener.dkim'"),
     ],
 )
 def test_an_unknown_key_gets_a_suggestion(key: str, says: str) -> None:

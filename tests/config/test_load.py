@@ -115,7 +115,7 @@ def test_a_listener_overrides_its_service(load_text: LoadText) -> None:
     assert second == config.pop3
     assert isinstance(third, Submission)
     assert third.auth == ("login",)
-    assert config.submission.auth == ("plain", "login")
+    assert config.submission.auth == ("plain", "login", "scram-sha-256")
     assert config.pop3.banner == "all"
 
 
@@ -213,7 +213,8 @@ def test_a_password_file_holds_a_hash(load_text: LoadText, tmp_path: Path) -> No
         (b"a\0b\n", "does not hold one line"),
         (b"x" * 2000, "does not hold one line"),
         (b"\xff\xfe", "is not UTF-8"),
-        (b"$1$md5crypt$x\n", 'what begins with "$" must be an argon2id hash'),
+        (b"$0$nothing\n", 'what begins with "$" or "{SCHEME}" must be argon2id in PHC form'),
+        (b"{NO-SUCH-SCHEME}secret\n", 'what begins with "$" or "{SCHEME}" must be'),
     ],
 )
 def test_a_password_file_that_holds_neither(

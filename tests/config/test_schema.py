@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 import pytest
 
-from mailsuite.config.declare import Blocks, Section, Setting, all_settings, declarations
+from mailsuite.config.declare import Blocks, Setting, all_settings, all_tables, declarations
 from mailsuite.config.example import example, example_value
 from mailsuite.config.explain import explain, reference_page
 from mailsuite.config.load import load
@@ -21,6 +21,7 @@ from tests.config.conftest import MACHINE, LoadText
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = dict(all_settings(Config))
+TABLES = dict(all_tables(Config))
 
 
 @pytest.fixture(params=list(SETTINGS))
@@ -30,13 +31,23 @@ def key(request: pytest.FixtureRequest) -> str:
 
 def test_a_setting_has_a_sentence(key: str) -> None:
     declared = SETTINGS[key]
-    assert re.fullmatch(r"[A-Z].*[^.]\.", declared.meaning)
+    for_some_types = r"[a-z-]+(, [a-z-]+)*: "
+    assert re.fullmatch(rf"([A-Z]|{for_some_types}).*[^.]\.", declared.meaning)
     assert declared.kind.word
 
 
 def test_a_setting_has_a_default_or_must_be_there(key: str) -> None:
     declared = SETTINGS[key]
-    required = {"listener.name", "listener.service", "domain.name", "account.address"}
+    required = {
+        "listener.name",
+        "listener.service",
+        "domain.name",
+        "account.address",
+        "account.device.name",
+        "account.device.password_file",
+        "source.name",
+        "source.type",
+    }
     assert declared.required == (key in required)
     assert not (declared.derived and declared.default is not None)
 
@@ -86,20 +97,27 @@ def test_a_setting_is_in_the_example(key: str) -> None:
     if table == "account.notifymail":
         table, name = "account", f"notifymail.{name}"
     declared = SETTINGS[key]
-    mark = "#" if table == "account" or not declared.shown else ""
+    commented_out = table.partition(".")[0] in {"account", "source"}
+    mark = "#" if commented_out or not declared.shown else ""
     assert f"\n{mark}{name} = {example_value(declared)}\n" in _example_lines(table)
+
+
+def _headers(key: str) -> tuple[list[str], str, str]:
+    """The headers that a setting stands under, what its name begins with there, and its name."""
+    table, _, name = key.rpartition(".")
+    blocks = [one for one, declared in TABLES.items() if isinstance(declared, Blocks)]
+    around = [one for one in blocks if f"{table}.".startswith(f"{one}.")]
+    if around:
+        return [f"[[{one}]]" for one in around], f"{table}.".removeprefix(f"{around[-1]}."), name
+    return ([f"[{table}]"] if table else []), "", name
 
 
 def test_each_setting_has_a_test_of_a_wrong_value(key: str, load_text: LoadText) -> None:
     """Every setting refuses a table, at its line, and the message says what is expected."""
-    table, _, name = key.rpartition(".")
-    top = table.partition(".")[0]
-    if isinstance(declarations(Config).get(top), Blocks):
-        text = f"[[{top}]]\n{table.partition('.')[2]}{'.' if '.' in table else ''}{name} = {{}}\n"
-    else:
-        text = f"[{table}]\n{name} = {{}}\n" if table else f"\n{name} = {{}}\n"
+    headers, within, name = _headers(key)
+    text = "\n".join([*headers, f"{within}{name} = {{}}\n"])
     loaded = load_text(text)
-    found = [problem.text for problem in loaded.errors if problem.place.line == 2]
+    found = [problem.text for problem in loaded.errors if problem.place.line == len(headers) + 1]
     assert any(text.startswith(f"{name}: ") for text in found), loaded.problems
 
 
@@ -180,11 +198,7 @@ def test_restarts_are_rare() -> None:
 
 
 def test_every_table_means_something() -> None:
-    names = Counter(
-        declared.meaning
-        for declared in declarations(Config).values()
-        if isinstance(declared, Section | Blocks)
-    )
+    names = Counter(declared.meaning for declared in TABLES.values())
     assert max(names.values()) == 1
 
 

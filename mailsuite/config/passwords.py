@@ -1,0 +1,94 @@
+"""What the password files of accounts and devices hold, read while the configuration is loaded."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import attrs
+
+from mailsuite.config.kinds import BadValue
+from mailsuite.config.look import Look
+from mailsuite.config.names import PasswordHash
+from mailsuite.config.people import AccountBlock, DeviceBlock
+from mailsuite.config.reading import Reading
+from mailsuite.config.secret import Secret, is_open_to_others, read_secret
+from mailsuite.model.phc import is_readable
+
+MIN_DEVICE_PASSWORD_CHARACTERS = 16
+"""A device password is checked by one fast hash, so that it must hold more than can be guessed: 80 bits in
+five bits a character, as we make them ourselves."""
+
+_SCHEME = re.compile(r"\$|\{[A-Za-z0-9][A-Za-z0-9.+_-]*\}")
+"""How hashes begin. What begins so and is none that we can read must not be taken for a password: whoever
+saw it where it was copied from could log in by it."""
+
+
+def with_passwords(account: AccountBlock, look: Look, reading: Reading) -> AccountBlock:
+    """The account with what its password files hold."""
+    account = _with_own(account, look, reading)
+    if not account.devices:
+        return account
+    block = f"account.{account.address}.device"
+    devices = tuple(
+        _with_device_password(one, f"{block}.{one.name}", look, reading) for one in account.devices
+    )
+    _tell_twins(devices, block, look, reading)
+    return attrs.evolve(account, devices=devices)
+
+
+def _with_own(account: AccountBlock, look: Look, reading: Reading) -> AccountBlock:
+    file = account.password_file
+    if file is None or account.password_hash:
+        return account
+    key = f"account.{account.address}.password_file"
+    line = _read(file, key, look, reading, "a hash or a password")
+    if is_readable(line):
+        return attrs.evolve(account, password_hash=line)
+    if _SCHEME.match(line):
+        text = f'password_file: {file}: what begins with "$" or "{{SCHEME}}" must be {PasswordHash().expects}'
+        reading.problems.append(look.error(text, key))
+        return account
+    return attrs.evolve(account, password=Secret(line)) if line else account
+
+
+def _with_device_password(device: DeviceBlock, block: str, look: Look, reading: Reading) -> DeviceBlock:
+    key = f"{block}.password_file"
+    line = _read(device.password_file, key, look, reading, "a password")
+    if is_readable(line):
+        text = (
+            f"password_file: {device.password_file} holds a hash; here the device password itself is needed"
+        )
+        reading.problems.append(look.error(text, key))
+    elif line and len(line) < MIN_DEVICE_PASSWORD_CHARACTERS:
+        text = (
+            f"password_file: {device.password_file} holds less than {MIN_DEVICE_PASSWORD_CHARACTERS} "
+            "characters; a device password is checked by a fast hash, so let a program make it, "
+            "for example openssl rand -base64 15"
+        )
+        reading.problems.append(look.error(text, key))
+    return attrs.evolve(device, password=Secret(line))
+
+
+def _read(file: Path, key: str, look: Look, reading: Reading, what: str) -> str:
+    """The line in a file, empty where there is none, which is told."""
+    try:
+        line = read_secret(file, what)
+    except BadValue as error:
+        reading.problems.append(look.error(f"password_file: {error}", key))
+        return ""
+    if is_open_to_others(file):
+        text = f"password_file: others can read {file}; chmod 600 {file}"
+        reading.problems.append(look.warning(text, key))
+    return line
+
+
+def _tell_twins(devices: tuple[DeviceBlock, ...], block: str, look: Look, reading: Reading) -> None:
+    """Two devices with one password: a login cannot be told from the other's."""
+    first: dict[str, str] = {}
+    for device in devices:
+        password = device.password.reveal()
+        other = first.setdefault(password, device.name)
+        if password and other != device.name:
+            text = f"password_file: {device.name!r} has the password of {other!r}; each needs its own"
+            reading.problems.append(look.error(text, f"{block}.{device.name}.password_file"))

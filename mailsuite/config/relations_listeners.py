@@ -1,0 +1,141 @@
+"""Checks between the settings of listeners: where they stand, and whether anybody can come in there."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+
+from mailsuite.config.look import Look
+from mailsuite.config.mechanisms import UNDER_TLS
+from mailsuite.config.problems import Problem
+from mailsuite.config.schema import Listener, Pop3, Smtp
+
+
+def listener_relations(look: Look) -> Iterator[Problem]:
+    """All that is wrong with listeners."""
+    for listener in look.config.listeners:
+        yield from _listener(look, listener)
+    yield from _trust(look)
+    yield from _clashes(look)
+
+
+def _listener(look: Look, listener: Listener) -> Iterator[Problem]:
+    block = f"listener.{listener.name}"
+
+    def given(name: str) -> bool:
+        return look.is_given(f"{block}.{name}")
+
+    if listener.endpoint:
+        for name in ("bind", "port"):
+            if given(name):
+                text = f"{name} and endpoint together: the endpoint already says where to listen"
+                yield look.error(text, f"{block}.{name}")
+    for name, other in (("certificate", "key"), ("key", "certificate")):
+        if given(name) and getattr(listener, name) and not getattr(listener, other):
+            yield look.error(
+                f"{name} without {other}: a listener's own certificate needs both", f"{block}.{name}"
+            )
+    if listener.enabled:
+        yield from _unsafe_door(look, listener, block)
+
+
+def _unsafe_door(look: Look, listener: Listener, block: str) -> Iterator[Problem]:
+    if not look.sound(f"{block}.tls", f"{block}.bind"):
+        return
+    if listener.service == "smtp" and listener.tls == "required-starttls" and not _is_local(listener):
+        text = (
+            'tls = "required-starttls" turns away servers without TLS, which RFC 3207 forbids for public ones'
+        )
+        yield look.warning(f"{text}; did you mean 'starttls'?", f"{block}.tls", block)
+    if listener.tls == "off":
+        yield from _clear_door(look, listener, block)
+
+
+def _clear_door(look: Look, listener: Listener, block: str) -> Iterator[Problem]:
+    """Without TLS nobody may send a password, but from trusted networks; what hides it works there, too."""
+    settings = listener.settings
+    keys = [f"{section}.{name}" for section in (block, listener.service) for name in ("auth", "apop")]
+    trusted = (f"{block}.trusted_networks", "pop3.trusted_networks")
+    if isinstance(settings, Smtp) or not look.sound(*keys, *trusted):
+        return
+    ways = [name.upper() for name in settings.auth if name not in UNDER_TLS]
+    door = f'tls = "off" on {_doors(listener)}'
+    instead = "; did you mean 'required-starttls'?"
+    if isinstance(settings, Pop3):
+        if settings.trusted_networks:
+            return
+        stands = look.place(*trusted)
+        door += f" and trusted_networks is empty{f' (line {stands.line})' if stands.line else ''}"
+        instead = "; did you mean 'starttls'?"
+        ways = ["APOP", *ways] if settings.apop != "off" else ways
+    tls_place = (f"{block}.tls", block)
+    if ways:
+        text = f"{door}: only {' or '.join(ways)} can be used to log in there, and mail goes in the clear"
+        yield look.warning(text + instead, *tls_place)
+        return
+    severity = look.warning if _is_local(listener) else look.error
+    yield severity(f"{door}: passwords are taken under TLS only, so nobody could log in{instead}", *tls_place)
+
+
+def _trust(look: Look) -> Iterator[Problem]:
+    """A network without end is trusted on purpose hardly ever."""
+    sources = [("pop3.trusted_networks", look.config.pop3)]
+    sources += [
+        (f"listener.{one.name}.trusted_networks", one.settings)
+        for one in look.config.listeners
+        if isinstance(one.settings, Pop3) and look.is_given(f"listener.{one.name}.trusted_networks")
+    ]
+    for key, settings in sources:
+        for network in settings.trusted_networks:
+            if not network.prefixlen:
+                risk = "passwords may come in the clear from anywhere"
+                yield look.warning(f"{network} in trusted_networks is everybody: {risk}", key)
+
+
+def _doors(listener: Listener) -> str:
+    if listener.endpoint:
+        return listener.endpoint
+    return ", ".join(_door(address, listener.port) for address in listener.bind)
+
+
+def _door(address: str, port: int) -> str:
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def _is_local(listener: Listener) -> bool:
+    """Whether only this machine can reach it, as far as the configuration tells."""
+    return not listener.endpoint and all(
+        address != "*" and ipaddress.ip_address(address).is_loopback for address in listener.bind
+    )
+
+
+def _clashes(look: Look) -> Iterator[Problem]:
+    """Two open doors at the same place."""
+    taken: dict[tuple[str, int], str] = {}
+    open_doors = [one for one in look.config.listeners if one.enabled]
+    for listener in open_doors:
+        block = f"listener.{listener.name}"
+        if listener.endpoint or not listener.port or not look.sound(f"{block}.port", f"{block}.bind"):
+            continue
+        for address in listener.bind:
+            for (other, port), name in taken.items():
+                if port == listener.port and name != listener.name and _overlap(address, other):
+                    stands = look.place(f"listener.{name}.port", f"listener.{name}")
+                    yield look.error(
+                        f"listener {listener.name!r} wants {_door(address, port)}, "
+                        f"which listener {name!r} has ({stands})",
+                        f"{block}.port",
+                        block,
+                    )
+                    break
+            taken.setdefault((address, listener.port), listener.name)
+    if not open_doors:
+        first = f"listener.{look.config.listeners[0].name}"
+        yield look.warning("no listener is enabled: nobody can reach this server", f"{first}.enabled", first)
+
+
+def _overlap(one: str, other: str) -> bool:
+    """Whether two bind addresses take the same place: "*" takes all, 0.0.0.0 and :: take their family."""
+    if one == other or "*" in {one, other}:
+        return True
+    return (":" in one) == (":" in other) and not {one, other}.isdisjoint({"0.0.0.0", "::"})  # noqa: S104
