@@ -2,10 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
+import attrs
+
+from mailsuite.wire.sasl.cram_md5 import CramMd5
 from mailsuite.wire.sasl.exchange import Mechanism
 from mailsuite.wire.sasl.plain import Login, Plain
 
-MECHANISMS: Mapping[str, Callable[[], Mechanism]] = {"PLAIN": Plain, "LOGIN": Login}
-"""Those that need nothing but what the client sends, by their registered names."""
+
+@attrs.frozen
+class Surroundings:
+    """What a mechanism may need of the connection."""
+
+    hostname: str
+    """As challenges name this host."""
+    octets: Callable[[int], bytes]
+    """So many random octets."""
+    seconds: Callable[[], float]
+    """Since the epoch."""
+    bindings: Mapping[str, bytes] = {}
+    """Channel bindings of the TLS connection by their registered types; empty without TLS."""
+    offered: tuple[str, ...] = ()
+    """The mechanisms that this connection is offered now."""
+
+
+def _plain(surroundings: Surroundings) -> Mechanism:
+    return Plain()
+
+
+def _login(surroundings: Surroundings) -> Mechanism:
+    return Login()
+
+
+def _cram_md5(surroundings: Surroundings) -> Mechanism:
+    return CramMd5(surroundings.hostname, surroundings.octets, surroundings.seconds)
+
+
+MECHANISMS: Mapping[str, Callable[[Surroundings], Mechanism]] = {
+    "PLAIN": _plain,
+    "LOGIN": _login,
+    "CRAM-MD5": _cram_md5,
+}
+"""All that we speak, by their registered names. Each call makes what one exchange needs."""
+
+HIDING = frozenset(MECHANISMS) - {"PLAIN", "LOGIN"}
+"""Those that hide the password from whoever listens."""
+
+
+def offered(names: Sequence[str], plaintext: bool, tls: bool) -> tuple[str, ...]:
+    """Those of *names* (upper case) that a connection may be offered, in their order.
+
+    Mechanisms that show the password need *plaintext* to be allowed, those that bind to the TLS channel need
+    *tls*. What is not offered is not to be accepted.
+    """
+    return tuple(
+        name for name in names if (plaintext or name in HIDING) and (tls or not name.endswith("-PLUS"))
+    )

@@ -1,20 +1,17 @@
-import base64
+from __future__ import annotations
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailsuite.wire.sasl.exchange import Exchange, decode_base64
+from mailsuite.wire.sasl.exchange import decode_base64
 from mailsuite.wire.sasl.mechanisms import MECHANISMS
 from mailsuite.wire.sasl.steps import Challenge, PasswordClaim, Refusal, Step
-
-
-def b64(data: bytes) -> bytes:
-    return base64.b64encode(data)
+from tests.wire.sasl.world import b64, exchange_of
 
 
 def plain(fields: bytes) -> Step:
-    return Exchange(MECHANISMS["PLAIN"]()).start(b64(fields))
+    return exchange_of("PLAIN").start(b64(fields))
 
 
 JOE = PasswordClaim("PLAIN", "", "joe", "secret")
@@ -25,7 +22,7 @@ def test_plain_with_initial_response() -> None:
 
 
 def test_plain_without_initial_response() -> None:
-    exchange = Exchange(MECHANISMS["PLAIN"]())
+    exchange = exchange_of("PLAIN")
     assert exchange.start(None) == Challenge(b"")
     assert exchange.respond(b64(b"\0joe\0secret")) == JOE
 
@@ -56,20 +53,20 @@ def test_plain_fields(fields: bytes, step: Step) -> None:
 
 
 def test_an_empty_initial_response_is_written_as_equals_sign() -> None:
-    assert Exchange(MECHANISMS["PLAIN"]()).start(b"=") == Refusal.MALFORMED
-    assert Exchange(MECHANISMS["LOGIN"]()).start(b"=") == Challenge(b"Password:")
-    assert Exchange(MECHANISMS["LOGIN"]()).start(b"") == Refusal.MALFORMED
+    assert exchange_of("PLAIN").start(b"=") == Refusal.MALFORMED
+    assert exchange_of("LOGIN").start(b"=") == Challenge(b"Password:")
+    assert exchange_of("LOGIN").start(b"") == Refusal.MALFORMED
 
 
 def test_equals_sign_is_no_later_response() -> None:
-    exchange = Exchange(MECHANISMS["LOGIN"]())
+    exchange = exchange_of("LOGIN")
     exchange.start(None)
     assert exchange.respond(b"=") == Refusal.MALFORMED
 
 
 @pytest.mark.parametrize("initial", [True, False])
 def test_login(initial: bool) -> None:
-    exchange = Exchange(MECHANISMS["LOGIN"]())
+    exchange = exchange_of("LOGIN")
     if initial:
         step = exchange.start(b64(b"joe"))
     else:
@@ -90,7 +87,7 @@ def test_login(initial: bool) -> None:
     ],
 )
 def test_login_fields(name: bytes, password: bytes, step: Step) -> None:
-    exchange = Exchange(MECHANISMS["LOGIN"]())
+    exchange = exchange_of("LOGIN")
     exchange.start(None)
     exchange.respond(b64(name))
     assert exchange.respond(b64(password)) == step
@@ -99,7 +96,7 @@ def test_login_fields(name: bytes, password: bytes, step: Step) -> None:
 @pytest.mark.parametrize("mechanism", sorted(MECHANISMS))
 def test_cancel_and_nonsense(mechanism: str) -> None:
     for line, refusal in [(b"*", Refusal.CANCELLED), (b"**", Refusal.MALFORMED), (b"?", Refusal.MALFORMED)]:
-        exchange = Exchange(MECHANISMS[mechanism]())
+        exchange = exchange_of(mechanism)
         assert isinstance(exchange.start(None), Challenge)
         assert exchange.respond(line) == refusal
 
@@ -139,7 +136,7 @@ def test_only_the_one_spelling_is_taken(text: bytes) -> None:
 
 @given(st.sampled_from(sorted(MECHANISMS)), st.lists(st.binary() | st.binary().map(b64), max_size=4))
 def test_any_answers_give_steps(mechanism: str, lines: list[bytes]) -> None:
-    exchange = Exchange(MECHANISMS[mechanism]())
+    exchange = exchange_of(mechanism)
     step = exchange.start(None)
     for line in lines:
         if not isinstance(step, Challenge):
