@@ -1,0 +1,1 @@
+"""Places elsewhere that know whether a password is right."""
