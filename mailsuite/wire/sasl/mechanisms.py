@@ -9,6 +9,8 @@ import attrs
 from mailsuite.wire.sasl.cram_md5 import CramMd5
 from mailsuite.wire.sasl.exchange import Mechanism
 from mailsuite.wire.sasl.plain import Login, Plain
+from mailsuite.wire.sasl.scram import Scram
+from mailsuite.wire.sasl.steps import ScramHash
 
 
 @attrs.frozen
@@ -39,10 +41,21 @@ def _cram_md5(surroundings: Surroundings) -> Mechanism:
     return CramMd5(surroundings.hostname, surroundings.octets, surroundings.seconds)
 
 
+def _scram(name: str, hash: ScramHash) -> Callable[[Surroundings], Mechanism]:
+    def mechanism(surroundings: Surroundings) -> Mechanism:
+        plus_offered = f"{name}-PLUS" in surroundings.offered
+        return Scram(name, hash, surroundings.octets, surroundings.bindings, plus_offered)
+
+    return mechanism
+
+
 MECHANISMS: Mapping[str, Callable[[Surroundings], Mechanism]] = {
     "PLAIN": _plain,
     "LOGIN": _login,
     "CRAM-MD5": _cram_md5,
+    "SCRAM-SHA-1": _scram("SCRAM-SHA-1", "sha1"),
+    "SCRAM-SHA-256": _scram("SCRAM-SHA-256", "sha256"),
+    "SCRAM-SHA-256-PLUS": _scram("SCRAM-SHA-256-PLUS", "sha256"),
 }
 """All that we speak, by their registered names. Each call makes what one exchange needs."""
 
