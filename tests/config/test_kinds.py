@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,12 @@ from hypothesis import strategies as st
 
 from mailsuite import __version__
 from mailsuite.config.kinds import BadValue, Boolean, Integer, Kind, ListOf, Member, OneOf, OrNone, Text, port
-from mailsuite.config.measures import Duration, Size, duration_text, size_text
+from mailsuite.config.measures import Day, Duration, Size, duration_text, size_text
+from mailsuite.config.mechanisms import SaslMechanism
 from mailsuite.config.names import (
+    AlternateAt,
     BindAddress,
+    DeviceName,
     FilePath,
     Greeting,
     HostAddress,
@@ -61,6 +65,11 @@ HASH = "$argon2id$v=19$m=19456,t=2,p=1$bWFpbHN1aXRlLWV4YW1wbGU$bm90IGEgcmVhbCBoY
         (Size(0, 1 << 40), "7B", 7),
         (HostName(), "Mail.Example.NET", "mail.example.net"),
         (HostName(), "bücher.example", "xn--bcher-kva.example"),
+        (AlternateAt(), "#$%", "#$%"),
+        (AlternateAt(), "", ""),
+        (Day(), "2028-02-29", datetime.date(2028, 2, 29)),
+        (DeviceName(), "Grüner iPad", "Grüner iPad"),
+        (SaslMechanism(), "ntlm", "ntlm"),
         (MailAddress(), "Joe@Example.net", Address("joe", "example.net")),
         (HostAddress(), "192.0.2.1", ip_address("192.0.2.1")),
         (HostAddress(), "::ffff:192.0.2.1", ip_address("192.0.2.1")),
@@ -277,9 +286,13 @@ _KINDS: list[Kind[Any]] = [
     MaildropPath(),
     Greeting("x"),
     PasswordHash(),
+    AlternateAt(),
+    Day(),
+    DeviceName(),
+    SaslMechanism(),
 ]
 _raw = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.dates(),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.dates() | st.datetimes(),
     lambda below: st.lists(below, max_size=3) | st.dictionaries(st.text(), below, max_size=3),
 )
 
