@@ -60,21 +60,23 @@ def _clear_door(look: Look, listener: Listener, block: str) -> Iterator[Problem]
         return
     ways = [name.upper() for name in settings.auth if name not in UNDER_TLS]
     door = f'tls = "off" on {_doors(listener)}'
+    nobody = "passwords are taken under TLS only, so nobody could log in"
     instead = "; did you mean 'required-starttls'?"
     if isinstance(settings, Pop3):
         if settings.trusted_networks:
             return
         stands = look.place(*trusted)
         door += f" and trusted_networks is empty{f' (line {stands.line})' if stands.line else ''}"
-        instead = "; did you mean 'starttls'?"
-        ways = ["APOP", *ways] if settings.apop != "off" else ways
+        nobody, instead = "nobody could log in", "; did you mean 'starttls'?"
+        wanted = {settings.apop, *(domain.apop for domain in look.config.domains)}
+        ways = ["APOP", *ways] if wanted & {"offer", "require"} else ways  # docs/adr/0013 says why of domains
     tls_place = (f"{block}.tls", block)
     if ways:
         text = f"{door}: only {' or '.join(ways)} can be used to log in there, and mail goes in the clear"
         yield look.warning(text + instead, *tls_place)
         return
     severity = look.warning if _is_local(listener) else look.error
-    yield severity(f"{door}: passwords are taken under TLS only, so nobody could log in{instead}", *tls_place)
+    yield severity(f"{door}: {nobody}{instead}", *tls_place)
 
 
 def _trust(look: Look) -> Iterator[Problem]:

@@ -31,7 +31,7 @@ def login_relations(look: Look) -> Iterator[Problem]:
     """All that is wrong with the ways in."""
     yield from _weak_mechanisms(look)
     yield from _only_apop(look)
-    yield from _domains_without_apop(look)
+    yield from _domains_without_a_way(look)
     yield from _locked_out(look)
     yield from _same_login_name(look)
 
@@ -57,27 +57,32 @@ def _weak_mechanisms(look: Look) -> Iterator[Problem]:
 
 
 def _only_apop(look: Look) -> Iterator[Problem]:
+    """Where APOP is required and nothing else is left."""
+    text = (
+        'apop = "require" and auth names nothing that hides the password: APOP alone is left, and '
+        "only device passwords can do that; add scram-sha-256 to auth for the others"
+    )
+    poor: list[bool] = []
     for listener, settings in _pop3_listeners(look):
-        keys = [
-            f"{table}.{name}" for table in (f"listener.{listener.name}", "pop3") for name in ("apop", "auth")
-        ]
-        if settings.apop == "require" and PLAINTEXT.issuperset(settings.auth) and look.sound(*keys):
-            text = (
-                'apop = "require" and auth names nothing that hides the password: APOP alone is left, and '
-                "only device passwords can do that; add scram-sha-256 to auth for the others"
-            )
+        tables = (f"listener.{listener.name}", "pop3")
+        keys = [f"{table}.{name}" for table in tables for name in ("apop", "auth")]
+        poor.append(PLAINTEXT.issuperset(settings.auth) and look.sound(*keys))
+        if poor[-1] and settings.apop == "require":
             yield look.warning(text, *keys)
-
-
-def _domains_without_apop(look: Look) -> Iterator[Problem]:
-    doors = [settings.apop for _, settings in _pop3_listeners(look)]
-    if not doors or set(doors) != {"off"} or not look.sound("pop3.apop"):
-        return
     for domain in look.config.domains:
-        if domain.apop in {"offer", "require"}:
+        if poor and all(poor) and domain.apop == "require":
+            yield look.warning(text, f"domain.{domain.name}.apop")
+
+
+def _domains_without_a_way(look: Look) -> Iterator[Problem]:
+    """A listener that requires APOP refuses passwords before it knows whose they are, so that no domain can
+    allow them again; what does not use APOP is left without both."""
+    requiring = [one.name for one, settings in _pop3_listeners(look) if settings.apop == "require"]
+    for domain in look.config.domains:
+        if requiring and domain.apop == "off":
             text = (
-                f'apop = "{domain.apop}" for {domain.name}, and no POP3 listener offers APOP in its '
-                'greeting; write apop = "offer" in [pop3]'
+                f'apop = "off" for {domain.name}, but listener {requiring[0]!r} requires APOP and takes no '
+                "password from anybody: there only SASL that hides the password is left for these accounts"
             )
             yield look.warning(text, f"domain.{domain.name}.apop")
 
@@ -85,15 +90,16 @@ def _domains_without_apop(look: Look) -> Iterator[Problem]:
 def _locked_out(look: Look) -> Iterator[Problem]:
     """Accounts of this file that have no device for APOP where it is required. Those of the database are
     not known here; ``mailsuite config check --what-if`` looks at them."""
-    own = {domain.name: domain.apop for domain in look.config.domains if domain.apop}
+    own = {domain.name: domain.apop for domain in look.config.domains}
     unable = [account for account in look.config.accounts if not _can_apop(account)]
     doors = [("pop3.apop", look.config.pop3.apop)]
     doors += [(f"listener.{one.name}.apop", settings.apop) for one, settings in _pop3_listeners(look)]
     for key, apop in doors:
         if apop == "require" and look.is_given(key):
-            yield from _warn_of(look, key, [one for one in unable if one.address.domain not in own])
-    for name, apop in own.items():
-        if apop == "require":
+            others = [one for one in unable if own.get(one.address.domain) not in {"off", "require"}]
+            yield from _warn_of(look, key, others)
+    for name, said in own.items():
+        if said == "require":
             key = f"domain.{name}.apop"
             yield from _warn_of(look, key, [one for one in unable if one.address.domain == name])
 

@@ -183,12 +183,13 @@ def test_a_login_name_may_be_of_any_script(load_text: LoadText, local: str) -> N
         "[pop3]\napop = 'require'\n" + ANN + EUDORA,
         "[pop3]\napop = 'require'\n" + ANN + "pop3 = 'deny'\n",
         "[pop3]\napop = 'require'\n" + ANN + "state = 'off'\n",
-        "[pop3]\napop = 'require'\n" + ANN + "[[domain]]\nname = 'example.net'\napop = 'offer'\n",
+        "[[domain]]\nname = 'a.example'\napop = 'require'\n" + ANN,
+        "[[domain]]\nname = 'a.example'\napop = 'offer'\n[pop3]\nauth = []\n",
         "[[listener]]\nname = 'x'\nservice = 'pop3'\napop = 'require'\nenabled = false\n"
         "[[listener]]\nname = 'y'\nservice = 'smtp'\n" + ANN,
         "[pop3]\napop = 'require'\nauth = ['plain', 'scram-sha-1']\n",
         "[[domain]]\nname = 'a.example'\napop = 'off'\n",
-        "[[listener]]\nname = 'x'\nservice = 'smtp'\n[[domain]]\nname = 'a.example'\napop = 'offer'\n",
+        "[[listener]]\nname = 'x'\nservice = 'smtp'\n[[domain]]\nname = 'a.example'\napop = 'require'\n",
     ],
 )
 def test_nobody_is_locked_out(load_text: LoadText, text: str) -> None:
