@@ -134,6 +134,7 @@ BAD = [
     ("a device name of nothing", JOE + DEVICE.replace("Eudora", ""), 5, "is empty"),
     ("a device name too long", JOE + DEVICE.replace("Eudora", "x" * 65), 5, "expected a text in quotes of 1 to 64 characters"),
     ("a device password that is not there", JOE + DEVICE, 6, "/nowhere is not there"),
+    ("a device password of a long name", JOE + DEVICE.replace("nowhere", "a" * 300), 6, "cannot be reached: File name too long"),
     ("a mechanism that needs no seal", JOE + DEVICE + "mechanisms = ['plain']\n", 7, 'one of "apop", "cram-md5", "ntlm"'),
     ("a scope of no service", JOE + DEVICE + "scopes = ['smtp']\n", 7, 'one of "pop3", "submission", "notify", "console"'),
     ("no scope", JOE + DEVICE + "scopes = []\n", 7, "expected at least 1"),
