@@ -28,6 +28,8 @@ class ConnectionFacts:
     esmtp: bool = False
     account: Address | None = None
     """Who logged in."""
+    device: str = ""
+    """The id of the device whose password it was; empty: the account's own, or nobody has logged in."""
 
 
 class Stage(enum.Enum):

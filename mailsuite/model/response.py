@@ -62,6 +62,7 @@ CLEAR_TEXT_REFUSED = _err("No password is taken on a clear connection; use TLS",
 WRONG_CREDENTIALS = _err("Name or password is wrong", AUTH)
 MAILDROP_IN_USE = _err("Another session has this maildrop open", IN_USE)
 LOGGED_IN_TOO_SOON = _err("The last login was a moment ago; please wait", LOGIN_DELAY)
+HIDDEN_PASSWORDS_ONLY = _err("No password is taken in the open here; use APOP or SCRAM", AUTH)
 APOP_NOT_OFFERED = _err("APOP is not offered here")
 SASL_NOT_OFFERED = _err("AUTH is not offered here")
 MECHANISM_UNKNOWN = _err("This mechanism is not offered here")

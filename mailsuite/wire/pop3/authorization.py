@@ -7,13 +7,22 @@ from collections.abc import Callable, Mapping
 import attrs
 
 from mailsuite.model import response as say
+from mailsuite.model.message import MessageRef
 from mailsuite.model.response import Response
+from mailsuite.wire.dialogue import Answer, Dialogue
 from mailsuite.wire.pop3.commands import Keyword, is_digest
-from mailsuite.wire.pop3.events import ApopLogin, Listing, Login
+from mailsuite.wire.pop3.events import Ask, Disconnected, Listing, Login
 from mailsuite.wire.pop3.settings import SessionSettings
-from mailsuite.wire.sasl.exchange import Exchange
-from mailsuite.wire.sasl.mechanisms import MECHANISMS
-from mailsuite.wire.sasl.steps import Challenge, PasswordClaim, Refusal, Step
+from mailsuite.wire.sasl.mechanisms import HIDING, MECHANISMS
+from mailsuite.wire.sasl.steps import (
+    Challenge,
+    DigestClaim,
+    PasswordClaim,
+    Refusal,
+    ScramParameters,
+    ScramQuestion,
+    Step,
+)
 
 _REFUSALS = {
     Refusal.CANCELLED: say.EXCHANGE_CANCELLED,
@@ -22,83 +31,148 @@ _REFUSALS = {
 }
 
 
+@attrs.frozen
+class Admitted:
+    """A claim is true, and this is in the maildrop."""
+
+    messages: tuple[MessageRef, ...]
+
+
+Outcome = Response | Challenge | Login | Ask | Admitted | Disconnected
+"""What a line of AUTHORIZATION, or the answer to an event, leads to."""
+
+
 @attrs.define
 class Authorization:
-    """Leads a client up to a claim. Whether the claim is true is for others to say.
+    """Leads a client up to a claim, and from the verdict on it to the end of the exchange. Whether a claim
+    is true is for others to say.
 
-    Methods take a command's arguments, in number already right.
+    Methods that carry out a command take its arguments, in number already right.
     """
 
     _settings: SessionSettings
     _tls_active: bool
+    _bindings: Mapping[str, bytes] = {}
     _name: str = attrs.field(default="", init=False)
-    _exchange: Exchange | None = attrs.field(default=None, init=False)
+    _dialogue: Dialogue = attrs.field(factory=Dialogue, init=False)
+    _verdict: Admitted | Response = attrs.field(default=say.WRONG_CREDENTIALS, init=False)
+    """What comes when the client has answered the last words of a mechanism."""
+    _stamp_shown: bool = attrs.field(default=False, init=False)
+    """The claim that is being judged rests on the greeting's stamp."""
+    _stamp_spent: bool = attrs.field(default=False, init=False)
 
     @property
     def exchanging(self) -> bool:
         """The next line is no command but a client's response to a SASL challenge."""
-        return self._exchange is not None
+        return self._dialogue.active
 
     def forget(self) -> None:
         """What USER said is no longer true."""
         self._name = ""
 
+    def tls_started(self, bindings: Mapping[str, bytes]) -> None:
+        """Begin anew inside TLS. A stamp that was spent in clear stays so."""
+        self._tls_active, self._bindings = True, bindings
+        self.forget()
+
+    # Commands
+
     def user(self, arguments: tuple[bytes, ...]) -> Response:
         """USER: any name is good, so that nobody learns which names exist (features row P-04)."""
-        if not self._settings.allows_plaintext(self._tls_active):
-            return say.CLEAR_TEXT_REFUSED
+        if refusal := self._settings.password_refusal(self._tls_active):
+            return refusal
         self._name = arguments[0].decode("ascii")
         return say.NAME_ACCEPTED
 
     def password(self, arguments: tuple[bytes, ...]) -> Response | Login:
         """PASS: counts for the USER right before it."""
-        if not self._settings.allows_plaintext(self._tls_active):
-            return say.CLEAR_TEXT_REFUSED
+        if refusal := self._settings.password_refusal(self._tls_active):
+            return refusal
         name, self._name = self._name, ""
         if not name:
             return say.NAME_FIRST
         return Login(PasswordClaim("USER", "", name, arguments[0].decode("ascii")))
 
-    def apop(self, arguments: tuple[bytes, ...]) -> Response | ApopLogin:
-        """APOP: the digest is lower-case hexadecimal, nothing else."""
+    def apop(self, arguments: tuple[bytes, ...]) -> Response | Login:
+        """APOP: the digest is lower-case hexadecimal, nothing else.
+
+        A stamp is good for one guess (features row A-06): after a digest that was wrong each further one on
+        this connection is too, and nobody is asked. Whoever was refused for another reason may try again.
+        """
         self._name = ""
         if not self._settings.apop_stamp:
             return say.APOP_NOT_OFFERED
         name, digest = arguments
         if not is_digest(digest):
             return say.BAD_ARGUMENTS
-        return ApopLogin(name.decode("ascii"), digest.decode("ascii"))
+        if self._stamp_spent:
+            return say.WRONG_CREDENTIALS
+        self._stamp_shown = True
+        stamp = self._settings.apop_stamp.encode("ascii")
+        return Login(DigestClaim("APOP", name.decode("ascii"), stamp, digest.decode("ascii")))
 
-    def auth(self, arguments: tuple[bytes, ...]) -> Response | Listing | Challenge | Login:
+    def auth(self, arguments: tuple[bytes, ...]) -> Outcome | Listing:
         """AUTH: begin an exchange; without a mechanism, list them, which old clients ask for."""
         self._name = ""
-        offered = self._settings.mechanisms(self._tls_active)
-        if not offered:
-            return say.CLEAR_TEXT_REFUSED if self._settings.sasl_mechanisms else say.SASL_NOT_OFFERED
+        settings, offered = self._settings, self._settings.mechanisms(self._tls_active)
         if not arguments:
-            return Listing.of_words(say.MECHANISMS_FOLLOW, offered)
+            return Listing.of_words(say.MECHANISMS_FOLLOW, offered) if offered else self._nothing_offered()
         mechanism = arguments[0].decode("ascii").upper()
-        if mechanism not in offered:
-            return say.MECHANISM_UNKNOWN
-        exchange = Exchange(MECHANISMS[mechanism]())
-        return self._went(exchange, exchange.start(arguments[1] if len(arguments) > 1 else None))
+        if mechanism in offered:
+            initial = arguments[1] if len(arguments) > 1 else None
+            surroundings = settings.surroundings(self._tls_active, self._bindings)
+            return self._went(self._dialogue.start(mechanism, initial, surroundings))
+        refusal = settings.password_refusal(self._tls_active)
+        shows_password = mechanism in MECHANISMS and mechanism not in HIDING
+        if refusal and shows_password and (settings.apop_required or mechanism in settings.sasl_mechanisms):
+            return refusal
+        return say.MECHANISM_UNKNOWN if offered else self._nothing_offered()
 
-    def respond(self, line: bytes) -> Response | Challenge | Login:
+    def _nothing_offered(self) -> Response:
+        if not self._settings.sasl_mechanisms:
+            return say.SASL_NOT_OFFERED
+        return self._settings.password_refusal(self._tls_active) or say.SASL_NOT_OFFERED
+
+    # Exchanges, and how they end
+
+    def respond(self, line: bytes) -> Outcome:
         """A line of an exchange that is under way, without its line end."""
-        if self._exchange is None:
-            raise RuntimeError("no exchange is under way")
-        return self._went(self._exchange, self._exchange.respond(line))
+        return self._went(self._dialogue.respond(line))
 
-    def _went(self, exchange: Exchange, step: Step) -> Response | Challenge | Login:
-        self._exchange = exchange if isinstance(step, Challenge) else None
-        if isinstance(step, Refusal):
-            return _REFUSALS[step]
-        return Login(step) if isinstance(step, PasswordClaim) else step
+    def answer(self, parameters: ScramParameters) -> Outcome:
+        """To Ask."""
+        return self._went(self._dialogue.answer(parameters))
+
+    def conclude(self, verdict: Admitted | Response, signature: bytes = b"") -> Outcome:
+        """To Login: *verdict*, or the mechanism's last words, and *verdict* once the client has answered."""
+        accepted = isinstance(verdict, Admitted)
+        self._stamp_spent = self._stamp_spent or (self._stamp_shown and not accepted)
+        self._stamp_shown = False
+        self._verdict = verdict
+        return self._dialogue.conclude(accepted, signature) or verdict
+
+    def give_up(self) -> None:
+        """To Login and Ask: nobody can tell. The exchange is over, without the last words of its mechanism,
+        for those would blame the client."""
+        self._stamp_shown = False
+        self._dialogue.stop()
+
+    def _went(self, step: Step | Answer) -> Outcome:
+        match step:
+            case Challenge():
+                return step
+            case ScramQuestion():
+                return Ask(step)
+            case Refusal():
+                return _REFUSALS[step]
+            case Answer.PROTEST:
+                return Disconnected("login-declined")
+            case Answer():
+                return self._verdict
+        return Login(step)
 
 
-COMMANDS: Mapping[
-    Keyword, Callable[[Authorization, tuple[bytes, ...]], Response | Listing | Challenge | Login | ApopLogin]
-] = {
+COMMANDS: Mapping[Keyword, Callable[[Authorization, tuple[bytes, ...]], Outcome | Listing]] = {
     Keyword.USER: Authorization.user,
     Keyword.PASS: Authorization.password,
     Keyword.APOP: Authorization.apop,

@@ -10,28 +10,28 @@ import attrs
 from mailsuite.model.message import MessageRef
 from mailsuite.model.response import Response
 from mailsuite.wire.pop3.multiline import TERMINATOR
-from mailsuite.wire.sasl.steps import PasswordClaim
+from mailsuite.wire.sasl.steps import Claim, ScramQuestion
 
 
 @attrs.frozen
 class Login:
-    """Somebody shows a password, by USER and PASS (mechanism ``USER``) or by SASL.
+    """Somebody says who they are and proves it: by USER and PASS (mechanism ``USER``), by APOP (a
+    DigestClaim whose challenge is the greeting's stamp), or by SASL.
 
     Answer: logged_in_as() or refuse().
     """
 
-    claim: PasswordClaim
+    claim: Claim
 
 
 @attrs.frozen
-class ApopLogin:
-    """Somebody shows the MD5 digest of the greeting's stamp and a secret (RFC 1939 section 7, APOP).
+class Ask:
+    """SCRAM has to know something of an account before it can go on.
 
-    Answer: logged_in_as() or refuse().
+    Answer: scram_parameters(), or refuse() where that cannot be known now.
     """
 
-    name: str
-    digest: str = attrs.field(repr=False)
+    question: ScramQuestion
 
 
 @attrs.frozen
@@ -85,7 +85,7 @@ class Violation:
     kind: str
 
 
-Event = Login | ApopLogin | StartTls | Retrieve | Multiline | Quit | Disconnected | Violation
+Event = Login | Ask | StartTls | Retrieve | Multiline | Quit | Disconnected | Violation
 
 
 @attrs.frozen

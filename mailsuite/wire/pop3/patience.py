@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import attrs
 
-from mailsuite.model.response import AUTH, EXCHANGE_CANCELLED, MESSAGE_DELETED, NO_SUCH_MESSAGE, Response
+from mailsuite.model.response import (
+    AUTH,
+    EXCHANGE_CANCELLED,
+    HIDDEN_PASSWORDS_ONLY,
+    MESSAGE_DELETED,
+    NO_SUCH_MESSAGE,
+    Response,
+)
 
 MAX_FAILED_LOGINS = 3
 """Wrong credentials in one session; the last one closes it."""
@@ -31,7 +38,7 @@ class Patience:
         if response.ok or response in _NO_FAULT:
             self._in_a_row = 0
             return ""
-        if response.code == AUTH:
+        if response.code == AUTH and response != HIDDEN_PASSWORDS_ONLY:  # nobody looked at a password
             self._failed_logins += 1
             return "failed-logins" if self._failed_logins >= MAX_FAILED_LOGINS else ""
         self._in_a_row += 1

@@ -9,16 +9,17 @@ an event leaves only for what needs the world.
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 
 from mailsuite.model import response as say
 from mailsuite.model.message import MessageRef
 from mailsuite.model.response import AUTH, Response
 from mailsuite.wire.buffer import LineBuffer, Overlong
 from mailsuite.wire.pop3 import authorization, transaction
-from mailsuite.wire.pop3.authorization import Authorization
+from mailsuite.wire.pop3.authorization import Admitted, Authorization
 from mailsuite.wire.pop3.commands import Command, Keyword, parse
 from mailsuite.wire.pop3.events import (
-    ApopLogin,
+    Ask,
     Disconnected,
     Event,
     Listing,
@@ -35,10 +36,10 @@ from mailsuite.wire.pop3.retrieval import Retrieval
 from mailsuite.wire.pop3.settings import SessionSettings
 from mailsuite.wire.pop3.snapshot import Snapshot
 from mailsuite.wire.pop3.transaction import Transaction
-from mailsuite.wire.sasl.steps import MAX_LINE_OCTETS, Challenge
+from mailsuite.wire.sasl.steps import MAX_LINE_OCTETS, Challenge, ScramParameters
 
 __all__ = [
-    "ApopLogin",
+    "Ask",
     "Disconnected",
     "Event",
     "Login",
@@ -66,6 +67,7 @@ class _Awaited(enum.Enum):
 
     NOTHING = enum.auto()
     LOGIN = enum.auto()
+    PARAMETERS = enum.auto()
     TLS = enum.auto()
     MESSAGE = enum.auto()
     BODY = enum.auto()
@@ -75,15 +77,15 @@ class _Awaited(enum.Enum):
 
 _AWAITED = {
     Login: _Awaited.LOGIN,
-    ApopLogin: _Awaited.LOGIN,
+    Ask: _Awaited.PARAMETERS,
     StartTls: _Awaited.TLS,
     Retrieve: _Awaited.MESSAGE,
     Multiline: _Awaited.LISTING,
     Quit: _Awaited.UPDATE,
 }
 
-_Question = Login | ApopLogin | StartTls | Retrieve | Multiline | Quit
-_Outcome = Response | Listing | Challenge | _Question | None
+_Question = Login | Ask | StartTls | Retrieve | Multiline | Quit
+_Outcome = Response | Listing | Challenge | Admitted | Disconnected | _Question | None
 """What a command leads to; None where it ended the session."""
 
 
@@ -95,7 +97,10 @@ class ServerSession:
     be sent by then, in order: bytes_to_send() is empty afterwards.
     """
 
-    def __init__(self, settings: SessionSettings, tls_active: bool = False) -> None:
+    def __init__(
+        self, settings: SessionSettings, tls_active: bool = False, bindings: Mapping[str, bytes] = {}
+    ) -> None:
+        """*bindings*: channel bindings of a connection that TLS is active on."""
         self._settings = settings
         self._tls_active = tls_active
         self._input = LineBuffer(settings.max_command)
@@ -106,7 +111,7 @@ class ServerSession:
         self._closing = False
         self._draining = False
         self._patience = Patience(settings.max_bad_commands_before_login)
-        self._authorization = Authorization(settings, tls_active)
+        self._authorization = Authorization(settings, tls_active, bindings)
         self._transaction: Transaction | None = None
         self._retrieval: Retrieval | None = None
 
@@ -165,13 +170,21 @@ class ServerSession:
 
     # Answers to events
 
-    def logged_in_as(self, messages: tuple[MessageRef, ...]) -> None:
-        """To Login and ApopLogin: it is true, the maildrop is locked, and this is in it."""
+    def logged_in_as(self, messages: tuple[MessageRef, ...], signature: bytes = b"") -> None:
+        """To Login: it is true, the maildrop is locked, and this is in it. *signature* is what a ScramClaim
+        was answered by.
+
+        Where the mechanism has last words, TRANSACTION begins when the client has accepted them; a client
+        that does not is disconnected (Disconnected), without UPDATE.
+        """
         if self._answers(_Awaited.LOGIN):
-            self._transaction = Transaction(Snapshot(messages))
-            self._patience.bad_commands = self._settings.max_bad_commands
-            self._patience.forget()
-            self._say(self._transaction.summary)
+            self._carry(self._authorization.conclude(Admitted(messages), signature))
+            self._go_on()
+
+    def scram_parameters(self, parameters: ScramParameters) -> None:
+        """To Ask."""
+        if self._answers(_Awaited.PARAMETERS):
+            self._carry(self._authorization.answer(parameters))
             self._go_on()
 
     def refuse(self, response: Response) -> None:
@@ -180,14 +193,16 @@ class ServerSession:
         if response.ok:
             raise ValueError(f"no refusal: {response}")
         awaited = self._awaited
-        if not self._answers(_Awaited.LOGIN, _Awaited.MESSAGE, _Awaited.UPDATE):
+        if not self._answers(_Awaited.LOGIN, _Awaited.PARAMETERS, _Awaited.MESSAGE, _Awaited.UPDATE):
             return
         if awaited is _Awaited.UPDATE:
             self._end(Disconnected("quit"), response)
             return
         if awaited is _Awaited.LOGIN and response.code == AUTH:
-            self._respond(response)
+            self._carry(self._authorization.conclude(response))
         else:
+            self._authorization.give_up()
+            self._fit_limit()
             self._say(response)
         self._go_on()
 
@@ -241,11 +256,11 @@ class ServerSession:
         if self._answers(_Awaited.UPDATE):
             self._end(Disconnected("quit"), say.not_removed(not_removed) if not_removed else say.GOODBYE)
 
-    def tls_started(self) -> None:
+    def tls_started(self, bindings: Mapping[str, bytes] = {}) -> None:
         """To StartTls: the handshake is done; nothing said before it counts (RFC 2595 section 4)."""
         if self._answers(_Awaited.TLS):
             self._tls_active = True
-            self._authorization = Authorization(self._settings, tls_active=True)
+            self._authorization.tls_started(bindings)
             self._patience.forget()
             self._go_on()
 
@@ -270,16 +285,7 @@ class ServerSession:
         else:
             command = parse(line)
             outcome = command if isinstance(command, Response) else self._obey(command)
-        self._input.limit = MAX_LINE_OCTETS if self._authorization.exchanging else self._settings.max_command
-        match outcome:
-            case Response():
-                self._respond(outcome)
-            case Listing():
-                self._list(outcome)
-            case Challenge():
-                self._send(b"+ " + outcome.encode() + b"\r\n")
-            case Login() | ApopLogin() | StartTls() | Retrieve() | Quit():
-                self._ask(outcome)
+        self._carry(outcome)
 
     def _obey(self, command: Command) -> _Outcome:
         keyword, arguments = command.keyword, command.arguments
@@ -316,6 +322,32 @@ class ServerSession:
         return StartTls()
 
     # What a command leads to
+
+    def _carry(self, outcome: _Outcome) -> None:
+        self._fit_limit()
+        match outcome:
+            case Response():
+                self._respond(outcome)
+            case Listing():
+                self._list(outcome)
+            case Challenge():
+                self._send(b"+ " + outcome.encode() + b"\r\n")
+            case Login() | Ask() | StartTls() | Retrieve() | Quit():
+                self._ask(outcome)
+            case Admitted():
+                self._begin_transaction(outcome.messages)
+            case Disconnected():
+                self._end(outcome, say.EXCHANGE_CANCELLED)
+
+    def _fit_limit(self) -> None:
+        """Commands are short, responses of an exchange are not."""
+        self._input.limit = MAX_LINE_OCTETS if self._authorization.exchanging else self._settings.max_command
+
+    def _begin_transaction(self, messages: tuple[MessageRef, ...]) -> None:
+        self._transaction = Transaction(Snapshot(messages))
+        self._patience.bad_commands = self._settings.max_bad_commands
+        self._patience.forget()
+        self._say(self._transaction.summary)
 
     def _respond(self, response: Response) -> None:
         if not response.ok:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
 
-from mailsuite.model.response import GREETING, MAX_RESPONSE_OCTETS, Response
-from mailsuite.wire.sasl.mechanisms import MECHANISMS
-
-PLAINTEXT_MECHANISMS = frozenset({"PLAIN", "LOGIN"})
-"""They show the password to whoever listens (RFC 5034 section 4: not without TLS)."""
+from mailsuite.model.response import (
+    CLEAR_TEXT_REFUSED,
+    GREETING,
+    HIDDEN_PASSWORDS_ONLY,
+    MAX_RESPONSE_OCTETS,
+    Response,
+)
+from mailsuite.wire.dialogue import not_given
+from mailsuite.wire.sasl.mechanisms import MECHANISMS, Surroundings, offered
 
 _GREETING_TEXT = re.compile(r"[\x20-;=?-~]*")
 _STAMP = re.compile(r"(<[!-;=?-~]+@[!-;=?-~]+>)?")
@@ -45,7 +50,16 @@ class SessionSettings:
     """Passwords may be shown on a clear connection: the peer is in a trusted network."""
     apop_stamp: str = attrs.field(default="", validator=_is_stamp)
     """``<unique@name>``, never the same twice (RFC 1939 section 7, APOP); empty: APOP is not offered."""
+    apop_required: bool = False
+    """No password is taken that its way here does not hide, not even inside TLS."""
     sasl_mechanisms: tuple[str, ...] = attrs.field(default=(), validator=_are_known)
+    """In upper case, in the order in which they are listed."""
+    hostname: str = ""
+    """What challenges call this host; empty: as the greeting does."""
+    octets: Callable[[int], bytes] = not_given
+    """So many random ones, for mechanisms that need some."""
+    seconds: Callable[[], float] = not_given
+    """Since the epoch, for the same mechanisms."""
     max_command: int = 512
     """Octets in a command line; beyond, the session ends (features row S-I04)."""
     max_bad_commands_before_login: int = 3
@@ -62,15 +76,20 @@ class SessionSettings:
         parts = (self.response_name, self.banner, self.apop_stamp)
         return GREETING.with_text(" ".join(filter(None, parts)))
 
-    def allows_plaintext(self, tls_active: bool) -> bool:
-        """Whether a client may show a password."""
-        return tls_active or self.plaintext_login
+    def password_refusal(self, tls_active: bool) -> Response | None:
+        """Why a client may not show a password (RFC 5034 section 4: not without TLS); None: it may."""
+        if self.apop_required:
+            return HIDDEN_PASSWORDS_ONLY
+        return None if tls_active or self.plaintext_login else CLEAR_TEXT_REFUSED
 
     def mechanisms(self, tls_active: bool) -> tuple[str, ...]:
         """What AUTH may name on this connection as it is now."""
-        if self.allows_plaintext(tls_active):
-            return self.sasl_mechanisms
-        return tuple(name for name in self.sasl_mechanisms if name not in PLAINTEXT_MECHANISMS)
+        return offered(self.sasl_mechanisms, self.password_refusal(tls_active) is None, tls_active)
+
+    def surroundings(self, tls_active: bool, bindings: Mapping[str, bytes]) -> Surroundings:
+        """What an exchange may need of the connection as it is now."""
+        hostname = self.hostname or self.response_name
+        return Surroundings(hostname, self.octets, self.seconds, bindings, self.mechanisms(tls_active))
 
     def capabilities(self, tls_active: bool, logged_in: bool) -> tuple[str, ...]:
         """The lines of CAPA: what is honoured on this connection as it is now.
@@ -79,7 +98,7 @@ class SessionSettings:
         STLS belongs to AUTHORIZATION alone (RFC 2595 section 4).
         """
         capabilities = ["TOP", "UIDL", "RESP-CODES", "AUTH-RESP-CODE", "PIPELINING", "EXPIRE NEVER"]
-        if self.allows_plaintext(tls_active):
+        if self.password_refusal(tls_active) is None:
             capabilities.append("USER")
         if mechanisms := self.mechanisms(tls_active):
             capabilities.append(" ".join(("SASL", *mechanisms)))

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import attrs
 
-from mailsuite.model.reply import TOO_MANY_COMMANDS, TOO_MANY_ERRORS, Reply
+from mailsuite.model.reply import (
+    AUTHENTICATION_FAILED,
+    TOO_MANY_COMMANDS,
+    TOO_MANY_ERRORS,
+    TOO_MANY_FAILED_LOGINS,
+    Reply,
+)
+from mailsuite.wire.smtp.events import FAILED_LOGINS, Violation
 from mailsuite.wire.smtp.events import TOO_MANY_COMMANDS as COMMANDS
 from mailsuite.wire.smtp.events import TOO_MANY_ERRORS as ERRORS
-from mailsuite.wire.smtp.events import Violation
 
 MAX_ERRORS = 20
 """Postfix: smtpd_hard_error_limit."""
@@ -15,6 +21,8 @@ MAX_JUNK = 100
 """Postfix: smtpd_junk_command_limit."""
 MAX_SURPLUS = 1000
 """Recipients beyond the limit that are borne. Postfix: smtpd_recipient_overshoot_limit."""
+MAX_FAILED_LOGINS = 3
+"""Wrong credentials on one connection; the last one closes it (features row A-13, and as in POP3)."""
 JUNK = frozenset(("NOOP", "RSET", "VRFY", "HELP", "EHLO", "HELO"))
 """Commands that bring no mail nearer."""
 
@@ -25,11 +33,13 @@ class Budget:
 
     Temporary refusals are free, because a fault of ours is not the client's. So are recipients beyond our
     limit, for a client learns of it only as it meets it (RFC 5321 section 4.5.3.1.10), but not for ever.
+    Wrong credentials are counted over the whole connection.
     """
 
     errors: int = 0
     junk: int = 0
     surplus: int = 0
+    failed_logins: int = 0
 
     def command(self, verb: str) -> None:
         """A command has come."""
@@ -38,6 +48,7 @@ class Budget:
     def answer(self, reply: Reply) -> None:
         """A reply has gone."""
         self.errors += reply.code >= 500
+        self.failed_logins += reply.code == AUTHENTICATION_FAILED.code
 
     def surplus_recipient(self) -> None:
         """A recipient has come beyond the limit."""
@@ -49,6 +60,8 @@ class Budget:
 
     def exhausted(self) -> tuple[Violation, Reply] | None:
         """What to log and what to say where the client has gone too far."""
+        if self.failed_logins >= MAX_FAILED_LOGINS:
+            return Violation(FAILED_LOGINS, f"{self.failed_logins} wrong credentials"), TOO_MANY_FAILED_LOGINS
         if self.errors >= MAX_ERRORS:
             return Violation(ERRORS, f"{self.errors} errors without a message"), TOO_MANY_ERRORS
         if self.junk > MAX_JUNK:

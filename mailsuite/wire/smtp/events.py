@@ -1,7 +1,7 @@
 """What a server session tells the service, in the order in which the client said it.
 
-Mail, Recipient, DataStart, BodyEnd and Authenticate want an answer: the session is paused until reply().
-The others are for information.
+Mail, Recipient, DataStart, BodyEnd, Authenticate and Ask want an answer: the session is paused until
+reply(), or what the event names instead. The others are for information.
 
 A transaction begins with the positive answer to Mail and ends with BodyEnd or Reset, whichever comes;
 only a lost connection ends it without either.
@@ -14,7 +14,7 @@ import attrs
 from mailsuite.model.address import Address
 from mailsuite.model.envelope import BodyType
 from mailsuite.model.reply import Reply
-from mailsuite.wire.sasl.steps import PasswordClaim
+from mailsuite.wire.sasl.steps import Claim, ScramQuestion
 
 
 @attrs.frozen
@@ -77,9 +77,19 @@ class Reset:
 
 @attrs.frozen
 class Authenticate:
-    """Somebody says who they are. Wants 235, 535 or 454."""
+    """Somebody says who they are, and proves it. Wants authenticated() with 235, or a reply of 535 or 454."""
 
-    claim: PasswordClaim
+    claim: Claim
+
+
+@attrs.frozen
+class Ask:
+    """SCRAM has to know something of an account before it can go on.
+
+    Wants scram_parameters(), or a reply of 454 where that cannot be known now.
+    """
+
+    question: ScramQuestion
 
 
 @attrs.frozen
@@ -107,6 +117,7 @@ PIPELINED_DATA = "pipelined-data"
 FOREIGN_PROTOCOL = "foreign-protocol"
 TOO_MANY_ERRORS = "too-many-errors"
 TOO_MANY_COMMANDS = "too-many-commands"
+FAILED_LOGINS = "failed-logins"
 
 Event = (
     Hello
@@ -117,6 +128,7 @@ Event = (
     | BodyEnd
     | Reset
     | Authenticate
+    | Ask
     | StartTls
     | Quit
     | Violation

@@ -20,8 +20,8 @@ from mailsuite.model import reply as replies
 from mailsuite.model.failure import PermanentFailure
 from mailsuite.model.reply import Reply
 from mailsuite.wire.buffer import LineBuffer, Overlong
-from mailsuite.wire.sasl.steps import MAX_LINE_OCTETS, PasswordClaim
-from mailsuite.wire.smtp.auth import AuthDialogue
+from mailsuite.wire.sasl.steps import MAX_LINE_OCTETS, ScramParameters
+from mailsuite.wire.smtp.auth import Admitted, AuthDialogue, Outcome
 from mailsuite.wire.smtp.body import BodyScanner
 from mailsuite.wire.smtp.budget import Budget
 from mailsuite.wire.smtp.commands import Command, parse_hello, parse_line, parse_mail, parse_recipient
@@ -29,6 +29,7 @@ from mailsuite.wire.smtp.events import (
     FOREIGN_PROTOCOL,
     PIPELINED_DATA,
     STARTTLS_INJECTION,
+    Ask,
     Authenticate,
     BodyChunk,
     BodyEnd,
@@ -53,11 +54,14 @@ MESSAGE_FOLLOWS = ("DATA", "BDAT")
 class ServerSession:
     """One connection, from start() to ``closing``."""
 
-    def __init__(self, settings: SessionSettings, tls_active: bool = False) -> None:
+    def __init__(
+        self, settings: SessionSettings, tls_active: bool = False, bindings: Mapping[str, bytes] = {}
+    ) -> None:
+        """*bindings*: channel bindings of a connection that TLS is active on."""
         self.settings = settings
         self.closing = False
         """The connection ends once the octets to send are gone. Events not taken yet still count."""
-        self._state = State(settings, tls_active)
+        self._state = State(settings, tls_active, bindings)
         self._budget = Budget()
         self._input = LineBuffer(MAX_LINE_OCTETS)
         self._output = bytearray()
@@ -65,6 +69,8 @@ class ServerSession:
         self._answer: Callable[[Reply], None] | None = None
         """What to do with the reply that is wanted."""
         self._login = AuthDialogue()
+        self._signature = b""
+        """What a ScramClaim was answered by."""
         self._body: BodyScanner | None = None
         self._piece = b""
         """Octets of the body that stand before those in ``_input``: spared the way through the buffer."""
@@ -108,6 +114,25 @@ class ServerSession:
         answer(reply)
         self._stop_if_draining()
 
+    def authenticated(self, reply: Reply, signature: bytes = b"") -> None:
+        """To Authenticate: 235, 535 or 454; *signature* is what a ScramClaim that is true was answered by.
+
+        Where the mechanism has last words, the client gets *reply*, and is logged in, when it has accepted
+        them; one that does not is disconnected.
+        """
+        self._signature = signature
+        self.reply(reply)
+
+    def scram_parameters(self, parameters: ScramParameters) -> None:
+        """To Ask."""
+        if self.closing:
+            return
+        if self._answer != self._question_refused:
+            raise RuntimeError("parameters came that no event had asked for")
+        self._answer = None
+        self._take_outcome(self._login.answer(parameters))
+        self._stop_if_draining()
+
     def bytes_to_send(self) -> bytes:
         """Take what is to be sent now."""
         data = bytes(self._output)
@@ -128,10 +153,10 @@ class ServerSession:
         """From an accepted MAIL to the end of the message, or a reset."""
         return self._state.transaction.open
 
-    def tls_started(self) -> None:
+    def tls_started(self, bindings: Mapping[str, bytes] = {}) -> None:
         """TLS is up after StartTls: what was learnt before is forgotten (RFC 3207 section 4.2)."""
         self._tls_awaited = False
-        self._state.tls_started()
+        self._state.tls_started(bindings)
         self._stop_if_draining()
 
     def drain(self) -> None:
@@ -253,16 +278,27 @@ class ServerSession:
     # Authentication
 
     def _auth(self, command: Command) -> None:
-        self._take_outcome(self._login.start(command.argument, self._state.mechanisms))
+        self._take_outcome(self._login.start(command.argument, self._state))
 
-    def _take_outcome(self, outcome: Reply | PasswordClaim) -> None:
-        if isinstance(outcome, PasswordClaim):
-            self._ask(Authenticate(outcome), self._authenticate_answered)
-        else:
-            self._send(outcome)
+    def _take_outcome(self, outcome: Outcome) -> None:
+        match outcome:
+            case Reply():
+                self._send(outcome)
+            case Authenticate():
+                self._ask(outcome, self._authenticate_answered)
+            case Ask():
+                self._ask(outcome, self._question_refused)
+            case Admitted():
+                self._state.authenticated = True
+                self._send(outcome.reply)
+            case _:  # Declined
+                self._finish(replies.EXCHANGE_CANCELLED)
 
     def _authenticate_answered(self, reply: Reply) -> None:
-        self._state.authenticated = reply.is_positive
+        self._take_outcome(self._login.conclude(reply, self._signature))
+
+    def _question_refused(self, reply: Reply) -> None:
+        self._login.stop()
         self._send(reply)
 
     # The message

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import attrs
 
@@ -12,6 +13,7 @@ from mailsuite.model.reply import (
     HELLO_FIRST,
     LOGGED_IN_ALREADY,
     MAIL_FIRST,
+    MECHANISM_UNKNOWN,
     NO_ARGUMENT_TAKEN,
     NO_VALID_RECIPIENTS,
     NOT_IMPLEMENTED,
@@ -23,13 +25,19 @@ from mailsuite.model.reply import (
     UNKNOWN_COMMAND,
     Reply,
 )
-from mailsuite.wire.sasl.mechanisms import MECHANISMS
+from mailsuite.wire.dialogue import not_given
+from mailsuite.wire.sasl.mechanisms import HIDING, MECHANISMS, Surroundings, offered
 from mailsuite.wire.smtp.commands import Command
+
+
+def _are_known(instance: SessionSettings, attribute: attrs.Attribute[Any], value: tuple[str, ...]) -> None:
+    if unknown := [name for name in value if name not in MECHANISMS]:
+        raise ValueError(f"unknown SASL mechanisms: {', '.join(unknown)}")
 
 
 @attrs.frozen
 class SessionSettings:
-    """All that a session needs to know beforehand."""
+    """All that a session needs to know beforehand. Raises ValueError for a mechanism that nobody speaks."""
 
     hostname: str
     banner: str = "ESMTP"
@@ -43,12 +51,16 @@ class SessionSettings:
     """Offer STARTTLS."""
     tls_required: bool = False
     """No mail and no login before TLS (RFC 3207 section 4)."""
-    auth_mechanisms: tuple[str, ...] = ()
-    """Offered inside of TLS; those that nobody here speaks are left out. Empty: no AUTH at all."""
+    auth_mechanisms: tuple[str, ...] = attrs.field(default=(), validator=_are_known)
+    """In upper case, in the order in which EHLO lists them. Empty: no AUTH at all."""
     plaintext_auth: bool = False
-    """Offer AUTH without TLS too."""
+    """Passwords may be shown without TLS too."""
     auth_required: bool = False
     """No mail before AUTH (RFC 6409 section 4.3)."""
+    octets: Callable[[int], bytes] = not_given
+    """So many random ones, for mechanisms that need some."""
+    seconds: Callable[[], float] = not_given
+    """Since the epoch, for the same mechanisms."""
 
 
 @attrs.define
@@ -67,40 +79,57 @@ class State:
 
     settings: SessionSettings
     tls_active: bool
+    bindings: Mapping[str, bytes] = {}
+    """Channel bindings of the TLS connection."""
     greeted: bool = False
     extended: bool = False
     """It said EHLO, not HELO."""
     authenticated: bool = False
     transaction: Transaction = attrs.field(factory=Transaction)
 
-    def tls_started(self) -> None:
+    def tls_started(self, bindings: Mapping[str, bytes]) -> None:
         """Forget all that came in clear (RFC 3207 section 4.2)."""
-        self.tls_active = True
+        self.tls_active, self.bindings = True, bindings
         self.greeted = self.extended = self.authenticated = False
         self.transaction = Transaction()
 
     @property
     def mechanisms(self) -> tuple[str, ...]:
-        return tuple(name for name in self.settings.auth_mechanisms if name in MECHANISMS)
+        """What AUTH may name on this connection as it is now."""
+        settings, tls = self.settings, self.tls_active
+        if settings.tls_required and not tls:
+            return ()
+        return offered(settings.auth_mechanisms, tls or settings.plaintext_auth, tls)
+
+    def mechanism_refusal(self, name: str) -> Reply | None:
+        """Why AUTH may not name this one, in upper case, now; None: it may."""
+        if name in self.mechanisms:
+            return None
+        shows_password = name not in HIDING and name in self.settings.auth_mechanisms
+        return TLS_FIRST if shows_password and not self.tls_active else MECHANISM_UNKNOWN
 
     @property
-    def may_authenticate(self) -> bool:
-        return bool(self.mechanisms) and (self.tls_active or self.settings.plaintext_auth)
+    def surroundings(self) -> Surroundings:
+        """What an exchange may need of the connection as it is now."""
+        settings = self.settings
+        return Surroundings(
+            settings.hostname, settings.octets, settings.seconds, self.bindings, self.mechanisms
+        )
 
     def extensions(self) -> tuple[str, ...]:
         """The lines of the answer to EHLO behind the first."""
         lines = ["PIPELINING", f"SIZE {self.settings.max_message}", "8BITMIME", "ENHANCEDSTATUSCODES"]
         if self.settings.tls_available and not self.tls_active:
             lines.append("STARTTLS")
-        if self.may_authenticate:
-            lines.append(" ".join(("AUTH", *self.mechanisms)))
+        if mechanisms := self.mechanisms:
+            lines.append(" ".join(("AUTH", *mechanisms)))
         return tuple(lines)
 
     def mail_parameters(self) -> tuple[str, ...]:
         """Keywords that MAIL may have, by the extensions that were offered."""
         if not self.extended:
             return ()
-        return ("SIZE", "BODY", "AUTH") if self.may_authenticate else ("SIZE", "BODY")
+        return ("SIZE", "BODY", "AUTH") if self.mechanisms else ("SIZE", "BODY")
 
     def refusal(self, command: Command) -> Reply | None:
         """Why *command* cannot be carried out now; None where it can."""
@@ -125,8 +154,8 @@ _extended = _needs(lambda state, argument: state.extended, HELLO_FIRST)
 _secured = _needs(lambda state, argument: state.tls_active or not state.settings.tls_required, TLS_FIRST)
 _in_clear = _needs(lambda state, argument: not state.tls_active, TLS_ACTIVE)
 _tls_available = _needs(lambda state, argument: state.settings.tls_available, TLS_UNAVAILABLE)
-_has_mechanisms = _needs(lambda state, argument: bool(state.mechanisms), NOT_IMPLEMENTED)
-_may_authenticate = _needs(lambda state, argument: state.may_authenticate, TLS_FIRST)
+_has_mechanisms = _needs(lambda state, argument: bool(state.settings.auth_mechanisms), NOT_IMPLEMENTED)
+_may_authenticate = _needs(lambda state, argument: bool(state.mechanisms), TLS_FIRST)
 _unknown_yet = _needs(lambda state, argument: not state.authenticated, LOGGED_IN_ALREADY)
 _logged_in = _needs(
     lambda state, argument: state.authenticated or not state.settings.auth_required, AUTHENTICATION_REQUIRED

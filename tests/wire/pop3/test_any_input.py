@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from base64 import b64decode, b64encode
 
 import attrs
 from hypothesis import given
@@ -11,12 +12,36 @@ from hypothesis import strategies as st
 
 from mailsuite.wire.pop3.session import Disconnected, Event, Quit, Violation
 from tests.wire.pop3.world import DIGEST, STAMPED, World
+from tests.wire.proofs import ScramClient
 
-SETTINGS = attrs.evolve(STAMPED, sasl_mechanisms=("PLAIN", "LOGIN"))
+SCRAM = ScramClient()
+SCRAM_FIRST = b64encode(SCRAM.first())
+SETTINGS = attrs.evolve(
+    STAMPED, sasl_mechanisms=("PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS")
+)
+
+
+def scram_final() -> bytes:
+    """The settings give the same nonce each time, so this is always right."""
+    world = World(SETTINGS)
+    world.take()
+    challenge = world.say(b"AUTH SCRAM-SHA-256 " + SCRAM_FIRST + b"\r\n").removeprefix(b"+ ")
+    return b64encode(SCRAM.final(b64decode(challenge)))
+
+
+SCRAM_FINAL = scram_final()
 WORDS = [
     *(b"USER joe", b"PASS secret word", b"PASS", b"APOP joe " + DIGEST, b"AUTH PLAIN", b"AUTH LOGIN am9l"),
     *(b"AUTH PLAIN AGpvZQBzZWNyZXQgd29yZA==", b"AGpvZQBzZWNyZXQgd29yZA==", b"*", b"=", b"STLS", b"CAPA"),
     *(b"STAT", b"LIST", b"UIDL", b"RETR", b"TOP", b"DELE", b"RSET", b"NOOP", b"QUIT", b"AUTH", b"USER"),
+    *(
+        b"AUTH SCRAM-SHA-256 " + SCRAM_FIRST,
+        b"AUTH SCRAM-SHA-256",
+        SCRAM_FIRST,
+        SCRAM_FINAL,
+        b"AUTH CRAM-MD5",
+    ),
+    *(b"AUTH SCRAM-SHA-256 " + SCRAM_FIRST + b"\r\n" + SCRAM_FINAL, b"AUTH SCRAM-SHA-256-PLUS", b""),
     *(b" ", b"1", b"2", b"3", b"0", b"-1", b" 1 1", b"99999999999999999999", b"\0", b"\xff", b"\t"),
     *(b"\r", b"\n", b"\r\n", b"\r\n", b"\r\n", b"\r\n", b"x" * 250, b"y" * 600),
 ]
@@ -24,7 +49,13 @@ WORD = st.sampled_from(WORDS)
 PIECE = st.one_of(WORD, WORD.map(lambda word: word + b"\r\n"), st.binary(max_size=4))
 LINES = st.lists(PIECE, max_size=40).map(b"".join)
 LINE = WORD.filter(lambda word: b"\n" not in word and len(word) < 200)
-LOGIN = st.sampled_from([b"", b"USER joe\r\nPASS secret word\r\n"])
+LOGIN = st.sampled_from(
+    [
+        b"",
+        b"USER joe\r\nPASS secret word\r\n",
+        b"AUTH SCRAM-SHA-256 " + SCRAM_FIRST + b"\r\n" + SCRAM_FINAL + b"\r\n",
+    ]
+)
 FIRST_LINE = re.compile(rb"(\+OK|-ERR)( [\x20-\x7e]*)?|\+ [A-Za-z0-9+/=]*")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from base64 import b64encode
 
 import attrs
@@ -10,9 +11,9 @@ import pytest
 from mailsuite.model import response
 from mailsuite.model.response import Response
 from mailsuite.wire.pop3.authorization import Authorization
-from mailsuite.wire.pop3.session import ApopLogin, Disconnected, Login, SessionSettings, StartTls, Violation
-from mailsuite.wire.sasl.steps import PasswordClaim
-from tests.wire.pop3.world import CLEAR, DIGEST, STAMPED, World
+from mailsuite.wire.pop3.session import Disconnected, Login, SessionSettings, StartTls, Violation
+from mailsuite.wire.sasl.steps import DigestClaim, PasswordClaim
+from tests.wire.pop3.world import CLEAR, DIGEST, STAMP, STAMPED, World
 
 WRONG = b"-ERR [AUTH] Name or password is wrong\r\n"
 WELCOME = b"+OK 3 messages (75 octets)\r\n"
@@ -168,7 +169,7 @@ def test_apop() -> None:
     world = World(STAMPED)
     assert world.take() == b"+OK mail.example.net POP3 ready <1.2@mail.example.net>\r\n"
     assert world.say(b"APOP joe " + DIGEST + b"\r\n") == WELCOME
-    assert world.events == [ApopLogin("joe", DIGEST.decode())]
+    assert world.events == [Login(DigestClaim("APOP", "joe", STAMP.encode(), DIGEST.decode()))]
     assert DIGEST.decode() not in repr(world.events)
 
 
@@ -177,6 +178,97 @@ def test_an_apop_digest_is_lower_case_hexadecimal(digest: bytes) -> None:
     world = fresh(STAMPED)
     assert world.say(b"APOP joe " + digest + b"\r\n").startswith(b"-ERR The arguments")
     assert not world.events
+
+
+def test_the_example_of_rfc_1939() -> None:
+    stamp = "<1896.697170952@dbc.mtview.ca.us>"
+    world = fresh(attrs.evolve(CLEAR, apop_stamp=stamp), answers=False)
+    world.say(b"APOP mrose c4c9334bac560ecc979e58001b3e22fb\r\n")
+    [login] = world.events
+    assert login == Login(
+        DigestClaim("APOP", "mrose", stamp.encode(), hashlib.md5(f"{stamp}tanstaaf".encode()).hexdigest())
+    )
+
+
+GUESS = b"APOP joe " + b"0" * 32 + b"\r\n"
+
+
+def test_a_stamp_is_good_for_one_guess() -> None:
+    """features row A-06: nobody is asked again, and it counts as wrong credentials do."""
+    world = fresh(STAMPED)
+    assert world.say(GUESS) == WRONG
+    assert world.say(b"APOP joe " + DIGEST + b"\r\n") == WRONG
+    assert len(world.events) == 1
+    assert world.say(b"USER joe\r\nPASS secret word\r\n").endswith(WELCOME)
+    world = fresh(STAMPED)
+    assert world.say(GUESS * 3) == WRONG * 3
+    assert world.session.closing
+
+
+def test_a_stamp_that_was_spent_in_clear_is_spent_inside_tls() -> None:
+    world = fresh(attrs.evolve(STAMPED, tls_available=True))
+    assert world.say(GUESS) == WRONG
+    world.say(b"STLS\r\n")
+    assert world.say(b"APOP joe " + DIGEST + b"\r\n") == WRONG
+
+
+@pytest.mark.parametrize(
+    "before",
+    [b"APOP joe " + DIGEST.upper() + b"\r\n", b"USER joe\r\nPASS guess\r\n", b"AUTH PLAIN AGEAYg==\r\n"],
+)
+def test_what_is_no_guess_leaves_the_stamp(before: bytes) -> None:
+    world = fresh(attrs.evolve(STAMPED, sasl_mechanisms=("PLAIN",)))
+    world.say(before)
+    assert world.say(b"APOP joe " + DIGEST + b"\r\n") == WELCOME
+
+
+# APOP required
+
+
+HIDDEN_ONLY = b"-ERR [AUTH] No password is taken in the open here; use APOP or SCRAM\r\n"
+REQUIRING = attrs.evolve(STAMPED, apop_required=True, sasl_mechanisms=("PLAIN", "SCRAM-SHA-256"))
+
+
+@pytest.mark.parametrize("tls_active", [False, True])
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"USER joe",
+        b"PASS secret word",
+        b"AUTH PLAIN",
+        b"AUTH PLAIN " + RIGHT,
+        b"auth login",
+        b"AUTH LOGIN am9l",
+    ],
+)
+def test_where_apop_is_required_no_password_is_looked_at(line: bytes, tls_active: bool) -> None:
+    world = World(REQUIRING, tls_active)
+    world.take()
+    assert world.say(line + b"\r\n") == HIDDEN_ONLY
+    assert not world.events
+    capabilities = world.say(b"CAPA\r\n")
+    assert b"USER" not in capabilities
+    assert b"SASL SCRAM-SHA-256\r\n" in capabilities
+    assert world.say(b"AUTH\r\n") == b"+OK Mechanisms follow\r\nSCRAM-SHA-256\r\n.\r\n"
+    assert world.say(b"APOP joe " + DIGEST + b"\r\n") == WELCOME
+    assert b"USER" not in world.say(b"CAPA\r\n")
+
+
+def test_passwords_that_nobody_looked_at_are_bad_commands_and_no_failed_logins() -> None:
+    world = fresh(REQUIRING)
+    assert world.say(b"USER joe\r\nPASS x\r\n" + b"AUTH LOGIN\r\n") == HIDDEN_ONLY * 3
+    assert not world.session.closing
+    assert world.say(b"APOP joe " + DIGEST + b"\r\n") == WELCOME
+    world = fresh(REQUIRING)
+    assert world.say(b"USER joe\r\n" * 5) == HIDDEN_ONLY * 4
+    assert world.events == [Disconnected("bad-commands")]
+
+
+def test_where_apop_is_required_and_nothing_else_is_there() -> None:
+    world = fresh(attrs.evolve(REQUIRING, sasl_mechanisms=("PLAIN",)))
+    assert world.say(b"AUTH\r\n") == HIDDEN_ONLY
+    assert world.say(b"AUTH SCRAM-SHA-256\r\n") == HIDDEN_ONLY
+    assert b"SASL" not in world.say(b"CAPA\r\n")
 
 
 def test_apop_needs_a_stamp_in_the_greeting() -> None:
@@ -290,6 +382,29 @@ def test_auth_where_nothing_is_offered() -> None:
 def test_a_response_belongs_to_an_exchange() -> None:
     with pytest.raises(RuntimeError, match="no exchange"):
         Authorization(SASL, True).respond(b"")
+
+
+@pytest.mark.parametrize(
+    ("mechanism", "configured", "answer"),
+    [
+        (b"PLAIN", ("PLAIN", "CRAM-MD5"), b"-ERR [SYS/PERM] No password is taken"),
+        (b"LOGIN", ("PLAIN", "CRAM-MD5"), b"-ERR This mechanism is not offered"),
+        (b"CRAM-MD5", ("PLAIN", "CRAM-MD5"), b"+ "),
+        (b"SCRAM-SHA-1", ("PLAIN", "CRAM-MD5"), b"-ERR This mechanism is not offered"),
+        (b"SCRAM-SHA-256-PLUS", ("SCRAM-SHA-256-PLUS", "CRAM-MD5"), b"-ERR This mechanism is not offered"),
+        (b"SCRAM-SHA-256-PLUS", ("SCRAM-SHA-256-PLUS",), b"-ERR [SYS/PERM] No password is taken"),
+    ],
+)
+def test_on_a_clear_connection(mechanism: bytes, configured: tuple[str, ...], answer: bytes) -> None:
+    """What is not offered is not accepted."""
+    world = fresh(attrs.evolve(CLEAR, plaintext_login=False, sasl_mechanisms=configured))
+    assert world.say(b"AUTH " + mechanism + b"\r\n").startswith(answer)
+    assert not world.events
+
+
+def test_binding_needs_tls_also_for_whom_we_trust() -> None:
+    world = fresh(attrs.evolve(CLEAR, sasl_mechanisms=("SCRAM-SHA-256-PLUS",)))
+    assert world.say(b"AUTH SCRAM-SHA-256-PLUS\r\n") == b"-ERR AUTH is not offered here\r\n"
 
 
 # STLS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 
 import attrs
@@ -9,7 +10,7 @@ import attrs
 from mailsuite.model.message import MessageRef
 from mailsuite.model.response import WRONG_CREDENTIALS
 from mailsuite.wire.pop3.session import (
-    ApopLogin,
+    Ask,
     Event,
     Login,
     Multiline,
@@ -19,16 +20,25 @@ from mailsuite.wire.pop3.session import (
     SessionSettings,
     StartTls,
 )
+from tests.wire.proofs import PARAMETERS, PASSWORD, judged
 
 MESSAGES = (
     b"Subject: one\r\n\r\nfirst\r\n",
     b".Subject: two\r\n\r\n.\r\n..dots\r\nlast line",
     b"\r\nno header\r\n",
 )
-CLEAR = SessionSettings("mail.example.net", plaintext_login=True)
+
+CLEAR = SessionSettings(
+    "mail.example.net",
+    plaintext_login=True,
+    octets=lambda count: b"7" * count,
+    seconds=lambda: 1_700_000_000.0,
+)
 """Passwords are taken on a clear connection."""
-STAMPED = attrs.evolve(CLEAR, apop_stamp="<1.2@mail.example.net>")
-DIGEST = b"c4c9334bac560ecc979e58001b3e22fb"
+STAMP = "<1.2@mail.example.net>"
+STAMPED = attrs.evolve(CLEAR, apop_stamp=STAMP)
+DIGEST = hashlib.md5((STAMP + PASSWORD).encode(), usedforsecurity=False).hexdigest().encode()
+BINDINGS = {"tls-exporter": b"e" * 32, "tls-server-end-point": b"p" * 32}
 
 
 def wire_size(message: bytes) -> int:
@@ -58,7 +68,7 @@ class World:
     sent: bytes = attrs.field(default=b"", init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.session = ServerSession(self.settings, self.tls_active)
+        self.session = ServerSession(self.settings, self.tls_active, BINDINGS if self.tls_active else {})
         self.session.start()
 
     def say(self, data: bytes, piece: int = 0) -> bytes:
@@ -90,14 +100,16 @@ class World:
         session = self.session
         match event:
             case Login(claim):
-                right = (claim.authcid, claim.password) == ("joe", "secret word")
-                session.logged_in_as(refs(self.messages)) if right else session.refuse(WRONG_CREDENTIALS)
-            case ApopLogin(name, digest):
-                right = (name, digest.encode()) == ("joe", DIGEST)
-                session.logged_in_as(refs(self.messages)) if right else session.refuse(WRONG_CREDENTIALS)
+                signature = judged(claim)
+                if signature is None:
+                    session.refuse(WRONG_CREDENTIALS)
+                else:
+                    session.logged_in_as(refs(self.messages), signature)
+            case Ask():
+                session.scram_parameters(PARAMETERS)
             case StartTls():
                 self.sent += session.bytes_to_send()
-                session.tls_started()
+                session.tls_started(BINDINGS)
             case Retrieve(ref):
                 self.retrieve(self.messages[int(ref.uidl.removeprefix("uid-")) - 1])
             case Multiline(chunks):

@@ -8,6 +8,7 @@ import pytest
 from mailsuite.model import reply as replies
 from mailsuite.model.reply import Reply
 from mailsuite.wire.smtp.events import (
+    Ask,
     Authenticate,
     BodyChunk,
     BodyEnd,
@@ -17,7 +18,9 @@ from mailsuite.wire.smtp.events import (
     Recipient,
 )
 from mailsuite.wire.smtp.session import ServerSession, SessionSettings
+from tests.wire.proofs import PARAMETERS, judged
 
+BINDINGS = {"tls-exporter": b"e" * 32, "tls-server-end-point": b"p" * 32}
 YES: dict[type, Reply] = {
     Mail: replies.SENDER_OK,
     Recipient: replies.RECIPIENT_OK,
@@ -29,7 +32,10 @@ YES: dict[type, Reply] = {
 
 @attrs.define
 class Conversation:
-    """Feeds a session and answers its events; keeps the events, chunks of one message joined."""
+    """Feeds a session and answers its events; keeps the events, chunks of one message joined.
+
+    A claim that nobody has an answer for is judged.
+    """
 
     session: ServerSession
     answers: dict[type, Reply]
@@ -44,6 +50,12 @@ class Conversation:
                 answer = self.answers[type(event)]
                 defect = getattr(event, "defect", None)
                 self.session.reply(defect or answer)
+            elif isinstance(event, Authenticate):
+                signature = judged(event.claim)
+                verdict = replies.AUTHENTICATION_FAILED if signature is None else YES[Authenticate]
+                self.session.authenticated(verdict, signature or b"")
+            elif isinstance(event, Ask):
+                self.session.scram_parameters(PARAMETERS)
 
     def send(self, *pieces: bytes) -> bytes:
         """Feed pieces, one after the other; answers what came back."""
@@ -69,7 +81,9 @@ class Begin:
     def __call__(
         self, tls_active: bool = False, answers: dict[type, Reply] | None = None, **settings
     ) -> Conversation:
-        session = ServerSession(SessionSettings("mx.example.net", **settings), tls_active)
+        world = {"octets": lambda count: b"7" * count, "seconds": lambda: 1_700_000_000.0}
+        bindings = BINDINGS if tls_active else {}
+        session = ServerSession(SessionSettings("mx.example.net", **(world | settings)), tls_active, bindings)
         session.start()
         assert session.bytes_to_send() == b"220 mx.example.net ESMTP\r\n"
         return Conversation(session, YES | (answers or {}))

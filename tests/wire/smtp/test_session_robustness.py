@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from base64 import b64decode, b64encode
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,6 +20,22 @@ from mailsuite.wire.smtp.events import (
     Reset,
     Violation,
 )
+from tests.wire.proofs import ScramClient
+from tests.wire.smtp.conftest import Begin
+
+MECHANISMS = ("PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS")
+SCRAM = ScramClient()
+SCRAM_FIRST = b64encode(SCRAM.first())
+
+
+def scram_final() -> bytes:
+    """The sessions have the same nonce each time, so this is always right."""
+    conversation = Begin()(True, auth_mechanisms=MECHANISMS)
+    challenge = conversation.say("EHLO x", f"AUTH SCRAM-SHA-256 {SCRAM_FIRST.decode()}").removeprefix("334 ")
+    return b64encode(SCRAM.final(b64decode(challenge)))
+
+
+SCRAM_FINAL = scram_final()
 
 VOCABULARY = [
     b"EHLO x",
@@ -38,6 +55,13 @@ VOCABULARY = [
     b"STARTTLS",
     b"AUTH PLAIN AGEAYg==",
     b"AUTH LOGIN",
+    b"AUTH CRAM-MD5",
+    b"AUTH SCRAM-SHA-256",
+    b"AUTH SCRAM-SHA-256-PLUS",
+    b"AUTH SCRAM-SHA-256 " + SCRAM_FIRST,
+    SCRAM_FIRST,
+    SCRAM_FINAL,
+    b"=",
     b"YQ==",
     b"*",
     b"FOO",
@@ -47,8 +71,11 @@ VOCABULARY = [
 ]
 LINE_ENDS = [b"\r\n"] * 12 + [b"\n", b"\r", b"\r\r\n", b""]
 LINES = st.tuples(st.sampled_from(VOCABULARY), st.sampled_from(LINE_ENDS)).map(b"".join)
+SCRAM_LOGIN = b"EHLO x\r\nAUTH SCRAM-SHA-256 " + SCRAM_FIRST + b"\r\n" + SCRAM_FINAL + b"\r\n"
 TRANSACTION = b"EHLO x\r\nAUTH PLAIN AGEAYg==\r\nMAIL FROM:<a@b>\r\nRCPT TO:<a@b>\r\nDATA\r\n"
-STREAMS = st.lists(LINES | st.binary(max_size=20) | st.just(TRANSACTION), max_size=25).map(b"".join)
+STREAMS = st.lists(
+    LINES | st.binary(max_size=20) | st.sampled_from([TRANSACTION, SCRAM_LOGIN]), max_size=25
+).map(b"".join)
 SERVICE = st.fixed_dictionaries(
     {},
     optional={
@@ -109,7 +136,7 @@ def out_of_step(conversation) -> bool:
 @given(STREAMS, SERVICE, st.booleans(), st.lists(st.integers(0, 500), max_size=8))
 @settings(max_examples=300, deadline=None)
 def test_any_split_gives_the_same_session(begin, stream, answers, tls, cuts) -> None:
-    keywords = {"tls_active": tls, "tls_available": True, "auth_mechanisms": ("PLAIN", "LOGIN")}
+    keywords = {"tls_active": tls, "tls_available": True, "auth_mechanisms": MECHANISMS}
     edges = [0, *sorted(cut for cut in cuts if cut < len(stream)), len(stream)]
     splits = [
         [stream],

@@ -8,6 +8,7 @@ from mailsuite.model import reply as replies
 from mailsuite.model.reply import Reply
 from mailsuite.wire.sasl.steps import PasswordClaim
 from mailsuite.wire.smtp.events import (
+    FAILED_LOGINS,
     STARTTLS_INJECTION,
     Authenticate,
     Hello,
@@ -16,6 +17,7 @@ from mailsuite.wire.smtp.events import (
     StartTls,
     Violation,
 )
+from mailsuite.wire.smtp.session import SessionSettings
 
 CLAIM = PasswordClaim("PLAIN", "", "joe", "secret")
 
@@ -217,8 +219,25 @@ def test_logins_that_fail(submission, answer: Reply, code: str) -> None:
 def test_guessing_is_cut_off(submission) -> None:
     submission.answers[Authenticate] = replies.AUTHENTICATION_FAILED
     heard = submission.send(f"AUTH PLAIN {JOE}\r\n".encode() * 30)
-    assert heard.count(b"535 ") == 20
+    assert heard.count(b"535 ") == 3
+    assert heard.endswith(b"421 4.7.0 Too many failed logins\r\n")
     assert submission.session.closing
+    assert submission.events[-1] == Violation(FAILED_LOGINS, "3 wrong credentials")
+
+
+def test_logins_that_nobody_could_judge_are_no_guesses(submission) -> None:
+    submission.answers[Authenticate] = replies.AUTHENTICATION_UNAVAILABLE
+    assert submission.send(f"AUTH PLAIN {JOE}\r\n".encode() * 30).count(b"454 4.7.0") == 30
+    assert not submission.session.closing
+
+
+def test_guesses_count_over_starttls(begin) -> None:
+    conversation = begin(tls_available=True, auth_mechanisms=("PLAIN",), plaintext_auth=True)
+    conversation.answers[Authenticate] = replies.AUTHENTICATION_FAILED
+    conversation.say("EHLO x", *[f"AUTH PLAIN {JOE}"] * 2, "STARTTLS")
+    conversation.session.tls_started()
+    assert conversation.say("EHLO x").startswith("250")
+    assert b"421 4.7.0" in conversation.send(f"AUTH PLAIN {JOE}\r\n".encode())
 
 
 def test_auth_within_a_transaction(begin) -> None:
@@ -236,6 +255,42 @@ def test_no_login_in_clear(begin) -> None:
     assert b"AUTH" not in conversation.send(b"EHLO x\r\n")
     assert conversation.say(f"AUTH PLAIN {JOE}").startswith("530 5.7.0")
     assert conversation.took(Authenticate) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "answer"),
+    [
+        ("AUTH PLAIN", "530 5.7.0"),
+        ("AUTH LOGIN", "504 5.5.4"),
+        ("AUTH SCRAM-SHA-256-PLUS", "504 5.5.4"),
+        ("AUTH SCRAM-SHA-256", "334 "),
+        ("AUTH SCRAM-SHA-1", "504 5.5.4"),
+        ("AUTH GSSAPI", "504 5.5.4"),
+    ],
+)
+def test_in_clear_what_is_not_offered_is_not_accepted(begin, line: str, answer: str) -> None:
+    conversation = begin(auth_mechanisms=("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"))
+    assert b"AUTH SCRAM-SHA-256\r\n" in conversation.send(b"EHLO x\r\n")
+    assert conversation.say(line).startswith(answer)
+    assert conversation.events == [Hello("x", True)]
+
+
+def test_where_tls_is_required_nothing_is_offered_before(begin) -> None:
+    conversation = begin(tls_available=True, tls_required=True, auth_mechanisms=("SCRAM-SHA-256",))
+    assert b"AUTH" not in conversation.send(b"EHLO x\r\n")
+    assert conversation.say("AUTH SCRAM-SHA-256").startswith("530 5.7.0")
+
+
+def test_the_list_is_whole_inside_tls(begin) -> None:
+    """features row U-02."""
+    names = ("PLAIN", "LOGIN", "SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS", "CRAM-MD5", "NTLM")
+    conversation = begin(True, auth_mechanisms=names)
+    assert f"250 AUTH {' '.join(names)}\r\n".encode() in conversation.send(b"EHLO x\r\n")
+
+
+def test_only_known_mechanisms() -> None:
+    with pytest.raises(ValueError, match="unknown SASL mechanisms: CRAM-MD6, plain"):
+        SessionSettings("h", auth_mechanisms=("PLAIN", "CRAM-MD6", "plain"))
 
 
 def test_login_in_clear_where_that_is_wanted(begin) -> None:
