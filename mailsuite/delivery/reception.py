@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 import attrs
 from twisted.cred.error import UnauthorizedLogin
@@ -22,17 +23,34 @@ from mailsuite.delivery.transaction import Transaction
 from mailsuite.interfaces import IEventBus, IMailStore, IPolicyRule
 from mailsuite.model import reply as replies
 from mailsuite.model.address import Address
+from mailsuite.model.device import Device
 from mailsuite.model.events import MessageStored
 from mailsuite.model.facts import Accept, ConnectionFacts, RouteKind, Stage, StageFacts
 from mailsuite.model.failure import MailFailure
 from mailsuite.model.message import Stored
 from mailsuite.model.reply import Reply
 from mailsuite.observe.log import Log
-from mailsuite.wire.sasl.steps import PasswordClaim
+from mailsuite.wire.sasl.steps import Claim, ScramParameters, ScramQuestion
 from mailsuite.wire.smtp.events import BodyEnd, Mail, Recipient
 
-Login = Callable[[PasswordClaim, ConnectionFacts], Awaitable[Address]]
+
+class Grant(Protocol):
+    """Who it is, and by what: accounts/attempt.py's Granted."""
+
+    @property
+    def account(self) -> Address: ...
+
+    @property
+    def device(self) -> Device | None: ...
+
+    @property
+    def signature(self) -> bytes: ...
+
+
+Login = Callable[[Claim, ConnectionFacts], Awaitable[Grant]]
 """Answers whose claim it is. Raises UnauthorizedLogin, or MailFailure where that cannot be known now."""
+Scram = Callable[[ScramQuestion, ConnectionFacts], Awaitable[ScramParameters]]
+"""Answers for any name. Raises MailFailure where that cannot be known now."""
 
 
 def new_message_id() -> str:
@@ -50,6 +68,7 @@ class Services:
     policy: IPolicyRule
     bus: IEventBus
     login: Login
+    scram: Scram
     seconds: Callable[[], float]
     """Since the epoch."""
     log: Log
@@ -107,24 +126,45 @@ class Reception:
     def tls_started(self, tls: str) -> None:
         """TLS runs from here: forget all that was said in clear (RFC 3207 section 4.2)."""
         self.reset()
-        self.facts = attrs.evolve(self.facts, tls=tls, helo="", esmtp=False, account=None)
+        self.facts = attrs.evolve(self.facts, tls=tls, helo="", esmtp=False, account=None, device="")
 
-    async def authenticate(self, claim: PasswordClaim) -> Reply:
-        """Judge a claim; from a 235 on the session belongs to an account (RFC 4954 section 4).
+    async def authenticate(self, claim: Claim) -> tuple[Reply, bytes]:
+        """Judge a claim; answers the reply, and SCRAM's signature where the claim was such a one.
 
-        Whatever keeps us from judging is 454, the one temporary reply that section 6 gives to AUTH.
+        From a 235 on the session belongs to an account (RFC 4954 section 4). Whatever keeps us from judging
+        is 454, the one temporary reply that section 6 gives to AUTH.
         """
         try:
-            account = await self._services.login(claim, self.facts)
+            granted = await self._services.login(claim, self.facts)
         except UnauthorizedLogin:
-            return replies.AUTHENTICATION_FAILED
+            return replies.AUTHENTICATION_FAILED, b""
+        except CancelledError:
+            raise
+        except Exception as error:
+            self._no(error)
+            return replies.AUTHENTICATION_UNAVAILABLE, b""
+        device = granted.device
+        self.facts = attrs.evolve(
+            self.facts, account=granted.account, device=device.id if device is not None else ""
+        )
+        self._log.info(
+            "submission.login",
+            account=granted.account,
+            mechanism=claim.mechanism,
+            tls=self.facts.tls,
+            device=device.name if device is not None else "",
+        )
+        return replies.AUTHENTICATION_SUCCEEDED, granted.signature
+
+    async def scram(self, question: ScramQuestion) -> ScramParameters | Reply:
+        """What SCRAM needs of an account; 454 where that cannot be known now."""
+        try:
+            return await self._services.scram(question, self.facts)
         except CancelledError:
             raise
         except Exception as error:
             self._no(error)
             return replies.AUTHENTICATION_UNAVAILABLE
-        self.facts = attrs.evolve(self.facts, account=account)
-        return replies.AUTHENTICATION_SUCCEEDED
 
     async def mail(self, event: Mail) -> Reply:
         """MAIL FROM: begin an envelope where policy has nothing against it."""

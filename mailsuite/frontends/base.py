@@ -8,10 +8,10 @@ commands wait in its buffer; when that grows, the socket is no longer read.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Generic, TypeVar, cast
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import (
     IHalfCloseableProtocol,
     IHandshakeListener,
@@ -26,7 +26,7 @@ from mailsuite.concurrent.tasks import Tasks
 from mailsuite.frontends.door import CLOSE_TIMEOUT, Core, Door, address_of
 from mailsuite.frontends.flow import Flow
 from mailsuite.frontends.timer import Timer
-from mailsuite.frontends.tls import describe_failure, describe_tls
+from mailsuite.frontends.tls import channel_bindings, describe_failure, describe_tls
 from mailsuite.model.address import Address
 from mailsuite.model.facts import ConnectionFacts
 
@@ -47,6 +47,8 @@ class SessionProtocol(Protocol, Generic[Event]):
     core: Core[Event]
     account: Address | None = None
     """Who logged in."""
+    device: str = ""
+    """The id of the device whose password it was; empty: the account's own."""
 
     def __init__(self, door: Door) -> None:
         self.door = door
@@ -54,8 +56,12 @@ class SessionProtocol(Protocol, Generic[Event]):
         self.finished: Callable[[], None] = _nobody_waits
         self.id = secrets.token_hex(4)
         self.log = door.log.bind(session=self.id)
+        self.bindings: Mapping[str, bytes] = {}
+        """Channel bindings of the TLS connection, where the door wants them."""
         self.end_reason = ""
         self._tasks = Tasks(self._failed)
+        self._for_the_client = Tasks(self._failed)
+        """Answers that are worth nothing once the client has gone."""
         self._timer = Timer(door.clock, door.idle_timeout, self._expired)
         self._flow = Flow(self._unchoked)
         self._opened_at = 0.0
@@ -71,7 +77,7 @@ class SessionProtocol(Protocol, Generic[Event]):
     # What a subclass provides
 
     def begin(self, facts: ConnectionFacts) -> None:
-        """Make the core. On an implicit TLS connection the handshake is over."""
+        """Make the core. On an implicit TLS connection the handshake is over, and ``bindings`` is set."""
         raise TypeError("a subclass makes its core")  # pragma: no cover
 
     def dispatch(self, event: Event) -> None:
@@ -100,12 +106,14 @@ class SessionProtocol(Protocol, Generic[Event]):
     def handshakeCompleted(self) -> None:
         self._handshaking = False
         tls = describe_tls(self.transport)
+        if self.door.channel_binding:
+            self.bindings = channel_bindings(self.transport)
         if not self._begun:
             self._start(tls)
             return
         self._timer.watch()
         self._flow.attach(self.transport)
-        self._try(self.core.tls_started)
+        self._try(self.core.tls_started, self.bindings)
         self._try(self.secured, tls)
         self._pump()
 
@@ -155,6 +163,7 @@ class SessionProtocol(Protocol, Generic[Event]):
         self._flow.release()
         self.disconnected()
         self._tasks.start(self._wind_up())
+        self._for_the_client.cancel()
 
     async def _wind_up(self) -> None:
         """Let what runs come to its end: a commit that began is never cut short."""
@@ -172,14 +181,21 @@ class SessionProtocol(Protocol, Generic[Event]):
 
     # The loop
 
-    def answer(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        """Run *coroutine*, which ends with an answer to the core; until then no further event is taken."""
+    def answer(self, coroutine: Coroutine[Any, Any, None], for_the_client: bool = False) -> None:
+        """Run *coroutine*, which ends with an answer to the core; until then no further event is taken.
+
+        It runs to its end though the client goes away meanwhile; unless it is *for_the_client* alone and
+        changes nothing that others see: then it is cancelled at that moment.
+        """
         self._busy = True
-        self._tasks.start(self._answer(coroutine))
+        (self._for_the_client if for_the_client else self._tasks).start(self._answer(coroutine))
 
     async def _answer(self, coroutine: Coroutine[Any, Any, None]) -> None:
         try:
             await coroutine
+        except CancelledError:
+            if not self._lost:
+                self._failed(Failure())
         except Exception:  # subclasses answer the failures that they foresee
             self._failed(Failure())
         self._busy = False

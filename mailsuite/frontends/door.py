@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import Any, Protocol, TypeVar
 
@@ -34,7 +35,7 @@ class Core(Protocol[Event_co]):
 
     def bytes_to_send(self) -> bytes: ...
 
-    def tls_started(self) -> None: ...
+    def tls_started(self, bindings: Mapping[str, bytes], /) -> None: ...
 
     def drain(self) -> None: ...
 
@@ -54,6 +55,8 @@ class Door:
     tls: ServerTLS | None = None
     implicit_tls: bool = False
     handshake_timeout: float = HANDSHAKE_TIMEOUT
+    channel_binding: bool = False
+    """A mechanism that binds to the TLS connection is offered (RFC 5802 section 6)."""
 
 
 def address_of(peer: Any) -> tuple[IPAddress, int]:

@@ -149,11 +149,14 @@ class Doors:
         """How many sessions of a service live, those of closed listeners included."""
         return sum(session.door.service == service for each in self._factories for session in each.sessions)
 
-    def cut_sessions(self, account: Address) -> None:
-        """End all sessions of *account*, which is no more. What they marked as deleted stays."""
+    def cut_sessions(self, account: Address, device: str | None = None) -> None:
+        """End all sessions of *account*, or those that logged in with the password of one *device*, by its
+        id: it is no more. What they marked as deleted stays."""
+        reason = "the account was removed" if device is None else "the device was removed"
         for factory in self._factories:
-            for session in [each for each in factory.sessions if each.account == account]:
-                session.abort("the account was removed")
+            for session in list(factory.sessions):
+                if session.account == account and device in (None, session.device):
+                    session.abort(reason)
 
     async def drain(self, patience: float = DRAIN_TIMEOUT) -> None:
         """Take no new connections, let the sessions say goodbye, cut those left after *patience* seconds."""

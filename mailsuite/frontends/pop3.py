@@ -6,8 +6,10 @@ from collections.abc import Awaitable, Callable, Iterator
 
 import attrs
 from twisted.cred.error import UnauthorizedLogin
+from twisted.internet.defer import CancelledError
 from twisted.python.failure import Failure
 
+from mailsuite.accounts.login import OpenedMaildrop
 from mailsuite.frontends.base import SessionProtocol
 from mailsuite.frontends.door import Door
 from mailsuite.interfaces import IMaildrop, IMessageBody
@@ -17,7 +19,7 @@ from mailsuite.model.failure import MailFailure
 from mailsuite.model.message import MessageRef
 from mailsuite.model.response import Response
 from mailsuite.wire.pop3.events import (
-    ApopLogin,
+    Ask,
     Disconnected,
     Event,
     Login,
@@ -29,7 +31,7 @@ from mailsuite.wire.pop3.events import (
 )
 from mailsuite.wire.pop3.session import ServerSession
 from mailsuite.wire.pop3.settings import SessionSettings
-from mailsuite.wire.sasl.steps import PasswordClaim
+from mailsuite.wire.sasl.steps import Claim, ScramParameters, ScramQuestion
 
 
 @attrs.frozen
@@ -37,9 +39,12 @@ class Pop3Services:
     """What the sessions of one listener need beside their Door."""
 
     settings: Callable[[ConnectionFacts], SessionSettings]
-    """What this client is offered."""
-    login: Callable[[PasswordClaim, ConnectionFacts], Awaitable[IMaildrop]]
-    """Opens the maildrop. Raises UnauthorizedLogin, MailFailure."""
+    """What this client is offered, with a stamp that is its own where that has one."""
+    login: Callable[[Claim, ConnectionFacts], Awaitable[OpenedMaildrop]]
+    """Opens the maildrop. Raises UnauthorizedLogin, MailFailure. May take long; is cancelled where the client
+    goes away."""
+    scram: Callable[[ScramQuestion, ConnectionFacts], Awaitable[ScramParameters]]
+    """Answers for any name. Raises MailFailure. Is cancelled likewise."""
 
 
 @attrs.define
@@ -66,7 +71,7 @@ class Pop3Session(SessionProtocol[Event]):
 
     def begin(self, facts: ConnectionFacts) -> None:
         self._facts = facts
-        self.core = ServerSession(self._services.settings(facts), tls_active=bool(facts.tls))
+        self.core = ServerSession(self._services.settings(facts), bool(facts.tls), self.bindings)
 
     def secured(self, tls: str) -> None:
         self._facts = attrs.evolve(self._facts, tls=tls)
@@ -76,15 +81,15 @@ class Pop3Session(SessionProtocol[Event]):
             case Retrieve():
                 self.answer(self._safely(self._retrieve(event)))
             case Login():
-                self.answer(self._safely(self._login(event.claim)))
+                self.answer(self._safely(self._login(event.claim)), for_the_client=True)
+            case Ask():
+                self.answer(self._safely(self._ask(event.question)), for_the_client=True)
             case Multiline():
                 self.answer(self._multiline(event.chunks))
             case Quit():
                 self.answer(self._safely(self._quit(event.deleted)))
             case StartTls():
                 self.start_tls()
-            case ApopLogin():
-                self.core.refuse(response.WRONG_CREDENTIALS)
             case Violation():
                 self.end_reason = event.kind
                 self.log.warning("pop3.violation", kind=event.kind)
@@ -95,6 +100,8 @@ class Pop3Session(SessionProtocol[Event]):
         """Whatever goes wrong is answered, temporary unless the seam says otherwise (promise 6)."""
         try:
             await answer
+        except CancelledError:
+            raise
         except MailFailure as failure:
             self.log.warning("pop3.unable", detail=failure.detail or failure.reply.text[0])
             self._refuse(response.for_failure(failure))
@@ -106,17 +113,28 @@ class Pop3Session(SessionProtocol[Event]):
         if not self.lost:
             self.core.refuse(words)
 
-    async def _login(self, claim: PasswordClaim) -> None:
+    async def _login(self, claim: Claim) -> None:
         try:
-            maildrop = await self._services.login(claim, self._facts)
+            opened = await self._services.login(claim, self._facts)
         except UnauthorizedLogin:
             self._refuse(response.WRONG_CREDENTIALS)
             return
-        self._maildrop, self.account = maildrop, maildrop.account
+        maildrop, granted, device = opened.maildrop, opened.granted, opened.granted.device
+        self._maildrop, self.account = maildrop, granted.account
+        self.device = device.id if device is not None else ""
         messages = maildrop.messages
-        self.log = self.log.bind(account=maildrop.account)
-        self.log.info("pop3.login", mechanism=claim.mechanism, tls=self._facts.tls, messages=len(messages))
-        self.core.logged_in_as(messages)
+        self.log = self.log.bind(account=granted.account)
+        self.log.info(
+            "pop3.login",
+            mechanism=claim.mechanism,
+            tls=self._facts.tls,
+            device=device.name if device is not None else "",
+            messages=len(messages),
+        )
+        self.core.logged_in_as(messages, granted.signature)
+
+    async def _ask(self, question: ScramQuestion) -> None:
+        self.core.scram_parameters(await self._services.scram(question, self._facts))
 
     async def _retrieve(self, event: Retrieve) -> None:
         body = await self._open_maildrop().open(event.ref)

@@ -12,7 +12,9 @@ from mailsuite.frontends.door import Door
 from mailsuite.model.facts import ConnectionFacts
 from mailsuite.model.reply import Reply
 from mailsuite.observe.log import Log
+from mailsuite.wire.sasl.steps import ScramParameters
 from mailsuite.wire.smtp.events import (
+    Ask,
     Authenticate,
     BodyChunk,
     BodyEnd,
@@ -48,7 +50,7 @@ class SmtpSession(SessionProtocol[Event]):
         self._reception: Reception
 
     def begin(self, facts: ConnectionFacts) -> None:
-        self.core = ServerSession(self._services.settings, tls_active=bool(facts.tls))
+        self.core = ServerSession(self._services.settings, bool(facts.tls), self.bindings)
         self._reception = self._services.receive(facts, self.log)
 
     def secured(self, tls: str) -> None:
@@ -71,8 +73,8 @@ class SmtpSession(SessionProtocol[Event]):
                 self.answer(self._reply(reception.end(event)))
             case Hello():
                 reception.hello(event.name, event.extended)
-            case Authenticate():
-                self.answer(self._authenticate(event))
+            case Authenticate() | Ask():
+                self.answer(self._log_in(event), for_the_client=True)
             case Reset():
                 reception.reset()
             case StartTls():
@@ -86,9 +88,18 @@ class SmtpSession(SessionProtocol[Event]):
     async def _reply(self, reply: Awaitable[Reply]) -> None:
         self.core.reply(await reply)
 
-    async def _authenticate(self, event: Authenticate) -> None:
-        await self._reply(self._reception.authenticate(event.claim))
-        self.account = self._reception.facts.account
+    async def _log_in(self, event: Authenticate | Ask) -> None:
+        if isinstance(event, Ask):
+            answer = await self._reception.scram(event.question)
+            if isinstance(answer, ScramParameters):
+                self.core.scram_parameters(answer)
+            else:
+                self.core.reply(answer)
+            return
+        reply, signature = await self._reception.authenticate(event.claim)
+        facts = self._reception.facts
+        self.account, self.device = facts.account, facts.device
+        self.core.authenticated(reply, signature)
 
     async def _drained(self) -> None:
         """The store is slower than the client: take nothing more until it has caught up."""

@@ -19,6 +19,7 @@ from mailsuite.interfaces import IEventBus
 from mailsuite.model import reply as replies
 from mailsuite.model.account import Account
 from mailsuite.model.address import Address
+from mailsuite.model.device import Device
 from mailsuite.model.envelope import BodyType
 from mailsuite.model.events import MessageStored
 from mailsuite.model.facts import ConnectionFacts
@@ -29,9 +30,10 @@ from mailsuite.policy.chain import Chain
 from mailsuite.policy.recipients import Recipients
 from mailsuite.policy.relaying import Relaying
 from mailsuite.policy.sender import Sender
-from mailsuite.wire.sasl.steps import PasswordClaim
+from mailsuite.wire.sasl.steps import Claim, PasswordClaim, ScramParameters, ScramQuestion
 from mailsuite.wire.smtp.events import BodyEnd, Mail, Recipient
 from tests.delivery.watched import WatchedStore
+from tests.wire.proofs import PARAMETERS
 
 T = TypeVar("T")
 JOE = Address("joe", "example.net")
@@ -43,6 +45,15 @@ BODY = b"Subject: hello\r\n\r\nWorld.\r\n"
 LONG_BODY = BODY + b"Word.\r\n" * 4000
 """Too long for a transaction to keep back: deliveries have it at once."""
 DEFECT = Reply(550, "5.6.0", ("A defect of the body",))
+
+
+@attrs.frozen
+class Granted:
+    """As accounts/attempt.py has it."""
+
+    account: Address
+    device: Device | None = None
+    signature: bytes = b""
 
 
 @implementer(IEventBus)
@@ -66,17 +77,25 @@ class Logins:
     """A login facade that answers, raises or waits as a test says."""
 
     def __init__(self) -> None:
-        self.outcome: Any = JOE
-        self.asked: list[tuple[PasswordClaim, ConnectionFacts]] = []
+        self.outcome: Any = Granted(JOE)
+        self.asked: list[tuple[Claim, ConnectionFacts]] = []
+        self.parameters: ScramParameters | Exception = PARAMETERS
+        self.questions: list[tuple[ScramQuestion, ConnectionFacts]] = []
 
-    async def __call__(self, claim: PasswordClaim, facts: ConnectionFacts) -> Address:
+    async def __call__(self, claim: Claim, facts: ConnectionFacts) -> Granted:
         self.asked.append((claim, facts))
         if isinstance(self.outcome, Exception):
             raise self.outcome
         if isinstance(self.outcome, Deferred):
             await self.outcome
-        account: Address = self.outcome
-        return account
+        granted: Granted = self.outcome(claim) if callable(self.outcome) else self.outcome
+        return granted
+
+    async def scram(self, question: ScramQuestion, facts: ConnectionFacts) -> ScramParameters:
+        self.questions.append((question, facts))
+        if isinstance(self.parameters, Exception):
+            raise self.parameters
+        return self.parameters
 
 
 class Case(SynchronousTestCase):
@@ -101,6 +120,7 @@ class Case(SynchronousTestCase):
             policy=Chain((Sender(), Relaying(), Recipients()), log),
             bus=self.bus,
             login=self.logins,
+            scram=self.logins.scram,
             seconds=self.clock.seconds,
             log=log,
             new_id=lambda: next(ids),

@@ -141,7 +141,7 @@ class Matrix(Case):
     def setUp(self) -> None:
         super().setUp()
         if self.login:
-            self.assertTrue(self.now(self.reception.authenticate(CLAIM)).is_positive)
+            self.assertTrue(self.now(self.reception.authenticate(CLAIM))[0].is_positive)
 
     def try_each(self) -> None:
         expected: dict[str, Reply | None] = {

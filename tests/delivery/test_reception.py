@@ -61,7 +61,7 @@ class AcceptedTests(Case):
         self.data(JOE, ANN)
         self.clock.advance(1.5)
         self.end()
-        (line,) = self.lines
+        (line,) = self.logged("smtp.accepted")
         for part in (
             " info    smtp.accepted session=s77 peer=192.0.2.1 id=id1 sender=eve@example.org recipients=2 ",
             f" size={len(BODY)} ",

@@ -10,18 +10,62 @@ from zope.interface import implementer
 
 from mailsuite.interfaces import IPolicyRule
 from mailsuite.model import reply as replies
-from mailsuite.model.facts import Accept, StageFacts, Verdict
+from mailsuite.model.device import Device
+from mailsuite.model.facts import Accept, ConnectionFacts, StageFacts, Verdict
 from mailsuite.model.failure import PermanentFailure, TemporaryFailure
 from mailsuite.model.reply import Reply
-from tests.delivery.case import ANN, CLAIM, EVE, JOE, Case
+from mailsuite.wire.sasl.steps import ScramParameters, ScramQuestion
+from tests.delivery.case import ANN, CLAIM, EVE, JOE, Case, Granted
+from tests.wire.proofs import PARAMETERS
+
+OWN = Granted(JOE)
+PHONE = Device("d1", "Joe's phone", b"sealed")
+QUESTION = ScramQuestion("joe@example.net", "sha256")
 
 
 class LoginTests(Case):
     service = "submission"
 
-    def login(self, outcome: Any = JOE) -> Reply:
+    def login(self, outcome: Any = OWN) -> Reply:
         self.logins.outcome = outcome
-        return self.now(self.reception.authenticate(CLAIM))
+        return self.now(self.reception.authenticate(CLAIM))[0]
+
+    def test_a_device_is_remembered_by_its_id_and_logged_by_its_name(self) -> None:
+        self.reception.tls_started("TLSv1.3 AES")
+        self.logins.outcome = Granted(JOE, PHONE, b"signature")
+        answer = self.now(self.reception.authenticate(CLAIM))
+        self.assertEqual(answer, (replies.AUTHENTICATION_SUCCEEDED, b"signature"))
+        self.assertEqual((self.reception.facts.account, self.reception.facts.device), (JOE, "d1"))
+        [line] = self.logged("submission.login")
+        self.assertIn("session=s77", line)
+        self.assertIn('account=joe@example.net mechanism=PLAIN tls="TLSv1.3 AES" device="Joe\'s phone"', line)
+
+    def test_the_account_s_own_password_is_no_device(self) -> None:
+        self.login()
+        self.assertEqual(self.reception.facts.device, "")
+        self.assertIn("mechanism=PLAIN", self.logged("submission.login")[0])
+
+    def test_what_scram_asks(self) -> None:
+        self.assertEqual(self.now(self.reception.scram(QUESTION)), PARAMETERS)
+        self.assertEqual(self.logins.questions, [(QUESTION, self.reception.facts)])
+
+    def test_what_scram_asks_and_nobody_knows_now(self) -> None:
+        for error in (TemporaryFailure(replies.DIRECTORY_UNAVAILABLE), ValueError("x")):
+            self.logins.parameters = error
+            self.assertEqual(self.now(self.reception.scram(QUESTION)), replies.AUTHENTICATION_UNAVAILABLE)
+        self.assert_one_traceback("ValueError")
+
+    def test_an_abandoned_question(self) -> None:
+        asking: Deferred[ScramParameters] = Deferred()
+
+        async def scram(question: ScramQuestion, facts: ConnectionFacts) -> ScramParameters:
+            return await asking
+
+        self.replaced(scram=scram)
+        waiting = Deferred.fromCoroutine(self.reception.scram(QUESTION))
+        waiting.cancel()
+        self.failureResultOf(waiting, CancelledError)
+        self.assertEqual(self.lines, [])
 
     def test_a_right_claim_makes_the_session_an_accounts(self) -> None:
         self.assertEqual(self.login(), replies.AUTHENTICATION_SUCCEEDED)
@@ -38,6 +82,7 @@ class LoginTests(Case):
         ):
             self.assertEqual(self.login(outcome), reply)
             self.assertIsNone(self.reception.facts.account)
+        self.assertEqual(self.logged("submission.login"), [])
         self.assert_one_traceback("ValueError")
         self.assertNotIn("secret", "".join(self.lines))
 
@@ -50,12 +95,13 @@ class LoginTests(Case):
         self.assertEqual(self.lines, [])
 
     def test_tls_forgets_what_was_said_in_clear(self) -> None:
-        self.login()
+        self.login(Granted(JOE, PHONE))
         self.envelope(JOE, sender=JOE)
         self.reception.tls_started("TLSv1.3 AES")
         facts = self.reception.facts
         self.assertEqual(
-            (facts.tls, facts.helo, facts.esmtp, facts.account), ("TLSv1.3 AES", "", False, None)
+            (facts.tls, facts.helo, facts.esmtp, facts.account, facts.device),
+            ("TLSv1.3 AES", "", False, None, ""),
         )
         self.assertEqual(self.now(self.reception.start_data()), replies.NO_VALID_RECIPIENTS)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, cast
 
 import attrs
 from OpenSSL import SSL
 from twisted.internet.address import IPv4Address
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
@@ -35,6 +36,7 @@ class LineCore:
     out: bytes = b""
     closing: bool = False
     secured: int = 0
+    bindings: Mapping[str, bytes] = attrs.field(factory=dict)
 
     def start(self) -> None:
         self._perhaps_fail("start")
@@ -56,9 +58,10 @@ class LineCore:
         out, self.out = self.out, b""
         return out
 
-    def tls_started(self) -> None:
+    def tls_started(self, bindings: Mapping[str, bytes]) -> None:
         self._perhaps_fail("tls_started")
         self.secured += 1
+        self.bindings = bindings
 
     def drain(self) -> None:
         self._perhaps_fail("drain")
@@ -76,7 +79,8 @@ class LineCore:
 
 
 class LineSession(SessionProtocol[bytes]):
-    """Echoes lines; ``wait`` waits for the test, ``tls`` begins TLS, ``boom`` is a mistake of ours."""
+    """Echoes lines; ``wait`` waits for the test, ``ask`` too, but for the client's sake alone; ``tls`` begins
+    TLS, ``boom`` is a mistake of ours."""
 
     core: LineCore
 
@@ -87,12 +91,15 @@ class LineSession(SessionProtocol[bytes]):
         self.facts: ConnectionFacts | None = None
         self.tls: list[str] = []
         self.has_ended = 0
+        self.cancelled = 0
+        self.stubborn: Deferred[None] | None = None
+        """What an answer waits for that was cancelled."""
 
     def begin(self, facts: ConnectionFacts) -> None:
         if self.broken == "begin":
             raise RuntimeError("a mistake of ours in begin")
         self.facts = facts
-        self.core = LineCore(self.broken)
+        self.core = LineCore(self.broken, bindings=self.bindings)
 
     def dispatch(self, event: bytes) -> None:
         match event:
@@ -102,6 +109,8 @@ class LineSession(SessionProtocol[bytes]):
                 self.core.closing = True
             case b"wait":
                 self.answer(self._wait())
+            case b"ask":
+                self.answer(self._ask(), for_the_client=True)
             case b"late boom":
                 self.answer(self._late_boom())
             case b"quick":
@@ -121,6 +130,15 @@ class LineSession(SessionProtocol[bytes]):
         self.waits.append(done)
         await done
         self.core.out += b"waited\n"
+
+    async def _ask(self) -> None:
+        try:
+            await self._wait()
+        except CancelledError:
+            self.cancelled += 1
+            if self.stubborn is not None:
+                await self.stubborn
+            raise
 
     async def _quick(self) -> None:
         self.core.out += b"at once\n"

@@ -94,6 +94,53 @@ class Ending(SessionCase):
         self.assertEqual(session.has_ended, 1)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_an_answer_for_the_client_alone_is_cancelled_with_the_connection(self) -> None:
+        session, _ = self.connect()
+        session.dataReceived(b"ask\n")
+        self.lose(session)
+        self.assertEqual((session.cancelled, session.has_ended), (1, 1))
+        self.assertEqual((self.clock.getDelayedCalls(), self.logged("line.failed")), ([], []))
+
+    def test_so_it_is_where_we_cut_the_connection(self) -> None:
+        session, _ = self.connect()
+        session.dataReceived(b"ask\n")
+        session.abort("no more")
+        self.lose(session)
+        self.assertEqual((session.has_ended, session.end_reason), (1, "no more"))
+        self.assertEqual(self.logged("line.failed"), [])
+
+    def test_an_answer_for_the_client_alone_that_is_in_time(self) -> None:
+        session, transport = self.connect()
+        session.dataReceived(b"ask\nafter\n")
+        session.waits[0].callback(None)
+        self.assertEqual(transport.value(), b"hello\nask\nwaited\nafter\n")
+
+    def test_an_answer_that_has_something_to_do_before_it_gives_up_is_waited_for(self) -> None:
+        session, _ = self.connect()
+        session.dataReceived(b"ask\n")
+        session.stubborn = Deferred()
+        self.lose(session)
+        self.assertEqual((session.cancelled, session.has_ended), (1, 0))
+        session.stubborn.callback(None)
+        self.assertEqual(session.has_ended, 1)
+
+    def test_a_cancellation_that_nobody_ordered_is_a_mistake_of_ours(self) -> None:
+        session, transport = self.connect()
+        session.dataReceived(b"ask\n")
+        session.waits[0].cancel()
+        self.assertTrue(transport.aborted)
+        self.assertIn("CancelledError", self.logged("line.failed")[0])
+
+    def test_half_a_connection_is_no_client_that_went_away(self) -> None:
+        """Who sends no more may still read (``printf ... | nc -N``), and in clear a client that is gone looks
+        the same until it is written to."""
+        session, transport = self.connect()
+        session.dataReceived(b"ask\n")
+        session.readConnectionLost()
+        session.waits[0].callback(None)
+        self.assertTrue(transport.value().endswith(b"waited\n"))
+        self.assertTrue(transport.disconnecting)
+
     def test_the_slot_is_free_at_once(self) -> None:
         session, _ = self.connect()
         session.dataReceived(b"wait\n")

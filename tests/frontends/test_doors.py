@@ -325,6 +325,18 @@ class Ending(DoorsCase):
         self.assertEqual([wire.aborted for wire in (joes, anns, nobodys)], [True, False, False])
         self.assertEqual(joe.end_reason, "the account was removed")
 
+    def test_the_sessions_of_one_device_are_cut(self) -> None:
+        self.become(self.listener("a", 1))
+        sessions = [self.enter(1) for _ in range(4)]
+        names = [("joe", "phone"), ("joe", "laptop"), ("joe", ""), ("ann", "phone")]
+        for (session, _), (name, device) in zip(sessions, names, strict=True):
+            session.account, session.device = Address(name, "example.test"), device
+        self.doors.cut_sessions(JOE, "phone")
+        self.assertEqual([wire.aborted for _, wire in sessions], [True, False, False, False])
+        self.assertEqual(sessions[0][0].end_reason, "the device was removed")
+        self.doors.cut_sessions(JOE)
+        self.assertEqual([wire.aborted for _, wire in sessions], [True, True, True, False])
+
 
 class Places(SynchronousTestCase):
     def test_each_once(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 from typing import Any, cast
@@ -16,21 +17,26 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from mailsuite.accounts.attempt import Granted
+from mailsuite.accounts.login import OpenedMaildrop
 from mailsuite.frontends.door import Door
 from mailsuite.frontends.pop3 import Pop3Services, Pop3Session
 from mailsuite.frontends.tls import ServerTLS
 from mailsuite.interfaces import IMaildrop, IMessageBody
 from mailsuite.model.address import Address
+from mailsuite.model.device import Device
 from mailsuite.model.facts import ConnectionFacts
 from mailsuite.model.failure import MaildropInUse, MessageGone, PermanentFailure, TemporaryFailure
 from mailsuite.model.message import MessageRef
 from mailsuite.model.reply import STORE_UNAVAILABLE
 from mailsuite.observe.log import Log
 from mailsuite.wire.pop3.settings import SessionSettings
-from mailsuite.wire.sasl.steps import PasswordClaim
+from mailsuite.wire.sasl.steps import Claim, DigestClaim, PasswordClaim, ScramParameters, ScramQuestion
 from tests.frontends.lines import Wire
+from tests.wire.proofs import PARAMETERS, ScramClient, judged
 
 JOE = Address("joe", "example.test")
+STAMP = "<1896.697170952@mail.example.test>"
 SECRET = "canary-of-the-pop3-shell"
 TEXT = b"Subject: one\r\n\r\n.\r\nbody\r\n"
 SENT = b"Subject: one\r\n\r\n..\r\nbody\r\n"
@@ -98,22 +104,40 @@ class Pop3Case(SynchronousTestCase):
         refs = tuple(MessageRef(f"u{number}", len(TEXT), f"k{number}") for number in (1, 2))
         self.drop = Drop(JOE, refs, self.body)
         self.opens: Deferred[Drop] | Drop | Exception = self.drop
-        self.claims: list[tuple[PasswordClaim, ConnectionFacts]] = []
+        self.device: Device | None = None
+        self.claims: list[tuple[Claim, ConnectionFacts]] = []
+        self.asked: list[ScramQuestion] = []
+        self.parameters: ScramParameters | Exception = PARAMETERS
         log = Log(lambda line, level: self.lines.append(line), "debug", clock=self.clock.seconds)
         tls = ServerTLS(cast(SSL.Context, None))
         door = Door("pop3", "door", self.clock, log, 600.0, tls)
-        settings = SessionSettings("mail.example.test", tls_available=True, plaintext_login=True)
-        self.session = Pop3Session(door, Pop3Services(lambda facts: settings, self.login))
+        settings = SessionSettings(
+            "mail.example.test",
+            tls_available=True,
+            plaintext_login=True,
+            apop_stamp=STAMP,
+            sasl_mechanisms=("SCRAM-SHA-256",),
+            octets=lambda count: b"7" * count,
+            seconds=self.clock.seconds,
+        )
+        self.session = Pop3Session(door, Pop3Services(lambda facts: settings, self.login, self.scram))
         self.transport = Wire(peerAddress=IPv4Address("TCP", "192.0.2.1", 4000))
         self.session.makeConnection(self.transport)
         self.transport.clear()
 
-    async def login(self, claim: PasswordClaim, facts: ConnectionFacts) -> IMaildrop:
+    async def login(self, claim: Claim, facts: ConnectionFacts) -> OpenedMaildrop:
         self.claims.append((claim, facts))
         if isinstance(self.opens, Exception):
             raise self.opens
         drop = await self.opens if isinstance(self.opens, Deferred) else self.opens
-        return cast(IMaildrop, drop)
+        granted = Granted(drop.account, self.device, judged(claim) or b"")
+        return OpenedMaildrop(cast(IMaildrop, drop), granted)
+
+    async def scram(self, question: ScramQuestion, facts: ConnectionFacts) -> ScramParameters:
+        self.asked.append(question)
+        if isinstance(self.parameters, Exception):
+            raise self.parameters
+        return self.parameters
 
     def say(self, *commands: bytes) -> bytes:
         """What is answered to commands that come in one segment."""
@@ -141,12 +165,64 @@ class LoggingIn(Pop3Case):
     def test_it_opens_and_the_end_releases_once(self) -> None:
         self.assertTrue(self.log_in().startswith(b"+OK 2 messages"))
         [(claim, facts)] = self.claims
-        self.assertEqual((claim.authcid, claim.password), ("joe", SECRET))
+        self.assertEqual(claim, PasswordClaim("USER", "", "joe", SECRET))
         self.assertEqual((facts.peer, facts.tls), (ip_address("192.0.2.1"), ""))
         self.assertEqual((self.session.account, self.drop.released), (JOE, 0))
         self.go()
         self.assertEqual(self.drop.released, 1)
-        self.assertIn("account=joe@example.test mechanism=USER", self.logged("pop3.login")[0])
+        line = self.logged("pop3.login")[0]
+        self.assertIn('account=joe@example.test mechanism=USER tls="" device="" messages=2', line)
+
+    def test_the_device_is_known_by_its_id_and_logged_by_its_name(self) -> None:
+        self.device = Device("d1", "Joe's phone", b"sealed")
+        self.log_in()
+        self.assertEqual((self.session.account, self.session.device), (JOE, "d1"))
+        self.assertIn('device="Joe\'s phone"', self.logged("pop3.login")[0])
+
+    def test_apop(self) -> None:
+        digest = "0123456789abcdef" * 2
+        self.assertTrue(self.say(b"APOP joe " + digest.encode()).startswith(b"+OK 2 messages"))
+        self.assertEqual(self.claims[0][0], DigestClaim("APOP", "joe", STAMP.encode(), digest))
+        self.assertNotIn(digest, "\n".join(self.lines))
+
+    def prove(self, client: ScramClient) -> bytes:
+        """What is answered to its proof."""
+        first = self.say(b"AUTH SCRAM-SHA-256 " + b64encode(client.first()))
+        return self.say(b64encode(client.final(b64decode(first[2:]))))
+
+    def test_scram(self) -> None:
+        client = ScramClient()
+        self.assertTrue(client.believes(b64decode(self.prove(client)[2:])))
+        self.assertEqual(self.asked, [ScramQuestion("joe", "sha256")])
+        self.assertTrue(self.say(b"").startswith(b"+OK 2 messages"))
+        self.assertIn("mechanism=SCRAM-SHA-256", self.logged("pop3.login")[0])
+
+    def test_a_client_that_does_not_believe_us_leaves_its_maildrop_as_it_was(self) -> None:
+        self.prove(ScramClient())
+        self.assertEqual(self.say(b"*", b"DELE 1", b"QUIT"), b"-ERR Authentication is cancelled\r\n")
+        self.assertTrue(self.transport.disconnecting)
+        self.go()
+        self.assertEqual((self.drop.expunged, self.drop.released), ([], 1))
+        self.assertIn("reason=login-declined", self.logged("pop3.session")[0])
+
+    def test_scram_that_cannot_ask(self) -> None:
+        self.parameters = TemporaryFailure(STORE_UNAVAILABLE, "a detail")
+        said = self.say(b"AUTH SCRAM-SHA-256 " + b64encode(ScramClient().first()))
+        self.assertTrue(said.startswith(b"-ERR [SYS/TEMP]"), said)
+        self.assertTrue(self.log_in().startswith(b"+OK"))
+
+    def test_a_client_that_goes_frees_who_judges_it(self) -> None:
+        """A refusal may wait for its penalty: nobody waits for nobody, and nobody is called idle."""
+        cancelled: list[object] = []
+        self.opens = Deferred(cancelled.append)
+        self.log_in()
+        self.clock.advance(1000.0)
+        self.assertFalse(self.transport.disconnecting)
+        self.assertEqual(cancelled, [])
+        self.go()
+        self.assertEqual(len(cancelled), 1)
+        self.assertEqual(len(self.logged("pop3.closed")), 1)
+        self.assertEqual(self.logged("pop3.failed"), [])
 
     def test_tls_is_told_to_who_judges(self) -> None:
         self.say(b"STLS")
@@ -174,34 +250,20 @@ class LoggingIn(Pop3Case):
         self.assertTrue(self.log_in().startswith(b"+OK"))
 
     def test_a_maildrop_that_opens_for_nobody_is_released(self) -> None:
-        self.opens = opening = Deferred()
+        """It was too late to cancel its opening."""
+        self.opens = Deferred(lambda opening: opening.callback(self.drop))
         self.log_in()
         self.go()
-        opening.callback(self.drop)
         self.assertEqual(self.drop.released, 1)
 
     def test_a_refusal_for_nobody(self) -> None:
         for error in (UnauthorizedLogin(), MaildropInUse(), ZeroDivisionError()):
             with self.subTest(error=error):
                 self.setUp()
-                self.opens = opening = Deferred()
+                self.opens = Deferred(lambda opening, error=error: opening.errback(Failure(error)))
                 self.log_in()
                 self.go()
-                opening.errback(Failure(error))
                 self.assertEqual(len(self.logged("pop3.closed")), 1)
-
-    def test_apop_is_refused(self) -> None:
-        """It is not offered, and who gets here all the same is not let in."""
-        self.session.dispatch(cast(Any, _apop_of(self.session)))
-        self.assertIn(b"-ERR", self.transport.value() + self.session.core.bytes_to_send())
-
-
-def _apop_of(session: Pop3Session) -> object:
-    from mailsuite.wire.pop3.events import ApopLogin
-    from mailsuite.wire.pop3.session import _Awaited
-
-    session.core._awaited = _Awaited.LOGIN
-    return ApopLogin("joe", "0" * 32)
 
 
 class Retrieving(Pop3Case):

@@ -6,6 +6,7 @@ import base64
 from typing import cast
 
 from OpenSSL import SSL
+from twisted.cred.error import UnauthorizedLogin
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
@@ -14,11 +15,13 @@ from twisted.python.failure import Failure
 from mailsuite.frontends.door import Door
 from mailsuite.frontends.smtp import SmtpServices, SmtpSession
 from mailsuite.frontends.tls import ServerTLS
+from mailsuite.model.device import Device
 from mailsuite.model.failure import TemporaryFailure
 from mailsuite.observe.log import Log
 from mailsuite.wire.smtp.session import SessionSettings
-from tests.delivery.case import FULL, JOE, LONG_BODY, Case
+from tests.delivery.case import FULL, JOE, LONG_BODY, Case, Granted
 from tests.frontends.lines import Wire
+from tests.wire.proofs import ScramClient, judged
 
 PLAIN = base64.b64encode(b"\0joe@example.net\0secret")
 ENVELOPE = (b"MAIL FROM:<eve@example.org>", b"RCPT TO:<joe@example.net>")
@@ -164,8 +167,10 @@ class Submitting(SmtpCase):
         "mail.example.net",
         tls_available=True,
         tls_required=True,
-        auth_mechanisms=("PLAIN",),
+        auth_mechanisms=("PLAIN", "SCRAM-SHA-256"),
         auth_required=True,
+        octets=lambda count: b"7" * count,
+        seconds=lambda: 0.0,
     )
 
     def setUp(self) -> None:
@@ -183,17 +188,55 @@ class Submitting(SmtpCase):
         self.assertIn("TLSv1.3", facts.tls)
         self.assertEqual(self.say(b"MAIL FROM:<joe@example.net>"), [b"250"])
 
+    def test_the_device_is_known(self) -> None:
+        self.logins.outcome = Granted(JOE, Device("d1", "phone", b"sealed"))
+        self.say(b"AUTH PLAIN " + PLAIN)
+        self.assertEqual((self.session.account, self.session.device), (JOE, "d1"))
+
+    def scram(self, client: ScramClient) -> bytes:
+        """The last line that is answered to its proof."""
+        self.say(b"AUTH SCRAM-SHA-256 " + base64.b64encode(client.first()))
+        challenge = base64.b64decode(self.transport.value()[4:])
+        self.logins.outcome = lambda claim: Granted(JOE, signature=judged(claim) or b"")
+        self.say(base64.b64encode(client.final(challenge)))
+        return self.transport.value()
+
+    def test_scram(self) -> None:
+        client = ScramClient()
+        answer = self.scram(client)
+        self.assertTrue(client.believes(base64.b64decode(answer[4:])))
+        self.assertEqual(self.logins.questions[0][0].authcid, "joe")
+        self.assertEqual(self.say(b""), [b"235"])
+        self.assertEqual(self.session.account, JOE)
+
+    def test_scram_that_cannot_ask(self) -> None:
+        self.logins.parameters = TemporaryFailure(FULL.reply)
+        first = base64.b64encode(ScramClient().first())
+        self.assertEqual(self.say(b"AUTH SCRAM-SHA-256 " + first, b"NOOP"), [b"454", b"250"])
+
+    def test_a_client_that_goes_frees_who_judges_it(self) -> None:
+        """A refusal may wait for its penalty: nobody waits for nobody."""
+        cancelled: list[object] = []
+        self.logins.outcome = Deferred(cancelled.append)
+        self.say(b"AUTH PLAIN " + PLAIN)
+        self.clock.advance(1000.0)
+        self.assertFalse(self.transport.disconnecting)
+        self.go()
+        self.assertEqual(len(cancelled), 1)
+        self.assertEqual(len(self.logged("submission.closed")), 1)
+        self.assertEqual(self.logged("submission.failed"), [])
+
+    def test_three_wrong_logins_close(self) -> None:
+        self.logins.outcome = UnauthorizedLogin()
+        answers = self.say(*[b"AUTH PLAIN " + PLAIN] * 4)
+        self.assertEqual(answers, [b"535", b"535", b"535", b"421"])
+        self.assertTrue(self.transport.disconnecting)
+        self.assertIn("kind=failed-logins", self.logged("smtp.violation")[0])
+
     def test_a_refused_login_is_nobody_s(self) -> None:
         self.logins.outcome = TemporaryFailure(FULL.reply)
         self.assertEqual(self.say(b"AUTH PLAIN " + PLAIN, b"MAIL FROM:<joe@example.net>"), [b"454", b"530"])
         self.assertIsNone(self.session.account)
-
-    def test_the_client_goes_while_it_is_judged(self) -> None:
-        self.logins.outcome = Deferred()
-        self.say(b"AUTH PLAIN " + PLAIN)
-        self.go()
-        self.logins.outcome.callback(None)
-        self.assertEqual(len(self.logged("submission.closed")), 1)
 
     def test_a_login_before_tls_does_not_count(self) -> None:
         self.assertEqual(self.say(b"MAIL FROM:<joe@example.net>"), [b"530"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import socket
 import ssl
 import struct
@@ -73,8 +74,17 @@ class SocketCase(TestCase):
             assert factory.is_empty
         assert self.admission.count == 0
 
-    async def open(self, implicit: bool = False) -> None:
-        door = Door("line", "door", reactor, self.log, 300.0, self.tls, implicit)
+    async def open(self, implicit: bool = False, channel_binding: bool = False) -> None:
+        door = Door(
+            "line",
+            "door",
+            reactor,
+            self.log,
+            300.0,
+            self.tls,
+            implicit,
+            channel_binding=channel_binding,
+        )
 
         def build() -> BigSession:
             self.sessions.append(BigSession(door))
@@ -179,6 +189,39 @@ class OverTls(SocketCase):
         [session] = self.sessions
         self.assertEqual(session.core.secured, 1)
         self.assertTrue(session.tls[0].startswith("TLSv1.3 "))
+
+    async def test_channel_bindings(self) -> None:
+        """Both sides have the same, however TLS began; Python's ssl can show one of them."""
+        certificate = ssl.PEM_cert_to_DER_cert(self.pair[0].read_text(encoding="ascii"))
+        for implicit in (False, True):
+            await self.open(implicit, channel_binding=True)
+
+            def act(connection: socket.socket, implicit: bool = implicit) -> None:
+                if not implicit:
+                    line(connection)
+                    connection.sendall(b"tls\n")
+                with self.wrap(connection) as secured:
+                    secured.sendall(b"quit\n")
+                    rest(secured)
+
+            await self.client(act)
+            bindings = self.sessions[-1].core.bindings
+            self.assertEqual(bindings["tls-server-end-point"], hashlib.sha256(certificate).digest())
+            self.assertEqual(len(bindings["tls-exporter"]), 32)
+            await self.doors.drain(0.0)
+        exporters = {session.core.bindings["tls-exporter"] for session in self.sessions}
+        self.assertEqual(len(exporters), 2, "each connection has its own")
+
+    async def test_channel_bindings_that_nobody_asks_for(self) -> None:
+        await self.open(implicit=True)
+
+        def act(connection: socket.socket) -> None:
+            with self.wrap(connection) as secured:
+                secured.sendall(b"quit\n")
+                rest(secured)
+
+        await self.client(act)
+        self.assertEqual(self.sessions[0].core.bindings, {})
 
     async def test_implicit(self) -> None:
         await self.open(implicit=True)

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import hashlib
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
+import attrs
 import pytest
-from cryptography.hazmat.primitives import serialization
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.x509.oid import NameOID
 from OpenSSL import SSL
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.python.failure import Failure
@@ -19,8 +26,10 @@ from mailsuite.frontends.tls import (
     CertificateError,
     Pair,
     ServerTLS,
+    channel_bindings,
     describe_failure,
     describe_tls,
+    end_point,
     load_context,
     read_pairs,
 )
@@ -198,6 +207,79 @@ class TestWords:
             )
         )
         assert self.words(pair[0], file) == f"{file}: has a passphrase, and nobody is there to give it"
+
+
+def both_of(tmp_path: Path, private: Any, algorithm: Any, maximum: int = 0) -> tuple[Both, bytes]:
+    """A connection over a certificate that *private* has signed with *algorithm*; and the certificate."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAME)])
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(private.public_key())
+    builder = builder.serial_number(1).not_valid_before(NOW).not_valid_after(NOW + datetime.timedelta(1))
+    made = builder.sign(private, algorithm)
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    key.write_bytes(
+        private.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    both = Both(ServerTLS(load_context(certificate, key, "1.2")), client(maximum=maximum))
+    both.shake()
+    return both, made.public_bytes(serialization.Encoding.DER)
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "digest"),
+    [(hashes.SHA256(), "sha256"), (hashes.SHA384(), "sha384"), (hashes.SHA512(), "sha512")],
+)
+def test_channel_bindings_of_tls_1_3(tmp_path: Path, algorithm: Any, digest: str) -> None:
+    """RFC 9266 and RFC 5929: the client has the same, and no other connection has the exporter."""
+    both, certificate = both_of(tmp_path, ec.generate_private_key(ec.SECP256R1()), algorithm)
+    exported = both.client.export_keying_material(b"EXPORTER-Channel-Binding", 32, b"")
+    expected = {"tls-exporter": exported, "tls-server-end-point": hashlib.new(digest, certificate).digest()}
+    assert channel_bindings(both) == expected
+
+
+def test_channel_bindings_of_tls_1_2(tmp_path: Path) -> None:
+    private = ec.generate_private_key(ec.SECP256R1())
+    both, certificate = both_of(tmp_path, private, hashes.SHA256(), SSL.TLS1_2_VERSION)
+    assert channel_bindings(both) == {"tls-server-end-point": hashlib.sha256(certificate).digest()}
+
+
+def test_a_signature_without_a_hash_has_no_end_point(tmp_path: Path) -> None:
+    """RFC 5929 section 4.1 leaves it undefined; each end would have to guess."""
+    both, _ = both_of(tmp_path, ed25519.Ed25519PrivateKey.generate(), None)
+    assert set(channel_bindings(both)) == {"tls-exporter"}
+
+
+@attrs.frozen
+class Signed:
+    """A certificate whose signature is of a kind that nobody may make any more."""
+
+    algorithm: hashes.HashAlgorithm | None
+
+    def public_bytes(self, encoding: object) -> bytes:
+        return b"a certificate"
+
+    @property
+    def signature_hash_algorithm(self) -> hashes.HashAlgorithm:
+        if self.algorithm is None:
+            raise UnsupportedAlgorithm("of tomorrow")
+        return self.algorithm
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "expected"),
+    [
+        (hashes.MD5(), hashlib.sha256(b"a certificate").digest()),
+        (hashes.SHA1(), hashlib.sha256(b"a certificate").digest()),
+        (hashes.SHA224(), hashlib.sha224(b"a certificate").digest()),
+        (None, b""),
+    ],
+)
+def test_the_end_point_of_old_and_of_unknown_signatures(
+    algorithm: hashes.HashAlgorithm | None, expected: bytes
+) -> None:
+    assert end_point(cast(x509.Certificate, Signed(algorithm))) == expected
 
 
 def test_a_program_of_today_connects(pair: Pair) -> None:
