@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import binascii
 from collections.abc import Callable, Mapping, Sequence
 
 import attrs
 
 from mailsuite.wire.sasl.cram_md5 import CramMd5
 from mailsuite.wire.sasl.exchange import Mechanism
+from mailsuite.wire.sasl.ntlm import Ntlm
 from mailsuite.wire.sasl.plain import Login, Plain
 from mailsuite.wire.sasl.scram import Scram
 from mailsuite.wire.sasl.steps import ScramHash
+
+NONCE_OCTETS = 18
+"""Random ones in our part of SCRAM's nonce: 24 characters in base64."""
 
 
 @attrs.frozen
@@ -41,10 +46,17 @@ def _cram_md5(surroundings: Surroundings) -> Mechanism:
     return CramMd5(surroundings.hostname, surroundings.octets, surroundings.seconds)
 
 
+def _ntlm(surroundings: Surroundings) -> Mechanism:
+    return Ntlm(surroundings.hostname, surroundings.octets, surroundings.seconds)
+
+
 def _scram(name: str, hash: ScramHash) -> Callable[[Surroundings], Mechanism]:
     def mechanism(surroundings: Surroundings) -> Mechanism:
+        def nonce() -> str:
+            return binascii.b2a_base64(surroundings.octets(NONCE_OCTETS), newline=False).decode("ascii")
+
         plus_offered = f"{name}-PLUS" in surroundings.offered
-        return Scram(name, hash, surroundings.octets, surroundings.bindings, plus_offered)
+        return Scram(name, hash, nonce, surroundings.bindings, plus_offered)
 
     return mechanism
 
@@ -56,6 +68,7 @@ MECHANISMS: Mapping[str, Callable[[Surroundings], Mechanism]] = {
     "SCRAM-SHA-1": _scram("SCRAM-SHA-1", "sha1"),
     "SCRAM-SHA-256": _scram("SCRAM-SHA-256", "sha256"),
     "SCRAM-SHA-256-PLUS": _scram("SCRAM-SHA-256-PLUS", "sha256"),
+    "NTLM": _ntlm,
 }
 """All that we speak, by their registered names. Each call makes what one exchange needs."""
 

@@ -26,8 +26,6 @@ from mailsuite.wire.sasl.steps import (
     Step,
 )
 
-NONCE_OCTETS = 18
-"""Random ones of ours, 24 characters in base64; the RFC's examples have as many."""
 _DIGEST_OCTETS: Mapping[ScramHash, int] = {"sha1": 20, "sha256": 32}
 
 
@@ -38,7 +36,8 @@ class Scram:
     name: str
     """With ``-PLUS`` where the TLS channel is to be bound."""
     hash: ScramHash
-    octets: Callable[[int], bytes]
+    nonce: Callable[[], str]
+    """Our part of the nonce: printable ASCII without a comma, never the same twice."""
     bindings: Mapping[str, bytes] = {}
     """By their registered types: ``tls-exporter`` (RFC 9266), ``tls-server-end-point`` (RFC 5929)."""
     plus_offered: bool = False
@@ -81,7 +80,7 @@ class Scram:
         if not authcid or len(authcid.encode("utf-8")) > MAX_FIELD_OCTETS or authzid not in ("", authcid):
             return Refusal.DENIED
         self._first, self._authcid = first, authcid
-        self._nonce = first.nonce + _base64(self.octets(NONCE_OCTETS))
+        self._nonce = first.nonce + self.nonce()
         return ScramQuestion(authcid, self.hash)
 
     def _binding_error(self, first: ClientFirst) -> str:

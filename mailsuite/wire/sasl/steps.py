@@ -79,7 +79,9 @@ class NtlmClaim:
 
     mechanism: str
     authcid: str
-    """``user`` alone, or with ``domain`` where that makes it a name with an @; see wire/sasl/ntlm.py."""
+    """``user`` where it has an @, or where ``domain`` is empty or has no dot: then that is a workgroup or a
+    computer, which say nothing here. Else ``user@domain``, since a domain with a dot is taken for the mail
+    domain."""
     user: str
     """As the client sent it, which is what the digest is made of."""
     domain: str
