@@ -14,8 +14,10 @@ from zope.interface import Attribute, Interface
 
 from mailsuite.model.account import Account, Domain, IPAddress
 from mailsuite.model.address import Address
+from mailsuite.model.device import Device
 from mailsuite.model.events import Event
 from mailsuite.model.facts import StageFacts, Verdict
+from mailsuite.model.login import LoginRecord
 from mailsuite.model.message import MessageRef, Stored
 
 T = TypeVar("T")
@@ -144,13 +146,50 @@ class IAccountDirectory(Interface):
         """Add an account, and its domain if it is new. Raises PermanentFailure(ALREADY_EXISTS)."""
 
     async def change_account(account: Account) -> None:
-        """Replace name, password hash and preferences of an account.
+        """Replace all that an Account says beside its address and origin.
 
         Raises PermanentFailure(NO_SUCH_ACCOUNT), or PermanentFailure(READ_ONLY) where it stands in a file.
         """
 
     async def remove_account(address: Address) -> None:
-        """Remove an account; its mail stays. Raises as change_account()."""
+        """Remove an account with its devices and verifiers; its mail stays. Raises as change_account()."""
+
+    async def devices(account: Address) -> tuple[Device, ...]:
+        """The device passwords of an account, sorted by name whatever the case; none where there is no
+        such account."""
+
+    async def all_devices() -> tuple[tuple[Address, Device], ...]:
+        """All that are kept, sorted by domain, local part, name.
+
+        Also those of an account that stood in a file and stands there no more: they come back with it.
+        """
+
+    async def add_device(account: Address, device: Device) -> None:
+        """Add a device password, also to an account that stands in a file.
+
+        Raises PermanentFailure(ALREADY_EXISTS) where the account has a device of that name, whatever the
+        case, or any account one of that id; PermanentFailure(NO_SUCH_ACCOUNT).
+        """
+
+    async def change_device(account: Address, device: Device) -> None:
+        """Replace the device with the same id. Raises as remove_device(), and
+        PermanentFailure(ALREADY_EXISTS) where another device of the account has the new name."""
+
+    async def remove_device(account: Address, id: str) -> None:
+        """Remove a device password. Raises PermanentFailure(NO_SUCH_DEVICE), or
+        PermanentFailure(READ_ONLY) where it stands in a file."""
+
+    async def verifiers(account: Address) -> bytes:
+        """The sealed SCRAM verifiers of the account's own password; empty where there are none."""
+
+    async def all_verifiers() -> tuple[tuple[Address, bytes], ...]:
+        """All that are kept, sorted as accounts() are; as all_devices() in all else."""
+
+    async def keep_verifiers(account: Address, sealed: bytes) -> None:
+        """Replace the verifiers; also for an account that stands in a file. Empty: forget them.
+
+        Raises PermanentFailure(NO_SUCH_ACCOUNT).
+        """
 
 
 class ISightings(Interface):
@@ -164,6 +203,23 @@ class ISightings(Interface):
 
     async def forget(account: Address) -> None:
         """Never answer again what was recorded before; whoever has the address next is somebody else."""
+
+
+class ILogins(Interface):
+    """How people logged in: by which mechanism, with which device, from where. Survives a restart."""
+
+    async def record(login: LoginRecord) -> None:
+        """Note a login that succeeded. Cheap where it differs from one noted lately in its time alone."""
+
+    async def since(at: float) -> tuple[LoginRecord, ...]:
+        """For each way (account, device, service, mechanism, peer) its newest login at or after *at*
+        (seconds since the epoch); the newest first."""
+
+    async def last_uses(account: Address) -> dict[str, LoginRecord]:
+        """The newest login of each device of an account, by its id; "" is the account's own password."""
+
+    async def forget(account: Address, device: str | None = None) -> None:
+        """Forget the logins of an account, or of one of its devices."""
 
 
 class IEventBus(Interface):

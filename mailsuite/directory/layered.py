@@ -5,11 +5,19 @@ from __future__ import annotations
 import attrs
 from zope.interface import implementer
 
-from mailsuite.directory.memory import sorted_accounts, sorted_domains
+from mailsuite.directory.lower import ILowerDirectory
+from mailsuite.directory.order import (
+    sorted_accounts,
+    sorted_by_owner,
+    sorted_devices,
+    sorted_domains,
+    sorted_owned_devices,
+)
 from mailsuite.interfaces import IAccountDirectory
 from mailsuite.model.account import Account, Domain
 from mailsuite.model.address import Address
-from mailsuite.model.failure import PermanentFailure
+from mailsuite.model.device import Device
+from mailsuite.model.failure import PermanentFailure, TemporaryFailure
 from mailsuite.model.reply import ALREADY_EXISTS, READ_ONLY
 
 
@@ -17,10 +25,11 @@ from mailsuite.model.reply import ALREADY_EXISTS, READ_ONLY
 @attrs.define(eq=False)
 class LayeredDirectory:
     """Reads ask the file first, so its accounts can log in even where the database is away; writes go
-    to the database. An account that stands in both is the file's."""
+    to the database, which also keeps what is not in the file of an account that is. An account that stands
+    in both is the file's, and so is a device of one name in both."""
 
     _file: IAccountDirectory
-    _database: IAccountDirectory
+    _database: ILowerDirectory
 
     def replace_file(self, file: IAccountDirectory) -> None:
         """From now on this is the upper layer: the configuration was read again."""
@@ -46,7 +55,7 @@ class LayeredDirectory:
         await self._database.add_domain(name)
 
     async def add_account(self, account: Account) -> None:
-        if await self._file.account(account.address) is not None:
+        if await self._in_file(account.address):
             raise PermanentFailure(ALREADY_EXISTS)
         await self._database.add_account(account)
 
@@ -58,6 +67,59 @@ class LayeredDirectory:
         await self._refuse_where_in_file(address)
         await self._database.remove_account(address)
 
+    async def devices(self, account: Address) -> tuple[Device, ...]:
+        """Of an account of the file its devices there alone, while the database is away."""
+        if not await self._in_file(account):
+            return await self._database.devices(account)
+        own = await self._file.devices(account)
+        try:
+            others = await self._database.devices(account, elsewhere=True)
+        except TemporaryFailure:
+            return own
+        return sorted_devices({device.folded: device for device in (*others, *own)}.values())
+
+    async def all_devices(self) -> tuple[tuple[Address, Device], ...]:
+        both = (*await self._database.all_devices(), *await self._file.all_devices())
+        return sorted_owned_devices({(owned[0], owned[1].folded): owned for owned in both}.values())
+
+    async def add_device(self, account: Address, device: Device) -> None:
+        in_file = await self._in_file(account)
+        await self._refuse_name_in_file(account, device)
+        await self._database.add_device(account, device, elsewhere=in_file)
+
+    async def change_device(self, account: Address, device: Device) -> None:
+        await self._refuse_device_in_file(account, device.id)
+        await self._refuse_name_in_file(account, device)
+        await self._database.change_device(account, device)
+
+    async def remove_device(self, account: Address, id: str) -> None:
+        await self._refuse_device_in_file(account, id)
+        await self._database.remove_device(account, id)
+
+    async def verifiers(self, account: Address) -> bytes:
+        """The file's own where it has some: they are made from what it says now."""
+        in_file = await self._in_file(account)
+        own = await self._file.verifiers(account)
+        return own or await self._database.verifiers(account, elsewhere=in_file)
+
+    async def all_verifiers(self) -> tuple[tuple[Address, bytes], ...]:
+        both = (*await self._database.all_verifiers(), *await self._file.all_verifiers())
+        return sorted_by_owner(dict(both).items())
+
+    async def keep_verifiers(self, account: Address, sealed: bytes) -> None:
+        await self._database.keep_verifiers(account, sealed, elsewhere=await self._in_file(account))
+
+    async def _in_file(self, address: Address) -> bool:
+        return await self._file.account(address) is not None
+
     async def _refuse_where_in_file(self, address: Address) -> None:
-        if await self._file.account(address) is not None:
+        if await self._in_file(address):
             raise PermanentFailure(READ_ONLY)
+
+    async def _refuse_device_in_file(self, account: Address, id: str) -> None:
+        if any(device.id == id for device in await self._file.devices(account)):
+            raise PermanentFailure(READ_ONLY)
+
+    async def _refuse_name_in_file(self, account: Address, device: Device) -> None:
+        if any(other.folded == device.folded for other in await self._file.devices(account)):
+            raise PermanentFailure(ALREADY_EXISTS)

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
 from zope.interface import implementer
 
-from mailsuite.interfaces import IAccountDirectory
+from mailsuite.directory.lower import ILowerDirectory
+from mailsuite.directory.order import (
+    sorted_accounts,
+    sorted_by_owner,
+    sorted_devices,
+    sorted_domains,
+    sorted_owned_devices,
+)
 from mailsuite.model.account import Account, Domain, Origin
 from mailsuite.model.address import Address
+from mailsuite.model.device import Device
 from mailsuite.model.failure import MailFailure, PermanentFailure
-from mailsuite.model.reply import ALREADY_EXISTS, NO_SUCH_ACCOUNT, READ_ONLY
+from mailsuite.model.reply import ALREADY_EXISTS, NO_SUCH_ACCOUNT, NO_SUCH_DEVICE, READ_ONLY
 
 
-@implementer(IAccountDirectory)
+@implementer(ILowerDirectory)
 @attrs.define(eq=False)
 class MemoryDirectory:
-    """Accounts and domains in two dictionaries.
+    """Accounts and domains, devices and verifiers in dictionaries.
 
     One of ``Origin.FILE`` answers READ_ONLY to every change that would otherwise succeed; whatever
     origin the given values carry, they come out with this one. The domains of the accounts are ours,
@@ -28,14 +36,23 @@ class MemoryDirectory:
     initial_domains: Iterable[Domain] = ()
     origin: Origin = Origin.DATABASE
     refuse_with: MailFailure | None = None
+    initial_devices: Mapping[Address, Sequence[Device]] = attrs.field(factory=dict)
+    initial_verifiers: Mapping[Address, bytes] = attrs.field(factory=dict, repr=False)
     _accounts: dict[Address, Account] = attrs.field(factory=dict, init=False)
     _domains: dict[str, Domain] = attrs.field(factory=dict, init=False)
+    _devices: dict[str, tuple[Address, Device]] = attrs.field(factory=dict, init=False)
+    """By id."""
+    _verifiers: dict[Address, bytes] = attrs.field(factory=dict, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         for domain in self.initial_domains:
             self._domains[domain.name] = Domain(domain.name, self.origin)
         for account in self.initial_accounts:
             self._put(account)
+        for address, devices in self.initial_devices.items():
+            for device in devices:
+                self._put_device(address, device)
+        self._verifiers.update(self.initial_verifiers)
 
     async def account(self, address: Address) -> Account | None:
         self._refuse()
@@ -65,40 +82,96 @@ class MemoryDirectory:
         if account.address in self._accounts:
             raise PermanentFailure(ALREADY_EXISTS)
         self._refuse_where_read_only()
+        self._strip(account.address)
         self._put(account)
 
     async def change_account(self, account: Account) -> None:
         self._refuse_where_missing(account.address)
+        self._refuse_where_read_only()
         self._put(account)
 
     async def remove_account(self, address: Address) -> None:
         self._refuse_where_missing(address)
+        self._refuse_where_read_only()
+        self._strip(address)
         del self._accounts[address]
+
+    async def devices(self, account: Address, elsewhere: bool = False) -> tuple[Device, ...]:
+        self._refuse()
+        if not elsewhere and account not in self._accounts:
+            return ()
+        return sorted_devices(device for owner, device in self._devices.values() if owner == account)
+
+    async def all_devices(self) -> tuple[tuple[Address, Device], ...]:
+        self._refuse()
+        return sorted_owned_devices(self._devices.values())
+
+    async def add_device(self, account: Address, device: Device, elsewhere: bool = False) -> None:
+        self._refuse_where_missing(account, elsewhere)
+        self._refuse_where_taken(account, device)
+        if device.id in self._devices:
+            raise PermanentFailure(ALREADY_EXISTS)
+        self._refuse_where_read_only()
+        self._put_device(account, device)
+
+    async def change_device(self, account: Address, device: Device) -> None:
+        self._refuse_where_no_device(account, device.id)
+        self._refuse_where_taken(account, device)
+        self._put_device(account, device)
+
+    async def remove_device(self, account: Address, id: str) -> None:
+        self._refuse_where_no_device(account, id)
+        del self._devices[id]
+
+    async def verifiers(self, account: Address, elsewhere: bool = False) -> bytes:
+        self._refuse()
+        return self._verifiers.get(account, b"") if elsewhere or account in self._accounts else b""
+
+    async def all_verifiers(self) -> tuple[tuple[Address, bytes], ...]:
+        self._refuse()
+        return sorted_by_owner(self._verifiers.items())
+
+    async def keep_verifiers(self, account: Address, sealed: bytes, elsewhere: bool = False) -> None:
+        self._refuse_where_missing(account, elsewhere)
+        self._refuse_where_read_only()
+        self._verifiers.pop(account, None)
+        if sealed:
+            self._verifiers[account] = sealed
 
     def _put(self, account: Account) -> None:
         self._accounts[account.address] = attrs.evolve(account, origin=self.origin)
         self._domains.setdefault(account.address.domain, Domain(account.address.domain, self.origin))
 
+    def _put_device(self, account: Address, device: Device) -> None:
+        self._devices[device.id] = (account, attrs.evolve(device, origin=self.origin))
+
+    def _strip(self, account: Address) -> None:
+        """Take away what proves that somebody is this account."""
+        self._devices = {id: owned for id, owned in self._devices.items() if owned[0] != account}
+        self._verifiers.pop(account, None)
+
     def _refuse(self) -> None:
         if self.refuse_with is not None:
             raise self.refuse_with
 
-    def _refuse_where_missing(self, address: Address) -> None:
+    def _refuse_where_missing(self, address: Address, elsewhere: bool = False) -> None:
         self._refuse()
-        if address not in self._accounts:
+        if not elsewhere and address not in self._accounts:
             raise PermanentFailure(NO_SUCH_ACCOUNT)
+
+    def _refuse_where_no_device(self, account: Address, id: str) -> None:
+        self._refuse()
+        owned = self._devices.get(id)
+        if owned is None or owned[0] != account:
+            raise PermanentFailure(NO_SUCH_DEVICE)
         self._refuse_where_read_only()
+
+    def _refuse_where_taken(self, account: Address, device: Device) -> None:
+        """Refuse where another device of the account has this one's name."""
+        for owner, other in self._devices.values():
+            if owner == account and other.folded == device.folded and other.id != device.id:
+                raise PermanentFailure(ALREADY_EXISTS)
 
     def _refuse_where_read_only(self) -> None:
         if self.origin is Origin.FILE:
             raise PermanentFailure(READ_ONLY)
-
-
-def sorted_accounts(accounts: Iterable[Account]) -> tuple[Account, ...]:
-    """By domain, then local part."""
-    return tuple(sorted(accounts, key=lambda account: (account.address.domain, account.address.local)))
-
-
-def sorted_domains(domains: Iterable[Domain]) -> tuple[Domain, ...]:
-    """By name."""
-    return tuple(sorted(domains, key=lambda domain: domain.name))

@@ -40,6 +40,16 @@ class NotifyPreference:
     port: int = 79
 
 
+class AccountState(enum.Enum):
+    """What happens to the mail of an account, and whether somebody can log in (features row S-A12)."""
+
+    ENABLED = "enabled"
+    OFF = "off"
+    """No mail is taken and no login is possible; what is in the maildrop stays."""
+    FORWARD = "forward"
+    """Mail goes to the account's ``forward`` address."""
+
+
 @attrs.frozen
 class Account:
     """Somebody with a maildrop. ``address`` is canonical."""
@@ -47,9 +57,16 @@ class Account:
     address: Address
     name: str = ""
     password_hash: str = attrs.field(default="", repr=False)
-    """In PHC string form (``$argon2id$...``); empty: nobody can log in with a password."""
+    """In one of the forms of model/phc.py (``$argon2id$...``); empty: the account has no own password."""
     notify: NotifyPreference = NotifyPreference()
     origin: Origin = Origin.DATABASE
+    state: AccountState = AccountState.ENABLED
+    forward: Address | None = None
+    """Where mail goes in the state FORWARD."""
+    keep_copy: bool = False
+    """Whether mail that is forwarded also stays in the maildrop."""
+    pop3: bool = True
+    """Whether the account may log in by POP3; mail is delivered all the same."""
 
 
 @attrs.frozen

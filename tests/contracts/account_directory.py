@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 import attrs
 from twisted.internet.defer import Deferred
 from zope.interface.verify import verifyObject
 
 from mailsuite.interfaces import IAccountDirectory
-from mailsuite.model.account import Account, Domain, NotifyPreference, NotifyState, Origin
+from mailsuite.model.account import Account, AccountState, Domain, NotifyPreference, NotifyState, Origin
 from mailsuite.model.address import Address
+from mailsuite.model.device import Device, Scope
 from mailsuite.model.failure import PermanentFailure
-from mailsuite.model.reply import ALREADY_EXISTS, NO_SUCH_ACCOUNT
+from mailsuite.model.reply import ALREADY_EXISTS, NO_SUCH_ACCOUNT, NO_SUCH_DEVICE
 
 JOE = Account(Address("joe", "example.net"), "Joe Doe", "$argon2id$canary")
 ANN = Account(
@@ -21,6 +22,17 @@ ANN = Account(
     notify=NotifyPreference(NotifyState.STATIC, ip_address("2001:db8::7"), 7979),
 )
 ZOE = Account(Address("zoe", "a.example"))
+PHONE = Device("d1", "Phone", b"\x00sealed\xff", created=1_700_000_000.5)
+LAPTOP = Device(
+    "d2",
+    "laptop",
+    b"other",
+    frozenset({Scope.POP3, Scope.NOTIFY}),
+    frozenset({"apop", "cram-md5"}),
+    (ip_network("192.0.2.0/24"), ip_network("2001:db8::/32")),
+    1_800_000_000.25,
+    1_700_000_000.0,
+)
 
 
 class AccountDirectoryContract:
@@ -72,6 +84,25 @@ class AccountDirectoryContract:
             self.add(account)
             self.assertEqual(self.answer(self.directory.account(account.address)).notify, preference)
             self.assertIn(account, self.answer(self.directory.accounts()))
+
+    def test_every_state_comes_back(self):
+        forward = Address("two words", "example.org")
+        for number, state in enumerate(AccountState):
+            account = Account(
+                Address(f"user{number}", "example.net"),
+                state=state,
+                forward=forward if number % 2 else None,
+                keep_copy=number % 2 == 0,
+                pop3=number != 1,
+            )
+            self.add(account)
+            self.assertEqual(self.answer(self.directory.account(account.address)), account)
+            changed = attrs.evolve(
+                account, forward=None, keep_copy=not account.keep_copy, pop3=not account.pop3
+            )
+            self.answer(self.directory.change_account(changed))
+            self.assertEqual(self.answer(self.directory.account(account.address)), changed)
+            self.assertIn(changed, self.answer(self.directory.accounts()))
 
     def test_only_exactly_this_address_is_found(self):
         self.add(JOE)
@@ -147,3 +178,186 @@ class AccountDirectoryContract:
         self.refused(NO_SUCH_ACCOUNT, self.directory.change_account(JOE))
         self.refused(NO_SUCH_ACCOUNT, self.directory.remove_account(JOE.address))
         self.assertEqual(self.answer(self.directory.accounts()), (ANN,))
+
+    # Devices
+
+    def add_devices(self, account, *devices):
+        for device in devices:
+            self.answer(self.directory.add_device(account.address, device))
+
+    def devices(self, account):
+        return self.answer(self.directory.devices(account.address))
+
+    def test_who_has_no_device_has_none(self):
+        self.assertEqual(self.devices(JOE), ())
+        self.add(JOE)
+        self.assertEqual(self.devices(JOE), ())
+        self.assertEqual(self.answer(self.directory.all_devices()), ())
+
+    def test_devices_come_back_as_they_were_sorted_by_name(self):
+        self.add(JOE, ANN)
+        self.assertEqual(self.devices(JOE), ())
+        self.add_devices(JOE, PHONE, LAPTOP)
+        self.assertEqual(self.devices(JOE), (LAPTOP, PHONE))
+        self.assertEqual(self.devices(ANN), ())
+
+    def test_a_device_may_be_as_small_as_can_be(self):
+        self.add(JOE)
+        bare = Device("d", "d", b"s", scopes=frozenset())
+        self.add_devices(JOE, bare)
+        self.assertEqual(self.devices(JOE), (bare,))
+
+    def test_a_device_that_was_added_is_our_own_whatever_it_says(self):
+        self.add(JOE)
+        self.add_devices(JOE, attrs.evolve(PHONE, origin=Origin.FILE))
+        self.assertEqual(self.devices(JOE), (PHONE,))
+        self.answer(
+            self.directory.change_device(JOE.address, attrs.evolve(PHONE, name="Fon", origin=Origin.FILE))
+        )
+        self.assertEqual(self.devices(JOE), (attrs.evolve(PHONE, name="Fon"),))
+
+    def test_all_devices_are_sorted_by_owner_and_name(self):
+        self.add(JOE, ANN, ZOE)
+        self.add_devices(JOE, PHONE, LAPTOP)
+        self.add_devices(ZOE, attrs.evolve(PHONE, id="d3", name="Tablet"))
+        self.add_devices(ANN, attrs.evolve(PHONE, id="d4"))
+        listed = [(str(owner), device.name) for owner, device in self.answer(self.directory.all_devices())]
+        self.assertEqual(
+            listed,
+            [
+                ("zoe@a.example", "Tablet"),
+                ("ann@example.net", "Phone"),
+                ("joe@example.net", "laptop"),
+                ("joe@example.net", "Phone"),
+            ],
+        )
+
+    def test_a_device_has_a_name_of_its_own_whatever_the_case(self):
+        self.add(JOE, ANN)
+        self.add_devices(JOE, PHONE, attrs.evolve(PHONE, id="s", name="Straße"))
+        for name in ("Phone", "PHONE", "STRASSE"):
+            twin = attrs.evolve(LAPTOP, name=name)
+            self.refused(ALREADY_EXISTS, self.directory.add_device(JOE.address, twin))
+        self.assertEqual([device.name for device in self.devices(JOE)], ["Phone", "Straße"])
+        self.add_devices(ANN, LAPTOP, attrs.evolve(PHONE, id="d5"))
+        self.assertEqual([device.name for device in self.devices(ANN)], ["laptop", "Phone"])
+
+    def test_an_id_is_given_once(self):
+        self.add(JOE, ANN)
+        self.add_devices(JOE, PHONE)
+        for account in (JOE, ANN):
+            other = attrs.evolve(PHONE, name="Other")
+            self.refused(ALREADY_EXISTS, self.directory.add_device(account.address, other))
+        self.assertEqual(self.devices(JOE), (PHONE,))
+        self.assertEqual(self.devices(ANN), ())
+
+    def test_a_device_is_somebody_s(self):
+        self.refused(NO_SUCH_ACCOUNT, self.directory.add_device(JOE.address, PHONE))
+        self.assertEqual(self.answer(self.directory.all_devices()), ())
+        self.add(JOE)
+        self.assertEqual(self.devices(JOE), ())
+
+    def test_a_changed_device_is_seen_at_once(self):
+        self.add(JOE)
+        self.add_devices(JOE, PHONE)
+        self.devices(JOE)
+        changed = attrs.evolve(LAPTOP, id=PHONE.id, name="PHONE")
+        self.answer(self.directory.change_device(JOE.address, changed))
+        self.assertEqual(self.devices(JOE), (changed,))
+        self.assertEqual(self.answer(self.directory.all_devices()), ((JOE.address, changed),))
+
+    def test_a_device_does_not_take_another_s_name(self):
+        self.add(JOE)
+        self.add_devices(JOE, PHONE, LAPTOP)
+        taken = attrs.evolve(LAPTOP, name="pHONE")
+        self.refused(ALREADY_EXISTS, self.directory.change_device(JOE.address, taken))
+        self.assertEqual(self.devices(JOE), (LAPTOP, PHONE))
+
+    def test_a_removed_device_is_gone_at_once(self):
+        self.add(JOE)
+        self.add_devices(JOE, PHONE, LAPTOP)
+        self.devices(JOE)
+        self.answer(self.directory.remove_device(JOE.address, PHONE.id))
+        self.assertEqual(self.devices(JOE), (LAPTOP,))
+        self.add_devices(JOE, attrs.evolve(PHONE, id="d6"))
+        self.assertEqual([device.id for device in self.devices(JOE)], ["d2", "d6"])
+
+    def test_a_device_that_the_account_has_not_is_neither_changed_nor_removed(self):
+        self.add(JOE, ANN)
+        self.add_devices(JOE, PHONE)
+        for address, id in (
+            (JOE.address, "d9"),
+            (JOE.address, "phone"),
+            (ANN.address, PHONE.id),
+            (ZOE.address, PHONE.id),
+        ):
+            self.refused(NO_SUCH_DEVICE, self.directory.remove_device(address, id))
+            other = attrs.evolve(LAPTOP, id=id)
+            self.refused(NO_SUCH_DEVICE, self.directory.change_device(address, other))
+        self.assertEqual(self.devices(JOE), (PHONE,))
+
+    # Verifiers
+
+    def keep(self, account, sealed):
+        self.answer(self.directory.keep_verifiers(account.address, sealed))
+
+    def verifiers(self, account):
+        return self.answer(self.directory.verifiers(account.address))
+
+    def test_who_has_no_verifiers_has_none(self):
+        self.assertEqual(self.verifiers(JOE), b"")
+        self.add(JOE)
+        self.assertEqual(self.verifiers(JOE), b"")
+        self.keep(JOE, b"")
+        self.assertEqual(self.answer(self.directory.all_verifiers()), ())
+
+    def test_verifiers_are_kept_replaced_and_forgotten(self):
+        self.add(JOE, ANN)
+        for sealed in (b"\x00first\xff", b"second", b"", b"third"):
+            self.keep(JOE, sealed)
+            self.assertEqual(self.verifiers(JOE), sealed)
+            listed = ((JOE.address, sealed),) if sealed else ()
+            self.assertEqual(self.answer(self.directory.all_verifiers()), listed)
+        self.assertEqual(self.verifiers(ANN), b"")
+
+    def test_all_verifiers_are_sorted_by_owner(self):
+        self.add(JOE, ANN, ZOE)
+        for account in (JOE, ZOE, ANN):
+            self.keep(account, account.address.local.encode())
+        listed = self.answer(self.directory.all_verifiers())
+        self.assertEqual([sealed for _, sealed in listed], [b"zoe", b"ann", b"joe"])
+
+    def test_verifiers_are_somebody_s(self):
+        self.refused(NO_SUCH_ACCOUNT, self.directory.keep_verifiers(JOE.address, b"sealed"))
+        self.assertEqual(self.answer(self.directory.all_verifiers()), ())
+        self.add(JOE)
+        self.assertEqual(self.verifiers(JOE), b"")
+
+    # Both
+
+    def test_a_change_of_the_account_leaves_devices_and_verifiers(self):
+        self.add(JOE)
+        self.add_devices(JOE, PHONE)
+        self.keep(JOE, b"sealed")
+        self.answer(self.directory.change_account(attrs.evolve(JOE, name="Other")))
+        self.assertEqual(self.devices(JOE), (PHONE,))
+        self.assertEqual(self.verifiers(JOE), b"sealed")
+
+    def test_who_comes_after_a_removed_account_inherits_nothing(self):
+        self.add(JOE, ANN)
+        for account, device in ((JOE, PHONE), (ANN, LAPTOP)):
+            self.add_devices(account, device)
+            self.keep(account, b"sealed")
+        self.answer(self.directory.remove_account(JOE.address))
+        self.assertEqual(self.devices(JOE), ())
+        self.assertEqual(self.verifiers(JOE), b"")
+        self.assertEqual(self.answer(self.directory.all_devices()), ((ANN.address, LAPTOP),))
+        self.assertEqual(self.answer(self.directory.all_verifiers()), ((ANN.address, b"sealed"),))
+        self.add(JOE)
+        self.assertEqual(self.devices(JOE), ())
+        self.assertEqual(self.verifiers(JOE), b"")
+
+    def test_an_address_that_no_encoding_can_write_has_nothing(self):
+        for address in (Address("\udc80", "example.net"), Address("joe\0", "example.net")):
+            self.assertEqual(self.answer(self.directory.devices(address)), ())
+            self.assertEqual(self.answer(self.directory.verifiers(address)), b"")

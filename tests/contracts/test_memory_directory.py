@@ -6,9 +6,10 @@ from mailsuite.directory.layered import LayeredDirectory
 from mailsuite.directory.memory import MemoryDirectory
 from mailsuite.model.account import Origin
 from tests.contracts.account_directory import AccountDirectoryContract
+from tests.contracts.lower_directory import LowerDirectoryContract
 
 
-class MemoryDirectoryContractTests(AccountDirectoryContract, SynchronousTestCase):
+class MemoryDirectoryContractTests(LowerDirectoryContract, SynchronousTestCase):
     def make_directory(self):
         return MemoryDirectory()
 

@@ -6,12 +6,13 @@ from zope.interface import implementer
 
 from mailsuite.concurrent.threads import Inline
 from mailsuite.directory.layered import LayeredDirectory
+from mailsuite.directory.lower import ILowerDirectory
 from mailsuite.directory.memory import MemoryDirectory
 from mailsuite.directory.sqlite.accounts import SCHEMA, SqliteDirectory
 from mailsuite.directory.sqlite.database import Database
-from mailsuite.interfaces import IAccountDirectory
 from mailsuite.model.account import Origin
 from tests.contracts.account_directory import AccountDirectoryContract
+from tests.contracts.lower_directory import LowerDirectoryContract
 from tests.directory.folders import FolderCase
 
 
@@ -21,7 +22,7 @@ def opened(test, path):
     return SqliteDirectory(database)
 
 
-@implementer(IAccountDirectory)
+@implementer(ILowerDirectory)
 class Reopened:
     """Asks a directory that was opened for this one question."""
 
@@ -59,13 +60,37 @@ class Reopened:
     async def remove_account(self, address):
         await self._ask("remove_account", address)
 
+    async def devices(self, account, elsewhere=False):
+        return await self._ask("devices", account, elsewhere)
 
-class SqliteDirectoryContractTests(AccountDirectoryContract, FolderCase, SynchronousTestCase):
+    async def all_devices(self):
+        return await self._ask("all_devices")
+
+    async def add_device(self, account, device, elsewhere=False):
+        await self._ask("add_device", account, device, elsewhere)
+
+    async def change_device(self, account, device):
+        await self._ask("change_device", account, device)
+
+    async def remove_device(self, account, id):
+        await self._ask("remove_device", account, id)
+
+    async def verifiers(self, account, elsewhere=False):
+        return await self._ask("verifiers", account, elsewhere)
+
+    async def all_verifiers(self):
+        return await self._ask("all_verifiers")
+
+    async def keep_verifiers(self, account, sealed, elsewhere=False):
+        await self._ask("keep_verifiers", account, sealed, elsewhere)
+
+
+class SqliteDirectoryContractTests(LowerDirectoryContract, FolderCase, SynchronousTestCase):
     def make_directory(self):
         return opened(self, self.folder / "accounts.db")
 
 
-class ReopenedDirectoryContractTests(AccountDirectoryContract, FolderCase, SynchronousTestCase):
+class ReopenedDirectoryContractTests(LowerDirectoryContract, FolderCase, SynchronousTestCase):
     def make_directory(self):
         return Reopened(self.folder / "accounts.db")
 

@@ -1,22 +1,23 @@
-"""The accounts of accounts.db."""
+"""The accounts of accounts.db, with their devices and verifiers."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from ipaddress import ip_address
-from typing import Any
 
 import attrs
 from zope.interface import implementer
 
-from mailsuite.directory.sqlite.cache import UNSURE, AccountCache
+from mailsuite.directory.lower import ILowerDirectory
+from mailsuite.directory.sqlite import statements as sql
+from mailsuite.directory.sqlite.cache import NOTHING, UNSURE, AccountCache, Kept
 from mailsuite.directory.sqlite.database import Database, Schema, transaction
-from mailsuite.interfaces import IAccountDirectory
-from mailsuite.model.account import Account, Domain, NotifyPreference, NotifyState, Origin
+from mailsuite.directory.sqlite.rows import account_values, device_values, key, read_account, read_device
+from mailsuite.model.account import Account, Domain
 from mailsuite.model.address import Address
+from mailsuite.model.device import Device
 from mailsuite.model.failure import PermanentFailure
-from mailsuite.model.reply import ALREADY_EXISTS, NO_SUCH_ACCOUNT, Reply
+from mailsuite.model.reply import ALREADY_EXISTS, NO_SUCH_ACCOUNT, NO_SUCH_DEVICE, Reply
 
 SCHEMA: Schema = (
     (
@@ -32,42 +33,64 @@ SCHEMA: Schema = (
             PRIMARY KEY (domain, local)
         ) STRICT, WITHOUT ROWID""",
     ),
+    (
+        """ALTER TABLE account ADD COLUMN state TEXT NOT NULL DEFAULT 'enabled'
+            CHECK (state IN ('enabled', 'off', 'forward'))""",
+        "ALTER TABLE account ADD COLUMN forward_local TEXT",
+        """ALTER TABLE account ADD COLUMN forward_domain TEXT
+            CHECK ((forward_local IS NULL) = (forward_domain IS NULL))""",
+        "ALTER TABLE account ADD COLUMN keep_copy INTEGER NOT NULL DEFAULT 0 CHECK (keep_copy IN (0, 1))",
+        "ALTER TABLE account ADD COLUMN pop3 INTEGER NOT NULL DEFAULT 1 CHECK (pop3 IN (0, 1))",
+        """CREATE TABLE device (
+            id TEXT NOT NULL PRIMARY KEY,
+            domain TEXT NOT NULL,
+            local TEXT NOT NULL,
+            name TEXT NOT NULL,
+            folded TEXT NOT NULL,
+            sealed BLOB NOT NULL,
+            scopes TEXT NOT NULL,
+            mechanisms TEXT NOT NULL,
+            networks TEXT NOT NULL,
+            expires REAL,
+            created REAL NOT NULL,
+            UNIQUE (domain, local, folded)
+        ) STRICT, WITHOUT ROWID""",
+        """CREATE TABLE verifiers (
+            domain TEXT NOT NULL,
+            local TEXT NOT NULL,
+            sealed BLOB NOT NULL,
+            PRIMARY KEY (domain, local)
+        ) STRICT, WITHOUT ROWID""",
+        """CREATE TABLE login (
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            domain TEXT NOT NULL,
+            local TEXT NOT NULL,
+            device TEXT NOT NULL,
+            service TEXT NOT NULL,
+            mechanism TEXT NOT NULL,
+            peer TEXT NOT NULL,
+            at REAL NOT NULL,
+            UNIQUE (domain, local, device, service, mechanism, peer)
+        ) STRICT""",
+        "CREATE INDEX login_at ON login (at)",
+    ),
 )
-"""``notify_state`` NULL: as the configuration's default says."""
+"""``notify_state`` NULL: as the configuration's default says. Devices, verifiers and logins refer to no
+account, because an account of the configuration file has them too; ``folded`` is the device's name without
+its letter case; the table ``login`` is sqlite/logins.py's, where ``number`` grows with every recording."""
 
-_LIST = (
-    "SELECT local, domain, name, password_hash, notify_state, notify_address, notify_port FROM account"
-    " ORDER BY domain, local"
-)
-_FIND = (
-    "SELECT local, domain, name, password_hash, notify_state, notify_address, notify_port FROM account"
-    " WHERE domain = ? AND local = ?"
-)
-_INSERT = (
-    "INSERT INTO account (name, password_hash, notify_state, notify_address, notify_port, domain, local)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?)"
-)
-_UPDATE = (
-    "UPDATE account SET name = ?, password_hash = ?, notify_state = ?, notify_address = ?, notify_port = ?"
-    " WHERE domain = ? AND local = ?"
-)
-_DELETE = "DELETE FROM account WHERE domain = ? AND local = ?"
 
-
-@implementer(IAccountDirectory)
+@implementer(ILowerDirectory)
 @attrs.define(eq=False)
 class SqliteDirectory:
     """Accounts in a Database with SCHEMA. An answer that is in the cache costs no thread; a change is in
-    the cache before it is acknowledged."""
+    the cache before it is acknowledged. All that a login asks of one address is read at once."""
 
     _database: Database
     _cache: AccountCache = attrs.field(factory=AccountCache, init=False)
 
     async def account(self, address: Address) -> Account | None:
-        known = self._cache.account(address)
-        if known is UNSURE:
-            return await self._database.run(lambda connection: self._find(connection, address))
-        return known
+        return (await self._kept(address)).account
 
     async def has_domain(self, name: str) -> bool:
         known = self._cache.has_domain(name)
@@ -76,103 +99,167 @@ class SqliteDirectory:
         return known
 
     async def accounts(self) -> tuple[Account, ...]:
-        return await self._database.run(lambda connection: tuple(map(_account, connection.execute(_LIST))))
+        return await self._database.run(
+            lambda connection: tuple(map(read_account, connection.execute(sql.LIST_ACCOUNTS)))
+        )
 
     async def domains(self) -> tuple[Domain, ...]:
         return tuple(map(Domain, await self._database.run(self._find_domains)))
 
     async def add_domain(self, name: str) -> None:
         def add(connection: sqlite3.Connection) -> None:
-            inserted = connection.execute("INSERT OR IGNORE INTO domain (name) VALUES (?)", (name,))
+            inserted = connection.execute(sql.INSERT_DOMAIN, (name,))
             _refuse_unless(inserted.rowcount, ALREADY_EXISTS)
 
-        await self._write(add, lambda: self._cache.learn_domain(name))
+        await self._write(add, domain=name)
 
     async def add_account(self, account: Account) -> None:
-        address, kept = account.address, attrs.evolve(account, origin=Origin.DATABASE)
+        address = account.address
 
         def add(connection: sqlite3.Connection) -> None:
-            _refuse_unless(not connection.execute(_FIND, _key(address)).fetchone(), ALREADY_EXISTS)
-            connection.execute("INSERT OR IGNORE INTO domain (name) VALUES (?)", (address.domain,))
-            connection.execute(_INSERT, (*_values(account), *_key(address)))
+            _refuse_unless(not _has_account(connection, address), ALREADY_EXISTS)
+            connection.execute(sql.INSERT_DOMAIN, (address.domain,))
+            connection.execute(sql.INSERT_ACCOUNT, (*key(address), *account_values(account)))
+            _strip(connection, address)
 
-        def learn() -> None:
-            self._cache.learn(address, kept)
-            self._cache.learn_domain(address.domain)
-
-        await self._write(add, learn)
+        await self._write(add, address, address.domain)
 
     async def change_account(self, account: Account) -> None:
-        address, kept = account.address, attrs.evolve(account, origin=Origin.DATABASE)
-
         def change(connection: sqlite3.Connection) -> None:
-            changed = connection.execute(_UPDATE, (*_values(account), *_key(address)))
+            changed = connection.execute(
+                sql.UPDATE_ACCOUNT, (*account_values(account), *key(account.address))
+            )
             _refuse_unless(changed.rowcount, NO_SUCH_ACCOUNT)
 
-        await self._write(change, lambda: self._cache.learn(address, kept))
+        await self._write(change, account.address)
 
     async def remove_account(self, address: Address) -> None:
         def remove(connection: sqlite3.Connection) -> None:
-            removed = connection.execute(_DELETE, _key(address))
+            removed = connection.execute(sql.DELETE_ACCOUNT, key(address))
             _refuse_unless(removed.rowcount, NO_SUCH_ACCOUNT)
+            _strip(connection, address)
 
-        await self._write(remove, lambda: self._cache.learn(address, None))
+        await self._write(remove, address)
 
-    async def _write(self, work: Callable[[sqlite3.Connection], None], learn: Callable[[], None]) -> None:
-        """Do *work* in a transaction; in the same thread, so in the order of the commits, *learn* of it."""
+    async def devices(self, account: Address, elsewhere: bool = False) -> tuple[Device, ...]:
+        kept = await self._kept(account)
+        return kept.devices if elsewhere or kept.account is not None else ()
+
+    async def all_devices(self) -> tuple[tuple[Address, Device], ...]:
+        def read(connection: sqlite3.Connection) -> tuple[tuple[Address, Device], ...]:
+            rows = connection.execute(sql.LIST_DEVICES)
+            return tuple((Address(local, domain), read_device(row)) for domain, local, *row in rows)
+
+        return await self._database.run(read)
+
+    async def add_device(self, account: Address, device: Device, elsewhere: bool = False) -> None:
+        def add(connection: sqlite3.Connection) -> None:
+            _refuse_unless(elsewhere or _has_account(connection, account), NO_SUCH_ACCOUNT)
+            values = (*key(account), device.id, *device_values(device))
+            _refuse_unless(connection.execute(sql.INSERT_DEVICE, values).rowcount, ALREADY_EXISTS)
+
+        await self._write(add, account)
+
+    async def change_device(self, account: Address, device: Device) -> None:
+        which = (*key(account), device.id)
+
+        def change(connection: sqlite3.Connection) -> None:
+            _refuse_unless(connection.execute(sql.HAS_DEVICE, which).fetchone(), NO_SUCH_DEVICE)
+            namesake = connection.execute(sql.HAS_NAMESAKE, (*which, device.folded)).fetchone()
+            _refuse_unless(namesake is None, ALREADY_EXISTS)
+            connection.execute(sql.UPDATE_DEVICE, (*device_values(device), *which))
+
+        await self._write(change, account)
+
+    async def remove_device(self, account: Address, id: str) -> None:
+        def remove(connection: sqlite3.Connection) -> None:
+            removed = connection.execute(sql.DELETE_DEVICE, (*key(account), id))
+            _refuse_unless(removed.rowcount, NO_SUCH_DEVICE)
+
+        await self._write(remove, account)
+
+    async def verifiers(self, account: Address, elsewhere: bool = False) -> bytes:
+        kept = await self._kept(account)
+        return kept.verifiers if elsewhere or kept.account is not None else b""
+
+    async def all_verifiers(self) -> tuple[tuple[Address, bytes], ...]:
+        def read(connection: sqlite3.Connection) -> tuple[tuple[Address, bytes], ...]:
+            rows = connection.execute(sql.LIST_VERIFIERS)
+            return tuple((Address(local, domain), sealed) for domain, local, sealed in rows)
+
+        return await self._database.run(read)
+
+    async def keep_verifiers(self, account: Address, sealed: bytes, elsewhere: bool = False) -> None:
+        def keep(connection: sqlite3.Connection) -> None:
+            _refuse_unless(elsewhere or _has_account(connection, account), NO_SUCH_ACCOUNT)
+            connection.execute(sql.DELETE_VERIFIERS, key(account))
+            if sealed:
+                connection.execute(sql.INSERT_VERIFIERS, (*key(account), sealed))
+
+        await self._write(keep, account)
+
+    async def _kept(self, address: Address) -> Kept:
+        known = self._cache.kept(address)
+        if known is UNSURE:
+            return await self._database.run(lambda connection: self._find(connection, address))
+        return known
+
+    async def _write(
+        self, work: Callable[[sqlite3.Connection], None], address: Address | None = None, domain: str = ""
+    ) -> None:
+        """Do *work* in a transaction; in the same thread, so in the order of the commits, learn what is
+        kept of *address* now, and that *domain* is ours."""
 
         def write(connection: sqlite3.Connection) -> None:
             try:
                 with transaction(connection):
                     work(connection)
+                    kept = _read(connection, address) if address is not None else None
             except sqlite3.Error:
                 self._cache.forget()
                 raise
-            learn()
+            if address is not None and kept is not None:
+                self._cache.learn(address, kept)
+            if domain:
+                self._cache.learn_domain(domain)
 
         await self._database.run(write)
 
-    def _find(self, connection: sqlite3.Connection, address: Address) -> Account | None:
+    def _find(self, connection: sqlite3.Connection, address: Address) -> Kept:
         try:
-            row = connection.execute(_FIND, _key(address)).fetchone()
+            kept = _read(connection, address)
         except UnicodeEncodeError:  # a lone surrogate, which no row can hold
-            return None
-        account = _account(row) if row is not None else None
-        self._cache.learn(address, account)
-        return account
+            return NOTHING
+        self._cache.learn(address, kept)
+        return kept
 
     def _find_domains(self, connection: sqlite3.Connection) -> tuple[str, ...]:
-        names = tuple(name for (name,) in connection.execute("SELECT name FROM domain ORDER BY name"))
+        names = tuple(name for (name,) in connection.execute(sql.LIST_DOMAINS))
         self._cache.learn_domains(names)
         return names
 
 
-def _key(address: Address) -> tuple[str, str]:
-    return address.domain, address.local
-
-
-def _values(account: Account) -> tuple[object, ...]:
-    state, address = account.notify.state, account.notify.address
-    return (
-        account.name,
-        account.password_hash,
-        state.value if state is not None else None,
-        str(address) if address is not None else None,
-        account.notify.port,
+def _read(connection: sqlite3.Connection, address: Address) -> Kept:
+    """All that is kept of an address."""
+    which = key(address)
+    account = connection.execute(sql.FIND_ACCOUNT, which).fetchone()
+    devices = connection.execute(sql.FIND_DEVICES, which)
+    verifiers = connection.execute(sql.FIND_VERIFIERS, which).fetchone()
+    return Kept(
+        read_account(account) if account is not None else None,
+        tuple(map(read_device, devices)),
+        verifiers[0] if verifiers is not None else b"",
     )
 
 
-def _account(row: tuple[Any, ...]) -> Account:
-    local, domain, name, password_hash, state, address, port = row
-    try:
-        notify = NotifyPreference(
-            NotifyState(state) if state is not None else None,
-            ip_address(address) if address is not None else None,
-            port,
-        )
-    except ValueError as error:
-        raise sqlite3.DataError(f"the row of {local}@{domain} cannot be read") from error
-    return Account(Address(local, domain), name, password_hash, notify)
+def _has_account(connection: sqlite3.Connection, address: Address) -> bool:
+    return connection.execute(sql.FIND_ACCOUNT, key(address)).fetchone() is not None
+
+
+def _strip(connection: sqlite3.Connection, address: Address) -> None:
+    """Take away what proves that somebody is this account."""
+    connection.execute(sql.DELETE_DEVICES, key(address))
+    connection.execute(sql.DELETE_VERIFIERS, key(address))
 
 
 def _refuse_unless(done: object, reply: Reply) -> None:

@@ -12,11 +12,13 @@ import attrs
 from mailsuite.directory.bounded import Bounded
 from mailsuite.model.account import Account
 from mailsuite.model.address import Address
+from mailsuite.model.device import Device
 
 MAX_ACCOUNTS = 10_000
+"""With a device or two, some 2 kB each: 20 MB."""
 MAX_UNKNOWN = 10_000
-"""Addresses that are nobody's have a room of their own, so that a stranger who guesses cannot empty the
-other. At 320 octets each, 10 MB at worst."""
+"""Addresses of which nothing is kept have a room of their own, so that a stranger who guesses cannot empty
+the other. At 320 octets each, 10 MB at worst."""
 
 
 class Unsure(enum.Enum):
@@ -28,6 +30,19 @@ class Unsure(enum.Enum):
 UNSURE = Unsure.UNSURE
 
 
+@attrs.frozen
+class Kept:
+    """All that the database keeps of one address. Without an account, what there is belongs to one that
+    stands in the configuration file."""
+
+    account: Account | None = None
+    devices: tuple[Device, ...] = ()
+    verifiers: bytes = attrs.field(default=b"", repr=False)
+
+
+NOTHING = Kept()
+
+
 @attrs.define(eq=False)
 class AccountCache:
     """Written by the database's thread alone, right after each read or commit and so in their order: a
@@ -35,32 +50,32 @@ class AccountCache:
     cancelled leaves nothing stale. Read by the reactor's thread.
     """
 
-    _accounts: Bounded[Address, Account] = attrs.field(factory=lambda: Bounded(MAX_ACCOUNTS), init=False)
+    _kept: Bounded[Address, Kept] = attrs.field(factory=lambda: Bounded(MAX_ACCOUNTS), init=False)
     _unknown: Bounded[Address, Literal[True]] = attrs.field(factory=lambda: Bounded(MAX_UNKNOWN), init=False)
     _domains: frozenset[str] | None = attrs.field(default=None, init=False)
     _lock: Lock = attrs.field(factory=Lock, init=False, repr=False)
 
-    def account(self, address: Address) -> Account | Literal[Unsure.UNSURE] | None:
-        """The account, None for an address that is nobody's, or UNSURE."""
+    def kept(self, address: Address) -> Kept | Literal[Unsure.UNSURE]:
+        """What is kept of that address, NOTHING for one that is nobody's, or UNSURE."""
         with self._lock:
-            account = self._accounts.get(address)
-            if account is None and not self._unknown.get(address):
-                return UNSURE
-            return account
+            kept = self._kept.get(address)
+            if kept is not None:
+                return kept
+            return NOTHING if self._unknown.get(address) else UNSURE
 
     def has_domain(self, name: str) -> bool | Literal[Unsure.UNSURE]:
         domains = self._domains
         return UNSURE if domains is None else name in domains
 
-    def learn(self, address: Address, account: Account | None) -> None:
+    def learn(self, address: Address, kept: Kept) -> None:
         """This is what the database says now of that address."""
         with self._lock:
-            if account is None:
-                self._accounts.discard(address)
+            if kept == NOTHING:
+                self._kept.discard(address)
                 self._unknown.put(address, True)
             else:
                 self._unknown.discard(address)
-                self._accounts.put(address, account)
+                self._kept.put(address, kept)
 
     def learn_domains(self, names: Iterable[str]) -> None:
         """These are all domains."""
@@ -74,6 +89,6 @@ class AccountCache:
     def forget(self) -> None:
         """Be sure of nothing any more: a write failed, and nobody knows how far it came."""
         with self._lock:
-            self._accounts.clear()
+            self._kept.clear()
             self._unknown.clear()
             self._domains = None

@@ -1,46 +1,59 @@
 """The cache of accounts: bounded, and sure of what it says."""
 
 from mailsuite.directory.sqlite import cache as subject
-from mailsuite.directory.sqlite.cache import UNSURE, AccountCache
+from mailsuite.directory.sqlite.cache import NOTHING, UNSURE, AccountCache, Kept
 from mailsuite.model.account import Account
 from mailsuite.model.address import Address
+from mailsuite.model.device import Device
 
 
 def address(number):
     return Address(f"user{number}", "example.net")
 
 
+def kept(number, name=""):
+    return Kept(Account(address(number), name))
+
+
 def test_it_knows_what_it_was_told():
     cache = AccountCache()
-    assert cache.account(address(1)) is UNSURE
-    cache.learn(address(1), Account(address(1)))
-    assert cache.account(address(1)) == Account(address(1))
-    cache.learn(address(1), None)
-    assert cache.account(address(1)) is None
-    cache.learn(address(1), Account(address(1), "Again"))
-    assert cache.account(address(1)) == Account(address(1), "Again")
+    assert cache.kept(address(1)) is UNSURE
+    cache.learn(address(1), kept(1))
+    assert cache.kept(address(1)) == kept(1)
+    cache.learn(address(1), NOTHING)
+    assert cache.kept(address(1)) == NOTHING
+    cache.learn(address(1), kept(1, "Again"))
+    assert cache.kept(address(1)) == kept(1, "Again")
     cache.forget()
-    assert cache.account(address(1)) is UNSURE
+    assert cache.kept(address(1)) is UNSURE
 
 
 def test_what_was_learnt_twice_is_forgotten_once():
     """An address that was nobody's and became somebody's is in one room only."""
     cache = AccountCache()
-    cache.learn(address(1), None)
-    cache.learn(address(1), Account(address(1)))
+    cache.learn(address(1), NOTHING)
+    cache.learn(address(1), kept(1))
     for number in range(2, subject.MAX_ACCOUNTS + 2):
-        cache.learn(address(number), Account(address(number)))
-    assert cache.account(address(1)) is UNSURE
+        cache.learn(address(number), kept(number))
+    assert cache.kept(address(1)) is UNSURE
 
 
-def test_strangers_who_guess_push_no_account_out():
+def test_strangers_who_guess_push_nobody_out():
+    """Neither an account, nor one of the configuration file that has no more here than this."""
     cache = AccountCache()
-    cache.learn(address(0), Account(address(0)))
-    for number in range(1, subject.MAX_UNKNOWN + 2):
-        cache.learn(address(number), None)
-    assert cache.account(address(0)) is not UNSURE
-    assert cache.account(address(1)) is UNSURE
-    assert cache.account(address(subject.MAX_UNKNOWN + 1)) is None
+    there = [kept(0), Kept(devices=(Device("d", "Phone", b"s"),)), Kept(verifiers=b"v")]
+    for number, each in enumerate(there):
+        cache.learn(address(number), each)
+    for number in range(3, subject.MAX_UNKNOWN + 4):
+        cache.learn(address(number), NOTHING)
+    assert [cache.kept(address(number)) for number in range(3)] == there
+    assert cache.kept(address(3)) is UNSURE
+    assert cache.kept(address(subject.MAX_UNKNOWN + 3)) == NOTHING
+
+
+def test_it_shows_nothing_secret():
+    sealed = Kept(devices=(Device("d", "Phone", b"canary"),), verifiers=b"canary")
+    assert "canary" not in repr(sealed)
 
 
 def test_domains_are_known_all_together():

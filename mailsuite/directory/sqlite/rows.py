@@ -1,0 +1,93 @@
+"""Accounts and devices as rows of accounts.db, and back. Lists are words with spaces between them."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+from mailsuite.model.account import Account, AccountState, NotifyPreference, NotifyState
+from mailsuite.model.address import Address
+from mailsuite.model.device import Device, Scope
+
+
+def key(address: Address) -> tuple[str, str]:
+    """Domain and local part, as in every primary key."""
+    return address.domain, address.local
+
+
+def account_values(account: Account) -> tuple[object, ...]:
+    """All but the key."""
+    notify, forward = account.notify, account.forward
+    return (
+        account.name,
+        account.password_hash,
+        notify.state.value if notify.state is not None else None,
+        str(notify.address) if notify.address is not None else None,
+        notify.port,
+        account.state.value,
+        forward.local if forward is not None else None,
+        forward.domain if forward is not None else None,
+        account.keep_copy,
+        account.pop3,
+    )
+
+
+def read_account(row: tuple[Any, ...]) -> Account:
+    """From domain, local and account_values(). Raises sqlite3.DataError, with nothing secret in it."""
+    domain, local, name, password_hash, notify_state, address, port, state, *rest = row
+    forward_local, forward_domain, keep_copy, pop3 = rest
+    try:
+        return Account(
+            Address(local, domain),
+            name,
+            password_hash,
+            NotifyPreference(
+                NotifyState(notify_state) if notify_state is not None else None,
+                ip_address(address) if address is not None else None,
+                port,
+            ),
+            state=AccountState(state),
+            forward=Address(forward_local, forward_domain) if forward_local is not None else None,
+            keep_copy=bool(keep_copy),
+            pop3=bool(pop3),
+        )
+    except ValueError as error:
+        raise sqlite3.DataError(f"the row of {local}@{domain} cannot be read") from error
+
+
+def device_values(device: Device) -> tuple[object, ...]:
+    """All but the owner and the id."""
+    return (
+        device.name,
+        device.folded,
+        device.sealed,
+        _words(scope.value for scope in device.scopes),
+        _words(device.mechanisms),
+        " ".join(map(str, device.networks)),
+        device.expires,
+        device.created,
+    )
+
+
+def read_device(row: tuple[Any, ...]) -> Device:
+    """From the id and device_values(). Raises sqlite3.DataError, with nothing secret in it."""
+    id, name, _, sealed, scopes, mechanisms, networks, expires, created = row
+    try:
+        return Device(
+            id,
+            name,
+            sealed,
+            frozenset(map(Scope, scopes.split())),
+            frozenset(mechanisms.split()),
+            tuple(map(ip_network, networks.split())),
+            expires,
+            created,
+        )
+    except ValueError as error:
+        raise sqlite3.DataError(f"the row of device {id} cannot be read") from error
+
+
+def _words(values: Iterable[str]) -> str:
+    return " ".join(sorted(values))

@@ -1,0 +1,55 @@
+"""What sqlite/accounts.py says to accounts.db. The order of the columns is that of rows.py."""
+
+from __future__ import annotations
+
+from typing import Final
+
+LIST_DOMAINS: Final = "SELECT name FROM domain ORDER BY name"
+INSERT_DOMAIN: Final = "INSERT INTO domain (name) VALUES (?) ON CONFLICT DO NOTHING"
+
+LIST_ACCOUNTS: Final = (
+    "SELECT domain, local, name, password_hash, notify_state, notify_address, notify_port,"
+    " state, forward_local, forward_domain, keep_copy, pop3 FROM account ORDER BY domain, local"
+)
+FIND_ACCOUNT: Final = (
+    "SELECT domain, local, name, password_hash, notify_state, notify_address, notify_port,"
+    " state, forward_local, forward_domain, keep_copy, pop3 FROM account WHERE domain = ? AND local = ?"
+)
+INSERT_ACCOUNT: Final = (
+    "INSERT INTO account (domain, local, name, password_hash, notify_state, notify_address, notify_port,"
+    " state, forward_local, forward_domain, keep_copy, pop3)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+UPDATE_ACCOUNT: Final = (
+    "UPDATE account SET name = ?, password_hash = ?, notify_state = ?, notify_address = ?, notify_port = ?,"
+    " state = ?, forward_local = ?, forward_domain = ?, keep_copy = ?, pop3 = ?"
+    " WHERE domain = ? AND local = ?"
+)
+DELETE_ACCOUNT: Final = "DELETE FROM account WHERE domain = ? AND local = ?"
+
+LIST_DEVICES: Final = (
+    "SELECT domain, local, id, name, folded, sealed, scopes, mechanisms, networks, expires, created"
+    " FROM device ORDER BY domain, local, folded"
+)
+FIND_DEVICES: Final = (
+    "SELECT id, name, folded, sealed, scopes, mechanisms, networks, expires, created FROM device"
+    " WHERE domain = ? AND local = ? ORDER BY folded"
+)
+INSERT_DEVICE: Final = (
+    "INSERT INTO device"
+    " (domain, local, id, name, folded, sealed, scopes, mechanisms, networks, expires, created)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+)
+HAS_DEVICE: Final = "SELECT 1 FROM device WHERE domain = ? AND local = ? AND id = ?"
+HAS_NAMESAKE: Final = "SELECT 1 FROM device WHERE domain = ? AND local = ? AND id <> ? AND folded = ?"
+UPDATE_DEVICE: Final = (
+    "UPDATE device SET name = ?, folded = ?, sealed = ?, scopes = ?, mechanisms = ?, networks = ?,"
+    " expires = ?, created = ? WHERE domain = ? AND local = ? AND id = ?"
+)
+DELETE_DEVICE: Final = "DELETE FROM device WHERE domain = ? AND local = ? AND id = ?"
+DELETE_DEVICES: Final = "DELETE FROM device WHERE domain = ? AND local = ?"
+
+LIST_VERIFIERS: Final = "SELECT domain, local, sealed FROM verifiers ORDER BY domain, local"
+FIND_VERIFIERS: Final = "SELECT sealed FROM verifiers WHERE domain = ? AND local = ?"
+INSERT_VERIFIERS: Final = "INSERT INTO verifiers (domain, local, sealed) VALUES (?, ?, ?)"
+DELETE_VERIFIERS: Final = "DELETE FROM verifiers WHERE domain = ? AND local = ?"
