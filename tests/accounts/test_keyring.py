@@ -90,7 +90,7 @@ def test_a_number_is_never_given_again(path):
 def test_a_file_that_is_open_to_others_is_refused(path, bits):
     Keyring.load_or_create(path)
     path.chmod(bits)
-    with pytest.raises(KeyringError, match="open to others.*chmod 600"):
+    with pytest.raises(KeyringError, match=r"open to others.*chmod 600"):
         Keyring.load_or_create(path)
 
 
@@ -136,7 +136,7 @@ def test_no_link_and_no_directory_is_followed(path, tmp_path):
     written(tmp_path / "elsewhere", f"salt {KEY}\n1 {KEY}\n")
     path.parent.mkdir()
     path.symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(KeyringError, match="seal.key"):
+    with pytest.raises(KeyringError, match=r"seal\.key"):
         Keyring.load_or_create(path)
     path.unlink()
     path.mkdir(mode=0o700)
