@@ -75,7 +75,7 @@ class HookChecker:
         try:
             response = await self._post(json.dumps(question).encode("ascii"))
             body = await _body(response)
-        except ResponseFailed as error:
+        except (RequestTransmissionFailed, ResponseFailed) as error:
             raise _unavailable(_reason(error)) from None
         except SSL.Error as error:
             raise _unavailable(tls_reason(error)) from None

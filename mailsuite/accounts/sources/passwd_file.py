@@ -120,9 +120,7 @@ class PasswdFileChecker:
             return
         self._version, self._entries = found
         restricted = self._entries.restricted
-        self.log.info(
-            "source.read", file=self.file, accounts=len(self._entries.hashes), restricted=restricted
-        )
+        self.log.info("source.read", file=self.file, names=len(self._entries.hashes), restricted=restricted)
 
 
 def read_if_changed(file: Path, known: Version | None) -> tuple[Version, Entries] | None:

@@ -5,18 +5,30 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import attrs
+from cryptography.x509 import load_pem_x509_certificates
 from OpenSSL import SSL
-from twisted.internet.ssl import Certificate, platformTrust, trustRootFromCertificates
+from twisted.internet._sslverify import IOpenSSLTrustRoot  # public in all but its place
+from twisted.internet.ssl import platformTrust
+from zope.interface import implementer
 
 MAX_FILE_OCTETS = 4 << 20
 """Of a file of certificates: the whole list of Mozilla has a quarter of a megabyte."""
 
-_BEGIN = b"-----BEGIN CERTIFICATE-----"
-_END = b"-----END CERTIFICATE-----"
-
 
 class SourceError(Exception):
     """A source cannot be used at all; the message says which and why, in words for a person."""
+
+
+@implementer(IOpenSSLTrustRoot)
+@attrs.frozen
+class TrustedFile:
+    """The certificates of a PEM file. Twisted's own way to trust some takes pyOpenSSL's old objects."""
+
+    file: Path
+
+    def _addCACertsToContext(self, context: SSL.Context) -> None:
+        context.load_verify_locations(str(self.file))
 
 
 def trust_root(ca_file: Path | None) -> Any:
@@ -25,19 +37,12 @@ def trust_root(ca_file: Path | None) -> Any:
         return platformTrust()
     try:
         with ca_file.open("rb") as stream:
-            octets = stream.read(MAX_FILE_OCTETS)
+            load_pem_x509_certificates(stream.read(MAX_FILE_OCTETS))
     except OSError as error:
         raise SourceError(f"ca_file: {ca_file} cannot be read: {error.strerror}") from None
-    certificates = []
-    for part in octets.split(_BEGIN)[1:]:
-        pem = _BEGIN + part.partition(_END)[0] + _END + b"\n"
-        try:
-            certificates.append(Certificate.loadPEM(pem))
-        except Exception as error:  # what pyOpenSSL raises differs from version to version
-            raise SourceError(f"ca_file: {ca_file} holds a certificate that cannot be read") from error
-    if not certificates:
-        raise SourceError(f"ca_file: {ca_file} holds no PEM certificate")
-    return trustRootFromCertificates(certificates)
+    except ValueError as error:
+        raise SourceError(f"ca_file: {ca_file} holds no PEM certificate") from error
+    return TrustedFile(ca_file)
 
 
 def tls_reason(error: SSL.Error) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -79,8 +80,9 @@ def test_what_is_no_file_is_not_waited_for(tmp_path):
 
 class CheckerTests(SynchronousTestCase):
     def setUp(self):
-        self.file = Path(self.mktemp()).absolute()
-        self.file.parent.mkdir(parents=True, exist_ok=True)
+        temporary = tempfile.TemporaryDirectory(prefix="ms-")
+        self.addCleanup(temporary.cleanup)
+        self.file = Path(temporary.name) / "passwd"
         self.clock = Clock()
         self.lines = []
         self.use(Inline())
