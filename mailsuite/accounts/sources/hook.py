@@ -16,7 +16,7 @@ from OpenSSL import SSL
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import IUsernamePassword
 from twisted.cred.error import UnauthorizedLogin
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from twisted.web.client import (
@@ -95,7 +95,7 @@ class HookChecker:
         try:
             return await self._request(self.kept, body)
         except (ResponseNeverReceived, RequestTransmissionFailed) as error:
-            if _is_tls(error):
+            if _is_final(error):
                 raise
             return await self._request(self.fresh, body)
 
@@ -129,8 +129,10 @@ def _asks_for_token(response: IResponse) -> bool:
     return any(value.strip().lower().startswith(b"bearer") for value in values)
 
 
-def _is_tls(error: Exception) -> bool:
-    return any(isinstance(reason.value, SSL.Error) for reason in getattr(error, "reasons", ()))
+def _is_final(error: Exception) -> bool:
+    """Whether another connection would end alike: the certificate is wrong, or nobody waits any more."""
+    reasons = getattr(error, "reasons", ())
+    return any(isinstance(reason.value, SSL.Error | CancelledError) for reason in reasons)
 
 
 def _reason(error: Exception) -> str:

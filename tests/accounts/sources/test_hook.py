@@ -51,7 +51,7 @@ class Hook(Resource):
         for name, value in self.headers.items():
             request.setHeader(name, value)
         if self.body is None:
-            request.notifyFinish().addBoth(self.gone.callback)
+            request.notifyFinish().addBoth(lambda _: self.gone.callback(None))
             return NOT_DONE_YET
         return self.body
 
@@ -189,6 +189,7 @@ class AnswerTests(HookCase):
         begins = reactor.seconds()
         await self.is_down("no answer within 0.3 seconds")
         await self.hook.gone  # our side has closed the connection
+        self.assertEqual(len(self.hook.sent), 1)
         self.assertLess(reactor.seconds() - begins, 5)
 
     async def test_the_clock_of_five_seconds(self):
