@@ -33,6 +33,10 @@ class Bounded(Generic[K, V]):
     def discard(self, key: K) -> None:
         self._entries.pop(key, None)
 
+    def items(self) -> tuple[tuple[K, V], ...]:
+        """All entries as they are now; that counts as no use."""
+        return tuple(self._entries.items())
+
     def clear(self) -> None:
         self._entries.clear()
 

@@ -36,3 +36,10 @@ def test_entries_can_be_taken_out():
 
 def test_it_shows_no_entries():
     assert "A" not in repr(filled(2, "a"))
+
+
+def test_looking_at_all_is_no_use():
+    entries = filled(2, "a", "b")
+    assert entries.items() == (("a", "A"), ("b", "B"))
+    entries.put("c", "C")
+    assert entries.items() == (("b", "B"), ("c", "C"))
