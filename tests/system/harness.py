@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
+from urllib.parse import quote
 
 import attrs
 
@@ -88,7 +89,14 @@ max_connections_per_address = 0
 
 [pop3]
 max_connections_per_address = 0
+
+[guard]
+failure_delay = "0s"
 """
+"""Nothing that makes a test wait for what it is not about."""
+
+DEVICE = "amber-river-violet-anchor"
+"""What a device password in the configuration may be: at least 16 characters."""
 
 
 @attrs.define
@@ -104,6 +112,16 @@ class Server:
     accounts: tuple[str, ...] = tuple(PASSWORDS)
     notifymail: str = ""
     """What follows ``notifymail =`` in each account."""
+    domain: str = ""
+    """More settings for example.test."""
+    settings: dict[str, str] = attrs.field(factory=dict)
+    """More settings for each account of *accounts*, devices among them (see device())."""
+    more: str = ""
+    """What follows all accounts."""
+    passwords: dict[str, str] = attrs.field(factory=dict)
+    """What the password files hold where it is not password_of(): a hash, or another password."""
+    environment: dict[str, str] | None = None
+    """That of the process; None is ours."""
     command: tuple[str, ...] = (sys.executable, "-m", "mailsuite")
     process: subprocess.Popen[bytes] | None = None
     ports: dict[str, int] = attrs.field(factory=dict)
@@ -140,9 +158,20 @@ class Server:
         local, _, domain = account.partition("@")
         return self.state / "mail" / domain / local
 
+    def _secret(self, name: str, text: str) -> Path:
+        file = self.directory / "secrets" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch(mode=0o600)
+        file.write_text(text + "\n")
+        return file
+
+    def device(self, name: str, *lines: str, password: str = DEVICE) -> str:
+        """A device for *settings*, with a password file and further settings."""
+        file = self._secret(f"device-{name}", password)
+        block = ("[[account.device]]", f'name = "{name}"', f'password_file = "{file}"')
+        return "\n".join((*block, *lines)) + "\n"
+
     def write_config(self) -> None:
-        secrets = self.directory / "secrets"
-        secrets.mkdir(parents=True, exist_ok=True)
         text = [
             "[server]",
             'name  = "mail.example.test"',
@@ -152,14 +181,15 @@ class Server:
             self.listeners,
             self.extra,
             '[[domain]]\nname = "example.test"',
+            self.domain,
         ]
         for account in self.accounts:
-            file = secrets / account
-            file.touch(mode=0o600)
-            file.write_text(password_of(account) + "\n")
+            file = self._secret(account, self.passwords.get(account, password_of(account)))
             text += ["[[account]]", f'address = "{account}"', f'password_file = "{file}"']
             if self.notifymail:
                 text.append(f"notifymail = {self.notifymail}")
+            text.append(self.settings.get(account, ""))
+        text.append(self.more)
         self.config.write_text("\n".join(text) + "\n")
 
     def start(self, *arguments: str) -> Server:
@@ -176,7 +206,9 @@ class Server:
             *arguments,
         ]
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, pass_fds=[writing])
+            self.process = subprocess.Popen(
+                command, stdout=log, stderr=log, pass_fds=[writing], env=self.environment
+            )
         os.close(writing)
         with os.fdopen(reading, "rb") as ready:
             if ready.readline() != b"ready\n":
@@ -226,6 +258,33 @@ class Server:
             self.stop()
         finally:
             self._sockets.cleanup()
+
+    def reload(self) -> None:
+        """Write the configuration as it is to be now, and take it over."""
+        self.write_config()
+        self.cli("reload")
+        self.read_ports()
+
+    def cli(self, *arguments: str | Path, status: int = 0, stdin: str = "") -> str:
+        """Run ``mailsuite``, which must end with *status*; all it says, stderr after stdout."""
+        done = subprocess.run(
+            [*self.command, "--config", str(self.config), *map(str, arguments)],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            env=self.environment,
+            timeout=PATIENCE,
+            check=False,
+        )
+        said = done.stdout + done.stderr
+        assert done.returncode == status, f"mailsuite {arguments} ended with {done.returncode}:\n{said}"
+        return said
+
+    def add_device(self, account: str, name: str, *mechanisms: str, **fields: object) -> str:
+        """Make a device password as ``mailsuite device add`` does; the password."""
+        asked = {"name": name, "mechanisms": list(mechanisms), **fields}
+        answer = self.control.post(f"/v1/accounts/{quote(account)}/devices", asked)
+        return str(answer["generated"])
 
     # Clients
 
