@@ -7,31 +7,34 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from pathlib import Path
-from typing import Any, Final, Literal
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any, Final
 
 import attrs
 
+from mailsuite.accounts.documents import Document, account_document, domain_document
 from mailsuite.accounts.generate import generate_password
-from mailsuite.accounts.names import account_address
 from mailsuite.accounts.passwords import PasswordRefused, Passwords
-from mailsuite.config.kinds import BadValue, Kind, Member, port
-from mailsuite.config.names import KnockAddress
-from mailsuite.interfaces import IAccountDirectory, ISightings
-from mailsuite.model.account import Account, Domain, NotifyPreference, NotifyState
+from mailsuite.accounts.refusal import RegistryError, asked_address, bad, in_words, parsed, refused
+from mailsuite.accounts.vault import Vault
+from mailsuite.config.kinds import Boolean, Kind, Member, OneOf, port
+from mailsuite.config.names import KnockAddress, MailAddress
+from mailsuite.interfaces import IAccountDirectory, ILogins, ISightings
+from mailsuite.model.account import Account, AccountState, Domain, NotifyPreference, NotifyState
 from mailsuite.model.address import Address, AddressSyntaxError, normalise_domain
 from mailsuite.model.failure import MailFailure
-from mailsuite.model.reply import ALREADY_EXISTS, NO_SUCH_ACCOUNT, READ_ONLY, Reply
+from mailsuite.model.reply import ALREADY_EXISTS, NO_SUCH_ACCOUNT
+
+__all__ = ["Document", "Registry", "RegistryError"]
 
 MIN_PASSWORD_CHARACTERS = 8
 """NIST SP 800-63B section 5.1.1.2 asks for as many where a person chooses."""
 MAX_NAME_CHARACTERS = 200
 """As ``account.name`` in the configuration."""
-
-Document = dict[str, Any]
-ErrorKind = Literal["bad-request", "not-found", "exists", "read-only", "unavailable"]
+MAX_FORWARDS = 8
+"""Accounts that forward to one another; our own limit, far below what a Received loop takes (RFC 5321
+section 6.3)."""
 
 _LOCAL = re.compile(r"[a-z0-9]([a-z0-9._+-]*[a-z0-9])?")
 """What a new account may be called; narrower than what mail allows, because it names a folder."""
@@ -41,28 +44,23 @@ _PREFERENCE: Final[dict[str, Kind[Any]]] = {
     "address": KnockAddress(),
     "port": port(),
 }
-_KINDS: Final[dict[Reply, ErrorKind]] = {
-    ALREADY_EXISTS: "exists",
-    NO_SUCH_ACCOUNT: "not-found",
-    READ_ONLY: "read-only",
+_STANDING: Final[dict[str, Kind[Any]]] = {
+    "state": Member(AccountState),
+    "forward": MailAddress(),
+    "keep_copy": Boolean(),
+    "pop3": OneOf(("allow", "deny")),
 }
-
-
-class RegistryError(Exception):
-    """It cannot be done; ``text`` says why, in words for a person."""
-
-    def __init__(self, kind: ErrorKind, text: str) -> None:
-        super().__init__(text)
-        self.kind: ErrorKind = kind
-        self.text = text
+CHANGEABLE: Final = ("name", "notifymail", *_STANDING)
+"""The fields that change_account() takes."""
 
 
 @attrs.frozen
 class Registry:
     """What can be done with accounts and domains. Every method raises RegistryError.
 
-    A new account starts unseen, whoever had its address before. *removed* is told of each removal: the
-    account's sessions end.
+    A new account starts unseen, whoever had its address before. *removed* is told of each removal, *disabled*
+    of each account that may not log in any more, or not by POP3: their sessions end. *forget* is told of
+    each whose password is another from now on: nothing that was remembered of it counts.
     """
 
     directory: IAccountDirectory
@@ -71,15 +69,20 @@ class Registry:
     removed: Callable[[Address], None] = lambda address: None
     objection: Callable[[NotifyPreference], str] = lambda preference: ""
     """Why a preference for notices would have no effect, in words; empty where it has."""
+    logins: ILogins | None = None
+    vault: Vault | None = None
+    """Makes the SCRAM verifiers of a new password; without one they are made at the next login."""
+    disabled: Callable[[Address], None] = lambda address: None
+    forget: Callable[[Address], None] = lambda address: None
 
     async def accounts(self) -> list[Document]:
         """All accounts, sorted by domain, then local part."""
-        with _in_words("the accounts"):
-            return [_account(account) for account in await self.directory.accounts()]
+        with in_words("the accounts"):
+            return [account_document(account) for account in await self.directory.accounts()]
 
     async def account(self, address: str) -> Document:
         """One account."""
-        return _account(await self._existing(_address(address)))
+        return account_document(await self._existing(asked_address(address)))
 
     async def add_account(
         self, address: str, name: str, password: str | None, notifymail: Mapping[str, object] | None = None
@@ -89,125 +92,173 @@ class Registry:
             _new_address(address), _name(name), notify=self._preference(notifymail or {}, NotifyPreference())
         )
         if await self._find(new.address) is not None:
-            raise _refused(str(new.address), ALREADY_EXISTS)
-        password_hash, generated = await self._hash(password)
+            raise refused(str(new.address), ALREADY_EXISTS)
+        secret, generated = _chosen(password)
+        password_hash, sealed = await self._proofs(new.address, secret)
         new = attrs.evolve(new, password_hash=password_hash)
-        with _in_words(str(new.address)):
-            await self.sightings.forget(new.address)
+        with in_words(str(new.address)):
+            await self._forget_traces(new.address)
             await self.directory.add_account(new)
-        return _account(new), generated
+        await self._keep_verifiers(new.address, sealed)
+        return account_document(new), generated
 
     async def set_password(self, address: str, password: str | None) -> tuple[Document, str | None]:
         """Replace the password. With None one is generated, and answered beside the account."""
-        wanted = _address(address)
+        wanted = asked_address(address)
         await self._existing(wanted)
-        password_hash, generated = await self._hash(password)
+        secret, generated = _chosen(password)
+        password_hash, sealed = await self._proofs(wanted, secret)
         changed = attrs.evolve(await self._existing(wanted), password_hash=password_hash)
         await self._replace(changed)
-        return _account(changed), generated
+        self.forget(wanted)
+        await self._keep_verifiers(wanted, sealed)
+        return account_document(changed), generated
 
-    async def change_account(
-        self, address: str, name: str | None, notifymail: Mapping[str, object] | None
-    ) -> Document:
-        """Change the name, or those fields of the preference that *notifymail* has; None changes nothing."""
-        account = await self._existing(_address(address))
-        if name is not None:
-            account = attrs.evolve(account, name=_name(name))
-        if notifymail is not None:
-            account = attrs.evolve(account, notify=self._preference(notifymail, account.notify))
-        await self._replace(account)
-        return _account(account)
+    async def change_account(self, address: str, fields: Mapping[str, object]) -> Document:
+        """Change those of CHANGEABLE that *fields* has, and of the preference ``notifymail`` those that it
+        has."""
+        for name in fields:
+            if name not in CHANGEABLE:
+                raise bad(f"{name!r} of an account cannot be changed; these can: {', '.join(CHANGEABLE)}")
+        before = await self._existing(asked_address(address))
+        changed = before
+        if "name" in fields:
+            changed = attrs.evolve(changed, name=_name(fields["name"]))
+        if "notifymail" in fields:
+            changed = attrs.evolve(changed, notify=self._preference(fields["notifymail"], changed.notify))
+        if standing := {name: fields[name] for name in _STANDING if name in fields}:
+            changed = await self._standing(standing, changed)
+        await self._replace(changed)
+        if _may_do(before) - _may_do(changed):
+            self.forget(changed.address)
+            self.disabled(changed.address)
+        return account_document(changed)
 
     async def remove_account(self, address: str) -> None:
-        """Remove an account; its mail stays."""
-        wanted = _address(address)
-        with _in_words(str(wanted)):
+        """Remove an account with its device passwords; its mail stays."""
+        wanted = asked_address(address)
+        with in_words(str(wanted)):
             await self.directory.remove_account(wanted)
+        self.forget(wanted)
         self.removed(wanted)
         with suppress(MailFailure):  # removed it is; whoever gets the address next is unseen in any case
-            await self.sightings.forget(wanted)
+            await self._forget_traces(wanted)
 
     async def domains(self) -> list[Document]:
         """All domains, sorted by name."""
-        with _in_words("the domains"):
+        with in_words("the domains"):
             domains = await self.directory.domains()
             counted = Counter(account.address.domain for account in await self.directory.accounts())
-        return [_domain(domain, counted[domain.name]) for domain in domains]
+        return [domain_document(domain, counted[domain.name]) for domain in domains]
 
     async def add_domain(self, name: str) -> Document:
         """Take mail for one more domain."""
         new = Domain(_domain_name(name))
-        with _in_words(new.name):
+        with in_words(new.name):
             await self.directory.add_domain(new.name)
-        return _domain(new, 0)
+        return domain_document(new, 0)
 
-    def _preference(self, wanted: Mapping[str, object], present: NotifyPreference) -> NotifyPreference:
+    def _preference(self, wanted: object, present: NotifyPreference) -> NotifyPreference:
         """*present* with the fields that *wanted* has. Refuses what would silently have no effect."""
+        if not isinstance(wanted, Mapping):
+            raise bad("notifymail is no object")
         preference = _preference(wanted, present)
         if wanted and (reason := self.objection(preference)):
-            raise _bad(f"notifymail: {reason}")
+            raise bad(f"notifymail: {reason}")
         return preference
 
+    async def _standing(self, fields: Mapping[str, object], account: Account) -> Account:
+        """*account* in the state that *fields* want."""
+        values = parsed(_STANDING, fields)
+        if "pop3" in values:
+            values["pop3"] = values["pop3"] == "allow"
+        if "forward" in values:
+            values["forward"] = values["forward"].canonical
+        changed = attrs.evolve(account, **values)
+        if "forward" in values or values.get("state") is AccountState.FORWARD:
+            await self._check_forward(changed)
+        return changed
+
+    async def _check_forward(self, account: Account) -> None:
+        """Refuse to forward where nobody of ours would get it: the mail would be lost, or go round."""
+        target, seen = account.forward, [account.address]
+        if target is None:
+            raise bad("state: to forward mail, name the address that it goes to: forward")
+        for _ in range(MAX_FORWARDS):
+            seen.append(target)
+            if target == account.address:
+                raise bad(f"forward: the mail would come back: {' -> '.join(map(str, seen))}")
+            with in_words(str(target)):
+                ours = await self.directory.has_domain(target.domain)
+            if not ours:
+                raise bad(f"forward: {target} is elsewhere; mail can be forwarded to our own accounts only")
+            found = await self._find(target)
+            if found is None:
+                raise bad(f"forward: there is no account {target}")
+            if found.state is not AccountState.FORWARD or found.forward is None:
+                return
+            target = found.forward
+        raise bad(f"forward: the mail would be forwarded more than {MAX_FORWARDS} times")
+
     async def _find(self, address: Address) -> Account | None:
-        with _in_words(str(address)):
+        with in_words(str(address)):
             return await self.directory.account(address)
 
     async def _existing(self, address: Address) -> Account:
         account = await self._find(address)
         if account is None:
-            raise _refused(str(address), NO_SUCH_ACCOUNT)
+            raise refused(str(address), NO_SUCH_ACCOUNT)
         return account
 
     async def _replace(self, account: Account) -> None:
-        with _in_words(str(account.address)):
+        with in_words(str(account.address)):
             await self.directory.change_account(account)
 
-    async def _hash(self, password: str | None) -> tuple[str, str | None]:
-        """The hash of *password*, or of a generated one, which is answered too."""
-        generated = None
-        if password is None:
-            password = generated = generate_password()
-        elif len(password) < MIN_PASSWORD_CHARACTERS:
-            raise _bad(f"the password is shorter than {MIN_PASSWORD_CHARACTERS} characters")
-        with _in_words("the password"):
+    async def _forget_traces(self, address: Address) -> None:
+        """From where and how somebody logged in who had this address."""
+        await self.sightings.forget(address)
+        if self.logins is not None:
+            await self.logins.forget(address)
+
+    async def _proofs(self, account: Address, password: str) -> tuple[str, bytes]:
+        """What a password is checked by: its hash, and the sealed SCRAM verifiers that go with that hash."""
+        with in_words("the password"):
             try:
-                return await self.passwords.hash(password), generated
+                password_hash = await self.passwords.hash(password)
             except PasswordRefused as error:
-                raise _bad(str(error)) from error
+                raise bad(str(error)) from error
+            if self.vault is None:
+                return password_hash, b""
+            return password_hash, await self.vault.seal_verifiers(account, password, password_hash)
+
+    async def _keep_verifiers(self, account: Address, sealed: bytes) -> None:
+        """Store verifiers after their hash. Until then those of the hash before are there, which nobody can
+        log in by: they are bound to it. Whatever stops us here is made good by the next login."""
+        with suppress(MailFailure):
+            await self.directory.keep_verifiers(account, sealed)
 
 
-def _bad(text: str) -> RegistryError:
-    return RegistryError("bad-request", text)
+def _may_do(account: Account) -> set[str]:
+    """What an account may log in to."""
+    if account.state is AccountState.OFF:
+        return set()
+    return {"submission", "pop3"} if account.pop3 else {"submission"}
 
 
-@contextmanager
-def _in_words(what: str) -> Iterator[None]:
-    """What the directory refuses, as what it means to the person who asked about *what*."""
-    try:
-        yield
-    except MailFailure as error:
-        raise _refused(what, error.reply) from error
-
-
-def _refused(what: str, reply: Reply) -> RegistryError:
-    words = " ".join(reply.text)
-    return RegistryError(_KINDS.get(reply, "unavailable"), f"{what}: {words[:1].lower()}{words[1:]}")
-
-
-def _address(text: str) -> Address:
-    """The address of an account that may be there."""
-    if "@" not in text:
-        raise _bad(f"{text!r} is no address: there is no @ in it")
-    try:
-        return account_address(text)
-    except AddressSyntaxError as error:
-        raise _bad(f"{text!r} is no address of an account: {error}") from error
+def _chosen(password: str | None) -> tuple[str, str | None]:
+    """The password, and again where it was generated."""
+    if password is None:
+        generated = generate_password()
+        return generated, generated
+    if len(password) < MIN_PASSWORD_CHARACTERS:
+        raise bad(f"the password is shorter than {MIN_PASSWORD_CHARACTERS} characters")
+    return password, None
 
 
 def _new_address(text: str) -> Address:
-    address = _address(text)
+    address = asked_address(text)
     if not _LOCAL.fullmatch(address.local) or ".." in address.local:
-        raise _bad(
+        raise bad(
             f"{text!r} cannot be the name of an account: before the @ stand letters and digits, "
             "and between them . _ - and +"
         )
@@ -219,51 +270,25 @@ def _domain_name(text: str) -> str:
     try:
         name = normalise_domain(text)
     except AddressSyntaxError as error:
-        raise _bad(f"{text!r} is no domain: {error}") from error
+        raise bad(f"{text!r} is no domain: {error}") from error
     if name.startswith("["):
-        raise _bad(f"{text!r} is an address literal; name a domain")
+        raise bad(f"{text!r} is an address literal; name a domain")
     return name
 
 
-def _name(text: str) -> str:
+def _name(text: object) -> str:
+    if not isinstance(text, str):
+        raise bad("name is no text")
     if len(text) > MAX_NAME_CHARACTERS:
-        raise _bad(f"the name is longer than {MAX_NAME_CHARACTERS} characters")
+        raise bad(f"the name is longer than {MAX_NAME_CHARACTERS} characters")
     if not text.isprintable():
-        raise _bad("the name has a control character")
+        raise bad("the name has a control character")
     return text
 
 
 def _preference(fields: Mapping[str, object], before: NotifyPreference) -> NotifyPreference:
     """*before* with the fields that are given; a null state or address means: not set."""
-    changed: dict[str, Any] = {}
-    for name, value in fields.items():
-        kind = _PREFERENCE.get(name)
-        if kind is None:
-            raise _bad(f"notifymail has no field {name!r}; it has state, address and port")
-        if value is None and name != "port":
-            changed[name] = None
-            continue
-        try:
-            changed[name] = kind.parse(value, Path("/"))
-        except BadValue as error:
-            raise _bad(f"notifymail.{name}: {error}") from error
+    unset = {name for name in ("state", "address") if name in fields and fields[name] is None}
+    given = {name: value for name, value in fields.items() if name not in unset}
+    changed: dict[str, Any] = {**parsed(_PREFERENCE, given, "notifymail"), **dict.fromkeys(unset)}
     return attrs.evolve(before, **changed)
-
-
-def _account(account: Account) -> Document:
-    preference = account.notify
-    return {
-        "address": str(account.address),
-        "name": account.name,
-        "origin": account.origin.value,
-        "password": bool(account.password_hash),
-        "notifymail": {
-            "state": None if preference.state is None else preference.state.value,
-            "address": None if preference.address is None else str(preference.address),
-            "port": preference.port,
-        },
-    }
-
-
-def _domain(domain: Domain, accounts: int) -> Document:
-    return {"name": domain.name, "origin": domain.origin.value, "accounts": accounts}

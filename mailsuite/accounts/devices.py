@@ -1,0 +1,157 @@
+"""Device passwords as those see them who look after them: made, listed, removed; told once, never chosen."""
+
+from __future__ import annotations
+
+import datetime
+import secrets
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any, Final
+
+import attrs
+
+from mailsuite.accounts.documents import Document, device_document, login_document
+from mailsuite.accounts.generate import generate_device_password
+from mailsuite.accounts.refusal import asked_address, bad, in_words, parsed, refused
+from mailsuite.accounts.vault import Vault
+from mailsuite.config.kinds import Kind, ListOf, Member, OneOf
+from mailsuite.config.measures import Day
+from mailsuite.config.names import DeviceName, Network
+from mailsuite.interfaces import IAccountDirectory, ILogins
+from mailsuite.model.address import Address
+from mailsuite.model.device import RECOVERABLE, Device, Scope
+from mailsuite.model.failure import MailFailure, PermanentFailure
+from mailsuite.model.login import LoginRecord
+from mailsuite.model.reply import ALREADY_EXISTS, NO_SUCH_ACCOUNT, NO_SUCH_DEVICE
+
+MAX_DEVICES = 50
+"""Of one account; our own limit. A SCRAM proof is tried against each."""
+ID_OCTETS = 8
+
+
+_FIELDS: Final[dict[str, Kind[Any]]] = {
+    "name": DeviceName(),
+    "mechanisms": ListOf(OneOf(tuple(sorted(RECOVERABLE))), 0, '["apop"]'),
+    "scopes": ListOf(Member(Scope), 1, '["pop3"]'),
+    "networks": ListOf(Network(), 0, '["192.0.2.0/24"]'),
+    "expires": Day(),
+}
+
+
+@attrs.frozen
+class DeviceRegistry:
+    """What can be done with device passwords. Every method raises RegistryError.
+
+    *removed* is told of each removal: the sessions that were opened by that device end.
+    """
+
+    directory: IAccountDirectory
+    vault: Vault
+    logins: ILogins
+    now: Callable[[], float]
+    """Seconds since the epoch."""
+    removed: Callable[[Address, str], None] = lambda account, id: None
+    make_password: Callable[[], str] = generate_device_password
+
+    async def devices(self, address: str) -> list[Document]:
+        """The devices of one account, sorted by name."""
+        account = asked_address(address)
+        devices = await self._devices(account)
+        used = await self._last_uses(account)
+        return [device_document(account, device, used.get(device.id)) for device in devices]
+
+    async def all_devices(self) -> list[Document]:
+        """Those of all accounts, sorted by account, then name."""
+        with in_words("the devices"):
+            devices = await self.directory.all_devices()
+            newest: dict[tuple[Address, str], LoginRecord] = {}
+            for login in await self.logins.since(0.0):  # the newest first
+                newest.setdefault((login.account, login.device), login)
+        return [
+            device_document(account, device, newest.get((account, device.id))) for account, device in devices
+        ]
+
+    async def summary(self, address: str) -> Document:
+        """How many devices an account has, and its last login, by whatever password; null: never seen."""
+        account = asked_address(address)
+        names = {device.id: device.name for device in await self._devices(account)}
+        used = (await self._last_uses(account)).values()
+        last = max(used, key=lambda login: login.at, default=None)
+        return {
+            "devices": len(names),
+            "last_login": None if last is None else login_document(last, names),
+        }
+
+    async def add_device(self, address: str, fields: Mapping[str, object]) -> tuple[Document, str]:
+        """Make a device password; it is answered beside the device, this once.
+
+        *fields* are name and, as far as given, mechanisms, scopes, networks and expires.
+        """
+        account = asked_address(address)
+        wanted = self._wanted(fields)
+        present = await self._devices(account)
+        if any(device.folded == wanted.folded for device in present):
+            raise refused(f"{account}, {wanted.name}", ALREADY_EXISTS)
+        if len(present) >= MAX_DEVICES:
+            raise bad(f"{account} has {MAX_DEVICES} devices already; remove one that nobody uses")
+        password = self.make_password()
+        with in_words(f"{account}, {wanted.name}"):
+            recoverable = bool(wanted.mechanisms)
+            sealed = await self.vault.seal_device(account, wanted.id, password, recoverable)
+            device = attrs.evolve(wanted, sealed=sealed)
+            await self.directory.add_device(account, device)
+        return device_document(account, device, None), password
+
+    async def device(self, address: str, name: str) -> Document:
+        """One device, whatever the case of its name."""
+        account = asked_address(address)
+        device = await self._device(account, name)
+        return device_document(account, device, (await self._last_uses(account)).get(device.id))
+
+    async def remove_device(self, address: str, name: str) -> Document:
+        """Remove a device password; nobody logs in by it from now on."""
+        account = asked_address(address)
+        device = await self._device(account, name)
+        with in_words(f"{account}, {device.name}"):
+            await self.directory.remove_device(account, device.id)
+        self.removed(account, device.id)
+        with suppress(MailFailure):  # removed it is, and its id is never given again
+            await self.logins.forget(account, device.id)
+        return device_document(account, device, None)
+
+    def _wanted(self, fields: Mapping[str, object]) -> Device:
+        """The device that is to be, not sealed yet."""
+        values = parsed(_FIELDS, fields, "device")
+        if "name" not in values:
+            raise bad("device.name is missing")
+        values |= {key: frozenset(values[key]) for key in ("mechanisms", "scopes") if key in values}
+        if "expires" in values:
+            values["expires"] = _beginning(values["expires"])
+        now = self.now()
+        device = Device(id=secrets.token_hex(ID_OCTETS), sealed=b"", created=float(int(now)), **values)
+        if "apop" in device.mechanisms and Scope.POP3 not in device.scopes:
+            raise bad("device.mechanisms: apop is for POP3, and the scopes leave that out")
+        if device.expires is not None and device.expires <= now:
+            raise bad("device.expires: that day has begun, and from its beginning on the password is refused")
+        return device
+
+    async def _devices(self, account: Address) -> tuple[Device, ...]:
+        with in_words(str(account)):
+            if await self.directory.account(account) is None:
+                raise PermanentFailure(NO_SUCH_ACCOUNT)
+            return await self.directory.devices(account)
+
+    async def _device(self, account: Address, name: str) -> Device:
+        for device in await self._devices(account):
+            if device.folded == name.strip().casefold():
+                return device
+        raise refused(f"{account}, {name}", NO_SUCH_DEVICE)
+
+    async def _last_uses(self, account: Address) -> dict[str, LoginRecord]:
+        with in_words(str(account)):
+            return await self.logins.last_uses(account)
+
+
+def _beginning(day: datetime.date) -> float:
+    """In UTC, as seconds since the epoch."""
+    return datetime.datetime.combine(day, datetime.time(), datetime.UTC).timestamp()

@@ -1,0 +1,276 @@
+"""Which rule would decide about a login: in words, for those who look after accounts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from mailsuite.accounts.offers import offers
+from mailsuite.model.failure import TemporaryFailure
+from mailsuite.model.reply import DIRECTORY_UNAVAILABLE
+from tests.accounts.offices import FILED, JOE, World, now, refusal
+
+POP3 = '[[listener]]\nname = "pop3s"\nservice = "pop3"\nport = 995\n'
+SUBMISSION = '[[listener]]\nname = "submission"\nservice = "submission"\nport = 465\n'
+APOP = '[pop3]\napop = "offer"\n'
+ALL = f'{POP3}{SUBMISSION}[pop3]\napop = "offer"\nauth = ["plain", "scram-sha-256", "cram-md5", "ntlm"]\n'
+CANARY = "canary-of-the-rehearsal"
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    world = World(tmp_path, ALL)
+    world.add_joe(CANARY)
+    return world
+
+
+def judge(world: World, password: str, mechanism: str = "", service: str = "pop3", peer: str = "") -> Any:
+    verdict = now(world.office.rehearsal.judge(str(JOE), password, service, mechanism, peer))
+    assert password not in str(verdict)
+    return verdict
+
+
+def test_the_whole_answer(world: World) -> None:
+    assert judge(world, CANARY) == {
+        "accepted": True,
+        "rule": "accepted",
+        "text": "USER with the account's own password, under TLS, at pop3s",
+        "cure": None,
+        "device": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("service", "mechanism", "words"),
+    [
+        ("pop3", "", "USER with the account's own password, under TLS"),
+        ("pop3", "plain", "PLAIN with the account's own password, under TLS"),
+        ("pop3", "scram-sha-256", "SCRAM-SHA-256 with the account's own password, at"),
+        ("submission", "", "PLAIN with the account's own password, under TLS, at submission"),
+        ("submission", "LOGIN", "LOGIN with"),
+    ],
+)
+def test_the_own_password_is_accepted(world: World, service: str, mechanism: str, words: str) -> None:
+    verdict = judge(world, CANARY, mechanism, service)
+    assert verdict["accepted"]
+    assert verdict["text"].startswith(words)
+
+
+@pytest.mark.parametrize("mechanism", ["", "APOP", "PLAIN", "SCRAM-SHA-256", "CRAM-MD5", "NTLM"])
+def test_a_device_can_do_what_it_was_made_for(world: World, mechanism: str) -> None:
+    _, password = world.add_device("Eudora", mechanisms=["apop", "cram-md5", "ntlm"])
+    verdict = judge(world, password, mechanism)
+    assert (verdict["accepted"], verdict["device"]) == (True, "Eudora")
+    assert 'with the device password "Eudora"' in verdict["text"]
+
+
+@pytest.mark.parametrize("mechanism", ["APOP", "CRAM-MD5", "NTLM"])
+@pytest.mark.parametrize("password", [CANARY, "any other"])
+def test_what_needs_a_device_says_so(world: World, mechanism: str, password: str) -> None:
+    option = mechanism.lower()
+    world.add_device("Thunderbird")
+    assert judge(world, password, mechanism) == {
+        "accepted": False,
+        "rule": "mechanism-impossible",
+        "text": f"this account has a password hash only, and {mechanism} needs a device password made with "
+        f"--{option}",
+        "cure": f"mailsuite device add joe@example.test NAME --{option}",
+        "device": None,
+    }
+
+
+def test_a_device_of_another_kind_is_named(world: World) -> None:
+    _, password = world.add_device("Thunderbird")
+    verdict = judge(world, password, "APOP")
+    assert (verdict["rule"], verdict["device"]) == ("mechanism-impossible", "Thunderbird")
+    assert verdict["text"].startswith('the device "Thunderbird" cannot, and APOP needs')
+
+
+@pytest.mark.parametrize("mechanism", ["", "SCRAM-SHA-256", "APOP"])
+def test_a_wrong_password_is_a_wrong_password(world: World, mechanism: str) -> None:
+    world.add_device("Eudora", mechanisms=["apop"])
+    assert judge(world, "something else", mechanism)["rule"] == "wrong-password"
+
+
+def test_an_account_without_a_password(world: World) -> None:
+    rehearsal = world.office.rehearsal
+    assert now(rehearsal.judge(str(FILED), "any"))["rule"] == "wrong-password"
+    assert "no password of its own" in now(rehearsal.judge(str(FILED), "any", "pop3", "APOP"))["text"]
+
+
+def test_an_unknown_account_is_told(world: World) -> None:
+    verdict = now(world.office.rehearsal.judge("nobody@example.test", "any"))
+    assert (verdict["accepted"], verdict["rule"]) == (False, "unknown-account")
+
+
+def test_verifiers_that_are_not_there_yet(world: World) -> None:
+    now(world.directory.keep_verifiers(JOE, b""))
+    verdict = judge(world, CANARY, "SCRAM-SHA-256")
+    assert (verdict["accepted"], verdict["rule"]) == (False, "no-verifiers")
+
+
+def test_secrets_that_no_key_opens_match_nothing(world: World) -> None:
+    _, password = world.add_device("Eudora", mechanisms=["apop"])
+    [device] = now(world.directory.devices(JOE))
+    now(world.directory.change_device(JOE, attrs.evolve(device, sealed=device.sealed[:-1] + b"x")))
+    now(world.directory.keep_verifiers(JOE, b"broken"))
+    assert judge(world, password)["rule"] == "wrong-password"
+    assert judge(world, CANARY, "SCRAM-SHA-256")["rule"] == "no-verifiers"
+
+
+@pytest.mark.parametrize(
+    ("fields", "service", "rule", "cure"),
+    [
+        ({"state": "off"}, "pop3", "account-off", "mailsuite account enable joe@example.test"),
+        ({"state": "off"}, "submission", "account-off", "mailsuite account enable joe@example.test"),
+        ({"pop3": "deny"}, "pop3", "pop3-denied", "mailsuite account change joe@example.test --pop3 allow"),
+        ({"pop3": "deny"}, "submission", "accepted", None),
+    ],
+)
+def test_the_state_of_the_account_decides(
+    world: World, fields: dict[str, object], service: str, rule: str, cure: str | None
+) -> None:
+    now(world.office.registry.change_account(str(JOE), fields))
+    verdict = judge(world, CANARY, service=service)
+    assert (verdict["rule"], verdict["cure"]) == (rule, cure)
+
+
+def test_the_limits_of_a_device_decide(world: World) -> None:
+    _, narrow = world.add_device("narrow", scopes=["submission"], networks=["198.51.100.0/24"])
+    verdict = judge(world, narrow)
+    assert (verdict["rule"], verdict["device"]) == ("device-scope", "narrow")
+    assert verdict["text"] == 'the password is that of the device "narrow", which is not for pop3'
+    assert judge(world, narrow, service="submission", peer="192.0.2.7")["rule"] == "device-network"
+    assert judge(world, narrow, service="submission", peer="198.51.100.7")["accepted"]
+    unnamed = judge(world, narrow, service="submission")
+    assert (unnamed["accepted"], "from 198.51.100.0/24" in unnamed["text"]) == (True, True)
+    _, brief = world.add_device("brief", expires="2026-11-19")
+    world.clock += 86400
+    assert judge(world, brief)["rule"] == "device-expired"
+
+
+def test_apop_that_is_required_leaves_no_room(world: World) -> None:
+    world.settings = f'{POP3}[pop3]\napop = "require"\n'
+    verdict = judge(world, CANARY)
+    assert (verdict["rule"], "(setting pop3.apop)" in verdict["text"]) == ("not-offered", True)
+    assert judge(world, CANARY, "PLAIN")["rule"] == "not-offered"
+    assert judge(world, CANARY, "SCRAM-SHA-256")["accepted"]
+
+
+def test_apop_that_a_domain_requires_decides_too(world: World) -> None:
+    world.settings = f'{POP3}[[domain]]\nname = "example.test"\napop = "require"\n'
+    _, password = world.add_device("Eudora", mechanisms=["apop"])
+    assert judge(world, CANARY)["rule"] == "apop-required"
+    assert judge(world, password, "APOP")["accepted"]
+
+
+def test_apop_that_a_domain_forbids(world: World) -> None:
+    world.settings = f'{POP3}{APOP}[[domain]]\nname = "example.test"\napop = "off"\n'
+    _, password = world.add_device("Eudora", mechanisms=["apop"])
+    assert judge(world, password, "APOP")["rule"] == "apop-off"
+
+
+def test_what_is_not_offered_is_not_accepted(world: World) -> None:
+    world.settings = POP3
+    verdict = judge(world, CANARY, "NTLM")
+    assert verdict["rule"] == "not-offered"
+    assert verdict["text"] == (
+        "no listener of pop3 offers NTLM (setting pop3.auth); there is: PLAIN, SCRAM-SHA-256, USER"
+    )
+    world.settings = SUBMISSION
+    assert judge(world, CANARY)["text"] == "no listener of pop3 is open"
+
+
+def test_a_listener_where_it_is_possible_is_enough(world: World) -> None:
+    world.settings = f'{POP3}apop = "require"\n[[listener]]\nname = "old"\nservice = "pop3"\nport = 110\n'
+    assert judge(world, CANARY)["text"].endswith("at old")
+
+
+@pytest.mark.parametrize(
+    ("service", "mechanism", "peer", "words"),
+    [
+        ("smtp", "", "", "service: 'smtp' cannot be logged in to"),
+        ("pop3", "GSSAPI", "", "mechanism: 'GSSAPI' is none of pop3"),
+        ("submission", "APOP", "", "mechanism: 'APOP' is none of submission"),
+        ("pop3", "", "here", "peer: 'here' is no IP address"),
+    ],
+)
+def test_a_bad_question_is_refused(world: World, service: str, mechanism: str, peer: str, words: str) -> None:
+    kind, text = refusal(world.office.rehearsal.judge(str(JOE), CANARY, service, mechanism, peer))
+    assert (kind, text.startswith(words)) == ("bad-request", True)
+
+
+@attrs.frozen
+class Elsewhere:
+    """An outside source."""
+
+    right: str
+    away: bool = False
+
+    def serves(self, address: object) -> bool:
+        return address == FILED
+
+    async def check(self, address: object, password: str) -> bool:
+        if self.away:
+            raise TemporaryFailure(DIRECTORY_UNAVAILABLE)
+        return password == self.right
+
+
+def test_a_password_that_is_kept_elsewhere(world: World) -> None:
+    rehearsal = attrs.evolve(world.office.rehearsal, sources=Elsewhere(CANARY))
+    accepted = now(rehearsal.judge(str(FILED), CANARY))
+    assert accepted["text"].startswith("USER with the password that an outside source knows")
+    assert now(rehearsal.judge(str(FILED), "wrong"))["rule"] == "wrong-password"
+    verdict = now(rehearsal.judge(str(FILED), CANARY, "pop3", "SCRAM-SHA-256"))
+    assert (verdict["rule"], "kept here" in verdict["text"]) == ("mechanism-impossible", True)
+    away = attrs.evolve(world.office.rehearsal, sources=Elsewhere(CANARY, away=True))
+    assert refusal(away.judge(str(FILED), CANARY))[0] == "unavailable"
+    assert now(away.judge(str(JOE), CANARY))["accepted"]
+
+
+def test_it_is_bounded_as_a_login_is(world: World) -> None:
+    class Busy:
+        async def verify(self, *arguments: object) -> bool:
+            raise TemporaryFailure(DIRECTORY_UNAVAILABLE)
+
+    busy: Any = Busy()
+    rehearsal = attrs.evolve(world.office.rehearsal, passwords=busy)
+    assert refusal(rehearsal.judge(str(JOE), CANARY))[0] == "unavailable"
+
+
+def test_it_counts_as_no_login(world: World) -> None:
+    judge(world, CANARY)
+    judge(world, "another one")
+    assert now(world.logins.since(0.0)) == ()
+
+
+@pytest.mark.parametrize(
+    ("settings", "service", "offered"),
+    [
+        ("", "pop3", {"USER", "PLAIN", "SCRAM-SHA-256"}),
+        ('[pop3]\napop = "offer"\n', "pop3", {"USER", "APOP", "PLAIN", "SCRAM-SHA-256"}),
+        ('[pop3]\napop = "require"\n', "pop3", {"APOP", "SCRAM-SHA-256"}),
+        ('[[domain]]\nname = "x.test"\napop = "offer"\n', "pop3", {"USER", "APOP", "PLAIN", "SCRAM-SHA-256"}),
+        ('[[domain]]\nname = "x.test"\napop = "off"\n', "pop3", {"USER", "PLAIN", "SCRAM-SHA-256"}),
+        ("[pop3]\nauth = []\n", "pop3", {"USER"}),
+        ("", "submission", {"PLAIN", "LOGIN", "SCRAM-SHA-256"}),
+        ("", "smtp", set()),
+    ],
+)
+def test_what_is_offered(world: World, settings: str, service: str, offered: set[str]) -> None:
+    mx = '[[listener]]\nname = "smtp"\nservice = "smtp"\nport = 25\n'
+    world.settings = POP3 + SUBMISSION + mx + settings
+    [offer] = offers(world.load().accepted(), service)
+    assert offer.mechanisms == offered
+
+
+def test_what_is_offered_without_tls(world: World) -> None:
+    clear = '[[listener]]\nname = "clear"\nservice = "pop3"\nport = 110\ntls = "off"\n'
+    auth = 'auth = ["plain", "scram-sha-256", "scram-sha-256-plus"]\n'
+    trusted = f'[pop3]\ntrusted_networks = ["192.0.2.0/24"]\n{auth}'
+    world.settings = clear + trusted
+    [offer] = offers(world.load().accepted(), "pop3")
+    assert offer.mechanisms == {"USER", "SCRAM-SHA-256"}
