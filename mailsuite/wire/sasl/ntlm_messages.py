@@ -15,8 +15,8 @@ _FIELDS = struct.Struct("<HHI")
 """Length, room (of no meaning to the reader), offset from the message's begin."""
 _NT_FIELDS, _DOMAIN_FIELDS, _USER_FIELDS = 20, 28, 36
 _PAYLOAD_OFFSET = 52
-"""What an AUTHENTICATE_MESSAGE points to stands behind this, the fields of five payloads. Old clients leave out
-what can come in between: flags, version and integrity code."""
+"""What an AUTHENTICATE_MESSAGE points to stands behind this, the fields of five payloads. Old clients leave
+out what can come in between: flags, version and integrity code."""
 _CHALLENGE_HEADER_OCTETS = 56
 _PROOF_OCTETS = 16
 _TIME = struct.Struct("<8xQ")

@@ -25,18 +25,20 @@ def saslprep(text: str, *, stored: bool = False) -> str:
     What Unicode 3.2 had not assigned passes unless the text is to be *stored* (RFC 3454 section 7): younger
     characters, emoji among them, stand in the names and passwords of today.
     """
-    mapped = "".join(
-        " " if stringprep.in_table_c12(character) else character
-        for character in text
-        if not stringprep.in_table_b1(character)
-    )
-    prepared = unicodedata.ucd_3_2_0.normalize("NFKC", mapped)
+    prepared = unicodedata.ucd_3_2_0.normalize("NFKC", "".join(map(_mapped, text)))
     if any(prohibited(character) for character in prepared for prohibited in _PROHIBITED):
         raise ValueError("there is a character that SASLprep prohibits")
     if stored and any(stringprep.in_table_a1(character) for character in prepared):
         raise ValueError("there is a character that Unicode 3.2 does not know")
     _check_direction(prepared)
     return prepared
+
+
+def _mapped(character: str) -> str:
+    """RFC 4013 section 2.1. The zero-width space is on both lists; it becomes a space, as in libidn."""
+    if stringprep.in_table_c12(character):
+        return " "
+    return "" if stringprep.in_table_b1(character) else character
 
 
 def _check_direction(text: str) -> None:
