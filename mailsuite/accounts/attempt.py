@@ -1,41 +1,160 @@
-"""What somebody shows who wants to log in with a name and a password."""
+"""What somebody shows who wants to log in, as twisted.cred's credentials."""
 
 from __future__ import annotations
 
+import hmac
+from collections.abc import Mapping
+from hashlib import md5
 from hmac import compare_digest
+from typing import Literal
 
 import attrs
-from twisted.cred.credentials import IUsernamePassword
-from zope.interface import implementer
+from twisted.cred.credentials import ICredentials, IUsernameHashedPassword, IUsernamePassword
+from zope.interface import Attribute, implementer
 
+from mailsuite.model.address import Address
+from mailsuite.model.device import Device
 from mailsuite.model.facts import ConnectionFacts
+from mailsuite.wire.sasl.ntlm_response import nt_hash, ntlmv2_proves
+from mailsuite.wire.sasl.scram_keys import proves, server_signature
+from mailsuite.wire.sasl.steps import Claim, DigestClaim, NtlmClaim, PasswordClaim, ScramClaim, ScramHash
+
+ApopPolicy = Literal["off", "offer", "require"]
 
 
-@implementer(IUsernamePassword)
 @attrs.frozen
-class LoginAttempt:
-    """One name and password as a front-end decoded them, and where they come from.
+class LoginRules:
+    """What a listener says about logins."""
 
-    For twisted.cred they are the octets ``username`` and ``password``. Neither the name nor the password
-    is in its repr(): people type a password into the field of the name.
+    default_domain: str = ""
+    """The domain of a name that has none; empty: such a name is nobody's."""
+    alternate_at: str = ""
+    """Characters that stand for the @ where a name has none (features row S-M02)."""
+    apop: ApopPolicy = "off"
+    domain_apop: Mapping[str, ApopPolicy] = attrs.field(factory=dict)
+    """Domains that say otherwise."""
+
+    def apop_of(self, domain: str) -> ApopPolicy:
+        return self.domain_apop.get(domain, self.apop)
+
+
+@attrs.frozen
+class Granted:
+    """Who somebody is, and by what they proved it."""
+
+    account: Address
+    device: Device | None = None
+    """The device whose password it was; None: the account's own."""
+    signature: bytes = attrs.field(default=b"", repr=False)
+    """SCRAM's server signature, which the client is shown (RFC 5802 section 3)."""
+
+
+class IScramProof(ICredentials):
+    """A proof of SCRAM (RFC 5802 section 3), to be held against stored keys."""
+
+    username: bytes = Attribute("The name, in UTF-8.")
+    hash: ScramHash = Attribute("The keys that fit are of this hash.")
+
+    def server_signature(stored_key: bytes, server_key: bytes) -> bytes | None:
+        """What proves to the client that we know it, or None: the proof does not fit *stored_key*."""
+
+
+@implementer(ICredentials)
+@attrs.define(eq=False)
+class Attempt:
+    """One attempt to log in, and where it comes from.
+
+    Neither the name nor what was shown is in its repr(): people type a password into the field of the
+    name. Our checkers fill in ``account`` and ``granted``; those of third parties leave them alone.
     """
 
-    name: str = attrs.field(alias="username", repr=False)
-    secret: str = attrs.field(alias="password", repr=False)
-    default_domain: str
-    """The domain of a name that has none; empty: such a name is nobody's."""
+    name: str = attrs.field(repr=False)
+    mechanism: str
+    """As in the log: "USER", "APOP", "PLAIN", "SCRAM-SHA-256" ..."""
+    rules: LoginRules
     facts: ConnectionFacts
+    account: Address | None = attrs.field(default=None, init=False, repr=False)
+    """Whose the name is, or would be if there were such an account, as soon as that is known."""
+    granted: Granted | None = attrs.field(default=None, init=False)
 
     @property
     def username(self) -> bytes:
         return octets(self.name)
 
+
+@implementer(IUsernamePassword)
+@attrs.define(eq=False)
+class PasswordAttempt(Attempt):
+    """By a password: USER and PASS, PLAIN, LOGIN."""
+
+    _password: str = attrs.field(repr=False)
+
     @property
     def password(self) -> bytes:
-        return octets(self.secret)
+        return octets(self._password)
 
     def checkPassword(self, password: bytes) -> bool:
         return compare_digest(self.password, password)
+
+
+@implementer(IUsernameHashedPassword)
+@attrs.define(eq=False)
+class DigestAttempt(Attempt):
+    """By a digest of our challenge and a secret: APOP (RFC 1939 section 7), CRAM-MD5 (RFC 2195)."""
+
+    _claim: DigestClaim = attrs.field(repr=False)
+
+    def checkPassword(self, password: bytes) -> bool:
+        """Whether the digest was made with this password."""
+        if self.mechanism == "APOP":
+            expected = md5(self._claim.challenge + password, usedforsecurity=False).hexdigest()
+        else:
+            expected = hmac.new(password, self._claim.challenge, "md5").hexdigest()
+        return compare_digest(expected.encode("ascii"), octets(self._claim.digest))
+
+
+@implementer(IUsernameHashedPassword)
+@attrs.define(eq=False)
+class NtlmAttempt(Attempt):
+    """By an NTLMv2 response (MS-NLMP section 3.3.2)."""
+
+    _claim: NtlmClaim = attrs.field(repr=False)
+
+    def checkPassword(self, password: bytes) -> bool:
+        """Whether the response was made with this password."""
+        return ntlmv2_proves(self._claim, nt_hash(password.decode("utf-8", "replace")))
+
+
+@implementer(IScramProof)
+@attrs.define(eq=False)
+class ScramAttempt(Attempt):
+    """By a proof of SCRAM."""
+
+    _claim: ScramClaim = attrs.field(repr=False)
+
+    @property
+    def hash(self) -> ScramHash:
+        return self._claim.hash
+
+    def server_signature(self, stored_key: bytes, server_key: bytes) -> bytes | None:
+        claim = self._claim
+        if not proves(stored_key, claim.auth_message, claim.proof, claim.hash):
+            return None
+        return server_signature(server_key, claim.auth_message, claim.hash)
+
+
+def attempt_of(claim: Claim, rules: LoginRules, facts: ConnectionFacts) -> Attempt:
+    """The credentials that a claim on the wire is."""
+    common = (claim.authcid, claim.mechanism, rules, facts)
+    match claim:
+        case PasswordClaim():
+            return PasswordAttempt(*common, claim.password)
+        case DigestClaim():
+            return DigestAttempt(*common, claim)
+        case NtlmClaim():
+            return NtlmAttempt(*common, claim)
+        case ScramClaim():
+            return ScramAttempt(*common, claim)
 
 
 def octets(text: str) -> bytes:

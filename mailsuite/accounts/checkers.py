@@ -1,95 +1,266 @@
-"""Who somebody is: the twisted.cred checker for a name and a password."""
+"""Who somebody is: the twisted.cred checkers for passwords, digests and SCRAM's proofs.
+
+All of them answer the account's canonical address in UTF-8, and leave in ``Attempt.granted`` by what it was
+proved. All raise UnauthorizedLogin(REFUSED) for whoever is refused, after the same work whatever the reason.
+What keeps us from judging raises TemporaryFailure (RFC 3206 section 4, RFC 4954 section 6).
+"""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Iterable
+from typing import ClassVar, Protocol
 
 import attrs
 from twisted.cred.checkers import ICredentialsChecker
-from twisted.cred.credentials import IUsernamePassword
-from twisted.cred.error import UnauthorizedLogin
+from twisted.cred.credentials import IUsernameHashedPassword, IUsernamePassword
 from twisted.internet.defer import Deferred
 from zope.interface import Interface, implementer
 
-from mailsuite.accounts.attempt import LoginAttempt
-from mailsuite.accounts.names import account_address
+from mailsuite.accounts.attempt import Attempt, Granted, IScramProof, octets
+from mailsuite.accounts.gate import Claimant, Gate, SecretsUnreadable
+from mailsuite.accounts.keyring import SealBroken
 from mailsuite.accounts.password_cache import PasswordCache
 from mailsuite.accounts.passwords import Passwords
-from mailsuite.interfaces import IAccountDirectory
-from mailsuite.model.address import Address, AddressSyntaxError
-from mailsuite.observe.log import Log
+from mailsuite.accounts.renewal import Renewal
+from mailsuite.accounts.vault import ScramKeys
+from mailsuite.model.account import Account
+from mailsuite.model.address import Address
+from mailsuite.model.device import Device
 
-REFUSED = "wrong name or password"
-"""All that is ever told; why is in the log."""
+AvatarId = bytes | tuple[()]
+
+_WRONG, _NONE = "wrong-password", "no-password"
+
+
+class ISources(Protocol):
+    """Where passwords are checked that are kept elsewhere; accounts/sources/ has them."""
+
+    def serves(self, address: Address) -> bool:
+        """Whether this account's password may be there."""
+
+    async def check(self, address: Address, password: str) -> bool:
+        """Whether it is this one. Raises TemporaryFailure where nobody there answers."""
+
+
+class NoSources:
+    """Every password is here."""
+
+    def serves(self, address: Address) -> bool:
+        return False
+
+    async def check(self, address: Address, password: str) -> bool:
+        return False
+
+
+@attrs.frozen
+class _Verdict:
+    """What came of a check; nothing in *granted*: refused."""
+
+    granted: Granted | None = None
+    reason: str = ""
+    """Why not, in a word for the log."""
+    device: Device | None = None
+    """The one whose password it was, where that was not enough."""
+    unreadable: bool = False
+    """Nothing proved it, and something that might have does not open."""
 
 
 @implementer(ICredentialsChecker)
 @attrs.frozen
 class PasswordChecker:
-    """Checks IUsernamePassword credentials, LoginAttempt among them, against the directory.
+    """Checks a name and a password: PasswordAttempt, and Twisted's own UsernamePassword.
 
-    The avatar id is the account's canonical address in ASCII. A wrong password, an unknown account, one
-    without a password, and a name that nobody can have: all raise UnauthorizedLogin with the same text
-    after the same work. A directory or a thread that is not to be had raises TemporaryFailure, never
-    UnauthorizedLogin (RFC 3206 section 4, RFC 4954 section 6).
+    A device password that is let in costs a few HMACs. Whatever else it is costs one argon2 verification,
+    unless it was the account's own and right a short time ago, or *sources* say that it is right. Twisted's
+    own credentials tell no service and no peer, so device passwords are refused with them.
     """
 
-    directory: IAccountDirectory
+    gate: Gate
     passwords: Passwords
     cache: PasswordCache
-    log: Log = attrs.field(factory=Log)
-    default_domain: str = ""
-    """For credentials that bring none."""
+    renewal: Renewal
+    sources: ISources = attrs.field(factory=NoSources)
 
     credentialInterfaces: ClassVar[tuple[type[Interface], ...]] = (IUsernamePassword,)
 
-    def requestAvatarId(self, credentials: IUsernamePassword) -> Deferred[bytes | tuple[()]]:
+    def requestAvatarId(self, credentials: IUsernamePassword) -> Deferred[AvatarId]:
         return Deferred.fromCoroutine(self._avatar_id(credentials))
 
-    async def _avatar_id(self, credentials: IUsernamePassword) -> bytes | tuple[()]:
-        address = self._address(credentials)
-        stored = await self._stored_hash(address)
-        reason = await self._objection(address, stored, credentials.password)
-        if address is None or reason:
-            # A name that is nobody's is not logged: it may be a password in the wrong field.
-            account = address if stored is not None else None
-            self._log(credentials).info("login.refused", account=account, reason=reason)
-            raise UnauthorizedLogin(REFUSED)
-        return str(address).encode("ascii")
+    async def _avatar_id(self, credentials: IUsernamePassword) -> AvatarId:
+        attempt = credentials if isinstance(credentials, Attempt) else None
+        claimant = await self.gate.claimant(attempt, _text(credentials.username))
+        verdict = await self._judge(claimant, attempt, _text(credentials.password))
+        return _conclude(self.gate, attempt, claimant, verdict)
 
-    async def _objection(self, address: Address | None, stored: str | None, octets: bytes) -> str:
-        """Why not, in a word for the log; empty where nothing speaks against it."""
-        password = octets.decode("utf-8", "surrogateescape")
-        if address is not None and stored and self.cache.knows(address, stored, password):
-            return ""
-        valid = await self.passwords.verify(stored or "", password, address)
-        if address is None:
-            return "impossible-name"
-        if stored is None:
-            return "unknown-account"
-        if not stored:
-            return "no-password"
+    async def _judge(self, claimant: Claimant, attempt: Attempt | None, password: str) -> _Verdict:
+        tries = self.gate.tries(claimant)
+        matching = [device for device, secrets in tries.secrets if secrets.matches(password) and device]
+        by_device = _first_admitted(
+            self.gate, claimant, attempt, (Granted(claimant.address, device) for device in matching)
+        )
+        if by_device.granted is not None:
+            return by_device
+        own = await self._own(claimant, attempt, password)
+        if own.granted is not None or own.reason not in {_WRONG, _NONE}:
+            return own
+        return by_device if matching else attrs.evolve(own, unreadable=tries.broken)
+
+    async def _own(self, claimant: Claimant, attempt: Attempt | None, password: str) -> _Verdict:
+        """The account's own password: right a short time ago, kept elsewhere, or verified now."""
+        account = claimant.account
+        if account is not None and not account.password_hash and self.sources.serves(account.address):
+            return await self._elsewhere(account, attempt, password)
+        known = account is not None and self.cache.knows(account.address, claimant.stored, password)
+        if account is not None and known and not self.gate.objection(account, None, attempt):
+            return self._admitted(account, attempt, password)
+        valid = await self.passwords.verify(claimant.stored, password, claimant.address)
+        if account is None:
+            return _Verdict(reason=claimant.why_unknown)
         if not valid:
-            return "wrong-password"
-        if await self._stored_hash(address) != stored:
-            return "changed-meanwhile"
-        self.cache.remember(address, stored, password)
-        return ""
+            return _Verdict(reason=_WRONG if account.password_hash else _NONE)
+        now = await self._unchanged(account)
+        if now is not None:
+            self.cache.remember(account.address, account.password_hash, password)
+        reason = self.gate.objection(now, None, attempt) if now is not None else "changed-meanwhile"
+        return _Verdict(reason=reason) if reason or now is None else self._admitted(now, attempt, password)
 
-    async def _stored_hash(self, address: Address | None) -> str | None:
-        account = await self.directory.account(address) if address is not None else None
-        return account.password_hash if account is not None else None
+    async def _elsewhere(self, account: Account, attempt: Attempt | None, password: str) -> _Verdict:
+        if await self.sources.check(account.address, password):
+            now = await self._unchanged(account)
+            reason = self.gate.objection(now, None, attempt) if now is not None else "changed-meanwhile"
+            if not reason:
+                return _Verdict(Granted(account.address))
+        else:
+            reason = _WRONG
+        await self.passwords.verify("", password)
+        return _Verdict(reason=reason)
 
-    def _address(self, credentials: IUsernamePassword) -> Address | None:
-        domain = credentials.default_domain if isinstance(credentials, LoginAttempt) else ""
-        name = credentials.username.decode("utf-8", "surrogateescape")
+    async def _unchanged(self, account: Account) -> Account | None:
+        """The account as it is now; None where it is gone, or has another password."""
+        now = await self.gate.directory.account(account.address)
+        return now if now is not None and now.password_hash == account.password_hash else None
+
+    def _admitted(self, account: Account, attempt: Attempt | None, password: str) -> _Verdict:
+        if attempt is not None and attempt.facts.tls:
+            self.renewal.begin(account, password)
+        return _Verdict(Granted(account.address))
+
+
+@implementer(ICredentialsChecker)
+@attrs.frozen
+class SecretChecker:
+    """Checks digests made with a secret (APOP, CRAM-MD5, NTLM) against the device passwords that were made
+    for that mechanism. An account's own password is never among them: nobody has it.
+
+    Credentials that are no Attempt do not tell how they were made, and are refused.
+    """
+
+    gate: Gate
+
+    credentialInterfaces: ClassVar[tuple[type[Interface], ...]] = (IUsernameHashedPassword,)
+
+    def requestAvatarId(self, credentials: IUsernameHashedPassword) -> Deferred[AvatarId]:
+        return Deferred.fromCoroutine(self._avatar_id(credentials))
+
+    async def _avatar_id(self, credentials: IUsernameHashedPassword) -> AvatarId:
+        if not isinstance(credentials, Attempt):
+            raise self.gate.refuse(None, Claimant(), "unknown-mechanism")
+        claimant = await self.gate.claimant(credentials, _text(credentials.username))
+        return _conclude(self.gate, credentials, claimant, self._judge(claimant, credentials))
+
+    def _judge(self, claimant: Claimant, attempt: Attempt) -> _Verdict:
+        shown = IUsernameHashedPassword(attempt)
+        tries = self.gate.tries(claimant, attempt.mechanism.lower())
+        matching = [
+            device
+            for device, secrets in tries.secrets
+            if shown.checkPassword(octets(secrets.password or "")) and secrets.password and device
+        ]
+        possible = tries.broken or any(device for device, _ in tries.secrets)
+        verdict = _Verdict(reason="wrong-digest" if possible else "no-secret", unreadable=tries.broken)
+        grants = (Granted(claimant.address, device) for device in matching)
+        return _first_admitted(self.gate, claimant, attempt, grants, verdict)
+
+
+@implementer(ICredentialsChecker)
+@attrs.frozen
+class ScramChecker:
+    """Checks proofs of SCRAM (RFC 5802 section 3) against the stored keys of the account's own password,
+    then of each device. They share salt and iterations, so any may be what the proof was made with."""
+
+    gate: Gate
+
+    credentialInterfaces: ClassVar[tuple[type[Interface], ...]] = (IScramProof,)
+
+    def requestAvatarId(self, credentials: IScramProof) -> Deferred[AvatarId]:
+        return Deferred.fromCoroutine(self._avatar_id(credentials))
+
+    async def _avatar_id(self, credentials: IScramProof) -> AvatarId:
+        attempt = credentials if isinstance(credentials, Attempt) else None
+        claimant = await self.gate.claimant(attempt, _text(credentials.username))
+        sealed = await self.gate.verifiers(claimant)
+        return _conclude(self.gate, attempt, claimant, self._judge(claimant, attempt, credentials, sealed))
+
+    def _judge(
+        self, claimant: Claimant, attempt: Attempt | None, credentials: IScramProof, sealed: bytes
+    ) -> _Verdict:
+        decoys = self.gate.vault.open_decoy_verifiers()
+        own, broken = self._own_keys(claimant, sealed)
+        tries = self.gate.tries(claimant)
+        candidates: list[tuple[Device | None, ScramKeys | None]] = [(None, own)]
+        candidates += [(device, secrets.scram if device else None) for device, secrets in tries.secrets]
+        grants = []
+        for device, keys in candidates:
+            key = (keys or decoys).get(credentials.hash, decoys[credentials.hash])
+            signature = credentials.server_signature(key.stored_key, key.server_key)
+            if signature is not None:
+                grants.append(Granted(claimant.address, device, signature))
+        unreadable = broken or tries.broken
+        possible = unreadable or any(keys for _, keys in candidates)
+        verdict = _Verdict(reason="wrong-proof" if possible else "no-verifiers", unreadable=unreadable)
+        return _first_admitted(self.gate, claimant, attempt, grants, verdict)
+
+    def _own_keys(self, claimant: Claimant, sealed: bytes) -> tuple[ScramKeys | None, bool]:
+        """Those of the account's own password, if there are any; and whether what there is is broken."""
+        vault = self.gate.vault
+        if not claimant.stored or not sealed:
+            vault.open_decoy_verifiers()
+            return None, False
         try:
-            return account_address(name, domain or self.default_domain)
-        except AddressSyntaxError:
-            return None
+            return vault.open_verifiers(claimant.address, sealed, claimant.stored), False
+        except SealBroken as error:
+            self.gate.broken(claimant.address, error)
+            return None, True
 
-    def _log(self, credentials: IUsernamePassword) -> Log:
-        if not isinstance(credentials, LoginAttempt):
-            return self.log
-        facts = credentials.facts
-        return self.log.bind(session=facts.session, service=facts.service, peer=facts.peer)
+
+def _first_admitted(
+    gate: Gate,
+    claimant: Claimant,
+    attempt: Attempt | None,
+    grants: Iterable[Granted],
+    otherwise: _Verdict = _Verdict(),
+) -> _Verdict:
+    """The first of *grants* that nothing speaks against; else what speaks against the last of them;
+    *otherwise* where there is none."""
+    if claimant.account is None:
+        return _Verdict(reason=claimant.why_unknown)
+    verdict = otherwise
+    for granted in grants:
+        reason = gate.objection(claimant.account, granted.device, attempt)
+        if not reason:
+            return _Verdict(granted)
+        verdict = _Verdict(reason=reason, device=granted.device)
+    return verdict
+
+
+def _conclude(gate: Gate, attempt: Attempt | None, claimant: Claimant, verdict: _Verdict) -> AvatarId:
+    if verdict.granted is None:
+        refusal = gate.refuse(attempt, claimant, verdict.reason, verdict.device)
+        raise SecretsUnreadable() if verdict.unreadable else refusal
+    if attempt is not None:
+        attempt.granted = verdict.granted
+    return str(verdict.granted.account).encode("utf-8")
+
+
+def _text(name_or_password: bytes) -> str:
+    return name_or_password.decode("utf-8", "surrogateescape")

@@ -31,7 +31,8 @@ class Submitter:
 class MailRealm:
     """Gives an IMaildrop, opened and locked, or an ISubmitter.
 
-    Logging out of a maildrop releases it. What opening raises (MaildropInUse among it) comes through.
+    The avatar id is a canonical address in UTF-8. Logging out of a maildrop releases it. What opening raises
+    (MaildropInUse among it) comes through.
     *tasks* owns openings and releases, so that one whose session went away meanwhile is still finished:
     a maildrop that opens for nobody is released at once.
     """
@@ -48,7 +49,7 @@ class MailRealm:
     async def _avatar(self, avatar_id: bytes | tuple[()], interfaces: tuple[type[Interface], ...]) -> Avatar:
         if isinstance(avatar_id, tuple):
             raise UnauthorizedLogin("nobody is served without a name")
-        address = Address.parse(avatar_id.decode("ascii"))
+        address = Address.parse(avatar_id.decode("utf-8"))
         if IMaildrop in interfaces:
             maildrop = await self._open(address)
             return IMaildrop, maildrop, lambda: self.tasks.start(maildrop.release())

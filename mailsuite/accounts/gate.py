@@ -1,0 +1,164 @@
+"""Between a proof and the door: whose name it is, what could prove it, and what speaks against letting in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import attrs
+from twisted.cred.error import UnauthorizedLogin
+
+from mailsuite.accounts.attempt import Attempt, LoginRules
+from mailsuite.accounts.keyring import SealBroken
+from mailsuite.accounts.names import login_address
+from mailsuite.accounts.vault import DeviceSecrets, Vault
+from mailsuite.interfaces import IAccountDirectory
+from mailsuite.model.account import Account, AccountState
+from mailsuite.model.address import Address
+from mailsuite.model.device import Device
+from mailsuite.model.failure import TemporaryFailure
+from mailsuite.model.reply import INTERNAL_ERROR
+from mailsuite.observe.log import Log
+
+REFUSED = "wrong name or password"
+"""All that is ever told; why is in the log."""
+LEAST_TRIES = 8
+"""Sealed secrets that are opened and tried for any name, so that nobody can tell by the time whether there is
+such an account and how many devices it has. Who has more takes some 20 microseconds longer for each."""
+SHOWN: Final = frozenset({"USER", "PLAIN", "LOGIN"})
+"""Mechanisms that pass the password itself."""
+
+_NOBODY: Final = Address("nobody", "invalid")
+"""Asked after where a name is nobody's; whatever the answer, it counts for nothing."""
+
+
+class SecretsUnreadable(TemporaryFailure):
+    """A sealed secret that might have proved it does not open. Our mistake, and yet a failed attempt."""
+
+    def __init__(self) -> None:
+        super().__init__(INTERNAL_ERROR, "a sealed secret does not open; see seal.broken")
+
+
+@attrs.frozen
+class Claimant:
+    """Whose a name is."""
+
+    address: Address = _NOBODY
+    """Canonical, or what stands for a name that can be nobody's."""
+    account: Account | None = None
+    """As the directory knows it, if at all."""
+    devices: tuple[Device, ...] = ()
+
+    @property
+    def stored(self) -> str:
+        return self.account.password_hash if self.account is not None else ""
+
+    @property
+    def why_unknown(self) -> str:
+        """Why there is no such account, for the log."""
+        return "impossible-name" if self.address == _NOBODY else "unknown-account"
+
+
+@attrs.frozen
+class Tries:
+    """What an attempt is to be held against: each device with what it is checked by, decoys among them."""
+
+    secrets: tuple[tuple[Device | None, DeviceSecrets], ...]
+    broken: bool
+    """Something that might have proved it does not open."""
+
+
+@attrs.frozen
+class Gate:
+    """What all checkers have in common. *now* is seconds since the epoch."""
+
+    directory: IAccountDirectory
+    vault: Vault
+    now: Callable[[], float]
+    log: Log = attrs.field(factory=Log)
+
+    async def claimant(self, attempt: Attempt | None, name: str) -> Claimant:
+        """Look the name up; asks the directory the same for any. Raises what the directory raises."""
+        rules = attempt.rules if attempt is not None else LoginRules()
+        address = await login_address(name, rules, self.directory)
+        if attempt is not None:
+            attempt.account = address
+        asked = address or _NOBODY
+        account = await self.directory.account(asked)
+        devices = await self.directory.devices(asked)
+        if address is None or account is None:
+            return Claimant(asked)
+        return Claimant(address, account, devices)
+
+    async def verifiers(self, claimant: Claimant) -> bytes:
+        """The sealed verifiers of the claimant's own password; asks the directory the same for any."""
+        return await self.directory.verifiers(claimant.address)
+
+    def tries(self, claimant: Claimant, mechanism: str = "") -> Tries:
+        """Open what the claimant's devices are checked by, at least LEAST_TRIES of them.
+
+        For a device that is not made for *mechanism* (as Device has them), or is broken, there is a decoy.
+        """
+        secrets: list[tuple[Device | None, DeviceSecrets]] = []
+        broken = False
+        for device in claimant.devices:
+            if mechanism and mechanism not in device.mechanisms:
+                continue
+            try:
+                secrets.append((device, self.vault.open_device(claimant.address, device)))
+            except SealBroken as error:
+                self.broken(claimant.address, error, device)
+                broken = True
+        while len(secrets) < max(LEAST_TRIES, len(claimant.devices)):
+            secrets.append((None, self.vault.open_decoy()))
+        return Tries(tuple(secrets), broken)
+
+    def broken(self, account: Address, error: SealBroken, device: Device | None = None) -> None:
+        """Say so to whoever can mend it."""
+        name = device.name if device is not None else None
+        self.log.error("seal.broken", account=account, device=name, reason=str(error))
+
+    def objection(self, account: Account, device: Device | None, attempt: Attempt | None) -> str:
+        """What speaks against somebody who proved who they are, in a word for the log; empty: nothing."""
+        if account.state is AccountState.OFF:
+            return "account-off"
+        if attempt is None:
+            return "" if device is None else "device-scope"
+        facts = attempt.facts
+        if facts.service == "pop3":
+            if not account.pop3:
+                return "pop3-denied"
+            apop = attempt.rules.apop_of(account.address.domain)
+            if apop == "require" and attempt.mechanism in SHOWN:
+                return "apop-required"
+            if apop == "off" and attempt.mechanism == "APOP":
+                return "apop-off"
+        return "" if device is None else self._objection_to_device(device, attempt)
+
+    def _objection_to_device(self, device: Device, attempt: Attempt) -> str:
+        facts = attempt.facts
+        if facts.service not in {scope.value for scope in device.scopes}:
+            return "device-scope"
+        if not device.allows(facts.peer):
+            return "device-network"
+        if device.expires is not None and self.now() >= device.expires:
+            return "device-expired"
+        return ""
+
+    def refuse(
+        self, attempt: Attempt | None, claimant: Claimant, reason: str, device: Device | None = None
+    ) -> UnauthorizedLogin:
+        """Log why, and give what is to be raised. A name that is nobody's is not logged: it may be a password
+        in the wrong field."""
+        log = self.log
+        if attempt is not None:
+            facts = attempt.facts
+            log = log.bind(session=facts.session, service=facts.service, peer=facts.peer)
+        log.info(
+            "login.refused",
+            account=claimant.address if claimant.account is not None else None,
+            device=device.name if device is not None else None,
+            mechanism=attempt.mechanism if attempt is not None else None,
+            reason=reason,
+        )
+        return UnauthorizedLogin(REFUSED)

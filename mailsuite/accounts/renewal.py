@@ -1,0 +1,95 @@
+"""What a password that was just seen right is good for: a better hash, and the verifiers of SCRAM."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import attrs
+
+from mailsuite.accounts.keyring import SealBroken
+from mailsuite.accounts.passwords import Passwords
+from mailsuite.accounts.vault import Vault
+from mailsuite.concurrent.tasks import Tasks
+from mailsuite.interfaces import IAccountDirectory
+from mailsuite.model.account import Account, Origin
+from mailsuite.model.address import Address
+from mailsuite.model.failure import MailFailure
+from mailsuite.observe.log import Log
+
+MAX_REMEMBERED = 10_000
+"""Accounts that need nothing; who is forgotten is looked at again."""
+
+
+@attrs.define(eq=False)
+class Renewal:
+    """Hashes anew what is hashed in an old way, and keeps SCRAM verifiers where there are none.
+
+    It happens in the background, once at a time for an account, and harms no login: what cannot be done now
+    is logged, and done at another login. A password that was changed meanwhile is left alone. *tasks* owns
+    the work: whoever closes the directory waits for it first.
+    """
+
+    directory: IAccountDirectory
+    vault: Vault
+    passwords: Passwords
+    tasks: Tasks
+    log: Log = attrs.field(factory=Log)
+    max_remembered: int = MAX_REMEMBERED
+    _under_way: set[Address] = attrs.field(factory=set, init=False)
+    _done: OrderedDict[Address, str] = attrs.field(factory=OrderedDict, init=False, repr=False)
+    """The hash of each account that was found to need nothing."""
+
+    def begin(self, account: Account, password: str) -> None:
+        """*password* was right for *account*; see what it is good for."""
+        address = account.address
+        if address not in self._under_way and self._done.get(address) != account.password_hash:
+            self._under_way.add(address)
+            self.tasks.start(self._renew(account, password))
+
+    async def _renew(self, account: Account, password: str) -> None:
+        try:
+            stored = await self._rehash(account, password)
+            if stored and await self._keep_verifiers(account.address, stored, password):
+                self._remember(account.address, stored)
+        except MailFailure as failure:
+            reason = failure.detail or failure.reply.text[0]
+            self.log.warning("login.renewal_failed", account=account.address, reason=reason)
+        finally:
+            self._under_way.discard(account.address)
+
+    async def _rehash(self, account: Account, password: str) -> str:
+        """The hash that stands now; empty where it is no longer that of this password."""
+        before = account.password_hash
+        if account.origin is not Origin.DATABASE or not self.passwords.needs_rehash(before):
+            return before
+        stored = await self.passwords.hash(password)
+        now = await self.directory.account(account.address)
+        if now is None or now.password_hash != before:
+            return ""
+        await self.directory.change_account(attrs.evolve(now, password_hash=stored))
+        self.log.info("login.rehashed", account=account.address)
+        return stored
+
+    async def _keep_verifiers(self, address: Address, stored: str, password: str) -> bool:
+        """Whether there are some for that hash, now at the latest."""
+        if self._has_verifiers(address, await self.directory.verifiers(address), stored):
+            return True
+        sealed = await self.vault.seal_verifiers(address, password, stored)
+        now = await self.directory.account(address)
+        if now is None or now.password_hash != stored:
+            return False
+        await self.directory.keep_verifiers(address, sealed)
+        return True
+
+    def _has_verifiers(self, address: Address, sealed: bytes, stored: str) -> bool:
+        try:
+            return self.vault.open_verifiers(address, sealed, stored) is not None
+        except SealBroken as error:
+            self.log.error("seal.broken", account=address, device=None, reason=str(error))
+            return False
+
+    def _remember(self, address: Address, stored: str) -> None:
+        self._done[address] = stored
+        self._done.move_to_end(address)
+        if len(self._done) > self.max_remembered:
+            self._done.popitem(last=False)
