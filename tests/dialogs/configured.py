@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from argon2 import PasswordHasher
@@ -11,15 +11,23 @@ from tests.dialogs.scene import Scene
 from tests.system.harness import LISTENERS, Server
 
 DOORS = {
-    ("smtp", "no"): "mx",
-    ("smtp", "off"): "mx-clear",
-    ("submission", "no"): "submission",
-    ("submission", "yes"): "submissions",
-    ("pop3", "no"): "pop3",
-    ("pop3", "yes"): "pop3s",
-    ("pop3", "off"): "pop3-trusted",
+    ("smtp", "no", "usual"): "mx",
+    ("smtp", "off", "usual"): "mx-clear",
+    ("submission", "no", "usual"): "submission",
+    ("submission", "yes", "usual"): "submissions",
+    ("submission", "no", "any"): "submission-any",
+    ("submission", "yes", "any"): "submissions-any",
+    ("pop3", "no", "usual"): "pop3",
+    ("pop3", "yes", "usual"): "pop3s",
+    ("pop3", "off", "usual"): "pop3-trusted",
+    ("pop3", "no", "any"): "pop3-any",
+    ("pop3", "yes", "any"): "pop3s-any",
+    ("pop3", "no", "hidden"): "pop3-hidden",
+    ("pop3", "yes", "hidden"): "pop3s-hidden",
 }
-"""Service and TLS, as a dialogue names them -> the listener."""
+"""Service, TLS and login, as a dialogue names them -> the listener."""
+
+_EVERY = 'auth = ["plain", "login", "cram-md5", "ntlm", "scram-sha-1", "scram-sha-256", "scram-sha-256-plus"]'
 
 _MORE_LISTENERS = """
 [[listener]]
@@ -30,7 +38,31 @@ port    = 0
 tls     = "off"
 """
 
+_WAYS_IN = "".join(
+    f"""
+[[listener]]
+name    = "{name}"
+service = "{name.partition("-")[0].removesuffix("s")}"
+bind    = ["127.0.0.1"]
+port    = 0
+tls     = "{tls}"
+{_EVERY}
+{apop}
+"""
+    for name, tls, apop in (
+        ("submission-any", "required-starttls", ""),
+        ("submissions-any", "implicit", ""),
+        ("pop3-any", "starttls", 'apop = "offer"'),
+        ("pop3s-any", "implicit", 'apop = "offer"'),
+        ("pop3-hidden", "starttls", 'apop = "require"'),
+        ("pop3s-hidden", "implicit", 'apop = "require"'),
+    )
+)
+
 _LIMITS = """
+[guard]
+failure_delay = "0s"
+
 [smtp]
 max_connections_per_address = 0
 max_message = "16KiB"
@@ -47,10 +79,16 @@ CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 """argon2id all the same, at a thousandth of the cost."""
 
 
-def configured(directory: Path, scenes: Iterable[Scene]) -> Server:
-    """A server for these scenes, not started. The usual user reads the postmaster's mail."""
+def configured(directory: Path, scenes: Iterable[Scene], with_secret: Collection[str]) -> Server:
+    """A server for these scenes, not started; those of *with_secret* have the device that can do everything.
+
+    The usual user reads the postmaster's mail.
+    """
     text = [_LIMITS]
     usual = Scene()
+    secret = directory / "device-password"
+    secret.write_text(usual.secret + "\n", encoding="utf-8")
+    secret.chmod(0o600)
     accounts = {scene.user: scene.password for scene in (usual, *scenes)} | {
         usual.other: "plum-orbit-satchel-19"
     }
@@ -60,4 +98,12 @@ def configured(directory: Path, scenes: Iterable[Scene]) -> Server:
             f'address = "{address}"',
             f'password_hash = "{CHEAP.hash(password)}"',
         ]
-    return Server(directory, extra="\n".join(text), listeners=LISTENERS + _MORE_LISTENERS, accounts=())
+        if address in with_secret:
+            text += [
+                "[[account.device]]",
+                'name = "every mechanism"',
+                f'password_file = "{secret}"',
+                'mechanisms = ["apop", "cram-md5", "ntlm"]',
+            ]
+    listeners = LISTENERS + _MORE_LISTENERS + _WAYS_IN
+    return Server(directory, extra="\n".join(text), listeners=listeners, accounts=())

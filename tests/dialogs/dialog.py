@@ -8,11 +8,12 @@ from pathlib import Path
 import attrs
 
 from tests.dialogs.scene import Scene
-from tests.dialogs.text import Pattern, octets
+from tests.dialogs.text import Pattern, names_in, octets
 
 SERVICES = ("pop3", "smtp", "submission")
 TLS = ("no", "yes", "off")
-_SETTING = re.compile(r"(service|tls|together): *(\S*) *")
+LOGIN = ("usual", "any", "hidden")
+_SETTING = re.compile(r"(service|tls|login|together): *(\S*) *")
 _STEP = re.compile(r"(C|C\+|S|S\*|S!)([0-9]{0,4}): ?(.*)", re.DOTALL)
 _CONNECT = re.compile(r"CONNECT +(\S+)(?: +tls: *(\S+))? *")
 
@@ -26,7 +27,10 @@ class Send:
     """The client sends these octets."""
 
     data: bytes
+    """Where *proof* is set, something of the same form."""
     line: int
+    proof: str = ""
+    """The text that gives the octets once the server has said what it is made of."""
 
 
 @attrs.frozen
@@ -62,6 +66,7 @@ class Connect:
 
     service: str
     tls: str
+    login: str
     line: int
 
 
@@ -76,17 +81,25 @@ class Dialog:
     service: str
     tls: str
     """``yes``: the connection begins with TLS; ``no``: in clear; ``off``: there is no TLS at all."""
+    login: str
+    """``usual``: as by default; ``any``: every mechanism, APOP too; ``hidden``: APOP is required."""
     steps: tuple[Step, ...]
     name: str = ""
     """The file's name without its suffix."""
     together: bool = False
     """What the client sends in a row arrives at once, and no other way."""
+    scene: Scene = attrs.field(factory=Scene)
 
     @property
     def connects(self) -> tuple[Connect, ...]:
         """All connections, the first one too."""
         again = tuple(step for step in self.steps if isinstance(step, Connect))
-        return (Connect(self.service, self.tls, 1), *again)
+        return (Connect(self.service, self.tls, self.login, 1), *again)
+
+    @property
+    def has_secret(self) -> bool:
+        """The user needs the device with which every mechanism is possible."""
+        return self.login != "usual"
 
 
 def load(path: Path, scene: Scene | None = None) -> Dialog:
@@ -128,6 +141,7 @@ class _Reading:
     steps: list[Step] = attrs.field(factory=list)
     among: list[Pattern] = attrs.field(factory=list)
     never: list[Pattern] = attrs.field(factory=list)
+    remembered: set[str] = attrs.field(factory=set)
 
     def take(self, line: str, number: int) -> None:
         """Read one line. Raises ValueError."""
@@ -157,19 +171,24 @@ class _Reading:
             self.never.append(Pattern.read(text, self.scene))
         elif mark == "S":
             pattern = Pattern.read(text, self.scene)
+            self.remembered.update(names_in(text))
             self.steps += [Expect(pattern, number, tuple(self.among), tuple(self.never))] * count
             self.among, self.never = [], []
         elif self.among or self.never:
             raise ValueError("behind S* and S! comes the S: line that ends them")
         else:
             data = octets(text, self.scene) + (b"\r\n" if mark == "C" else b"")
-            self.steps += [Send(data, number)] * count
+            names = names_in(text)
+            if unknown := [name for name in names if name not in self.remembered]:
+                raise ValueError(f"no S: line says what {{={unknown[0]}}} is")
+            proof = text + ("\\r\\n" if mark == "C" else "") if names else ""
+            self.steps += [Send(data, number, proof)] * count
 
     def _connect(self, service: str, tls: str, number: int) -> None:
         if not self.steps or not isinstance(self.steps[-1], Closed):
             raise ValueError("CONNECT stands behind CLOSED")
         _check_service(service, tls)
-        self.steps.append(Connect(service, tls, number))
+        self.steps.append(Connect(service, tls, self.settings.get("login", "usual"), number))
 
     def dialog(self, title: str, name: str) -> Dialog:
         """The whole. Raises ValueError."""
@@ -179,10 +198,13 @@ class _Reading:
             raise ValueError("behind S* and S! comes the S: line that ends them")
         service, tls = self.settings.get("service", ""), self.settings.get("tls", "no")
         _check_service(service, tls)
+        login = self.settings.get("login", "usual")
+        if login not in LOGIN:
+            raise ValueError(f"'login:' is one of {', '.join(LOGIN)}")
         together = self.settings.get("together", "no")
         if together not in ("yes", "no"):
             raise ValueError("'together:' is yes or no")
-        return Dialog(title, service, tls, tuple(self.steps), name, together == "yes")
+        return Dialog(title, service, tls, login, tuple(self.steps), name, together == "yes", self.scene)
 
 
 def _check_service(service: str, tls: str) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import attrs
 
-from tests.dialogs.dialog import DialogError, load
+from tests.dialogs.dialog import LOGIN, DialogError, load
 from tests.dialogs.play import Cut, Mismatch, Missing, play
 from tests.dialogs.scene import Scene, fill_maildir
 
@@ -28,14 +28,14 @@ class LiveServer:
     """Ports of a running server, by service and TLS as a dialogue names them."""
 
     host: str
-    ports: Mapping[tuple[str, str], int]
+    ports: Mapping[tuple[str, str, str], int]
     tls: ssl.SSLContext
     patience: float = PATIENCE
 
-    def connect(self, service: str, tls: str) -> LiveConnection:
-        port = self.ports.get((service, tls))
+    def connect(self, service: str, tls: str, login: str) -> LiveConnection:
+        port = self.ports.get((service, tls, login))
         if port is None:
-            raise Mismatch(f"there is no port for service: {service}, tls: {tls}")
+            raise Mismatch(f"there is no port for service: {service}, tls: {tls}, login: {login}")
         plain = socket.create_connection((self.host, port), self.patience)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection = LiveConnection(plain, self.tls, self.host)
@@ -116,7 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for path in options.files:
         try:
             dialog = load(path, scene)
-            if not all((each.service, each.tls) in server.ports for each in dialog.connects):
+            if not all((each.service, each.tls, each.login) in server.ports for each in dialog.connects):
                 outcomes["skipped"] += 1
                 _report(f"skipped  {path.stem}: no port for it")
                 continue
@@ -150,6 +150,10 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument("--pop3s-port", type=int, help="where dialogues of SMTP fetch what was delivered")
     parser.add_argument("--user", default=defaults.user)
     parser.add_argument("--password-file", type=Path, help="its first line is the user's password")
+    parser.add_argument(
+        "--login", choices=LOGIN, default="usual", help="the ways to log in that the ports offer"
+    )
+    parser.add_argument("--secret-file", type=Path, help="its first line is a device password for APOP")
     parser.add_argument("--other", default=defaults.other, help="a second account's address")
     parser.add_argument("--name", default=defaults.host, help="what the server calls itself")
     parser.add_argument("--max-message", type=int, default=defaults.max_message, metavar="OCTETS")
@@ -159,19 +163,22 @@ def _options() -> argparse.ArgumentParser:
 
 
 def _scene(options: argparse.Namespace) -> Scene:
-    password = Scene().password
-    if options.password_file is not None:
-        password = options.password_file.read_text(encoding="utf-8").partition("\n")[0]
-    return Scene(options.user, password, options.other, options.name, options.max_message)
+    password = _first_line(options.password_file, Scene().password)
+    secret = _first_line(options.secret_file, Scene().secret)
+    return Scene(options.user, password, secret, options.other, options.name, options.max_message)
 
 
-def _ports(options: argparse.Namespace) -> dict[tuple[str, str], int]:
+def _first_line(path: Path | None, otherwise: str) -> str:
+    return otherwise if path is None else path.read_text(encoding="utf-8").partition("\n")[0]
+
+
+def _ports(options: argparse.Namespace) -> dict[tuple[str, str, str], int]:
     ports = {
-        (options.service, "no"): options.port,
-        (options.service, "yes"): options.tls_port,
-        (options.service, "off"): options.clear_port,
+        (options.service, "no", options.login): options.port,
+        (options.service, "yes", options.login): options.tls_port,
+        (options.service, "off", options.login): options.clear_port,
     }
-    ports.setdefault(("pop3", "yes"), options.pop3s_port)
+    ports.setdefault(("pop3", "yes", options.login), options.pop3s_port)
     return {door: port for door, port in ports.items() if port is not None}
 
 

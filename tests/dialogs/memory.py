@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import attrs
+from OpenSSL import SSL
 from twisted.cred.portal import Portal
 from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionDone
@@ -19,12 +21,16 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
-from mailsuite import app
-from mailsuite.accounts.checkers import PasswordChecker
+from mailsuite.accounts.checkers import PasswordChecker, ScramChecker, SecretChecker
+from mailsuite.accounts.gate import Gate
+from mailsuite.accounts.keyring import Keyring
 from mailsuite.accounts.login import Login
 from mailsuite.accounts.password_cache import PasswordCache
 from mailsuite.accounts.passwords import Passwords
 from mailsuite.accounts.realm import MailRealm
+from mailsuite.accounts.renewal import Renewal
+from mailsuite.accounts.throttle import FailureThrottle
+from mailsuite.accounts.vault import Vault
 from mailsuite.bus.local import LocalBus
 from mailsuite.concurrent.now import run_now
 from mailsuite.concurrent.tasks import Tasks
@@ -33,8 +39,11 @@ from mailsuite.config.load import load
 from mailsuite.config.schema import Config
 from mailsuite.delivery import reception
 from mailsuite.delivery.router import Router
+from mailsuite.directory.layered import LayeredDirectory
+from mailsuite.directory.logins import MemoryLogins
 from mailsuite.directory.memory import MemoryDirectory
 from mailsuite.directory.sightings import MemorySightings
+from mailsuite.file_accounts import file_directory
 from mailsuite.frontends.base import SessionProtocol
 from mailsuite.frontends.listener import Listener
 from mailsuite.frontends.plan import Admissions, Plan
@@ -58,18 +67,19 @@ class Template:
     """What all servers share, as it is read once."""
 
     config: Config
-    directory: MemoryDirectory
+    file: MemoryDirectory
     passwords: Passwords
+    vault: Vault
 
     @classmethod
     def read(cls, directory: Path, scene: Scene) -> Template:
         """Write the configuration below *directory* and load it as the suite does."""
-        server = configured(directory, [scene])
+        server = configured(directory, [scene], [scene.user])
         server.write_config()
         config = load(server.config, {}).accepted()
         server.close()
-        passwords = Passwords(Inline(), hasher=CHEAP)
-        return cls(config, run_now(app.file_directory(config, passwords)), passwords)
+        passwords, vault = Passwords(Inline(), hasher=CHEAP), Vault(Keyring.new(), Inline())
+        return cls(config, run_now(file_directory(config, passwords, vault)), passwords, vault)
 
 
 class MemoryServer:
@@ -80,6 +90,7 @@ class MemoryServer:
         self.clock.advance(1_700_000_000)
         self.logged: list[str] = []
         self.store = MemoryStore()
+        self.directory = LayeredDirectory(template.file, MemoryDirectory())
         self._scene = scene
         self._ports = iter(range(4000, 5000))
         log = Log(lambda line, urgent: self.logged.append(line), clock=self.clock.seconds)
@@ -89,7 +100,7 @@ class MemoryServer:
             clock=self.clock,
             log=log,
             login=self._login(template, log),
-            reception=lambda login: self._reception(template, log, login),
+            reception=partial(self._reception, template, log),
             tls={_NO_PAIR: ServerTLS(cast(Any, None))},
             default_pair=_NO_PAIR,
             admissions=Admissions(),
@@ -98,20 +109,38 @@ class MemoryServer:
         run_now(self._fill())
 
     def _login(self, template: Template, log: Log) -> Login:
-        portal = Portal(MailRealm(self.store, template.directory, self.tasks))
-        cache = PasswordCache(self.clock.seconds)
-        portal.registerChecker(PasswordChecker(template.directory, template.passwords, cache, log))
-        return Login(portal, MemorySightings(), frozenset({"pop3"}), self.clock.seconds, self.tasks, log)
+        passwords, vault, now = template.passwords, template.vault, self.clock.seconds
+        portal = Portal(MailRealm(self.store, self.directory, self.tasks))
+        gate = Gate(self.directory, vault, now, log)
+        renewal = Renewal(self.directory, vault, passwords, self.tasks, log)
+        portal.registerChecker(PasswordChecker(gate, passwords, PasswordCache(now), renewal))
+        portal.registerChecker(SecretChecker(gate))
+        portal.registerChecker(ScramChecker(gate))
+        return Login(
+            portal=portal,
+            directory=self.directory,
+            vault=vault,
+            throttle=FailureThrottle(self.clock, template.config.guard.failure_delay),
+            sightings=MemorySightings(),
+            logins=MemoryLogins(),
+            learn_from=frozenset({"pop3"}),
+            now=now,
+            tasks=self.tasks,
+            log=log,
+        )
 
-    def _reception(self, template: Template, log: Log, login: reception.Login) -> reception.Services:
+    def _reception(
+        self, template: Template, log: Log, login: reception.Login, scram: reception.Scram
+    ) -> reception.Services:
         server = template.config.server
         return reception.Services(
             hostname=server.name,
             store=self.store,
-            router=Router(template.directory, server.name, server.admin),
+            router=Router(self.directory, server.name, server.admin),
             policy=Chain([Sender(), Relaying(), Recipients()], log),
             bus=LocalBus(self.clock, log),
             login=login,
+            scram=scram,
             seconds=time.time,
             log=log,
             commits=self.tasks,
@@ -123,8 +152,8 @@ class MemoryServer:
             delivery.write(message)
             await self.store.deliver([delivery])
 
-    def connect(self, service: str, tls: str) -> MemoryConnection:
-        factory = self._listeners[DOORS[service, tls]].factory
+    def connect(self, service: str, tls: str, login: str) -> MemoryConnection:
+        factory = self._listeners[DOORS[service, tls, login]].factory
         address = IPv4Address("TCP", "127.0.0.1", next(self._ports))
         session = cast(SessionProtocol[Any], factory.buildProtocol(address))
         return MemoryConnection(session, Wire(peerAddress=address), implicit_tls=tls == "yes")
@@ -147,7 +176,10 @@ class MemoryServer:
 
 
 class Wire(StringTransport):
-    """A transport that can begin TLS, and pretends that it is a handshake that everybody likes."""
+    """A transport that can begin TLS, and pretends that it is a handshake that everybody likes.
+
+    Binding to it proves nothing.
+    """
 
     awaits_handshake = False
 
@@ -160,8 +192,23 @@ class Wire(StringTransport):
     def get_protocol_version_name(self) -> str:
         return "TLSv1.3"
 
+    def get_protocol_version(self) -> int:
+        return SSL.TLS1_3_VERSION
+
     def get_cipher_name(self) -> str:
         return "TLS_AES_256_GCM_SHA384"
+
+    def export_keying_material(self, label: bytes, octets: int, context: bytes) -> bytes:
+        return bytes(octets)
+
+    def get_certificate(self) -> Wire:
+        return self
+
+    def to_cryptography(self) -> Wire:
+        return self
+
+    signature_hash_algorithm = None
+    """Of a certificate that has no hash of its own: it is no end point."""
 
 
 class MemoryConnection:

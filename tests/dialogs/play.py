@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import Protocol
 
 from tests.dialogs.dialog import Closed, Connect, Dialog, Expect, Send, StartTls, Step
+from tests.dialogs.text import octets
 
 MAX_LINES = 10_000
 """Lines of the server among which one is looked for."""
@@ -46,7 +47,7 @@ class Connection(Protocol):
 class Server(Protocol):
     """Where dialogues run."""
 
-    def connect(self, service: str, tls: str) -> Connection: ...
+    def connect(self, service: str, tls: str, login: str) -> Connection: ...
 
 
 class Cut(enum.Enum):
@@ -85,7 +86,7 @@ class _Player:
         self.dialog, self.server, self.cut = dialog, server, cut
         self.known: dict[str, bytes] = {}
         self.transcript: list[str] = []
-        self.connection = server.connect(dialog.service, dialog.tls)
+        self.connection = server.connect(dialog.service, dialog.tls, dialog.login)
 
     def play(self) -> None:
         step: Step = self.dialog.steps[0]
@@ -106,10 +107,13 @@ class _Player:
     def _send(self, run: list[Send]) -> None:
         if unread := self.connection.unread():
             raise Missing(f"the server has sent more: {unread!r}")
-        for step in run:
-            self.transcript.append(f"C: {step.data!r}")
-        for piece in self.cut.pieces([step.data for step in run]):
+        said = [self._octets(step) for step in run]
+        self.transcript += [f"C: {data!r}" for data in said]
+        for piece in self.cut.pieces(said):
             self.connection.send(piece)
+
+    def _octets(self, step: Send) -> bytes:
+        return octets(step.proof, self.dialog.scene, self.known) if step.proof else step.data
 
     def _take(self, step: Step) -> None:
         match step:
@@ -121,9 +125,9 @@ class _Player:
             case Closed():
                 self.connection.closed()
                 self.transcript.append("CLOSED")
-            case Connect(service, tls):
+            case Connect(service, tls, login):
                 self.connection.close()
-                self.connection = self.server.connect(service, tls)
+                self.connection = self.server.connect(service, tls, login)
                 self.transcript.append(f"CONNECT {service} tls: {tls}")
 
     def _expect(self, step: Expect) -> None:

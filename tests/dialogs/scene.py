@@ -50,6 +50,8 @@ class Scene:
     """An account: its address and login name."""
     password: str = "copper vivid  lantern 42"
     """Has spaces, as a password may (RFC 1939 section 7, PASS)."""
+    secret: str = "thimble orchard 48 lagoon"
+    """The password of a device of the user's, with which every mechanism is possible."""
     other: str = "ann@example.test"
     """A second account."""
     host: str = "mail.example.test"
@@ -67,6 +69,7 @@ class Scene:
             "local": local,
             "domain": domain,
             "password": self.password,
+            "secret": self.secret,
             "other": self.other,
             "unknown": f"nobody-of-that-name@{domain}",
             "elsewhere": "somebody@elsewhere.example",

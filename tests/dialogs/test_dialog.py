@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from pathlib import Path
 
 import pytest
 
-from tests.dialogs.dialog import Closed, Connect, Dialog, DialogError, Expect, Send, StartTls, load, parse
+from tests.dialogs.dialog import (
+    Closed,
+    Connect,
+    Dialog,
+    DialogError,
+    Expect,
+    Send,
+    StartTls,
+    load,
+    parse,
+)
 from tests.dialogs.scene import Scene
-from tests.dialogs.text import Pattern
+from tests.dialogs.text import Pattern, octets
+from tests.wire.proofs import ScramClient
 
 HEAD = "# title\nservice: pop3\n"
 
 
 SCENE = Scene("tim@example.org", "a pass word", max_message=7, sizes=(10, 20, 30))
+SERVER_FIRST = base64.b64encode(
+    b"r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"
+)
 
 
 def only_step(line: str) -> object:
@@ -44,7 +59,7 @@ def test_a_whole_dialogue() -> None:
 def test_services(service: str, tls: str) -> None:
     dialog = parse(f"# t\nservice: {service}\ntls: {tls}\nS: x\n")
     assert (dialog.service, dialog.tls, dialog.together) == (service, tls, False)
-    assert dialog.connects == (Connect(service, tls, 1),)
+    assert dialog.connects == (Connect(service, tls, "usual", 1),)
 
 
 def test_settings_that_are_left_out() -> None:
@@ -54,7 +69,14 @@ def test_settings_that_are_left_out() -> None:
 
 def test_connecting_again() -> None:
     dialog = parse(HEAD + "CLOSED\nCONNECT smtp\nCLOSED\nCONNECT pop3 tls: off\n")
-    assert dialog.connects[1:] == (Connect("smtp", "no", 4), Connect("pop3", "off", 6))
+    assert dialog.connects[1:] == (Connect("smtp", "no", "usual", 4), Connect("pop3", "off", "usual", 6))
+
+
+@pytest.mark.parametrize(("login", "has_secret"), [("usual", False), ("any", True), ("hidden", True)])
+def test_ways_in(login: str, has_secret: bool) -> None:
+    dialog = parse(HEAD + f"login: {login}\nCLOSED\nCONNECT pop3 tls: yes\n")
+    assert (dialog.login, dialog.has_secret) == (login, has_secret)
+    assert [connect.login for connect in dialog.connects] == [login, login]
 
 
 @pytest.mark.parametrize(
@@ -137,6 +159,41 @@ def test_words_that_are_remembered() -> None:
     assert pattern.fits(b"+OK", {})
 
 
+@pytest.mark.parametrize(
+    ("text", "known", "data"),
+    [
+        (
+            "APOP mrose {md5 {=stamp}tanstaaf}",
+            b"<1896.697170952@dbc.mtview.ca.us>",
+            b"APOP mrose c4c9334bac560ecc979e58001b3e22fb",
+        ),
+        (
+            "{cram-md5 {=stamp} tim tanstaaftanstaaf}",
+            b"PDE4OTYuNjk3MTcwOTUyQHBvc3RvZmZpY2UucmVzdG9uLm1jaS5uZXQ+",
+            b"dGltIGI5MTNhNjAyYzdlZGE3YTQ5NWI0ZTZlNzMzNGQzODkw",
+        ),
+        ("{upper {=stamp}}", b"abc", b"ABC"),
+        ("{scram-first tim}", b"", base64.b64encode(b"n,,n=tim,r=fyko+d2lbbFgONRv9qkxdawL")),
+    ],
+)
+def test_what_the_client_makes_of_what_the_server_said(text: str, known: bytes, data: bytes) -> None:
+    """The examples of RFC 1939 section 7 and RFC 2195 section 2."""
+    dialog = parse(HEAD + "S: {=stamp}\nC: " + text + "\n", scene=SCENE)
+    send = dialog.steps[-1]
+    assert isinstance(send, Send)
+    assert send.data.endswith(b"\r\n")
+    assert octets(send.proof or text + "\\r\\n", SCENE, {"stamp": known}) == data + b"\r\n"
+
+
+def test_a_scram_client() -> None:
+    """The example of RFC 7677 section 3."""
+    client = ScramClient("user", "pencil", nonce="rOprNGfwEbeRWgbNEkqO")
+    assert client.first() == b"n,,n=user,r=rOprNGfwEbeRWgbNEkqO"
+    final = client.final(base64.b64decode(SERVER_FIRST))
+    assert final.endswith(b",p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=")
+    assert client.believes(b"v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=")
+
+
 def test_lines_of_which_one_is_the_last() -> None:
     step = only_step("S*: a\nS!: b\nS*: c\nS: .\n")
     assert isinstance(step, Expect)
@@ -169,6 +226,10 @@ def test_the_same_line_many_times() -> None:
         (HEAD + "S: a\\\n", "d.txt:3: unknown escape: \\"),
         (HEAD + "C: \\x4\n", r"d.txt:3: unknown escape: \x"),
         (HEAD + "together: maybe\nS: x\n", "d.txt:1: 'together:' is yes or no"),
+        (HEAD + "login: maybe\nS: x\n", "d.txt:1: 'login:' is one of usual, any, hidden"),
+        (HEAD + "C: {=stamp}\n", "d.txt:3: no S: line says what {=stamp} is"),
+        (HEAD + "C: {md5 {=stamp}}\nS: {=stamp}\n", "d.txt:3: no S: line says what {=stamp} is"),
+        (HEAD + "C: {cram-md5 x}\n", "d.txt:3: not enough values"),
         (HEAD + "C: {nobody}\n", "d.txt:3: unknown word: {nobody}"),
         (HEAD + "C: {repeat}\n", "d.txt:3: unknown word: {repeat}"),
         (HEAD + "C: {number}\n", "d.txt:3: unknown word: {number}"),
@@ -192,4 +253,4 @@ def test_load(tmp_path: Path) -> None:
     path = tmp_path / "quit.txt"
     path.write_text(HEAD + "C: QUIT ü\n", encoding="utf-8")
     dialog = load(path)
-    assert dialog == Dialog("title", "pop3", "no", (Send("QUIT ü\r\n".encode(), 3),), "quit")
+    assert dialog == Dialog("title", "pop3", "no", "usual", (Send("QUIT ü\r\n".encode(), 3),), "quit")

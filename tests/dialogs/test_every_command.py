@@ -115,7 +115,7 @@ class Pop3Walk:
             return
         keyword = _word(self.lines.pop(0))
         self.met.add((keyword, self.state))
-        if keyword == "PASS" and text.startswith("+OK"):
+        if keyword in ("PASS", "APOP") and text.startswith("+OK"):
             self.logged_in = True
 
 

@@ -23,7 +23,8 @@ SCENES = {
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with configured(tmp_path_factory.mktemp("live"), SCENES.values()) as running:
+    with_secret = [SCENES[path].user for path in FILES if load(path).has_secret]
+    with configured(tmp_path_factory.mktemp("live"), SCENES.values(), with_secret) as running:
         yield running
 
 

@@ -25,7 +25,7 @@ class Parrot:
     _waiting: bytes = b""
     _given: int = 0
 
-    def connect(self, service: str, tls: str) -> Parrot:
+    def connect(self, service: str, tls: str, login: str) -> Parrot:
         self.connections.append((service, tls))
         self._answer()
         return self
