@@ -110,7 +110,8 @@ class Reception:
     _sender: Address | None = attrs.field(default=None, init=False)
     _recipients: dict[Address, Address] = attrs.field(factory=dict, init=False)
     """Account -> the recipient that led there first: whoever is named twice gets one copy
-    (RFC 5321 section 4.5.3.1.8 bounds them; the protocol counts)."""
+    (RFC 5321 section 4.5.3.1.8 bounds the recipients, the protocol counts; MAX_FORWARDS bounds the accounts
+    that one of them leads to)."""
     _began: float = attrs.field(default=0.0, init=False)
     _id: str = attrs.field(default="", init=False)
     _transaction: Transaction | None = attrs.field(default=None, init=False)
@@ -274,13 +275,16 @@ class Reception:
             return self._no(error)
         facts = StageFacts(Stage.RECIPIENT, self.facts, self._sender, recipient, route)
         refusal = await self._judge(facts)
+        if route.dead_end is not None:
+            self._log.warning("smtp.forward_stranded", recipient=recipient, account=route.dead_end)
         if refusal is not None:
             return refusal
-        if route.kind is not RouteKind.LOCAL or route.account is None:
+        if route.kind is not RouteKind.LOCAL or not route.accounts:
             # Policy let pass what nobody here can deliver. Whatever it says, there is no way out.
             self._log.error("smtp.undeliverable", recipient=recipient, route=route.kind.value)
             return replies.INTERNAL_ERROR
-        self._recipients.setdefault(route.account, recipient)
+        for account in route.accounts:
+            self._recipients.setdefault(account, recipient)
         return None
 
     async def _judge(self, facts: StageFacts) -> Reply | None:
@@ -296,7 +300,8 @@ class Reception:
     def _head(self) -> Callable[[Address], bytes]:
         """What stands in front of the message in the copy for an account."""
         services = self._services
-        single = next(iter(self._recipients.values())) if len(self._recipients) == 1 else None
+        named = set(self._recipients.values())
+        single = named.pop() if len(named) == 1 else None
         stamp = trace.Stamp(services.hostname, self.facts, self._id, services.seconds(), single)
         before, after = trace.return_path(self._sender), trace.received(stamp)
         return lambda account: before + trace.delivered_to(account) + after

@@ -11,6 +11,10 @@ from mailsuite.model.address import Address
 
 IPAddress = IPv4Address | IPv6Address
 
+MAX_FORWARDS = 8
+"""How many accounts in a row may forward a message to the next; our own limit, as of other servers for
+aliases that lead to aliases (sendmail: 10)."""
+
 
 class Origin(enum.Enum):
     """Where an account or a domain is written down."""
@@ -57,7 +61,7 @@ class Account:
     address: Address
     name: str = ""
     password_hash: str = attrs.field(default="", repr=False)
-    """In one of the forms of model/phc.py (``$argon2id$...``); empty: the account has no own password."""
+    """In one of the forms of model/hashes (``$argon2id$...``); empty: the account has no own password."""
     notify: NotifyPreference = NotifyPreference()
     origin: Origin = Origin.DATABASE
     state: AccountState = AccountState.ENABLED

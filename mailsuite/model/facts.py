@@ -40,17 +40,28 @@ class Stage(enum.Enum):
 
 
 class RouteKind(enum.Enum):
+    """What can become of a recipient's mail."""
+
     LOCAL = "local"
     REMOTE = "remote"
     UNKNOWN = "unknown"
+    OFF = "off"
+    """There is an account, and it takes no mail."""
+    LOOP = "loop"
+    """Accounts forward it to one another, and none keeps it."""
+    STRANDED = "stranded"
+    """It would be forwarded to where nobody of ours takes it."""
 
 
 @attrs.frozen
 class Route:
-    """Where a recipient's mail goes: into ``account``'s maildrop, elsewhere, or nowhere."""
+    """Where a recipient's mail goes: into the maildrops of ``accounts``, elsewhere, or nowhere."""
 
     kind: RouteKind
-    account: Address | None = None
+    accounts: tuple[Address, ...] = ()
+    """Whose maildrops, each once; some where the kind is LOCAL, none elsewhere."""
+    dead_end: Address | None = None
+    """The account on the way that forwards to nobody, also where others on the way keep a copy."""
 
 
 @attrs.frozen

@@ -75,6 +75,13 @@ AUTHENTICATION_REQUIRED = _reply(530, "5.7.0", "Please log in first")
 RELAYING_DENIED = _reply(550, "5.7.1", "Relaying denied")
 NO_REMOTE_DELIVERY = _reply(550, "5.7.1", "This server does not send mail to other servers yet")
 UNKNOWN_RECIPIENT = _reply(550, "5.1.1", "There is no mailbox of that name here")
+MAILBOX_DISABLED = _reply(550, "5.2.1", "This mailbox takes no mail")
+FORWARDING_LOOP = _reply(
+    451, "4.4.6", "Mail for this mailbox is forwarded in a circle just now; please try again later"
+)
+FORWARDING_STRANDED = _reply(
+    451, "4.3.5", "Mail for this mailbox cannot be forwarded just now; please try again later"
+)
 SENDER_NOT_YOURS = _reply(550, "5.7.1", "Please send from the address that you logged in with")
 _MESSAGE_ACCEPTED = _reply(250, "2.0.0")
 

@@ -1,19 +1,40 @@
-"""No mail for mailboxes that do not exist."""
+"""No mail for mailboxes that do not exist, or take none."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
 
 import attrs
 from zope.interface import implementer
 
 from mailsuite.interfaces import IPolicyRule
 from mailsuite.model.facts import Accept, Refuse, RouteKind, Stage, StageFacts, Verdict
-from mailsuite.model.reply import INTERNAL_ERROR, UNKNOWN_RECIPIENT
+from mailsuite.model.reply import (
+    FORWARDING_LOOP,
+    FORWARDING_STRANDED,
+    INTERNAL_ERROR,
+    MAILBOX_DISABLED,
+    UNKNOWN_RECIPIENT,
+    Reply,
+)
+
+_REFUSALS: Final[Mapping[RouteKind, Reply]] = {
+    RouteKind.UNKNOWN: UNKNOWN_RECIPIENT,
+    RouteKind.OFF: MAILBOX_DISABLED,
+    RouteKind.LOOP: FORWARDING_LOOP,
+    RouteKind.STRANDED: FORWARDING_STRANDED,
+}
 
 
 @implementer(IPolicyRule)
 @attrs.frozen
 class Recipients:
-    """Refuses, while the sender is still there to hear it, a recipient that no maildrop stands for."""
+    """Refuses, while the sender is still there to hear it, a recipient that no maildrop stands for.
+
+    For good where somebody meant it so. Where mail is forwarded to nobody the mistake is ours, and can be
+    mended while the sender waits (RFC 3463 section 3.5 wants loops told as temporary).
+    """
 
     name: str = "recipients"
 
@@ -22,4 +43,5 @@ class Recipients:
             return Accept()
         if facts.route is None:
             return Refuse(INTERNAL_ERROR)
-        return Refuse(UNKNOWN_RECIPIENT) if facts.route.kind is RouteKind.UNKNOWN else Accept()
+        refusal = _REFUSALS.get(facts.route.kind)
+        return Accept() if refusal is None else Refuse(refusal)

@@ -139,4 +139,4 @@ class LoginTests(Case):
         self.assertEqual((recipient.sender, recipient.recipient), (JOE, ANN))
         self.assertEqual(recipient.connection, self.reception.facts)
         assert recipient.route is not None
-        self.assertEqual(recipient.route.account, ANN)
+        self.assertEqual(recipient.route.accounts, (ANN,))

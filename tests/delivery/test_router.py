@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mailsuite.delivery.router import Router
 from mailsuite.directory.memory import MemoryDirectory
-from mailsuite.model.account import Account, Domain
+from mailsuite.model.account import MAX_FORWARDS, Account, AccountState, Domain
 from mailsuite.model.address import POSTMASTER, Address
 from mailsuite.model.facts import Route, RouteKind
 from mailsuite.model.failure import TemporaryFailure
@@ -21,8 +21,12 @@ UNKNOWN = Route(RouteKind.UNKNOWN)
 REMOTE = Route(RouteKind.REMOTE)
 
 
-def local(account: Address) -> Route:
-    return Route(RouteKind.LOCAL, account)
+def local(*accounts: Address) -> Route:
+    return Route(RouteKind.LOCAL, accounts)
+
+
+def forwarding(address: Address, to: Address | None, keep_copy: bool = False) -> Account:
+    return Account(address, state=AccountState.FORWARD, forward=to, keep_copy=keep_copy)
 
 
 class RouterTests(SynchronousTestCase):
@@ -101,3 +105,98 @@ def test_without_a_local_admin_roles_are_unknown(admin: Address | None, domain: 
     with pytest.raises(StopIteration) as ended:
         router.route(Address("postmaster", domain)).send(None)
     assert ended.value.value == UNKNOWN
+
+
+LEN = Address("len", "example.net")
+SUE = Address("sue", "example.net")
+OFF = Address("off", "example.net")
+NOBODY = Address("nobody", "example.net")
+ELSEWHERE = Address("joe", "example.edu")
+LITERAL = Address("joe", "[127.0.0.1]")
+
+
+class ForwardTests(SynchronousTestCase):
+    """Who gets the mail of an account that is off, or has its mail forwarded."""
+
+    def route(self, *accounts: Account, to: Address = JOE, admin: Address | None = None) -> Route:
+        present = {account.address: account for account in (Account(ANN), Account(LITERAL), *accounts)}
+        off = Account(OFF, state=AccountState.OFF)
+        router = Router(MemoryDirectory([off, *present.values()]), HOST, admin)
+        return self.successResultOf(Deferred.fromCoroutine(router.route(to)))
+
+    def test_who_is_off_gets_nothing(self) -> None:
+        self.assertEqual(self.route(to=OFF), Route(RouteKind.OFF))
+        self.assertEqual(self.route(Account(JOE, state=AccountState.OFF, forward=ANN)), Route(RouteKind.OFF))
+
+    def test_who_does_not_forward_keeps_their_mail_whatever_address_is_there(self) -> None:
+        self.assertEqual(self.route(Account(JOE, forward=ANN, keep_copy=True)), local(JOE))
+
+    def test_forwarded_mail_goes_to_the_other_alone(self) -> None:
+        self.assertEqual(self.route(forwarding(JOE, ANN)), local(ANN))
+        self.assertEqual(self.route(forwarding(JOE, Address("ANN", ANN.domain))), local(ANN))
+
+    def test_a_copy_is_kept_where_that_is_wanted(self) -> None:
+        self.assertEqual(self.route(forwarding(JOE, ANN, True)), local(JOE, ANN))
+
+    def test_forwarded_mail_may_be_forwarded(self) -> None:
+        self.assertEqual(self.route(forwarding(JOE, LEN), forwarding(LEN, ANN)), local(ANN))
+        self.assertEqual(self.route(forwarding(JOE, LEN), forwarding(LEN, ANN, True)), local(LEN, ANN))
+        both = self.route(forwarding(JOE, LEN, True), forwarding(LEN, ANN, True))
+        self.assertEqual(both, local(JOE, LEN, ANN))
+
+    def test_two_who_keep_copies_for_each_other_get_one_each(self) -> None:
+        pair = forwarding(JOE, LEN, True), forwarding(LEN, JOE, True)
+        self.assertEqual(self.route(*pair), local(JOE, LEN))
+        self.assertEqual(self.route(*pair, to=LEN), local(LEN, JOE))
+
+    def test_in_a_circle_whoever_keeps_a_copy_has_it(self) -> None:
+        pair = forwarding(JOE, LEN), forwarding(LEN, JOE, True)
+        self.assertEqual(self.route(*pair), local(LEN))
+        self.assertEqual(self.route(*pair, to=LEN), local(LEN))
+        self.assertEqual(self.route(forwarding(JOE, JOE, True)), local(JOE))
+
+    def test_a_circle_in_which_nobody_keeps_it(self) -> None:
+        self.assertEqual(self.route(forwarding(JOE, JOE)), Route(RouteKind.LOOP, dead_end=JOE))
+        pair = forwarding(JOE, LEN), forwarding(LEN, JOE)
+        self.assertEqual(self.route(*pair), Route(RouteKind.LOOP, dead_end=LEN))
+        entered = self.route(forwarding(SUE, JOE), *pair, to=SUE)
+        self.assertEqual(entered, Route(RouteKind.LOOP, dead_end=LEN))
+
+    def test_a_way_has_a_longest_length(self) -> None:
+        def chain(length: int, keeps: int = -1) -> list[Account]:
+            names = [JOE, *(Address(f"user{number}", "example.net") for number in range(1, length))]
+            steps = zip(names, [*names[1:], ANN], strict=True)
+            return [forwarding(name, to, number == keeps) for number, (name, to) in enumerate(steps)]
+
+        self.assertEqual(self.route(*chain(MAX_FORWARDS)), local(ANN))
+        last = Address(f"user{MAX_FORWARDS}", "example.net")
+        self.assertEqual(self.route(*chain(MAX_FORWARDS + 1)), Route(RouteKind.LOOP, dead_end=last))
+        kept = self.route(*chain(MAX_FORWARDS + 1, keeps=2))
+        self.assertEqual(kept, Route(RouteKind.LOCAL, (Address("user2", "example.net"),), last))
+
+    def test_where_nobody_of_ours_takes_it_the_sender_keeps_it(self) -> None:
+        for target in (None, NOBODY, OFF, ELSEWHERE, LITERAL, Address("postmaster", "")):
+            stranded = Route(RouteKind.STRANDED, dead_end=JOE)
+            self.assertEqual(self.route(forwarding(JOE, target)), stranded, target)
+            further = self.route(forwarding(LEN, JOE), forwarding(JOE, target), to=LEN)
+            self.assertEqual(further, stranded, target)
+
+    def test_where_nobody_of_ours_takes_it_a_copy_is_enough(self) -> None:
+        for target in (None, NOBODY, OFF, ELSEWHERE, LITERAL):
+            kept = Route(RouteKind.LOCAL, (JOE,), dead_end=JOE)
+            self.assertEqual(self.route(forwarding(JOE, target, True)), kept, target)
+            further = self.route(forwarding(JOE, LEN, True), forwarding(LEN, target))
+            self.assertEqual(further, Route(RouteKind.LOCAL, (JOE,), dead_end=LEN), target)
+
+    def test_mail_may_be_forwarded_to_a_role(self) -> None:
+        to_role = forwarding(JOE, Address("Postmaster", "example.net"))
+        self.assertEqual(self.route(to_role, admin=ANN), local(ANN))
+        self.assertEqual(self.route(to_role), Route(RouteKind.STRANDED, dead_end=JOE))
+        self.assertEqual(self.route(to_role, admin=JOE), Route(RouteKind.LOOP, dead_end=JOE))
+        elsewhere = forwarding(JOE, Address("postmaster", "example.edu"))
+        self.assertEqual(self.route(elsewhere, admin=ANN), Route(RouteKind.STRANDED, dead_end=JOE))
+
+    def test_roles_follow_the_admin(self) -> None:
+        role = Address("abuse", "example.net")
+        self.assertEqual(self.route(forwarding(JOE, ANN, True), to=role, admin=JOE), local(JOE, ANN))
+        self.assertEqual(self.route(to=role, admin=OFF), Route(RouteKind.OFF))

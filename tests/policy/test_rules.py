@@ -9,7 +9,10 @@ from mailsuite.model.address import Address
 from mailsuite.model.facts import Accept, Refuse, Route, RouteKind, Stage, StageFacts, Verdict
 from mailsuite.model.reply import (
     AUTHENTICATION_REQUIRED,
+    FORWARDING_LOOP,
+    FORWARDING_STRANDED,
     INTERNAL_ERROR,
+    MAILBOX_DISABLED,
     NO_REMOTE_DELIVERY,
     RELAYING_DENIED,
     SENDER_NOT_YOURS,
@@ -21,9 +24,12 @@ from mailsuite.policy.relaying import Relaying
 from mailsuite.policy.sender import Sender
 from tests.contracts.policy_rule import ANN, JOE, STRANGER, connection
 
-LOCAL = Route(RouteKind.LOCAL, ANN)
+LOCAL = Route(RouteKind.LOCAL, (ANN,))
 REMOTE = Route(RouteKind.REMOTE)
 UNKNOWN = Route(RouteKind.UNKNOWN)
+OFF = Route(RouteKind.OFF)
+LOOP = Route(RouteKind.LOOP, dead_end=ANN)
+STRANDED = Route(RouteKind.STRANDED, dead_end=ANN)
 
 
 def judge(rule: IPolicyRule, facts: StageFacts) -> Verdict:
@@ -52,6 +58,9 @@ def to(service: str, account: Address | None, route: Route | None) -> StageFacts
         ("submission", None, REMOTE, RELAYING_DENIED),
         ("submission", JOE, REMOTE, NO_REMOTE_DELIVERY),
         ("submission", JOE, LOCAL, None),
+        ("smtp", None, OFF, None),
+        ("smtp", None, LOOP, None),
+        ("submission", JOE, STRANDED, None),
         ("something", JOE, REMOTE, RELAYING_DENIED),
         ("submission", JOE, None, INTERNAL_ERROR),
     ],
@@ -62,10 +71,31 @@ def test_relaying(service: str, account: Address | None, route: Route | None, re
 
 @pytest.mark.parametrize(
     ("route", "reply"),
-    [(LOCAL, None), (REMOTE, None), (UNKNOWN, UNKNOWN_RECIPIENT), (None, INTERNAL_ERROR)],
+    [
+        (LOCAL, None),
+        (Route(RouteKind.LOCAL, (ANN,), dead_end=JOE), None),
+        (REMOTE, None),
+        (UNKNOWN, UNKNOWN_RECIPIENT),
+        (OFF, MAILBOX_DISABLED),
+        (LOOP, FORWARDING_LOOP),
+        (STRANDED, FORWARDING_STRANDED),
+        (None, INTERNAL_ERROR),
+    ],
 )
 def test_recipients(route: Route | None, reply: Reply | None) -> None:
     assert judge(Recipients(), to("smtp", None, route)) == expected(reply)
+
+
+def test_every_kind_of_route_but_ours_and_others_is_refused() -> None:
+    for kind in set(RouteKind) - {RouteKind.LOCAL, RouteKind.REMOTE}:
+        assert isinstance(judge(Recipients(), to("smtp", None, Route(kind))), Refuse)
+
+
+def test_mistakes_of_ours_leave_the_message_with_the_sender() -> None:
+    """The codes: RFC 3463 sections 3.2, 3.4 and 3.5."""
+    assert (MAILBOX_DISABLED.code, MAILBOX_DISABLED.enhanced) == (550, "5.2.1")
+    assert (FORWARDING_LOOP.code, FORWARDING_LOOP.enhanced) == (451, "4.4.6")
+    assert (FORWARDING_STRANDED.code, FORWARDING_STRANDED.enhanced) == (451, "4.3.5")
 
 
 @pytest.mark.parametrize("rule", [Relaying(), Recipients()])
