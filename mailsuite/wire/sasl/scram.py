@@ -73,11 +73,8 @@ class Scram:
             return self._error("extensions-not-supported")
         if error := self._binding_error(first):
             return self._error(error)
-        try:
-            authcid, authzid = saslprep(first.authcid), saslprep(first.authzid)
-        except ValueError:
-            return Refusal.DENIED
-        if not authcid or len(authcid.encode("utf-8")) > MAX_FIELD_OCTETS or authzid not in ("", authcid):
+        authcid, authzid = _prepared(first.authcid), _prepared(first.authzid)
+        if not authcid or authzid not in ("", authcid):
             return Refusal.DENIED
         self._first, self._authcid = first, authcid
         self._nonce = first.nonce + self.nonce()
@@ -116,6 +113,17 @@ class Scram:
     def _error(self, value: str) -> Challenge:
         self._failed = True
         return Challenge(b"e=" + value.encode("ascii"))
+
+
+def _prepared(name: str) -> str | None:
+    """None where no account can have the name. What is too long is not even prepared, as that takes time."""
+    if len(name.encode("utf-8")) > MAX_FIELD_OCTETS:
+        return None
+    try:
+        prepared = saslprep(name)
+    except ValueError:
+        return None
+    return prepared if len(prepared.encode("utf-8")) <= MAX_FIELD_OCTETS else None
 
 
 def _base64(octets: bytes) -> str:

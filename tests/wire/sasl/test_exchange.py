@@ -1,12 +1,22 @@
 from __future__ import annotations
 
+import struct
+from collections.abc import Callable
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailsuite.wire.sasl.exchange import decode_base64
+from mailsuite.wire.sasl.exchange import Exchange, decode_base64
 from mailsuite.wire.sasl.mechanisms import MECHANISMS
-from mailsuite.wire.sasl.steps import Challenge, PasswordClaim, Refusal, Step
+from mailsuite.wire.sasl.steps import (
+    Challenge,
+    PasswordClaim,
+    Refusal,
+    ScramParameters,
+    ScramQuestion,
+    Step,
+)
 from tests.wire.sasl.world import b64, exchange_of
 
 
@@ -94,11 +104,101 @@ def test_login_fields(name: bytes, password: bytes, step: Step) -> None:
 
 
 @pytest.mark.parametrize("mechanism", sorted(MECHANISMS))
-def test_cancel_and_nonsense(mechanism: str) -> None:
-    for line, refusal in [(b"*", Refusal.CANCELLED), (b"**", Refusal.MALFORMED), (b"?", Refusal.MALFORMED)]:
-        exchange = exchange_of(mechanism)
-        assert isinstance(exchange.start(None), Challenge)
-        assert exchange.respond(line) == refusal
+@pytest.mark.parametrize(
+    ("line", "refusal"),
+    [
+        (b"*", Refusal.CANCELLED),
+        (b"**", Refusal.MALFORMED),
+        (b"?", Refusal.MALFORMED),
+        (b"=", Refusal.MALFORMED),
+    ],
+)
+def test_cancel_and_nonsense(mechanism: str, line: bytes, refusal: Refusal) -> None:
+    exchange = exchange_of(mechanism)
+    assert isinstance(exchange.start(None), Challenge)
+    assert exchange.respond(line) == refusal
+
+
+@pytest.mark.parametrize("mechanism", sorted(MECHANISMS))
+def test_a_star_is_no_initial_response(mechanism: str) -> None:
+    assert exchange_of(mechanism).start(b"*") == Refusal.MALFORMED
+
+
+SCRAM_FIRST = b64(b"n,,n=joe,r=x")
+SCRAM_FINAL = b64(b"c=biws,r=xAAECAwQFBgcICQoLDA0ODxAR,p=" + b64(bytes(32)))
+PARAMETERS = ScramParameters(b"salt", 4096)
+
+
+def at(turn: str) -> Exchange:
+    """An exchange at which something has to come next."""
+    exchange = exchange_of("SCRAM-SHA-256")
+    steps: dict[str, Callable[[], object]] = {
+        "start": lambda: exchange.start(None),
+        "respond": lambda: exchange.respond(SCRAM_FIRST),
+        "answer": lambda: exchange.answer(PARAMETERS),
+        "respond again": lambda: exchange.respond(SCRAM_FINAL),
+        "conclude": lambda: exchange.conclude(True, b"signature"),
+        "acknowledged": lambda: exchange.acknowledged(b""),
+    }
+    for step, take in steps.items():
+        if step == turn:
+            break
+        take()
+    return exchange
+
+
+def moves(exchange: Exchange) -> dict[str, Callable[[], object]]:
+    return {
+        "start": lambda: exchange.start(SCRAM_FIRST),
+        "respond": lambda: exchange.respond(SCRAM_FINAL),
+        "answer": lambda: exchange.answer(PARAMETERS),
+        "conclude": lambda: exchange.conclude(False),
+        "acknowledged": lambda: exchange.acknowledged(b""),
+    }
+
+
+@pytest.mark.parametrize("move", ["start", "respond", "answer", "conclude", "acknowledged"])
+@pytest.mark.parametrize(
+    "turn", ["start", "respond", "answer", "respond again", "conclude", "acknowledged", "nothing"]
+)
+def test_what_is_done_out_of_turn_is_our_mistake(turn: str, move: str) -> None:
+    take = moves(at(turn))[move]
+    if turn.startswith(move):
+        take()
+    else:
+        with pytest.raises(RuntimeError, match="out of turn"):
+            take()
+
+
+@pytest.mark.parametrize("line", [b"*", b"?", b64(b"joe")])
+def test_nothing_follows_a_refusal(line: bytes) -> None:
+    exchange = exchange_of("PLAIN")
+    exchange.start(None)
+    assert isinstance(exchange.respond(line), Refusal)
+    for move in moves(exchange).values():
+        with pytest.raises(RuntimeError, match="out of turn"):
+            move()
+
+
+def test_nothing_follows_the_verdict_on_a_password() -> None:
+    exchange = exchange_of("PLAIN")
+    exchange.start(b64(b"\0joe\0secret"))
+    assert exchange.conclude(True, b"unused") is None
+    for move in moves(exchange).values():
+        with pytest.raises(RuntimeError, match="out of turn"):
+            move()
+
+
+@pytest.mark.parametrize(
+    ("line", "acknowledged"),
+    [(b"", True), (b"=", True), (b"*", False), (b" ", False), (b"==", False), (b"QUIT", False)],
+)
+@pytest.mark.parametrize("accepted", [True, False])
+def test_last_words_are_answered_by_nothing(line: bytes, acknowledged: bool, accepted: bool) -> None:
+    exchange = at("conclude")
+    words = b"v=c2lnbmF0dXJl" if accepted else b"e=invalid-proof"
+    assert exchange.conclude(accepted, b"signature") == Challenge(words)
+    assert exchange.acknowledged(line) is acknowledged
 
 
 @pytest.mark.parametrize(
@@ -134,14 +234,34 @@ def test_only_the_one_spelling_is_taken(text: bytes) -> None:
     assert decoded is None or b64(decoded) == text
 
 
-@given(st.sampled_from(sorted(MECHANISMS)), st.lists(st.binary() | st.binary().map(b64), max_size=4))
-def test_any_answers_give_steps(mechanism: str, lines: list[bytes]) -> None:
+_SCRAM = st.text("nypcrapmevi=,A+/\0öxz- 2C3D", max_size=30).map(str.encode) | st.sampled_from(
+    [b"n,,n=joe,r=x", b"p=tls-exporter,,n=joe,r=x", b"c=biws,r=xAAECAwQFBgcICQoLDA0ODxAR,p=AAAA"]
+)
+_NTLM = st.builds(
+    lambda kind, rest: b"NTLMSSP\0" + kind.to_bytes(4, "little") + rest,
+    st.integers(0, 4),
+    st.binary(max_size=120)
+    | st.lists(st.integers(0, 120), max_size=60).map(lambda ns: struct.pack(f"<{len(ns)}H", *ns)),
+)
+_LINES = st.binary() | (st.binary() | _SCRAM | _NTLM).map(b64) | st.just(b"")
+
+
+@settings(max_examples=500)
+@given(st.sampled_from(sorted(MECHANISMS)), st.none() | _LINES, st.lists(_LINES, max_size=4))
+def test_any_answers_give_steps(mechanism: str, initial: bytes | None, lines: list[bytes]) -> None:
     exchange = exchange_of(mechanism)
-    step = exchange.start(None)
-    for line in lines:
-        if not isinstance(step, Challenge):
-            break
-        step = exchange.respond(line)
+    step = exchange.start(initial)
+    while lines and not isinstance(step, Refusal):
+        assert isinstance(step, Step)
+        match step:
+            case Challenge():
+                step = exchange.respond(lines.pop())
+            case ScramQuestion():
+                step = exchange.answer(PARAMETERS)
+            case _:
+                last_words = exchange.conclude(False)
+                assert (last_words is None) is not mechanism.startswith("SCRAM")
+                return
     assert isinstance(step, Step)
 
 
