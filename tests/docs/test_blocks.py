@@ -68,7 +68,7 @@ def prepared(text: str, directory: Path) -> Path:
         )
         text = re.sub(r'^(certificate\s*=\s*)".*"$', rf'\1"{certificate}"', text, flags=re.MULTILINE)
         text = re.sub(r'^(key\s*=\s*)".*"$', rf'\1"{key}"', text, flags=re.MULTILINE)
-    for name in re.findall(r'^password_file\s*=\s*"(.*)"$', text, re.MULTILINE):
+    for name in re.findall(r'^(?:\w+_)?file\s*=\s*"(.*)"$', text, re.MULTILINE):
         file = directory / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch(mode=0o600)
