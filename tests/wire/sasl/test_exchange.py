@@ -40,6 +40,9 @@ def test_plain_without_initial_response() -> None:
 @pytest.mark.parametrize(
     ("fields", "step"),
     [
+        # The examples of RFC 4616 section 4; nobody acts for others here.
+        (b"\0tim\0tanstaaftanstaaf", PasswordClaim("PLAIN", "", "tim", "tanstaaftanstaaf")),
+        (b"Ursel\0Kurt\0xipj3plmq", Refusal.DENIED),
         (b"joe\0joe\0secret", PasswordClaim("PLAIN", "joe", "joe", "secret")),
         (b"\0j\xc3\xb6\0\xe2\x82\xac", PasswordClaim("PLAIN", "", "jö", "€")),
         (b"\0" + b"a" * 255 + b"\0" + b"b" * 255, PasswordClaim("PLAIN", "", "a" * 255, "b" * 255)),
