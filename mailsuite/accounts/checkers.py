@@ -211,9 +211,9 @@ class ScramChecker:
         candidates += [(device, secrets.scram if device else None) for device, secrets in tries.secrets]
         grants = []
         for device, keys in candidates:
-            key = (keys or decoys).get(credentials.hash, decoys[credentials.hash])
+            key = (keys or decoys)[credentials.hash]
             signature = credentials.server_signature(key.stored_key, key.server_key)
-            if signature is not None:
+            if keys and signature is not None:
                 grants.append(Granted(claimant.address, device, signature))
         unreadable = broken or tries.broken
         possible = unreadable or any(keys for _, keys in candidates)

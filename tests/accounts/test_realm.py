@@ -92,6 +92,13 @@ class MailRealmTests(RealmCase):
         logout()
         self.assertTrue(self.is_free())
 
+    def test_an_avatar_id_is_in_utf_8(self):
+        account = Account(Address("jo\u00eb", "example.net"))
+        self.directory = MemoryDirectory((account,))
+        self.use(self.store)
+        submitter = self.successResultOf(self.ask(ISubmitter, avatar_id="jo\u00eb@example.net".encode()))[1]
+        self.assertEqual(submitter.account, account)
+
     def test_a_submitter_who_was_removed_just_now_is_nobody(self):
         self.failureResultOf(self.ask(ISubmitter, avatar_id=b"ann@example.net"), UnauthorizedLogin)
 
