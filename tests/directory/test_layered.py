@@ -1,5 +1,6 @@
 """The file's accounts over the database's."""
 
+import attrs
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -7,17 +8,32 @@ from mailsuite.directory.layered import LayeredDirectory
 from mailsuite.directory.memory import MemoryDirectory
 from mailsuite.model.account import Account, Domain, Origin
 from mailsuite.model.address import Address
+from mailsuite.model.device import Device
 from mailsuite.model.failure import PermanentFailure, TemporaryFailure
-from mailsuite.model.reply import ALREADY_EXISTS, DIRECTORY_UNAVAILABLE, READ_ONLY
+from mailsuite.model.reply import (
+    ALREADY_EXISTS,
+    DIRECTORY_UNAVAILABLE,
+    NO_SUCH_ACCOUNT,
+    NO_SUCH_DEVICE,
+    READ_ONLY,
+)
 
 JOE = Address("joe", "example.net")
 ANN = Address("ann", "example.net")
 SUE = Address("sue", "example.org")
+LEN = Address("len", "example.net")
+PHONE = Device("f1", "Phone", b"in the file")
+LAPTOP = Device("d1", "laptop", b"in the database")
 
 
-class LayeredDirectoryTests(SynchronousTestCase):
+class LayeredCase(SynchronousTestCase):
     def setUp(self):
-        self.file = MemoryDirectory((Account(JOE, "in the file"),), origin=Origin.FILE)
+        self.file = MemoryDirectory(
+            (Account(JOE, "in the file"), Account(LEN)),
+            origin=Origin.FILE,
+            initial_devices={JOE: (PHONE,)},
+            initial_verifiers={LEN: b"of the file"},
+        )
         self.database = MemoryDirectory((Account(JOE, "in the database"), Account(ANN), Account(SUE)))
         self.directory = LayeredDirectory(self.file, self.database)
 
@@ -28,6 +44,8 @@ class LayeredDirectoryTests(SynchronousTestCase):
         failure = self.failureResultOf(Deferred.fromCoroutine(coroutine), PermanentFailure)
         self.assertEqual(failure.value.reply, reply)
 
+
+class LayeredDirectoryTests(LayeredCase):
     def test_the_file_covers_the_database(self):
         self.assertEqual(self.answer(self.directory.account(JOE)).name, "in the file")
         names = [(str(account.address), account.origin) for account in self.answer(self.directory.accounts())]
@@ -36,6 +54,7 @@ class LayeredDirectoryTests(SynchronousTestCase):
             [
                 ("ann@example.net", Origin.DATABASE),
                 ("joe@example.net", Origin.FILE),
+                ("len@example.net", Origin.FILE),
                 ("sue@example.org", Origin.DATABASE),
             ],
         )
@@ -75,3 +94,109 @@ class LayeredDirectoryTests(SynchronousTestCase):
         self.assertIsNotNone(self.answer(self.directory.account(JOE)))
         self.assertTrue(self.answer(self.directory.has_domain("example.net")))
         self.failureResultOf(Deferred.fromCoroutine(self.directory.account(ANN)), TemporaryFailure)
+
+
+class LayeredDevicesTests(LayeredCase):
+    """Also those of accounts that stand in the file."""
+
+    def devices(self, account):
+        found = self.answer(self.directory.devices(account))
+        return [(device.name, device.origin) for device in found]
+
+    def add(self, account, device):
+        self.answer(self.directory.add_device(account, device))
+
+    def test_an_account_of_the_file_has_devices_in_both(self):
+        self.add(JOE, LAPTOP)
+        both = [("laptop", Origin.DATABASE), ("Phone", Origin.FILE)]
+        self.assertEqual(self.devices(JOE), both)
+        listed = self.answer(self.directory.all_devices())
+        self.assertEqual(
+            [(owner, device.name) for owner, device in listed], [(JOE, "laptop"), (JOE, "Phone")]
+        )
+        self.assertEqual([device.name for device in self.answer(self.file.devices(JOE))], ["Phone"])
+
+    def test_an_account_of_the_database_has_devices_there(self):
+        self.add(ANN, LAPTOP)
+        self.assertEqual(self.devices(ANN), [("laptop", Origin.DATABASE)])
+        self.assertEqual(self.answer(self.directory.all_devices())[0][0], ANN)
+
+    def test_who_does_not_exist_has_none(self):
+        nobody = Address("nobody", "example.net")
+        self.refused(NO_SUCH_ACCOUNT, self.directory.add_device(nobody, LAPTOP))
+        self.refused(NO_SUCH_ACCOUNT, self.directory.keep_verifiers(nobody, b"sealed"))
+        self.assertEqual(self.devices(nobody), [])
+
+    def test_a_name_in_the_file_is_taken(self):
+        self.refused(ALREADY_EXISTS, self.directory.add_device(JOE, attrs.evolve(LAPTOP, name="PHONE")))
+        self.add(JOE, LAPTOP)
+        renamed = attrs.evolve(LAPTOP, name="phone")
+        self.refused(ALREADY_EXISTS, self.directory.change_device(JOE, renamed))
+        self.add(ANN, attrs.evolve(LAPTOP, id="d2", name="Phone"))
+
+    def test_a_device_of_the_file_is_changed_there(self):
+        self.refused(READ_ONLY, self.directory.remove_device(JOE, PHONE.id))
+        self.refused(READ_ONLY, self.directory.change_device(JOE, attrs.evolve(PHONE, sealed=b"other")))
+        self.refused(READ_ONLY, self.directory.change_device(JOE, attrs.evolve(PHONE, name="Fon")))
+        self.refused(NO_SUCH_DEVICE, self.directory.remove_device(ANN, PHONE.id))
+        self.assertEqual(self.devices(JOE), [("Phone", Origin.FILE)])
+
+    def test_a_device_of_the_database_is_changed_and_removed(self):
+        for account in (JOE, ANN):
+            self.add(account, LAPTOP)
+            self.answer(self.directory.change_device(account, attrs.evolve(LAPTOP, name="Slab")))
+            self.assertIn(("Slab", Origin.DATABASE), self.devices(account))
+            self.answer(self.directory.remove_device(account, LAPTOP.id))
+            self.assertNotIn(("Slab", Origin.DATABASE), self.devices(account))
+
+    def test_a_device_that_came_into_the_file_later_covers_its_namesake(self):
+        self.add(JOE, LAPTOP)
+        file = MemoryDirectory(
+            (Account(JOE),), origin=Origin.FILE, initial_devices={JOE: (Device("f2", "LAPTOP", b"file"),)}
+        )
+        self.directory.replace_file(file)
+        self.assertEqual(self.devices(JOE), [("LAPTOP", Origin.FILE)])
+        self.assertEqual(len(self.answer(self.directory.all_devices())), 1)
+        self.answer(self.directory.remove_device(JOE, LAPTOP.id))
+        self.assertEqual(self.answer(self.database.all_devices()), ())
+
+    def test_what_an_account_of_the_file_has_comes_back_with_it(self):
+        self.add(LEN, LAPTOP)
+        self.answer(self.directory.keep_verifiers(JOE, b"of the database"))
+        self.directory.replace_file(MemoryDirectory(origin=Origin.FILE))
+        self.assertEqual(self.devices(LEN), [])
+        self.assertEqual(self.answer(self.directory.verifiers(LEN)), b"")
+        self.directory.replace_file(self.file)
+        self.assertEqual(self.devices(LEN), [("laptop", Origin.DATABASE)])
+        self.assertEqual(self.answer(self.directory.verifiers(JOE)), b"of the database")
+
+    def test_somebody_new_inherits_nothing_from_the_file_s(self):
+        self.add(LEN, LAPTOP)
+        self.directory.replace_file(MemoryDirectory(origin=Origin.FILE))
+        self.answer(self.directory.add_account(Account(LEN)))
+        self.assertEqual(self.devices(LEN), [])
+
+    def test_the_file_s_devices_are_there_while_the_database_is_away(self):
+        self.add(JOE, LAPTOP)
+        self.database.refuse_with = TemporaryFailure(DIRECTORY_UNAVAILABLE)
+        self.assertEqual(self.devices(JOE), [("Phone", Origin.FILE)])
+        self.failureResultOf(Deferred.fromCoroutine(self.directory.devices(ANN)), TemporaryFailure)
+        self.failureResultOf(Deferred.fromCoroutine(self.directory.all_devices()), TemporaryFailure)
+
+    def test_verifiers_are_the_file_s_first(self):
+        self.assertEqual(self.answer(self.directory.verifiers(LEN)), b"of the file")
+        self.answer(self.directory.keep_verifiers(LEN, b"of the database"))
+        self.assertEqual(self.answer(self.directory.verifiers(LEN)), b"of the file")
+        self.answer(self.directory.keep_verifiers(JOE, b"of the database"))
+        self.assertEqual(self.answer(self.directory.verifiers(JOE)), b"of the database")
+        self.answer(self.directory.keep_verifiers(ANN, b"too"))
+        self.assertEqual(self.answer(self.directory.verifiers(ANN)), b"too")
+        self.assertEqual(
+            self.answer(self.directory.all_verifiers()),
+            ((ANN, b"too"), (JOE, b"of the database"), (LEN, b"of the file")),
+        )
+
+    def test_verifiers_that_cannot_be_known_are_not_said_to_be_none(self):
+        self.database.refuse_with = TemporaryFailure(DIRECTORY_UNAVAILABLE)
+        self.assertEqual(self.answer(self.directory.verifiers(LEN)), b"of the file")
+        self.failureResultOf(Deferred.fromCoroutine(self.directory.verifiers(JOE)), TemporaryFailure)

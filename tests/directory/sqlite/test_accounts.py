@@ -11,6 +11,7 @@ from mailsuite.directory.sqlite.accounts import SCHEMA, SqliteDirectory
 from mailsuite.directory.sqlite.database import Database
 from mailsuite.model.account import Account, NotifyPreference
 from mailsuite.model.address import Address
+from mailsuite.model.device import Device
 from mailsuite.model.failure import PermanentFailure, TemporaryFailure
 from mailsuite.model.reply import DIRECTORY_UNAVAILABLE
 from tests.concurrent.held import HeldThreads
@@ -19,6 +20,7 @@ from tests.directory.folders import FolderCase
 
 JOE = Account(Address("joe", "example.net"), "Joe", "$canary-hash")
 ANN = Account(Address("ann", "example.net"))
+PHONE = Device("d1", "Phone", b"canary-sealed")
 
 
 class SqliteCase(FolderCase, SynchronousTestCase):
@@ -84,6 +86,45 @@ class DiskTests(SqliteCase):
             self.assertEqual(failure.reply, DIRECTORY_UNAVAILABLE)
             self.assertNotIn("canary", failure.detail)
 
+    def test_no_row_that_cannot_be_read_can_be_written(self):
+        self.answer(self.directory.add_account(JOE))
+        self.answer(self.directory.add_device(JOE.address, PHONE))
+        for assignment in (
+            "account SET state = 'away'",
+            "account SET forward_local = 'ann'",
+            "account SET forward_domain = 'example.net'",
+            "account SET keep_copy = 2",
+            "account SET pop3 = NULL",
+            "device SET sealed = 'text'",
+            "device SET expires = 'never'",
+        ):
+            self.assertRaises(sqlite3.IntegrityError, self.sql, f"UPDATE {assignment}")
+
+    def test_a_device_that_cannot_be_read_is_a_temporary_failure(self):
+        self.answer(self.directory.add_account(JOE))
+        self.answer(self.directory.add_device(JOE.address, PHONE))
+        for column in ("scopes", "networks"):
+            self.sql(f"UPDATE device SET {column} = 'nonsense'")
+            directory = self.make(Inline())
+            for asking in (directory.devices(JOE.address), directory.all_devices()):
+                failure = self.failureResultOf(self.start(asking), TemporaryFailure).value
+                self.assertEqual(failure.reply, DIRECTORY_UNAVAILABLE)
+                self.assertNotIn("canary", failure.detail)
+            self.sql(f"UPDATE device SET {column} = ''")
+
+    def test_devices_and_verifiers_are_on_the_disk_when_they_are_acknowledged(self):
+        self.answer(self.directory.add_account(JOE))
+        self.answer(self.directory.add_device(JOE.address, PHONE))
+        self.answer(self.directory.keep_verifiers(JOE.address, b"sealed"))
+        self.assertEqual(
+            self.sql("SELECT id, local, domain, name, folded FROM device"),
+            [("d1", "joe", "example.net", "Phone", "phone")],
+        )
+        self.assertEqual(self.sql("SELECT local, sealed FROM verifiers"), [("joe", b"sealed")])
+        self.answer(self.directory.remove_account(JOE.address))
+        self.assertEqual(self.sql("SELECT * FROM device"), [])
+        self.assertEqual(self.sql("SELECT * FROM verifiers"), [])
+
     def test_a_name_that_no_row_can_hold_changes_nothing(self):
         strange = attrs.evolve(JOE, name="\ud800")
         self.failureResultOf(self.start(self.directory.add_account(strange)), UnicodeEncodeError)
@@ -92,6 +133,8 @@ class DiskTests(SqliteCase):
 
     def test_nothing_secret_is_in_a_repr(self):
         self.answer(self.directory.add_account(JOE))
+        self.answer(self.directory.add_device(JOE.address, PHONE))
+        self.answer(self.directory.keep_verifiers(JOE.address, b"canary"))
         self.answer(self.directory.account(JOE.address))
         self.assertNotIn("canary", repr(self.directory))
 
@@ -106,6 +149,14 @@ class DiskTests(SqliteCase):
             self.directory.add_account(JOE),
             self.directory.change_account(JOE),
             self.directory.remove_account(JOE.address),
+            self.directory.devices(JOE.address),
+            self.directory.all_devices(),
+            self.directory.add_device(JOE.address, PHONE),
+            self.directory.change_device(JOE.address, PHONE),
+            self.directory.remove_device(JOE.address, PHONE.id),
+            self.directory.verifiers(JOE.address),
+            self.directory.all_verifiers(),
+            self.directory.keep_verifiers(JOE.address, b"sealed"),
         ):
             failure = self.failureResultOf(self.start(asking), TemporaryFailure).value
             self.assertEqual(failure.reply, DIRECTORY_UNAVAILABLE)
@@ -133,6 +184,56 @@ class CacheTests(SqliteCase):
     def test_nobody_costs_a_thread_once(self):
         self.assertEqual(self.asked(self.directory.account(ANN.address)), (None, 1))
         self.assertEqual(self.asked(self.directory.account(ANN.address)), (None, 0))
+
+    def login(self, address, elsewhere=False):
+        """All that a login asks, and how often the thread was needed for it."""
+        account, first = self.asked(self.directory.account(address))
+        devices, second = self.asked(self.directory.devices(address, elsewhere))
+        verifiers, third = self.asked(self.directory.verifiers(address, elsewhere))
+        return (account, devices, verifiers), first + second + third
+
+    def test_a_login_costs_a_thread_once(self):
+        for count in (1, 0):
+            self.assertEqual(self.login(JOE.address), ((JOE, (), b""), count))
+            self.assertEqual(self.login(ANN.address), ((None, (), b""), count))
+
+    def test_a_login_of_somebody_in_the_file_costs_a_thread_once(self):
+        self.asked(self.directory.add_device(ANN.address, PHONE, elsewhere=True))
+        self.asked(self.directory.keep_verifiers(ANN.address, b"sealed", elsewhere=True))
+        self.directory = self.make(self.threads)
+        for count in (1, 0):
+            self.assertEqual(self.login(ANN.address, True), ((None, (PHONE,), b"sealed"), count))
+
+    def test_a_change_of_devices_is_in_the_cache_when_it_is_acknowledged(self):
+        self.login(JOE.address)
+        self.asked(self.directory.add_device(JOE.address, PHONE))
+        self.assertEqual(self.login(JOE.address), ((JOE, (PHONE,), b""), 0))
+        changed = attrs.evolve(PHONE, name="Fon")
+        self.asked(self.directory.change_device(JOE.address, changed))
+        self.asked(self.directory.keep_verifiers(JOE.address, b"sealed"))
+        self.assertEqual(self.login(JOE.address), ((JOE, (changed,), b"sealed"), 0))
+        self.asked(self.directory.remove_device(JOE.address, PHONE.id))
+        self.asked(self.directory.keep_verifiers(JOE.address, b""))
+        self.assertEqual(self.login(JOE.address), ((JOE, (), b""), 0))
+
+    def test_a_removed_device_does_not_come_back_by_a_read_that_began_before(self):
+        self.asked(self.directory.add_device(JOE.address, PHONE))
+        self.directory = self.make(self.threads)
+        reading = self.start(self.directory.devices(JOE.address))
+        removing = self.start(self.directory.remove_device(JOE.address, PHONE.id))
+        deliveries = [self.threads.work(), self.threads.work()]
+        for deliver in reversed(deliveries):
+            deliver()
+        self.assertEqual(self.successResultOf(reading), (PHONE,))
+        self.successResultOf(removing)
+        self.assertEqual(self.asked(self.directory.devices(JOE.address)), ((), 0))
+
+    def test_a_change_of_devices_that_was_refused_leaves_the_cache_as_it_was(self):
+        self.asked(self.directory.add_device(JOE.address, PHONE))
+        adding = self.start(self.directory.add_device(JOE.address, attrs.evolve(PHONE, id="d2")))
+        self.threads.release()
+        self.failureResultOf(adding, PermanentFailure)
+        self.assertEqual(self.login(JOE.address), ((JOE, (PHONE,), b""), 0))
 
     def test_all_domains_cost_a_thread_once(self):
         self.assertEqual(self.asked(self.directory.has_domain("example.net")), (True, 1))

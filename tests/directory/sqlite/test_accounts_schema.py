@@ -1,0 +1,113 @@
+"""accounts.db as older versions of mailsuite left it: brought up to date, with all that was in it."""
+
+import sqlite3
+from ipaddress import ip_address
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from mailsuite.concurrent.threads import Inline
+from mailsuite.directory.sqlite.accounts import SCHEMA, SqliteDirectory
+from mailsuite.directory.sqlite.database import Database, SchemaUnknown
+from mailsuite.directory.sqlite.logins import SqliteLogins
+from mailsuite.model.account import Account, AccountState, Domain, NotifyPreference, NotifyState
+from mailsuite.model.address import Address
+from mailsuite.model.device import Device
+from tests.contracts.logins import POLL
+from tests.directory.folders import FolderCase
+
+FIRST = """
+CREATE TABLE domain (name TEXT NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID;
+CREATE TABLE account (
+    local TEXT NOT NULL,
+    domain TEXT NOT NULL REFERENCES domain (name),
+    name TEXT NOT NULL,
+    password_hash TEXT NOT NULL,
+    notify_state TEXT CHECK (notify_state IN ('off', 'last-ip', 'static')),
+    notify_address TEXT,
+    notify_port INTEGER NOT NULL,
+    PRIMARY KEY (domain, local)
+) STRICT, WITHOUT ROWID;
+INSERT INTO domain (name) VALUES ('example.net'), ('example.org');
+INSERT INTO account (name, password_hash, notify_state, notify_address, notify_port, domain, local)
+    VALUES ('Joe Doe', '$argon2id$x', NULL, NULL, 79, 'example.net', 'joe'),
+        ('Ann', '', 'static', '2001:db8::7', 7979, 'example.net', 'ann');
+PRAGMA user_version = 1;
+"""
+"""What version 1 of the schema was; never to be changed."""
+
+JOE = Account(Address("joe", "example.net"), "Joe Doe", "$argon2id$x")
+ANN = Account(
+    Address("ann", "example.net"),
+    "Ann",
+    notify=NotifyPreference(NotifyState.STATIC, ip_address("2001:db8::7"), 7979),
+)
+
+
+class SchemaTests(FolderCase, SynchronousTestCase):
+    def setUp(self):
+        self.path = self.folder / "accounts.db"
+
+    def opened(self, schema=SCHEMA):
+        database = Database(self.path, schema, Inline())
+        self.addCleanup(database._close)
+        return database
+
+    def answer(self, coroutine):
+        return self.successResultOf(Deferred.fromCoroutine(coroutine))
+
+    def write_first(self):
+        connection = sqlite3.connect(self.path, isolation_level=None)
+        connection.executescript(FIRST)
+        connection.close()
+
+    def tables(self):
+        """Of each table its columns: name, type, NOT NULL, default, place in the key."""
+        connection = sqlite3.connect(self.path)
+        self.addCleanup(connection.close)
+        names = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
+        return {
+            name: [row[1:] for row in connection.execute(f"PRAGMA table_info({name})")]
+            for (name,) in names.fetchall()
+        }
+
+    def test_accounts_of_the_first_version_are_as_they_were(self):
+        self.write_first()
+        directory = SqliteDirectory(self.opened())
+        self.assertEqual(self.answer(directory.accounts()), (ANN, JOE))
+        self.assertEqual(self.answer(directory.account(JOE.address)), JOE)
+        self.assertEqual(self.answer(directory.domains()), (Domain("example.net"), Domain("example.org")))
+
+    def test_they_can_have_all_that_is_new(self):
+        self.write_first()
+        database = self.opened()
+        directory = SqliteDirectory(database)
+        changed = Account(JOE.address, state=AccountState.FORWARD, forward=ANN.address, pop3=False)
+        phone = Device("d1", "Phone", b"sealed")
+        self.answer(directory.change_account(changed))
+        self.answer(directory.add_device(JOE.address, phone))
+        self.answer(directory.keep_verifiers(JOE.address, b"sealed"))
+        self.answer(SqliteLogins(database).record(POLL))
+        database._close()
+        database = self.opened()
+        directory = SqliteDirectory(database)
+        self.assertEqual(self.answer(directory.account(JOE.address)), changed)
+        self.assertEqual(self.answer(directory.devices(JOE.address)), (phone,))
+        self.assertEqual(self.answer(directory.verifiers(JOE.address)), b"sealed")
+        self.assertEqual(self.answer(SqliteLogins(database).since(0.0)), (POLL,))
+
+    def test_an_old_file_becomes_what_a_new_one_is(self):
+        self.write_first()
+        self.answer(self.opened().open())
+        stepped = self.tables()
+        self.path = self.folder / "new.db"
+        self.answer(self.opened().open())
+        self.assertEqual(stepped, self.tables())
+        self.assertEqual(
+            set(stepped) - {"sqlite_sequence"}, {"account", "device", "domain", "login", "verifiers"}
+        )
+
+    def test_an_older_program_leaves_a_new_file_alone(self):
+        self.answer(self.opened().open())
+        opening = Deferred.fromCoroutine(self.opened(SCHEMA[:1]).open())
+        self.failureResultOf(opening, SchemaUnknown)
