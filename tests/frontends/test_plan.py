@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable
 from ipaddress import ip_network
 from pathlib import Path
@@ -16,13 +17,13 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.task import Clock
 
 from mailsuite import __version__
-from mailsuite.accounts.attempt import LoginAttempt
+from mailsuite.accounts.attempt import Attempt, LoginRules, PasswordAttempt
 from mailsuite.accounts.login import Login
 from mailsuite.bus.local import LocalBus
 from mailsuite.config.load import load
 from mailsuite.config.schema import Config
 from mailsuite.delivery.reception import Login as SubmitterLogin
-from mailsuite.delivery.reception import Services
+from mailsuite.delivery.reception import Scram, Services
 from mailsuite.delivery.router import Router
 from mailsuite.directory.memory import MemoryDirectory
 from mailsuite.frontends.base import SessionProtocol
@@ -32,10 +33,13 @@ from mailsuite.frontends.plan import Admissions, Plan, pair_of, places
 from mailsuite.frontends.tls import Pair, ServerTLS
 from mailsuite.model.account import Account
 from mailsuite.model.address import Address
+from mailsuite.model.facts import ConnectionFacts
 from mailsuite.observe.log import Log
 from mailsuite.policy.chain import Chain
 from mailsuite.store.memory import MemoryStore
+from mailsuite.wire.sasl.steps import ScramParameters, ScramQuestion
 from tests.frontends.lines import Wire
+from tests.wire.proofs import PARAMETERS, ScramClient
 
 GENERAL: Pair = (Path("general.pem"), Path("general.key"))
 HEAD = '[server]\nname = "mail.example.test"\nadmin = "joe@example.test"\nstate = "{state}"\n'
@@ -47,15 +51,22 @@ DOMAIN = '[[domain]]\nname = "example.test"\n'
 class Logins:
     """Refuses everybody, and remembers who tried."""
 
-    attempts: list[LoginAttempt] = attrs.field(factory=list)
+    attempts: list[Attempt] = attrs.field(factory=list)
+    questions: list[tuple[ScramQuestion, LoginRules, ConnectionFacts]] = attrs.field(factory=list)
 
-    async def login_maildrop(self, attempt: LoginAttempt) -> None:
+    async def login_maildrop(self, attempt: Attempt) -> None:
         self.attempts.append(attempt)
         raise UnauthorizedLogin
 
-    async def login_submitter(self, attempt: LoginAttempt) -> Address:
+    async def login_submitter(self, attempt: Attempt) -> Address:
         self.attempts.append(attempt)
         raise UnauthorizedLogin
+
+    async def scram_parameters(
+        self, question: ScramQuestion, rules: LoginRules, facts: ConnectionFacts
+    ) -> ScramParameters:
+        self.questions.append((question, rules, facts))
+        return PARAMETERS
 
 
 class World:
@@ -87,13 +98,13 @@ class World:
         )
         self.listeners = {listener.name: listener for listener in plan.listeners()}
 
-    def reception(self, login: SubmitterLogin) -> Services:
+    def reception(self, login: SubmitterLogin, scram: Scram) -> Services:
         directory = MemoryDirectory([Account(Address("joe", "example.test"))])
         router = Router(directory, "mail.example.test", Address("joe", "example.test"))
         chain = Chain((), self.log)
         bus = LocalBus(self.clock, self.log)
         now = self.clock.seconds
-        return Services("mail.example.test", MemoryStore(), router, chain, bus, login, now, self.log)
+        return Services("mail.example.test", MemoryStore(), router, chain, bus, login, scram, now, self.log)
 
     def connect(self, name: str, tls: bool = False, peer: str = "192.0.2.1") -> Talk:
         address = IPv4Address("TCP", peer, 4000)
@@ -180,8 +191,71 @@ class TestPop3:
         talk = built.connect("pop3", tls=True)
         assert talk.say(f"USER {name}", "PASS secret").endswith("-ERR [AUTH] Name or password is wrong\r\n")
         [attempt] = built.logins.attempts
-        assert (attempt.name, attempt.password, attempt.default_domain) == (name, b"secret", domain)
+        assert isinstance(attempt, PasswordAttempt)
+        assert (attempt.name, attempt.password, attempt.rules.default_domain) == (name, b"secret", domain)
         assert (attempt.facts.service, attempt.facts.listener) == ("pop3", "pop3")
+
+    def test_alternate_at(self, world: World_) -> None:
+        built = world("pop3", 'alternate_at = "#%"', 'tls = "implicit"')
+        built.connect("pop3", tls=True).say("USER joe", "PASS secret")
+        assert built.logins.attempts[0].rules.alternate_at == "#%"
+
+    def test_sasl(self, world: World_) -> None:
+        talk = world("pop3").connect("pop3")
+        assert "SASL SCRAM-SHA-256\r\n" in talk.say("CAPA")
+        talk.start_tls("STLS")
+        assert "SASL PLAIN SCRAM-SHA-256\r\n" in talk.say("CAPA")
+        talk = world("pop3", "auth = []", 'tls = "implicit"').connect("pop3", tls=True)
+        assert "SASL" not in talk.say("CAPA")
+
+    def test_who_asks(self, world: World_) -> None:
+        built = world("pop3", 'alternate_at = "#"')
+        first = base64.b64encode(ScramClient().first()).decode()
+        talks = [built.connect("pop3"), built.connect("pop3")]
+        challenges = [talk.say(f"AUTH SCRAM-SHA-256 {first}") for talk in talks]
+        assert all(challenge.startswith("+ ") for challenge in challenges)
+        assert challenges[0] != challenges[1], "nonces are new each time"
+        question, rules, facts = built.logins.questions[0]
+        assert question == ScramQuestion("joe", "sha256")
+        assert (rules.alternate_at, facts.service) == ("#", "pop3")
+
+    def test_binding(self, world: World_) -> None:
+        plus = 'auth = ["scram-sha-256", "scram-sha-256-plus"]'
+        built = world("pop3", plus, 'tls = "implicit"')
+        talk = built.connect("pop3", tls=True)
+        assert "SASL SCRAM-SHA-256 SCRAM-SHA-256-PLUS\r\n" in talk.say("CAPA")
+        assert set(talk.session.bindings) == {"tls-exporter"}
+        assert world("pop3", "", 'tls = "implicit"').connect("pop3", tls=True).session.bindings == {}
+
+    def test_apop_off(self, world: World_) -> None:
+        talk = world("pop3").connect("pop3")
+        assert "<" not in talk.read()
+        assert talk.say("APOP joe " + "0" * 32).startswith("-ERR APOP")
+
+    def test_apop_offered(self, world: World_) -> None:
+        built = world("pop3", 'apop = "offer"', 'tls = "implicit"')
+        talks = [built.connect("pop3", tls=True), built.connect("pop3", tls=True)]
+        stamps = [talk.read().split()[-1] for talk in talks]
+        assert len(set(stamps)) == 2
+        assert re.fullmatch(r"<[0-9a-f]{32}\.[0-9]+@mail\.example\.test>", stamps[0])
+        assert "USER\r\n" in talks[0].say("CAPA")
+        assert talks[0].say("APOP joe " + "0" * 32).startswith("-ERR [AUTH]")
+        [attempt] = built.logins.attempts
+        assert (attempt.name, attempt.mechanism, attempt.rules.apop) == ("joe", "APOP", "offer")
+
+    def test_apop_required(self, world: World_) -> None:
+        built = world("pop3", 'apop = "require"', 'tls = "implicit"')
+        talk = built.connect("pop3", tls=True)
+        assert talk.read().endswith(">\r\n")
+        capabilities = talk.say("CAPA").split("\r\n")
+        assert "USER" not in capabilities
+        assert "SASL SCRAM-SHA-256" in capabilities
+        assert talk.say("USER joe").startswith("-ERR [AUTH]")
+
+    def test_apop_by_listener(self, world: World_) -> None:
+        talk = world("pop3", 'apop = "require"', 'tls = "implicit"\napop = "off"').connect("pop3", tls=True)
+        assert "<" not in talk.read()
+        assert "USER\r\n" in talk.say("CAPA")
 
     def test_max_command(self, world: World_) -> None:
         """Beyond 255 octets a command is refused (RFC 2449 section 4), beyond this it is the last."""
@@ -263,9 +337,10 @@ class TestSubmission:
     @pytest.mark.parametrize(
         ("section", "offered"),
         [
-            ("", "AUTH PLAIN LOGIN"),
+            ("", "AUTH PLAIN LOGIN SCRAM-SHA-256"),
             ('auth = ["plain"]', "AUTH PLAIN"),
             ('auth = ["login"]', "AUTH LOGIN"),
+            ('auth = ["cram-md5", "scram-sha-256-plus"]', "AUTH CRAM-MD5 SCRAM-SHA-256-PLUS"),
         ],
     )
     def test_auth_inside_of_tls_and_nowhere_else(self, world: World_, section: str, offered: str) -> None:
@@ -295,8 +370,18 @@ class TestSubmission:
         claim = base64.b64encode(b"\0joe\0secret").decode()
         assert "535" in talk.say("EHLO x.example", f"AUTH PLAIN {claim}")
         [attempt] = built.logins.attempts
-        assert (attempt.name, attempt.password, attempt.default_domain) == ("joe", b"secret", domain)
+        assert isinstance(attempt, PasswordAttempt)
+        assert (attempt.name, attempt.password, attempt.rules.default_domain) == ("joe", b"secret", domain)
         assert attempt.facts.service == "submission"
+
+    def test_who_asks(self, world: World_) -> None:
+        built = world("submission", 'alternate_at = "#"', 'tls = "implicit"')
+        first = base64.b64encode(ScramClient().first()).decode()
+        said = built.connect("submission", tls=True).say("EHLO x.example", f"AUTH SCRAM-SHA-256 {first}")
+        assert "\r\n334 " in said
+        [(question, rules, facts)] = built.logins.questions
+        assert question == ScramQuestion("joe", "sha256")
+        assert (rules.alternate_at, facts.service) == ("#", "submission")
 
 
 class TestListeners:
