@@ -51,6 +51,8 @@ class MemoryDirectory:
             self._put(account)
         for address, devices in self.initial_devices.items():
             for device in devices:
+                if device.id in self._devices:
+                    raise ValueError(f"two devices have the id {device.id}")
                 self._put_device(address, device)
         self._verifiers.update(self.initial_verifiers)
 

@@ -62,6 +62,11 @@ class FileDirectoryTests(SynchronousTestCase):
         self.assertEqual(run(self.directory.all_verifiers()), ((JOE.address, b"canary"),))
         self.assertEqual(run(self.directory.devices(ANN.address)), ())
 
+    def test_an_id_that_is_there_twice_is_a_mistake_of_ours(self):
+        """One account's device must not become another's."""
+        devices = {JOE.address: (PHONE,), ANN.address: (PHONE,)}
+        self.assertRaises(ValueError, MemoryDirectory, (JOE, ANN), initial_devices=devices)
+
     def test_it_shows_nothing_secret(self):
         self.assertNotIn("canary", repr(self.directory))
 
