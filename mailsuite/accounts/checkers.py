@@ -43,7 +43,7 @@ class ISources(Protocol):
 
 
 class NoSources:
-    """Every password is here."""
+    """Every password is here, so none of those that are asked about is right."""
 
     def serves(self, address: Address) -> bool:
         return False

@@ -24,7 +24,7 @@ REFUSED = "wrong name or password"
 """All that is ever told; why is in the log."""
 LEAST_TRIES = 8
 """Sealed secrets that are opened and tried for any name, so that nobody can tell by the time whether there is
-such an account and how many devices it has. Who has more takes some 20 microseconds longer for each."""
+such an account and how many devices it has. Who has more takes some 10 microseconds longer for each."""
 SHOWN: Final = frozenset({"USER", "PLAIN", "LOGIN"})
 """Mechanisms that pass the password itself."""
 

@@ -10,7 +10,7 @@ from twisted.internet.defer import CancelledError
 from zope.interface.verify import verifyObject
 
 from mailsuite.accounts.attempt import LoginRules
-from mailsuite.accounts.checkers import PasswordChecker, ScramChecker, SecretChecker
+from mailsuite.accounts.checkers import NoSources, PasswordChecker, ScramChecker, SecretChecker
 from mailsuite.accounts.gate import LEAST_TRIES, REFUSED
 from mailsuite.accounts.password_cache import PasswordCache
 from mailsuite.accounts.passwords import _NOBODYS, Passwords
@@ -397,6 +397,11 @@ class SourcesTests(CheckerCase):
         failure = self.failureResultOf(self.check(own("dumb")), TemporaryFailure).value
         self.assertEqual(failure.reply, DIRECTORY_UNAVAILABLE)
         self.admitted(by("dumb", "dumb-phone"))
+
+    def test_without_sources_nothing_is_kept_elsewhere(self):
+        nowhere = NoSources()
+        self.assertIs(nowhere.serves(DUMB.address), False)
+        self.assertIs(self.do(nowhere.check(DUMB.address, "canary-elsewhere")), False)
 
     def test_the_gate_holds_for_them_too(self):
         right = attempt("dumb", "canary-elsewhere", rules=REQUIRE)

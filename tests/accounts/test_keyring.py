@@ -182,6 +182,21 @@ def test_the_file_is_durable_before_it_has_its_name(path, monkeypatch):
     assert calls == replacing
 
 
+def test_a_directory_that_is_there_is_used(path):
+    path.parent.mkdir(mode=0o700)
+    Keyring.load_or_create(path)
+    assert mode(path) == 0o600
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_root_leaves_the_file_to_whom_it_belongs(path):
+    ring = Keyring.load_or_create(path)
+    os.chown(path, 65534, 65533)
+    ring.with_new_key(path)
+    status = path.lstat()
+    assert (status.st_uid, status.st_gid, mode(path)) == (65534, 65533, 0o600)
+
+
 def test_a_rotation_that_cannot_be_written_leaves_the_old_file(path, monkeypatch):
     ring = Keyring.load_or_create(path)
     before = path.read_bytes()
