@@ -55,14 +55,14 @@ server.serve_forever()
 RIGHT = "grün canary"
 
 
-@pytest.fixture(params=["1.0", "1.1"])
+@pytest.fixture
 def hook(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SourceBlock]:
     """The server runs; this is how it is asked."""
     authority = Authority(tmp_path)
     pair = authority.sign("127.0.0.1")
     (tmp_path / "hook.py").write_text(HOOK)
     (tmp_path / "token").write_text("canary-token\n")
-    command = [sys.executable, tmp_path / "hook.py", pair.certificate, pair.key, request.param]
+    command = [sys.executable, tmp_path / "hook.py", pair.certificate, pair.key, request.cls.version]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
@@ -82,7 +82,10 @@ def hook(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SourceBlock
 
 
 @pytest.mark.usefixtures("_given")
-class HookTests(TestCase):
+class KeptTests(TestCase):
+    """Over HTTP/1.1, where connections are kept."""
+
+    version = "1.1"
     block: SourceBlock
 
     @pytest.fixture
@@ -109,10 +112,16 @@ class HookTests(TestCase):
         for keys, words in (
             ({"token_file": None}, "does not take our token"),
             ({"ca_file": None}, "certificate verify failed"),
-            ({"url": self.block.url.replace("127.0.0.1", "localhost")}, "TLS failed"),
+            ({"url": self.block.url.replace("127.0.0.1", "localhost")}, "for another name"),
             ({"url": self.block.url.replace("https", "http")}, "no whole answer"),
         ):
             with self.assertRaises(TemporaryFailure) as caught:
                 await self.says("joe", RIGHT, **keys)
             self.assertIn(words, caught.exception.detail)
             self.assertNotIn("canary", caught.exception.detail)
+
+
+class ClosedTests(KeptTests):
+    """Over HTTP/1.0, where each answer ends with its connection."""
+
+    version = "1.0"

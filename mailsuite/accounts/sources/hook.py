@@ -12,7 +12,6 @@ from io import BytesIO
 from typing import Any, ClassVar
 
 import attrs
-from OpenSSL import SSL
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import IUsernamePassword
 from twisted.cred.error import UnauthorizedLogin
@@ -33,7 +32,7 @@ from twisted.web.iweb import IResponse
 from zope.interface import Interface, implementer
 
 from mailsuite.accounts.sources.question import AvatarId
-from mailsuite.accounts.sources.trust import tls_reason
+from mailsuite.accounts.sources.trust import NOT_TRUSTED, tls_reason
 from mailsuite.model.failure import TemporaryFailure
 from mailsuite.model.reply import DIRECTORY_UNAVAILABLE
 
@@ -77,7 +76,7 @@ class HookChecker:
             body = await _body(response)
         except (RequestTransmissionFailed, ResponseFailed) as error:
             raise _unavailable(_reason(error)) from None
-        except SSL.Error as error:
+        except NOT_TRUSTED as error:
             raise _unavailable(tls_reason(error)) from None
         if response.code == 401 and _asks_for_token(response):
             raise _unavailable("status 401: the hook does not take our token")
@@ -132,13 +131,13 @@ def _asks_for_token(response: IResponse) -> bool:
 def _is_final(error: Exception) -> bool:
     """Whether another connection would end alike: the certificate is wrong, or nobody waits any more."""
     reasons = getattr(error, "reasons", ())
-    return any(isinstance(reason.value, SSL.Error | CancelledError) for reason in reasons)
+    return any(isinstance(reason.value, (*NOT_TRUSTED, CancelledError)) for reason in reasons)
 
 
 def _reason(error: Exception) -> str:
     """What is behind Twisted's list of reasons; a name, or what OpenSSL says."""
     for reason in getattr(error, "reasons", ()):
-        if isinstance(reason.value, SSL.Error):
+        if isinstance(reason.value, NOT_TRUSTED):
             return tls_reason(reason.value)
         if isinstance(reason.value, TemporaryFailure):
             return reason.value.detail

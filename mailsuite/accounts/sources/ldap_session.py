@@ -8,12 +8,11 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ldaptor.protocols import pureber, pureldap  # type: ignore[import-untyped]
-from OpenSSL import SSL
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
-from mailsuite.accounts.sources.trust import tls_reason
+from mailsuite.accounts.sources.trust import NOT_TRUSTED, tls_reason
 from mailsuite.model.failure import TemporaryFailure
 from mailsuite.model.reply import DIRECTORY_UNAVAILABLE
 
@@ -149,7 +148,7 @@ class LdapSession(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         error = reason.value
-        if isinstance(error, SSL.Error):
+        if isinstance(error, NOT_TRUSTED):
             self._fail(tls_reason(error))
         else:
             self._fail(f"the connection was closed: {type(error).__name__}")

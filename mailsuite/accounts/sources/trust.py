@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 from cryptography.x509 import load_pem_x509_certificates
 from OpenSSL import SSL
+from service_identity import VerificationError
 from twisted.internet._sslverify import IOpenSSLTrustRoot  # public in all but its place
 from twisted.internet.ssl import platformTrust
 from zope.interface import implementer
@@ -45,8 +46,14 @@ def trust_root(ca_file: Path | None) -> Any:
     return TrustedFile(ca_file)
 
 
-def tls_reason(error: SSL.Error) -> str:
-    """Why there is no TLS, in OpenSSL's words."""
+NOT_TRUSTED = (SSL.Error, VerificationError)
+"""How a handshake fails: for OpenSSL, or for the name in the certificate."""
+
+
+def tls_reason(error: BaseException) -> str:
+    """Why there is no TLS, in words for the log."""
+    if isinstance(error, VerificationError):
+        return "TLS failed: the certificate is for another name"
     queue = error.args[0] if error.args else None
     words = ", ".join(entry[-1] for entry in queue) if isinstance(queue, list) else ""
     return f"TLS failed: {words or 'the connection was closed'}"

@@ -271,7 +271,7 @@ class TrustTests(HookCase):
             (authority.sign("127.0.0.1"), None, "verify failed"),
             (stranger.sign("127.0.0.1"), authority.file, "verify failed"),
             (authority.sign("127.0.0.1", expired=True), authority.file, "verify failed"),
-            (authority.sign("elsewhere.example"), authority.file, ""),
+            (authority.sign("elsewhere.example"), authority.file, "the certificate is for another name"),
         ):
             await self.listen(pair=pair)
             self.use(ca_file=trusted)
