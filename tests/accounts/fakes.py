@@ -10,8 +10,9 @@ from argon2 import PasswordHasher
 
 from mailsuite.accounts.attempt import LoginRules, attempt_of
 from mailsuite.model.facts import ConnectionFacts
+from mailsuite.wire.sasl.ntlm_response import nt_hash
 from mailsuite.wire.sasl.scram_keys import salted_password
-from mailsuite.wire.sasl.steps import DigestClaim, PasswordClaim, ScramClaim
+from mailsuite.wire.sasl.steps import DigestClaim, NtlmClaim, PasswordClaim, ScramClaim
 
 PEER = ip_address("192.0.2.9")
 SECRET = "canary-swordfish"
@@ -72,6 +73,15 @@ def digest(name, password, *, mechanism="APOP", service="pop3", peer=PEER, rules
         shown = hmac.new(secret, challenge, "md5").hexdigest()
     claim = DigestClaim(mechanism, name, challenge, shown)
     return attempt_of(claim, rules or LoginRules("example.net", apop="offer"), facts_of(service, peer))
+
+
+def ntlm(name, password, *, service="pop3"):
+    """An NTLMv2 response, by MS-NLMP section 3.3.2."""
+    challenge, blob = bytes(range(8)), b"\x01\x01" + bytes(42)
+    key = hmac.digest(nt_hash(password), name.upper().encode("utf-16-le"), "md5")
+    proof = hmac.digest(key, challenge + blob, "md5")
+    claim = NtlmClaim("NTLM", name, name, "", challenge, proof, blob)
+    return attempt_of(claim, LoginRules("example.net"), facts_of(service))
 
 
 def scram(name, password, parameters, *, hash="sha256", service="pop3", peer=PEER, rules=None):

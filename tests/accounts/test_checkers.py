@@ -31,6 +31,7 @@ from tests.accounts.fakes import (
     attempt,
     digest,
     held_against,
+    ntlm,
     scram,
     server_signature,
 )
@@ -490,6 +491,18 @@ class SecretCheckerTests(CheckerCase):
         self.assertEqual(self.by_device(digest("joe", password_of("office"), peer=OFFICE)), "office")
         sending = digest("joe", password_of("send-only"), mechanism="CRAM-MD5", service="submission")
         self.assertEqual(self.by_device(sending), "send-only")
+
+    def test_and_so_is_a_response_of_ntlm(self):
+        self.assertEqual(self.by_device(ntlm("joe", password_of("eudora"))), "eudora")
+        for credentials, reason in (
+            (ntlm("joe", password_of("apop-only")), "wrong-digest"),
+            (ntlm("joe", password_of("send-only")), "device-scope"),
+            (ntlm("joe", SECRET), "wrong-digest"),
+            (ntlm("dumb", password_of("dumb-phone")), "no-secret"),
+            (ntlm("nobody", password_of("eudora")), "unknown-account"),
+        ):
+            tried = held_against(credentials)
+            self.assertEqual((self.reason(credentials)[0], len(tried)), (reason, LEAST_TRIES))
 
     def test_whoever_requires_apop_takes_what_hides_the_password(self):
         for mechanism in ("APOP", "CRAM-MD5"):
