@@ -27,7 +27,7 @@ REFUSALS: Final = frozenset(
         53,  # unwillingToPerform: how others say that the account is locked
     }
 )
-"""Result codes (RFC 4511 section 4.1.9): what a server says of one entry. All else says something of the server."""
+"""Result codes (RFC 4511 section 4.1.9) about one entry; all others say something of the server."""
 SIZE_LIMIT_EXCEEDED = 4
 
 
