@@ -23,9 +23,9 @@ from mailsuite.wire.sasl.ntlm_messages import (
 from mailsuite.wire.sasl.steps import MAX_FIELD_OCTETS, Challenge, NtlmClaim, Refusal, Step
 
 CHALLENGE_OCTETS = 8
-MAX_SKEW_SECONDS = 30 * 60
-"""Between the client's clock and ours. MS-NLMP section 3.1.1.1 leaves it open: 30 minutes in Windows 2000, 36
-hours later. Windows sends back the time that our challenge said, other clients their own."""
+MAX_SKEW_SECONDS = 36 * 3600
+"""Between the client's clock and ours: as Windows since XP, half an hour before (MS-NLMP section 3.1.1.1).
+Windows sends back the time that our challenge said, other clients their own; our challenge is fresh anyhow."""
 _NTLMV1_OCTETS = 24
 
 
