@@ -9,13 +9,13 @@ from typing import Final
 import attrs
 
 from mailsuite.accounts.attempt import Attempt
-from mailsuite.accounts.checkers import ISources, NoSources
 from mailsuite.accounts.documents import Document
 from mailsuite.accounts.gate import SHOWN, Gate
 from mailsuite.accounts.keyring import SealBroken
 from mailsuite.accounts.offers import MECHANISMS, Offer, offers
 from mailsuite.accounts.passwords import Passwords
 from mailsuite.accounts.refusal import asked_address, bad, in_words
+from mailsuite.accounts.sources.chain import Sources
 from mailsuite.accounts.vault import DeviceSecrets, ScramKeys
 from mailsuite.config.schema import Config
 from mailsuite.model.account import Account, IPAddress
@@ -86,7 +86,7 @@ class Rehearsal:
     passwords: Passwords
     config: Callable[[], Config]
     """The one in force."""
-    sources: ISources = attrs.field(factory=NoSources)
+    sources: Sources = attrs.field(factory=Sources)
 
     async def judge(
         self, address: str, password: str, service: str = "pop3", mechanism: str = "", peer: str = ""

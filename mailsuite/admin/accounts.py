@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-from typing import Any, TypeVar
-
 from twisted.web.resource import Resource
 from twisted.web.server import Request
 
-from mailsuite.accounts.registry import Registry, RegistryError
+from mailsuite.accounts.devices import DeviceRegistry
+from mailsuite.accounts.registry import Registry
+from mailsuite.admin.devices import AccountDevices
 from mailsuite.admin.resources import (
-    ApiError,
     Desk,
     Document,
     JsonResource,
@@ -18,18 +16,6 @@ from mailsuite.admin.resources import (
     optional_text,
     text_field,
 )
-
-Result = TypeVar("Result")
-
-_STATUS = {"bad-request": 400, "read-only": 403, "not-found": 404, "exists": 409, "unavailable": 503}
-
-
-async def _asked(answer: Awaitable[Result]) -> Result:
-    """Ask the registry; what it refuses becomes an HTTP status."""
-    try:
-        return await answer
-    except RegistryError as error:
-        raise ApiError(_STATUS[error.kind], {"error": error.text}) from error
 
 
 def _preference(body: Document) -> Document | None:
@@ -42,60 +28,58 @@ def _preference(body: Document) -> Document | None:
 class Accounts(JsonResource):
     """All accounts, and each as a child by its address."""
 
-    def __init__(self, desk: Desk, registry: Registry) -> None:
+    def __init__(self, desk: Desk, registry: Registry, devices: DeviceRegistry) -> None:
         super().__init__(desk, {"GET": self._list, "POST": self._add})
         self._registry = registry
+        self._devices = devices
 
     def getChild(self, path: bytes, request: Request) -> Resource:
         if not path:
             return self
-        return _Account(self._desk, self._registry, path.decode("utf-8", "replace"))
+        return _Account(self._desk, self._registry, self._devices, path.decode("utf-8", "replace"))
 
     async def _list(self, body: Document) -> tuple[int, Document]:
-        return 200, {"accounts": await _asked(self._registry.accounts())}
+        return 200, {"accounts": await self._registry.accounts()}
 
     async def _add(self, body: Document) -> tuple[int, Document]:
-        account, generated = await _asked(
-            self._registry.add_account(
-                text_field(body, "address"),
-                text_field(body, "name", ""),
-                optional_text(body, "password"),
-                _preference(body),
-            )
+        account, generated = await self._registry.add_account(
+            text_field(body, "address"),
+            text_field(body, "name", ""),
+            optional_text(body, "password"),
+            _preference(body),
         )
         self._desk.log.info("account.added", account=account["address"])
         return 201, {"account": account, "generated": generated}
 
 
 class _Account(JsonResource):
-    def __init__(self, desk: Desk, registry: Registry, address: str) -> None:
+    def __init__(self, desk: Desk, registry: Registry, devices: DeviceRegistry, address: str) -> None:
         super().__init__(desk, {"GET": self._show, "PATCH": self._change, "DELETE": self._remove})
         self._registry = registry
+        self._devices = devices
         self._address = address
         self.putChild(b"password", JsonResource(desk, {"PUT": self._set_password}))
+        self.putChild(b"devices", AccountDevices(desk, devices, address))
 
     async def _show(self, body: Document) -> tuple[int, Document]:
-        return 200, await self._account()
-
-    async def _account(self) -> dict[str, Any]:
-        return {"account": await _asked(self._registry.account(self._address))}
+        account = await self._registry.account(self._address)
+        return 200, {"account": account, **await self._devices.summary(self._address)}
 
     async def _change(self, body: Document) -> tuple[int, Document]:
-        await _asked(
-            self._registry.change_account(self._address, optional_text(body, "name"), _preference(body))
+        fields = {name: value for name, value in body.items() if value is not None}
+        account = await self._registry.change_account(self._address, fields)
+        self._desk.log.info(
+            "account.changed", account=account["address"], state=account["state"], pop3=account["pop3"]
         )
-        self._desk.log.info("account.changed", account=self._address)
-        return 200, await self._account()
+        return 200, {"account": account}
 
     async def _remove(self, body: Document) -> tuple[int, Document]:
-        await _asked(self._registry.remove_account(self._address))
+        await self._registry.remove_account(self._address)
         self._desk.log.info("account.removed", account=self._address)
         return 200, {}
 
     async def _set_password(self, body: Document) -> tuple[int, Document]:
-        account, generated = await _asked(
-            self._registry.set_password(self._address, optional_text(body, "password"))
-        )
+        account, generated = await self._registry.set_password(self._address, optional_text(body, "password"))
         self._desk.log.info("account.password", account=account["address"])
         return 200, {"account": account, "generated": generated}
 
@@ -108,9 +92,9 @@ class Domains(JsonResource):
         self._registry = registry
 
     async def _list(self, body: Document) -> tuple[int, Document]:
-        return 200, {"domains": await _asked(self._registry.domains())}
+        return 200, {"domains": await self._registry.domains()}
 
     async def _add(self, body: Document) -> tuple[int, Document]:
-        domain = await _asked(self._registry.add_domain(text_field(body, "name")))
+        domain = await self._registry.add_domain(text_field(body, "name"))
         self._desk.log.info("domain.added", domain=domain["name"])
         return 201, {"domain": domain}

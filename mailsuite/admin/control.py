@@ -16,8 +16,10 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 from twisted.web.server import Site
 
-from mailsuite.accounts.registry import Registry
+from mailsuite.accounts.office import Office
+from mailsuite.admin import checks
 from mailsuite.admin.accounts import Accounts, Domains
+from mailsuite.admin.devices import AllDevices
 from mailsuite.admin.resources import BoundedRequest, Desk, Document, JsonResource, Missing
 
 SOCKET_MODE = 0o660
@@ -45,7 +47,7 @@ class Operations:
     reload: Callable[[], Awaitable[tuple[int, Document]]]
 
 
-def control_site(reactor: Any, desk: Desk, registry: Registry, operations: Operations) -> Site:
+def control_site(reactor: Any, desk: Desk, office: Office, operations: Operations) -> Site:
     """The resources below ``/v1``."""
 
     async def status(body: Document) -> tuple[int, Document]:
@@ -55,8 +57,12 @@ def control_site(reactor: Any, desk: Desk, registry: Registry, operations: Opera
         return await operations.reload()
 
     version = Missing()
-    version.putChild(b"accounts", Accounts(desk, registry))
-    version.putChild(b"domains", Domains(desk, registry))
+    version.putChild(b"accounts", Accounts(desk, office.registry, office.devices))
+    version.putChild(b"domains", Domains(desk, office.registry))
+    version.putChild(b"devices", AllDevices(desk, office.devices))
+    version.putChild(b"keys", checks.keys(desk, office.keys))
+    version.putChild(b"auth", checks.auth(desk, office.rehearsal))
+    version.putChild(b"what-if", checks.what_if(desk, office.what_if))
     version.putChild(b"status", JsonResource(desk, {"GET": status}))
     version.putChild(b"reload", JsonResource(desk, {"POST": reload}))
     root = Missing()

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from io import BytesIO
-from typing import Any
+from typing import Any, Final
 
 import attrs
 from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
+from mailsuite.accounts.refusal import ErrorKind, RegistryError
 from mailsuite.concurrent.tasks import Tasks
 from mailsuite.model.failure import MailFailure
 from mailsuite.observe.log import Log
@@ -20,6 +21,14 @@ MAX_BODY_OCTETS = 64 * 1024
 """A request to the control API is a small JSON object."""
 
 Document = dict[str, Any]
+
+_STATUS: Final[dict[ErrorKind, int]] = {
+    "bad-request": 400,
+    "read-only": 403,
+    "not-found": 404,
+    "exists": 409,
+    "unavailable": 503,
+}
 
 
 class ApiError(Exception):
@@ -83,8 +92,8 @@ class BoundedRequest(Request):
 class JsonResource(Resource):
     """Turns methods into coroutines: ``actions["GET"](body) -> (status, document)``.
 
-    An ApiError becomes its status, a MailFailure 503; anything unforeseen becomes 500 without its text, and
-    is logged. Below it there is nothing, unless a subclass or putChild() says so.
+    An ApiError and a RegistryError become their status, a MailFailure 503; anything unforeseen becomes 500
+    without its text, and is logged. Below it there is nothing, unless a subclass or putChild() says so.
     """
 
     def __init__(self, desk: Desk, actions: Mapping[str, Action]) -> None:
@@ -116,6 +125,8 @@ class JsonResource(Resource):
             return await action(_body(request))
         except ApiError as error:
             return error.status, error.document
+        except RegistryError as error:
+            return _STATUS[error.kind], {"error": error.text}
         except MailFailure as error:
             self._desk.log.warning("control.unable", path=request.path, detail=error.detail)
             return 503, {"error": "that is not possible just now; the server's log says why"}

@@ -1,4 +1,4 @@
-"""``mailsuite account``: add, list, show, change, password, remove."""
+"""``mailsuite account``: add, list, show, change, disable, enable, password, remove."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mailsuite.cli.control import Document
 from mailsuite.cli.directory import open_directory
 from mailsuite.cli.options import json_option, quiet_option, yes_option
 from mailsuite.cli.passwords import PasswordSource, password_options, reveal
-from mailsuite.cli.terminal import clean, note, print_json, print_table
+from mailsuite.cli.terminal import clean, login_text, note, print_json, print_table
 
 _STATES: Final = ("default", "off", "last-ip", "static")
 
@@ -103,13 +103,14 @@ def list_(context: Context, as_json: bool, quiet: bool) -> None:
             (
                 account["address"],
                 account["name"],
+                _state_text(account),
                 _password_text(account),
                 _notifymail_text(account),
                 account["origin"],
             )
             for account in accounts
         ]
-        print_table(("ADDRESS", "NAME", "PASSWORD", "NOTIFYMAIL", "KEPT IN"), rows)
+        print_table(("ADDRESS", "NAME", "STATE", "PASSWORD", "NOTIFYMAIL", "KEPT IN"), rows)
 
 
 @account_group.command("show")
@@ -117,16 +118,20 @@ def list_(context: Context, as_json: bool, quiet: bool) -> None:
 @json_option
 @click.pass_obj
 def show(context: Context, address: str, as_json: bool) -> None:
-    """One account."""
+    """One account: its state, its devices, and when somebody logged in last."""
     with open_directory(context) as directory:
-        account = directory.account(address)
+        details = directory.details(address)
     if as_json:
-        print_json({"account": account})
+        print_json(details)
         return
+    account = details["account"]
     for label, text in (
         ("address", account["address"]),
         ("name", account["name"] or "-"),
+        ("state", _state_text(account)),
         ("password", _password_text(account)),
+        ("devices", str(details["devices"])),
+        ("last login", _last_login_text(details["last_login"])),
         ("notifymail", _notifymail_text(account)),
         ("kept in", account["origin"]),
     ):
@@ -136,28 +141,67 @@ def show(context: Context, address: str, as_json: bool) -> None:
 @account_group.command("change")
 @click.argument("address")
 @click.option("--name", help="The person's name.")
+@click.option(
+    "--state",
+    type=click.Choice(("enabled", "off", "forward")),
+    help="off: no mail is taken, and nobody can log in; what is in the maildrop stays.",
+)
+@click.option("--forward", metavar="ADDR", help="Send mail on to this account of ours.")
+@click.option("--keep-copy/--no-keep-copy", default=None, help="Whether forwarded mail also stays here.")
+@click.option("--pop3", type=click.Choice(("allow", "deny")), help="Whether mail can be fetched by POP3.")
 @_notifymail_options
 @json_option
 @quiet_option
 @click.pass_obj
 def change(
     context: Context,
+    /,
     *,
     address: str,
-    name: str | None,
     notifymail: str | None,
     notifymail_address: str | None,
     notifymail_port: int | None,
     as_json: bool,
     quiet: bool,
+    **given: Any,
 ) -> None:
-    """Change the name, or how the user is told of new mail."""
-    preference = _preference(notifymail, notifymail_address, notifymail_port)
-    if name is None and preference is None:
-        raise click.UsageError("nothing to change: give --name or --notifymail")
+    """Change the name, the state, or how the user is told of new mail.
+
+    Whoever may not log in any more is logged out at once.
+    """
+    if given["forward"] is not None and given["state"] is None:
+        given["state"] = "forward"
+    given["notifymail"] = _preference(notifymail, notifymail_address, notifymail_port)
+    fields = {name: value for name, value in given.items() if value is not None}
+    if not fields:
+        raise click.UsageError("nothing to change: give --name, --state, --forward, --pop3 or --notifymail")
     with open_directory(context, quiet) as directory:
-        account = directory.change_account(address, name, preference)
+        account = directory.change_account(address, fields)
     _tell(account, None, "changed", as_json, quiet)
+
+
+@account_group.command("disable")
+@click.argument("address")
+@json_option
+@quiet_option
+@click.pass_obj
+def disable(context: Context, address: str, as_json: bool, quiet: bool) -> None:
+    """Take no mail and let nobody in. Sessions end at once; what is in the maildrop stays."""
+    with open_directory(context, quiet) as directory:
+        account = directory.change_account(address, {"state": "off"})
+    _tell(account, None, "is off: it gets no mail, and nobody can log in", as_json, quiet)
+
+
+@account_group.command("enable")
+@click.argument("address")
+@json_option
+@quiet_option
+@click.pass_obj
+def enable(context: Context, address: str, as_json: bool, quiet: bool) -> None:
+    """Take mail for an account, and let its owner in again."""
+    with open_directory(context, quiet) as directory:
+        account = directory.change_account(address, {"state": "enabled"})
+    _tell(account, None, "is enabled", as_json, quiet)
 
 
 @account_group.command("password")
@@ -215,7 +259,22 @@ def _tell(account: Document, generated: str | None, done: str, as_json: bool, qu
 
 
 def _password_text(account: Document) -> str:
-    return "yes" if account["password"] else "none: nobody can log in"
+    return "yes" if account["password"] else "none"
+
+
+def _state_text(account: Document) -> str:
+    """``enabled``, ``off, POP3 denied``, ``forward to ann@example.net, with a copy here``."""
+    words = str(account["state"])
+    if account["state"] == "forward":
+        words += f" to {account['forward']}{', with a copy here' if account['keep_copy'] else ''}"
+    return words if account["pop3"] == "allow" else f"{words}, POP3 denied"
+
+
+def _last_login_text(login: Document | None) -> str:
+    if login is None:
+        return "never"
+    by = "its own password" if login["device"] is None else f'device "{login["device"]}"'
+    return f"{login_text(login)}, {by}"
 
 
 def _notifymail_text(account: Document) -> str:

@@ -6,9 +6,11 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from mailsuite.cli.context import Context
 
 if TYPE_CHECKING:
     from mailsuite.config.load import Loaded
@@ -49,29 +51,59 @@ def _print_problems(loaded: Loaded, to_stderr: bool = False) -> None:
 
 
 @config_group.command()
+@click.option(
+    "--what-if",
+    "assignment",
+    metavar="KEY=VALUE",
+    help="Tell who would be locked out by this setting: pop3.apop=require, pop3.apop=off.",
+)
 @_AS_JSON
-def check(as_json: bool) -> None:
+def check(assignment: str | None, as_json: bool) -> None:
     """Tell all that is wrong, each with file and line.
 
-    Exit status 0: it can be used, with warnings perhaps; 4: it has errors.
+    Exit status 0: it can be used, with warnings perhaps, and nobody would be locked out; 4: it has errors,
+    or somebody would.
     """
     from mailsuite.config.problems import summary  # noqa: PLC0415 - keeps --help fast
 
     loaded = _load()
-    if as_json:
-        problems = [
-            {"file": p.place.source, "line": p.place.line, "severity": p.severity, "text": p.text}
-            for p in loaded.problems
-        ]
-        click.echo(json.dumps({"usable": loaded.config is not None, "problems": problems}, indent=2))
-    else:
+    document: dict[str, Any] = {"usable": loaded.config is not None}
+    document["problems"] = [
+        {"file": p.place.source, "line": p.place.line, "severity": p.severity, "text": p.text}
+        for p in loaded.problems
+    ]
+    if not as_json:
         _print_problems(loaded)
         if loaded.config is None:
             click.echo(f"{summary(loaded.problems)}. The running server keeps its settings.")
         else:
             click.echo(f"{summary(loaded.problems) or 'no problems'}. This configuration can be used.")
-    if loaded.config is None:
+    found = loaded.config is None
+    if assignment is not None and not found:
+        document["what_if"] = foretold = _foretell(assignment)
+        found = bool(foretold["locked_out"])
+        if not as_json:
+            from mailsuite.cli.foretold import print_foretold  # noqa: PLC0415 - keeps --help fast
+
+            print_foretold(foretold)
+    if as_json:
+        click.echo(json.dumps(document, indent=2))
+    if found:
         sys.exit(PROBLEMS_FOUND)
+
+
+def _foretell(assignment: str) -> dict[str, Any]:
+    """Ask who would be locked out, the server or the store."""
+    from mailsuite.cli.directory import open_directory  # noqa: PLC0415 - keeps --help fast
+
+    setting, equals, value = assignment.partition("=")
+    if not equals:
+        raise click.UsageError("--what-if needs KEY=VALUE, for example pop3.apop=require")
+    path, overrides = click.get_current_context().meta["mailsuite.config"]
+    if overrides:
+        raise click.UsageError("--what-if and --set do not go together: a server knows its own settings")
+    with open_directory(Context(path)) as directory:
+        return directory.what_if(setting.strip(), value.strip().strip("\"'"))
 
 
 @config_group.command()

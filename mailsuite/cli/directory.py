@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
-from collections.abc import Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -13,29 +13,35 @@ import attrs
 
 from mailsuite.cli.context import CommandFailed, Context, NotReachable
 from mailsuite.cli.control import Control, Document, resource
-from mailsuite.cli.terminal import clean, note
+from mailsuite.cli.terminal import clean, clean_lines, note
 
 if TYPE_CHECKING:
-    from mailsuite.accounts.registry import Registry
+    from mailsuite.accounts.office import Office
+    from mailsuite.config.load import Loaded
 
 T = TypeVar("T")
 
 Made = tuple[Document, str | None]
-"""An account, and its password where that was generated."""
+"""An account or a device, and its password where that was generated."""
+
+PATIENCE = 600.0
+"""Seconds for what walks over all accounts."""
 
 
 class Directory(Protocol):
-    """What the commands do with accounts and domains. Every method raises CommandFailed."""
+    """What the commands do with accounts, their devices and domains. Every method raises CommandFailed."""
 
     def accounts(self) -> list[Document]: ...
 
     def account(self, address: str) -> Document: ...
 
+    def details(self, address: str) -> Document: ...
+
     def add_account(
         self, address: str, name: str, password: str | None, notifymail: Document | None
     ) -> Made: ...
 
-    def change_account(self, address: str, name: str | None, notifymail: Document | None) -> Document: ...
+    def change_account(self, address: str, fields: Document) -> Document: ...
 
     def set_password(self, address: str, password: str | None) -> Made: ...
 
@@ -44,6 +50,20 @@ class Directory(Protocol):
     def domains(self) -> list[Document]: ...
 
     def add_domain(self, name: str) -> Document: ...
+
+    def devices(self, address: str | None) -> list[Document]: ...
+
+    def device(self, address: str, name: str) -> Document: ...
+
+    def add_device(self, address: str, fields: Document) -> Made: ...
+
+    def remove_device(self, address: str, name: str) -> None: ...
+
+    def rotate_keys(self) -> Document: ...
+
+    def what_if(self, setting: str, value: str) -> Document: ...
+
+    def test_login(self, login: Document) -> Document: ...
 
 
 @attrs.frozen
@@ -56,16 +76,18 @@ class OfServer:
         return list(self.control.get(resource("accounts"))["accounts"])
 
     def account(self, address: str) -> Document:
-        return dict(self.control.get(resource("accounts", address))["account"])
+        return dict(self.details(address)["account"])
+
+    def details(self, address: str) -> Document:
+        return self.control.get(resource("accounts", address))
 
     def add_account(self, address: str, name: str, password: str | None, notifymail: Document | None) -> Made:
         body = {"address": address, "name": name, "password": password, "notifymail": notifymail}
         answer = self.control.post(resource("accounts"), body)
         return answer["account"], answer["generated"]
 
-    def change_account(self, address: str, name: str | None, notifymail: Document | None) -> Document:
-        body = {"name": name, "notifymail": notifymail}
-        return dict(self.control.patch(resource("accounts", address), body)["account"])
+    def change_account(self, address: str, fields: Document) -> Document:
+        return dict(self.control.patch(resource("accounts", address), fields)["account"])
 
     def set_password(self, address: str, password: str | None) -> Made:
         answer = self.control.put(resource("accounts", address, "password"), {"password": password})
@@ -80,47 +102,99 @@ class OfServer:
     def add_domain(self, name: str) -> Document:
         return dict(self.control.post(resource("domains"), {"name": name})["domain"])
 
+    def devices(self, address: str | None) -> list[Document]:
+        where = resource("devices") if address is None else resource("accounts", address, "devices")
+        return list(self.control.get(where)["devices"])
+
+    def device(self, address: str, name: str) -> Document:
+        return dict(self.control.get(resource("accounts", address, "devices", name))["device"])
+
+    def add_device(self, address: str, fields: Document) -> Made:
+        answer = self.control.post(resource("accounts", address, "devices"), fields)
+        return answer["device"], answer["generated"]
+
+    def remove_device(self, address: str, name: str) -> None:
+        self.control.delete(resource("accounts", address, "devices", name))
+
+    def rotate_keys(self) -> Document:
+        return self._patient.post(resource("keys", "rotate"), {})
+
+    def what_if(self, setting: str, value: str) -> Document:
+        return self._patient.post(resource("what-if"), {"setting": setting, "value": value})
+
+    def test_login(self, login: Document) -> Document:
+        return self.control.post(resource("auth", "test"), login)
+
+    @property
+    def _patient(self) -> Control:
+        return attrs.evolve(self.control, timeout=PATIENCE)
+
 
 @attrs.frozen
 class OfStore:
-    """The registry over the store itself, whose lock is held meanwhile."""
+    """The same over the store itself, whose lock is held meanwhile."""
 
-    registry: Registry
+    office: Office
 
     def accounts(self) -> list[Document]:
-        return _asked(self.registry.accounts())
+        return _asked(self.office.registry.accounts())
 
     def account(self, address: str) -> Document:
-        return _asked(self.registry.account(address))
+        return _asked(self.office.registry.account(address))
+
+    def details(self, address: str) -> Document:
+        return {"account": self.account(address), **_asked(self.office.devices.summary(address))}
 
     def add_account(self, address: str, name: str, password: str | None, notifymail: Document | None) -> Made:
-        return _asked(self.registry.add_account(address, name, password, notifymail))
+        return _asked(self.office.registry.add_account(address, name, password, notifymail))
 
-    def change_account(self, address: str, name: str | None, notifymail: Document | None) -> Document:
-        return _asked(self.registry.change_account(address, name, notifymail))
+    def change_account(self, address: str, fields: Document) -> Document:
+        return _asked(self.office.registry.change_account(address, fields))
 
     def set_password(self, address: str, password: str | None) -> Made:
-        return _asked(self.registry.set_password(address, password))
+        return _asked(self.office.registry.set_password(address, password))
 
     def remove_account(self, address: str) -> None:
-        _asked(self.registry.remove_account(address))
+        _asked(self.office.registry.remove_account(address))
 
     def domains(self) -> list[Document]:
-        return _asked(self.registry.domains())
+        return _asked(self.office.registry.domains())
 
     def add_domain(self, name: str) -> Document:
-        return _asked(self.registry.add_domain(name))
+        return _asked(self.office.registry.add_domain(name))
+
+    def devices(self, address: str | None) -> list[Document]:
+        devices = self.office.devices
+        return _asked(devices.all_devices() if address is None else devices.devices(address))
+
+    def device(self, address: str, name: str) -> Document:
+        return _asked(self.office.devices.device(address, name))
+
+    def add_device(self, address: str, fields: Document) -> Made:
+        return _asked(self.office.devices.add_device(address, fields))
+
+    def remove_device(self, address: str, name: str) -> None:
+        _asked(self.office.devices.remove_device(address, name))
+
+    def rotate_keys(self) -> Document:
+        return _asked(self.office.keys.rotate())
+
+    def what_if(self, setting: str, value: str) -> Document:
+        return _asked(self.office.what_if.ask(setting, value))
+
+    def test_login(self, login: Document) -> Document:
+        return _asked(self.office.rehearsal.judge(**login))
 
 
 def _asked(work: Coroutine[Any, Any, T]) -> T:
-    """What the registry answers; what it refuses is CommandFailed."""
-    from mailsuite.accounts.registry import RegistryError  # noqa: PLC0415 - keeps --help fast
+    """What the office answers; what it refuses is CommandFailed."""
+    from mailsuite.accounts.refusal import RegistryError  # noqa: PLC0415 - keeps --help fast
     from mailsuite.concurrent.now import run_now  # noqa: PLC0415
 
     try:
         return run_now(work)
     except RegistryError as error:
-        raise CommandFailed(clean(error.text + _detail(error.__cause__))) from error
+        raise CommandFailed(clean_lines(error.text + _detail(error.__cause__))) from error
 
 
 def _detail(cause: BaseException | None) -> str:
@@ -137,6 +211,7 @@ def open_directory(context: Context, quiet: bool = False) -> Iterator[Directory]
         yield OfServer(context.control)
         return
     from mailsuite import app  # noqa: PLC0415 - takes half a second
+    from mailsuite.accounts.keyring import KeyringError  # noqa: PLC0415
     from mailsuite.state import StateError, StateLocked  # noqa: PLC0415
 
     state = context.config.server.state
@@ -144,15 +219,26 @@ def open_directory(context: Context, quiet: bool = False) -> Iterator[Directory]
         note(f"mailsuite is not running: this works on the accounts in {clean(str(state))} itself.")
     _become_owner(state, context.config.server.user)
     try:
-        with app.offline_registry(context.config) as registry:
-            yield OfStore(registry)
+        with app.offline_office(context.config, _foresee(context)) as office:
+            yield OfStore(office)
     except StateLocked as error:
         raise NotReachable(
             f"{clean(str(error))}, which does not answer at {clean(str(context.control.path))}; "
             "if it is just starting or stopping, try again in a moment"
         ) from error
-    except StateError as error:
+    except (KeyringError, StateError) as error:
         raise CommandFailed(clean(str(error))) from error
+
+
+def _foresee(context: Context) -> Callable[[str], Awaitable[Loaded]]:
+    """How the configuration reads with one more KEY=VALUE."""
+
+    async def foresee(assignment: str) -> Loaded:
+        from mailsuite.config.load import load  # noqa: PLC0415 - keeps --help fast
+
+        return load(context.config_path, overrides=(assignment,))
+
+    return foresee
 
 
 def _become_owner(state: Path, user: str) -> None:

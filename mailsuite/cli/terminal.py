@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
@@ -12,6 +13,15 @@ import click
 
 PLAIN_WIDTH: Final = 10_000
 """Columns where the output is no terminal: no line is folded or cut for a program that reads it."""
+
+
+SERVICE_WORDS: Final = {
+    "pop3": "POP3",
+    "submission": "SMTP submission",
+    "notify": "notices",
+    "console": "the console",
+}
+"""Services, and what a device password may be used for, as people call them."""
 
 
 def clean(text: str) -> str:
@@ -81,3 +91,21 @@ def octets_text(octets: int) -> str:
 def count_text(number: int, one: str, many: str = "") -> str:
     """``1 account``, ``2 accounts``."""
     return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def time_text(seconds: float) -> str:
+    """``2026-11-21 09:15``, in the time of this place."""
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
+
+
+def day_text(seconds: float) -> str:
+    """``2027-01-31``, in UTC, as days are meant in the configuration."""
+    return time.strftime("%Y-%m-%d", time.gmtime(seconds))
+
+
+def login_text(login: dict[str, Any] | None) -> str:
+    """When, from where and how somebody logged in."""
+    if login is None:
+        return "never"
+    how = f"{SERVICE_WORDS.get(login['service'], login['service'])}, {login['mechanism']}"
+    return f"{time_text(login['at'])} from {login['peer']} ({how})"

@@ -220,13 +220,15 @@ class Elsewhere:
 
 
 def test_a_password_that_is_kept_elsewhere(world: World) -> None:
-    rehearsal = attrs.evolve(world.office.rehearsal, sources=Elsewhere(CANARY))
+    sources: Any = Elsewhere(CANARY)
+    rehearsal = attrs.evolve(world.office.rehearsal, sources=sources)
     accepted = now(rehearsal.judge(str(FILED), CANARY))
     assert accepted["text"].startswith("USER with the password that an outside source knows")
     assert now(rehearsal.judge(str(FILED), "wrong"))["rule"] == "wrong-password"
     verdict = now(rehearsal.judge(str(FILED), CANARY, "pop3", "SCRAM-SHA-256"))
     assert (verdict["rule"], "kept here" in verdict["text"]) == ("mechanism-impossible", True)
-    away = attrs.evolve(world.office.rehearsal, sources=Elsewhere(CANARY, away=True))
+    sources = Elsewhere(CANARY, away=True)
+    away = attrs.evolve(world.office.rehearsal, sources=sources)
     assert refusal(away.judge(str(FILED), CANARY))[0] == "unavailable"
     assert now(away.judge(str(JOE), CANARY))["accepted"]
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -15,20 +17,14 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailsuite.accounts.passwords import Passwords
-from mailsuite.accounts.registry import Registry
 from mailsuite.admin.control import REQUEST_TIMEOUT, Operations, control_site
 from mailsuite.admin.resources import MAX_BODY_OCTETS, Desk, Document
 from mailsuite.concurrent.tasks import Tasks
-from mailsuite.concurrent.threads import Inline
-from mailsuite.directory.layered import LayeredDirectory
-from mailsuite.directory.memory import MemoryDirectory
-from mailsuite.directory.sightings import MemorySightings
-from mailsuite.model.account import Account, Origin
-from mailsuite.model.address import Address
 from mailsuite.model.failure import TemporaryFailure
 from mailsuite.model.reply import DIRECTORY_UNAVAILABLE
 from mailsuite.observe.log import Log
+from tests.accounts.offices import JOE as ADDRESS
+from tests.accounts.offices import World, login, now
 
 SECRET = "canary-of-the-control-api"
 JOE = {
@@ -36,19 +32,12 @@ JOE = {
     "name": "Joe",
     "origin": "database",
     "password": True,
+    "state": "enabled",
+    "forward": None,
+    "keep_copy": False,
+    "pop3": "allow",
     "notifymail": {"state": None, "address": None, "port": 79},
 }
-
-
-@attrs.frozen
-class PlainHasher:
-    """Quick."""
-
-    def hash(self, password: bytes) -> str:
-        return f"hash of {len(password)}"
-
-    def verify(self, hash: str, password: bytes) -> bool:
-        return hash == self.hash(password)
 
 
 @attrs.frozen
@@ -85,19 +74,17 @@ class ApiCase(SynchronousTestCase):
         self.lines: list[str] = []
         log = Log(lambda line, level: self.lines.append(line))
         self.tasks = Tasks(lambda failure: log.failure("tasks.failed", failure))
-        self.database = MemoryDirectory()
-        file = MemoryDirectory([Account(Address("filed", "file.test"))], origin=Origin.FILE)
-        self.removed: list[Address] = []
-        registry = Registry(
-            LayeredDirectory(file, self.database),
-            Passwords(Inline(), hasher=PlainHasher()),
-            MemorySightings(),
-            self.removed.append,
-        )
+        self.world = World(Path(self.mktemp_directory()))
+        self.database = self.world.database
         self.status: Callable[[], Awaitable[Document]] = self.well
         operations = Operations(self.ask_status, self.reload)
-        self.site = control_site(self.clock, Desk(log, self.tasks), registry, operations)
+        self.site = control_site(self.clock, Desk(log, self.tasks), self.world.office, operations)
         self.wire = self.connect()
+
+    def mktemp_directory(self) -> str:
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        return directory.name
 
     async def ask_status(self) -> Document:
         return await self.status()
@@ -142,7 +129,8 @@ class Accounts(ApiCase):
         answer = self.add(password=SECRET)
         self.assertEqual((answer.status, answer.document), (201, {"account": JOE, "generated": None}))
         self.assertEqual(answer.headers["cache-control"], "no-store")
-        self.assertEqual(self.ask("GET", "/v1/accounts/joe@example.test").document, {"account": JOE})
+        shown = self.ask("GET", "/v1/accounts/joe@example.test").document
+        self.assertEqual(shown, {"account": JOE, "devices": 0, "last_login": None})
         listed = self.ask("GET", "/v1/accounts").document["accounts"]
         self.assertEqual([each["address"] for each in listed], ["joe@example.test", "filed@file.test"])
         self.assertEqual(self.ask("GET", "/v1/accounts/").document["accounts"], listed)
@@ -154,7 +142,7 @@ class Accounts(ApiCase):
         answer = self.ask("PUT", "/v1/accounts/joe@example.test/password", {"password": SECRET})
         self.assertEqual((answer.status, answer.document["generated"]), (200, None))
         self.assertEqual(self.ask("DELETE", "/v1/accounts/joe@example.test").document, {})
-        self.assertEqual(self.removed, [Address("joe", "example.test")])
+        self.assertEqual(self.world.ended, [(ADDRESS, None)])
         self.assertEqual(self.ask("GET", "/v1/accounts/joe@example.test").status, 404)
         events = [line.split()[2] for line in self.lines]
         self.assertEqual(
@@ -205,11 +193,115 @@ class Accounts(ApiCase):
         self.assertEqual(self.add().status, 409)
         self.assertEqual(self.ask("DELETE", "/v1/accounts/filed@file.test").status, 403)
         self.assertEqual(self.ask("DELETE", "/v1/accounts/nobody@example.test").status, 404)
-        self.assertEqual(self.removed, [])
+        self.assertEqual(self.world.ended, [])
         self.database.refuse_with = TemporaryFailure(DIRECTORY_UNAVAILABLE, "a path")
         answer = self.ask("GET", "/v1/accounts")
         self.assertEqual(answer.status, 503)
         self.assertNotIn("path", answer.document["error"])
+
+
+class States(ApiCase):
+    def test_the_state_of_an_account(self) -> None:
+        self.add()
+        path = "/v1/accounts/joe@example.test"
+        changed = self.ask("PATCH", path, {"state": "off", "name": None})
+        self.assertEqual(changed.document["account"], {**JOE, "state": "off"})
+        self.assertEqual(self.world.ended, [(ADDRESS, None)])
+        self.assertIn("account.changed account=joe@example.test state=off pop3=allow", self.lines[-1])
+        for body, words in (
+            ({"state": "asleep"}, "state: "),
+            ({"pop3": False}, "pop3: "),
+            ({"forward": "joe@elsewhere.test"}, "joe@elsewhere.test is elsewhere"),
+            ({"password": "x"}, "'password' of an account cannot be changed"),
+            ({"name": 3}, "name is no text"),
+            ({"notifymail": []}, "notifymail is no object"),
+        ):
+            with self.subTest(body=body):
+                answer = self.ask("PATCH", path, body)
+                self.assertEqual((answer.status, words in answer.document["error"]), (400, True))
+        self.assertEqual(self.ask("PATCH", path, {}).status, 200)
+
+
+class Devices(ApiCase):
+    path = "/v1/accounts/joe@example.test/devices"
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.add()
+        self.lines.clear()
+
+    def test_the_life_of_a_device(self) -> None:
+        body = {"name": "Eudora/1 ä", "mechanisms": ["apop"], "networks": None}
+        answer = self.ask("POST", self.path, body)
+        device, password = answer.document["device"], answer.document["generated"]
+        self.assertEqual((answer.status, device["name"]), (201, "Eudora/1 ä"))
+        self.assertEqual(answer.headers["cache-control"], "no-store")
+        self.assertEqual(self.ask("GET", self.path).document, {"devices": [device]})
+        self.assertEqual(self.ask("GET", f"{self.path}/").document, {"devices": [device]})
+        self.assertEqual(self.ask("GET", "/v1/devices").document, {"devices": [device]})
+        one = f"{self.path}/eudora%2F1%20%C3%A4"
+        self.assertEqual(self.ask("GET", one).document, {"device": device})
+        self.assertEqual(self.ask("GET", "/v1/accounts/joe@example.test").document["devices"], 1)
+        self.assertEqual(self.ask("DELETE", one).document, {"device": device})
+        self.assertEqual(self.ask("DELETE", one).status, 404)
+        self.assertEqual(self.world.ended, [(ADDRESS, device["id"])])
+        added, removed = self.lines
+        fields = f'account=joe@example.test device={device["id"]} name="Eudora/1 ä"'
+        self.assertIn(f"device.added {fields} mechanisms=apop", added)
+        self.assertIn(f"device.removed {fields}", removed)
+        self.assertNotIn(password, "".join(self.lines))
+
+    def test_the_last_login_is_told(self) -> None:
+        now(self.world.logins.record(login()))
+        last = self.ask("GET", "/v1/accounts/joe@example.test").document["last_login"]
+        self.assertEqual((last["peer"], last["device"]), ("192.0.2.9", None))
+
+    def test_each_refusal_has_its_status(self) -> None:
+        self.assertEqual(self.ask("POST", self.path, {}).status, 400)
+        self.assertEqual(self.ask("POST", self.path, {"name": "x", "scopes": ["imap"]}).status, 400)
+        self.assertEqual(self.ask("POST", self.path, {"name": "x"}).status, 201)
+        self.assertEqual(self.ask("POST", self.path, {"name": "X"}).status, 409)
+        self.assertEqual(self.ask("GET", f"{self.path}/y").status, 404)
+        self.assertEqual(self.ask("GET", f"{self.path}/x/y").status, 404)
+        self.assertEqual(self.ask("GET", "/v1/accounts/nobody@example.test/devices").status, 404)
+        self.assertEqual(self.ask("PUT", self.path).status, 405)
+        self.assertEqual(self.ask("POST", "/v1/devices").status, 405)
+        self.database.refuse_with = TemporaryFailure(DIRECTORY_UNAVAILABLE, "a path")
+        self.assertEqual(self.ask("GET", self.path).status, 503)
+
+
+class Checks(ApiCase):
+    def test_keys_are_rotated(self) -> None:
+        self.add()
+        self.lines.clear()
+        answer = self.ask("POST", "/v1/keys/rotate")
+        done = {"devices": 0, "verifiers": 1, "unreadable": 0, "dropped": True}
+        self.assertEqual((answer.status, answer.document), (200, done))
+        [line] = self.lines
+        self.assertIn("key.rotated devices=0 verifiers=1 unreadable=0 dropped=true", line)
+        self.assertEqual(self.ask("GET", "/v1/keys/rotate").status, 405)
+        self.assertEqual(self.ask("GET", "/v1/keys").status, 404)
+
+    def test_a_login_is_judged(self) -> None:
+        self.add(password=SECRET)
+        self.lines.clear()
+        body = {"address": "joe@example.test", "password": SECRET}
+        answer = self.ask("POST", "/v1/auth/test", body)
+        self.assertEqual((answer.status, answer.document["accepted"]), (200, True))
+        wrong = self.ask("POST", "/v1/auth/test", {**body, "password": "x", "service": "submission"})
+        self.assertEqual((wrong.status, wrong.document["rule"]), (200, "wrong-password"))
+        for extra in ({"password": None}, {"mechanism": 3}, {"service": "smtp"}, {"peer": "here"}):
+            self.assertEqual(self.ask("POST", "/v1/auth/test", {**body, **extra}).status, 400)
+        self.assertEqual(self.lines, [], "it is nothing that happened")
+
+    def test_what_if(self) -> None:
+        self.add()
+        now(self.world.logins.record(login()))
+        answer = self.ask("POST", "/v1/what-if", {"setting": "pop3.apop", "value": "require"})
+        [entry] = answer.document["locked_out"]
+        self.assertEqual((answer.status, entry["account"]), (200, "joe@example.test"))
+        for body in ({}, {"setting": "pop3.apop"}, {"setting": "pop3.auth", "value": "plain"}):
+            self.assertEqual(self.ask("POST", "/v1/what-if", body).status, 400)
 
 
 class Domains(ApiCase):
@@ -222,7 +314,7 @@ class Domains(ApiCase):
         self.assertEqual(self.ask("POST", "/v1/domains", {"name": "example.test"}).status, 409)
         self.assertEqual(self.ask("POST", "/v1/domains", {}).status, 400)
         names = [each["name"] for each in self.ask("GET", "/v1/domains").document["domains"]]
-        self.assertEqual(names, ["example.test", "file.test"])
+        self.assertEqual(names, ["empty.test", "example.test", "file.test"])
 
 
 class Everywhere(ApiCase):

@@ -19,8 +19,6 @@ from twisted.trial.unittest import TestCase
 from twisted.web.resource import Resource
 from twisted.web.server import Site
 
-from mailsuite.accounts.passwords import Passwords
-from mailsuite.accounts.registry import Registry
 from mailsuite.admin.control import (
     DIRECTORY_MODE,
     MAX_SOCKET_PATH,
@@ -33,10 +31,8 @@ from mailsuite.admin.control import (
 from mailsuite.admin.resources import Desk, Document
 from mailsuite.cli.control import Control
 from mailsuite.concurrent.tasks import Tasks
-from mailsuite.concurrent.threads import Inline
-from mailsuite.directory.memory import MemoryDirectory
-from mailsuite.directory.sightings import MemorySightings
 from mailsuite.observe.log import Log
+from tests.accounts.offices import JOE, World
 
 
 class FakePort:
@@ -153,7 +149,7 @@ class Served(TestCase):
         self.addCleanup(directory.cleanup)
         log = Log()
         tasks = Tasks(lambda failure: log.failure("failed", failure))
-        registry = Registry(MemoryDirectory(), Passwords(Inline()), MemorySightings())
+        world = World(Path(directory.name))
 
         async def status() -> Document:
             return {"state": "well"}
@@ -161,13 +157,18 @@ class Served(TestCase):
         async def reload() -> tuple[int, Document]:
             return 200, {}
 
-        site = control_site(reactor, Desk(log, tasks), registry, Operations(status, reload))
+        site = control_site(reactor, Desk(log, tasks), world.office, Operations(status, reload))
         path = Path(directory.name) / "c"
         port: Any = open_control_socket(reactor, path, "", site)
         control = Control(path)
         self.assertEqual(await deferToThread(control.get, "/v1/status"), {"state": "well"})
         added = await deferToThread(control.post, "/v1/domains", {"name": "example.test"})
         self.assertEqual(added["domain"]["name"], "example.test")
+        world.add_joe()
+        device = await deferToThread(control.post, "/v1/accounts/joe@example.test/devices", {"name": "x"})
+        await deferToThread(control.delete, "/v1/accounts/joe@example.test/devices/x")
+        self.assertEqual(world.ended, [(JOE, device["device"]["id"])])
+        self.assertTrue((await deferToThread(control.post, "/v1/keys/rotate", {}))["dropped"])
         with self.assertRaisesRegex(ControlError, "another server"):
             open_control_socket(reactor, path, "", site)
         closed: Deferred[None] = port.stopListening()

@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 
 from mailsuite.cli.main import cli
 from mailsuite.frontends.certificates import self_signed
+from tests.accounts.offices import World
 from tests.cli.control_double import ControlDouble, Conversation, UnixServer
 
 
@@ -36,7 +37,7 @@ def control(place: Path) -> Iterator[ControlDouble]:
     """The double, listening where the configuration says."""
     path = place / "state" / "control.sock"
     path.parent.mkdir()
-    double = ControlDouble(path)
+    double = ControlDouble(path, World(path.parent))
     handler = type("Bound", (Conversation,), {"double": double})
     with UnixServer(str(path), handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))

@@ -1,4 +1,4 @@
-"""A control socket to talk to: a real HTTP server on a Unix socket, over a registry in memory."""
+"""A control socket to talk to: a real HTTP server on a Unix socket, over an office in memory."""
 
 from __future__ import annotations
 
@@ -11,14 +11,10 @@ from urllib.parse import unquote
 
 import attrs
 
-from mailsuite.accounts.passwords import Passwords
-from mailsuite.accounts.registry import Registry, RegistryError
-from mailsuite.concurrent.threads import Inline
-from mailsuite.directory.layered import LayeredDirectory
-from mailsuite.directory.memory import MemoryDirectory
-from mailsuite.directory.sightings import MemorySightings
-from mailsuite.model.account import Account, Origin
-from mailsuite.model.address import Address
+from mailsuite.accounts.office import Office
+from mailsuite.accounts.refusal import RegistryError
+from tests.accounts.offices import World
+from tests.accounts.offices import now as _now
 
 Answer = tuple[int, Any]
 
@@ -59,37 +55,12 @@ STATUS = {
 }
 
 
-@attrs.frozen
-class PlainHasher:
-    """Quick, and shows what was hashed."""
-
-    def hash(self, password: bytes) -> str:
-        return f"hash of {password.decode()}"
-
-    def verify(self, hash: str, password: bytes) -> bool:
-        return hash == self.hash(password)
-
-
-def memory_registry() -> Registry:
-    file = MemoryDirectory([Account(Address("filed", "file.test"), "Filed")], origin=Origin.FILE)
-    passwords = Passwords(Inline(), hasher=PlainHasher())
-    return Registry(LayeredDirectory(file, MemoryDirectory()), passwords, MemorySightings())
-
-
-def _now(coroutine: Any) -> Any:
-    try:
-        coroutine.send(None)
-    except StopIteration as finished:
-        return finished.value
-    raise AssertionError("it waited")
-
-
 @attrs.define
 class ControlDouble:
     """Answers as the control API does. ``answers`` overrides what one request gets."""
 
     path: Path
-    registry: Registry = attrs.field(factory=memory_registry)
+    world: World
     requests: list[tuple[str, str, Any]] = attrs.field(factory=list)
     answers: dict[str, Answer] = attrs.field(factory=dict)
 
@@ -98,13 +69,15 @@ class ControlDouble:
         if f"{method} {path}" in self.answers:
             return self.answers[f"{method} {path}"]
         try:
-            return self._done(method, [unquote(part) for part in path.split("/")[2:]], body)
+            parts = [unquote(part) for part in path.split("/")[2:]]
+            office = self.world.office
+            return self._done(office, method, parts, body) or _of_devices(office, method, parts, body)
         except RegistryError as error:
             status = {"bad-request": 400, "read-only": 403, "not-found": 404, "exists": 409}[error.kind]
             return status, {"error": error.text}
 
-    def _done(self, method: str, parts: list[str], body: Any) -> Answer:
-        registry = self.registry
+    def _done(self, office: Office, method: str, parts: list[str], body: Any) -> Answer | None:
+        registry = office.registry
         match method, parts:
             case "GET", ["status"]:
                 return 200, STATUS
@@ -115,10 +88,10 @@ class ControlDouble:
                 account, generated = _now(registry.add_account(*wanted))
                 return 201, {"account": account, "generated": generated}
             case "GET", ["accounts", address]:
-                return 200, {"account": _now(registry.account(address))}
+                account = _now(registry.account(address))
+                return 200, {"account": account, **_now(office.devices.summary(address))}
             case "PATCH", ["accounts", address]:
-                changed = _now(registry.change_account(address, body["name"], body["notifymail"]))
-                return 200, {"account": changed}
+                return 200, {"account": _now(registry.change_account(address, body))}
             case "DELETE", ["accounts", address]:
                 _now(registry.remove_account(address))
                 return 200, {}
@@ -129,7 +102,30 @@ class ControlDouble:
                 return 200, {"domains": _now(registry.domains())}
             case "POST", ["domains"]:
                 return 201, {"domain": _now(registry.add_domain(body["name"]))}
-        return 404, {"error": "there is no such thing"}
+        return None
+
+
+def _of_devices(office: Office, method: str, parts: list[str], body: Any) -> Answer:
+    """Devices, keys and checks."""
+    match method, parts:
+        case "GET", ["devices"]:
+            return 200, {"devices": _now(office.devices.all_devices())}
+        case "GET", ["accounts", address, "devices"]:
+            return 200, {"devices": _now(office.devices.devices(address))}
+        case "POST", ["accounts", address, "devices"]:
+            device, generated = _now(office.devices.add_device(address, body))
+            return 201, {"device": device, "generated": generated}
+        case "GET", ["accounts", address, "devices", name]:
+            return 200, {"device": _now(office.devices.device(address, name))}
+        case "DELETE", ["accounts", address, "devices", name]:
+            return 200, {"device": _now(office.devices.remove_device(address, name))}
+        case "POST", ["keys", "rotate"]:
+            return 200, _now(office.keys.rotate())
+        case "POST", ["what-if"]:
+            return 200, _now(office.what_if.ask(body["setting"], body["value"]))
+        case "POST", ["auth", "test"]:
+            return 200, _now(office.rehearsal.judge(**body))
+    return 404, {"error": "there is no such thing"}
 
 
 class Conversation(BaseHTTPRequestHandler):

@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from mailsuite.cli.terminal import time_text
+from tests.accounts.offices import NOW, login, now
 from tests.cli.conftest import Run
 from tests.cli.control_double import ControlDouble
 
@@ -61,7 +63,8 @@ def test_the_preference_is_sent_as_far_as_it_was_given(
     assert bodies(control, "POST")[0]["notifymail"] == preference  # type: ignore[index]
     changed = run("account", "change", JOE, "--name", "J", *options)
     assert changed.output == f"{JOE} changed.\n"
-    assert bodies(control, "PATCH") == [{"name": "J", "notifymail": preference}]
+    named = {"name": "J"} if preference is None else {"name": "J", "notifymail": preference}
+    assert bodies(control, "PATCH") == [named]
 
 
 def test_a_change_of_nothing_is_wrong_usage(run: Run, control: ControlDouble) -> None:
@@ -79,10 +82,12 @@ def test_list_is_a_table(run: Run, control: ControlDouble) -> None:
     assert len(lines) == 3
     assert lines[0].split("   ")[0] == "ADDRESS"
     assert lines[1].startswith(f"{JOE}   [red]Joe[/red] xxx")
-    assert lines[1].split()[-7:] == ["x" * 150, "yes", "static", "192.0.2.7", "port", "79", "database"]
+    assert lines[1].split()[-8:] == [
+        *("x" * 150, "enabled", "yes", "static", "192.0.2.7", "port", "79", "database"),
+    ]
     assert lines[2].startswith("filed@file.test")
     assert lines[2].split()[-2:] == ["default", "file"]
-    assert "none: nobody can log in   default   " in lines[2]
+    assert "enabled   none       default   " in lines[2]
     assert run("account", "list", "--quiet").output == f"{JOE}\nfiled@file.test\n"
     assert [one["address"] for one in json.loads(run("account", "list", "--json").output)["accounts"]] == [
         JOE,
@@ -96,10 +101,15 @@ def test_what_a_server_says_is_cleaned(run: Run, control: ControlDouble) -> None
         "name": "Jo\x9be\u202e\nJoe\xa0D",
         "origin": "database",
         "password": True,
+        "state": "forward",
+        "forward": "ann\x1b@example.test",
+        "keep_copy": True,
+        "pop3": "deny",
         "notifymail": {"state": "last-ip", "address": None, "port": 79},
     }
     control.answers["GET /v1/accounts"] = (200, {"accounts": [account]})
-    control.answers["GET /v1/accounts/joe@example.test"] = (200, {"account": account})
+    details = {"account": account, "devices": 0, "last_login": None}
+    control.answers["GET /v1/accounts/joe@example.test"] = (200, details)
     for command in (["list"], ["list", "-q"], ["show", JOE]):
         output = run("account", *command).output
         assert r"joe\x1b[2J@example.test" in output
@@ -122,11 +132,74 @@ def test_show(run: Run, control: ControlDouble) -> None:
     assert [line.split() for line in result.output.splitlines()] == [
         ["address", JOE],
         ["name", "-"],
+        ["state", "enabled"],
         ["password", "yes"],
+        ["devices", "0"],
+        ["last", "login", "never"],
         ["notifymail", "default"],
         ["kept", "in", "database"],
     ]
-    assert json.loads(run("account", "show", JOE, "--json").output)["account"]["address"] == JOE
+    document = json.loads(run("account", "show", JOE, "--json").output)
+    assert (document["account"]["address"], document["devices"], document["last_login"]) == (JOE, 0, None)
+
+
+def test_show_says_who_was_there_last(run: Run, control: ControlDouble) -> None:
+    run("account", "add", JOE, "--generate")
+    device = json.loads(run("device", "add", JOE, "Eudora", "--apop", "--json").stdout)["device"]
+    now(control.world.logins.record(login(device=device["id"], mechanism="APOP")))
+    lines = run("account", "show", JOE).output.splitlines()
+    assert lines[4].split() == ["devices", "1"]
+    assert lines[5].startswith(
+        f'last login   {time_text(NOW - 60)} from 192.0.2.9 (POP3, APOP), device "Eudora"'
+    )
+    now(control.world.logins.record(login(at=NOW)))
+    assert run("account", "show", JOE).output.splitlines()[5].endswith("(POP3, USER), its own password")
+
+
+@pytest.mark.parametrize(
+    ("options", "sent", "shown"),
+    [
+        (["--state", "off"], {"state": "off"}, "off"),
+        (["--state", "enabled"], {"state": "enabled"}, "enabled"),
+        (["--pop3", "deny"], {"pop3": "deny"}, "enabled, POP3 denied"),
+        (["--state", "off", "--pop3", "deny"], {"state": "off", "pop3": "deny"}, "off, POP3 denied"),
+        (
+            ["--forward", "ann@example.test"],
+            {"state": "forward", "forward": "ann@example.test"},
+            "forward to ann@example.test",
+        ),
+        (
+            ["--forward", "ann@example.test", "--keep-copy"],
+            {"state": "forward", "forward": "ann@example.test", "keep_copy": True},
+            "forward to ann@example.test, with a copy here",
+        ),
+        (
+            ["--state", "enabled", "--forward", "ann@example.test", "--no-keep-copy"],
+            {"state": "enabled", "forward": "ann@example.test", "keep_copy": False},
+            "enabled",
+        ),
+    ],
+)
+def test_states(run: Run, control: ControlDouble, options: list[str], sent: object, shown: str) -> None:
+    for name in (JOE, "ann@example.test"):
+        run("account", "add", name, "--generate")
+    assert run("account", "change", JOE, *options).output == f"{JOE} changed.\n"
+    assert bodies(control, "PATCH") == [sent]
+    assert f"state        {shown}\n" in run("account", "show", JOE).output
+    assert shown in run("account", "list").output
+
+
+def test_disable_and_enable(run: Run, control: ControlDouble) -> None:
+    run("account", "add", JOE, "--generate")
+    off = run("account", "disable", JOE)
+    assert (off.exit_code, off.output) == (0, f"{JOE} is off: it gets no mail, and nobody can log in.\n")
+    assert run("account", "show", JOE).output.splitlines()[2].split() == ["state", "off"]
+    assert run("account", "enable", JOE).output == f"{JOE} is enabled.\n"
+    assert json.loads(run("account", "disable", JOE, "--json").output)["account"]["state"] == "off"
+    assert run("account", "enable", JOE, "-q").output == ""
+    assert len(control.world.ended) == 2
+    missing = run("account", "disable", "nobody@example.test")
+    assert (missing.exit_code, "no account" in missing.stderr) == (1, True)
 
 
 def test_remove_asks_and_says_where_the_mail_is(run: Run, control: ControlDouble) -> None:
@@ -197,11 +270,14 @@ def test_domains(run: Run, control: ControlDouble) -> None:
     assert [line.split() for line in lines[1:]] == [
         ["b.test", "0", "database"],
         ["c.test", "0", "database"],
+        ["empty.test", "0", "file"],
         ["example.test", "0", "database"],
         ["file.test", "1", "file"],
     ]
-    assert run("domain", "list", "-q").output.split() == ["b.test", "c.test", "example.test", "file.test"]
-    assert len(json.loads(run("domain", "list", "--json").output)["domains"]) == 4
+    assert run("domain", "list", "-q").output.split() == [
+        *("b.test", "c.test", "empty.test", "example.test", "file.test")
+    ]
+    assert len(json.loads(run("domain", "list", "--json").output)["domains"]) == 5
 
 
 @pytest.mark.parametrize("command", [["account", "add", JOE], ["account", "password", JOE]])

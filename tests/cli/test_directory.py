@@ -50,6 +50,49 @@ def test_accounts_of_the_file_are_there_too(run: Run, config: Path) -> None:
     )
 
 
+def test_devices_keys_and_checks_need_no_server_either(run: Run, config: Path, place: Path) -> None:
+    with config.open("a") as file:
+        file.write('[pop3]\napop = "offer"\n')
+    run("account", "add", JOE, "--stdin", "-q", input="eight888\n")
+    added = run("device", "add", JOE, "Eudora", "--apop", "-q")
+    assert (added.exit_code, added.stderr) == (0, "")
+    password = added.stdout.strip()
+    assert run("device", "list", "-q").stdout == f"{JOE} Eudora\n"
+    assert "devices      1\n" in run("account", "show", JOE).stdout
+    key_file = place / "state" / "keys" / "seal.key"
+    before = key_file.read_bytes()
+    rotated = run("key", "rotate")
+    assert (rotated.exit_code, "1 device password, 1 account's" in rotated.stdout) == (0, True)
+    assert key_file.read_bytes() != before
+    for secret, mechanism, status in (
+        (password, "APOP", 0),
+        (password, "USER", 0),
+        ("eight888", "SCRAM-SHA-256", 0),
+        ("eight888", "APOP", 1),
+        ("eight889", "USER", 1),
+    ):
+        tried = run("auth", "test", JOE, "--mechanism", mechanism, "--stdin", "-q", input=f"{secret}\n")
+        assert (tried.exit_code, tried.stderr) == (status, ""), mechanism
+    foretold = run("config", "check", "--what-if", "pop3.apop=require")
+    assert foretold.exit_code == 0, foretold.output
+    assert "1 account was not seen in 30 days:" in foretold.stdout
+    assert run("account", "disable", JOE).exit_code == 0
+    assert "not seen" not in run("config", "check", "--what-if", "pop3.apop=require").stdout
+    assert run("account", "enable", JOE, "-q").exit_code == 0
+    assert run("device", "remove", JOE, "eudora", "--yes").exit_code == 0
+    assert run("account", "remove", JOE, "-y", "-q").exit_code == 0
+
+
+def test_a_key_file_that_others_can_read_is_not_used(run: Run, place: Path) -> None:
+    run("account", "add", JOE, "--generate")
+    file = place / "state" / "keys" / "seal.key"
+    file.chmod(0o644)
+    result = run("account", "list", "-q")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert str(file) in result.stderr
+    assert "chmod 600" in result.stderr
+
+
 def test_a_database_that_cannot_be_read_is_named_with_the_reason(run: Run, place: Path) -> None:
     (place / "state").mkdir()
     (place / "state/accounts.db").write_bytes(b"this is no database " * 100)

@@ -1,0 +1,92 @@
+"""``mailsuite config check --what-if``: what is asked, what is told, and the exit status."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mailsuite.cli.terminal import time_text
+from tests.accounts.offices import JOE, NOW, World, login, now
+from tests.cli.conftest import Run
+from tests.cli.control_double import ControlDouble
+
+REQUIRE = ("config", "check", "--what-if", "pop3.apop=require")
+
+
+@pytest.fixture
+def world(control: ControlDouble) -> World:
+    control.world.add_joe()
+    return control.world
+
+
+def test_who_would_be_locked_out(run: Run, control: ControlDouble, world: World) -> None:
+    device, _ = world.add_device("Thunderbird")
+    now(world.logins.record(login(device=device["id"], mechanism="PLAIN", peer="192.0.2.31")))
+    now(world.logins.record(login(peer="192.0.2.7", at=NOW - 3600)))
+    result = run(*REQUIRE)
+    assert result.exit_code == 4
+    check, head, columns, first, second, *rest = result.stdout.splitlines()
+    assert check.endswith("This configuration can be used.")
+    assert head == 'pop3.apop = "require": 1 account would be locked out:'
+    assert columns.split() == ["ACCOUNT", "WHY", "PROGRAM", "FROM", "LOGIN", "LAST", "TIME"]
+    assert first.startswith(f"{JOE}   has no device password for APOP   Thunderbird")
+    assert first.endswith(f"192.0.2.31   PLAIN   {time_text(NOW - 60)}")
+    assert second.split()[:3] == ["own", "password", "192.0.2.7"]
+    assert rest == [
+        "1 account was not seen in 30 days:",
+        "  filed@file.test  has no device password for APOP",
+        "0 accounts are not concerned.",
+        "A device password for APOP:  mailsuite device add ADDRESS NAME --apop",
+    ]
+    assert control.requests == [("POST", "/v1/what-if", {"setting": "pop3.apop", "value": "require"})]
+
+
+def test_nobody_would_be(run: Run, world: World) -> None:
+    device, _ = world.add_device("Eudora", mechanisms=["apop"])
+    now(world.logins.record(login(device=device["id"], mechanism="APOP")))
+    result = run(*REQUIRE)
+    assert result.exit_code == 0
+    assert 'pop3.apop = "require": nobody who logged in these 30 days would be locked out.' in result.stdout
+    off = run("config", "check", "--what-if", "pop3.apop='off'")
+    assert off.exit_code == 4
+    assert "uses APOP" in off.stdout
+    assert "device add" not in off.stdout
+
+
+def test_who_has_apop_and_was_not_seen(run: Run, world: World) -> None:
+    world.add_device("Eudora", mechanisms=["apop"])
+    result = run(*REQUIRE)
+    assert f'  {JOE}  has APOP for "Eudora"\n' in result.stdout
+
+
+def test_notes_are_told(run: Run, world: World) -> None:
+    world.settings = '[[domain]]\nname = "file.test"\napop = "off"\n'
+    assert 'note: domain file.test has apop = "off"' in run(*REQUIRE).stdout
+
+
+def test_for_programs(run: Run, world: World) -> None:
+    now(world.logins.record(login()))
+    result = run(*REQUIRE, "--json")
+    document = json.loads(result.stdout)
+    assert result.exit_code == 4
+    assert (document["usable"], list(document)) == (True, ["usable", "problems", "what_if"])
+    assert document["what_if"]["locked_out"][0]["reason"] == "no-apop-device"
+
+
+@pytest.mark.usefixtures("world")
+def test_what_cannot_be_asked(run: Run) -> None:
+    result = run("config", "check", "--what-if", "pop3.auth=plain")
+    assert result.exit_code == 1
+    assert result.stderr.endswith("no what-if for 'pop3.auth' yet; there is: pop3.apop\n")
+    assert run("config", "check", "--what-if", "pop3.apop").exit_code == 2
+    both = run("config", "--set", "pop3.apop=offer", "check", "--what-if", "pop3.apop=require")
+    assert (both.exit_code, "do not go together" in both.stderr) == (2, True)
+
+
+def test_a_configuration_with_errors_is_told_of_first(run: Run, config: Path) -> None:
+    config.write_text("x = 1\n")
+    result = run(*REQUIRE)
+    assert (result.exit_code, "what_if" in result.output) == (4, False)
+    assert "unknown setting 'x'" in result.stdout
