@@ -25,7 +25,7 @@ from mailsuite.wire.sasl.steps import MAX_FIELD_OCTETS, Challenge, NtlmClaim, Re
 CHALLENGE_OCTETS = 8
 MAX_SKEW_SECONDS = 36 * 3600
 """Between the client's clock and ours: as Windows since XP, half an hour before (MS-NLMP section 3.1.1.1).
-Windows sends back the time that our challenge said, other clients their own; our challenge is fresh anyhow."""
+Windows sends back the time that our challenge said, other clients their own; our challenge is fresh."""
 _NTLMV1_OCTETS = 24
 
 
