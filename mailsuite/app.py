@@ -4,38 +4,50 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from typing import Any
 
 import attrs
 from twisted.cred.portal import Portal
 
-from mailsuite.accounts.checkers import PasswordChecker
+from mailsuite.accounts.checkers import PasswordChecker, ScramChecker, SecretChecker
+from mailsuite.accounts.gate import Gate
+from mailsuite.accounts.keyring import Keyring
 from mailsuite.accounts.login import Login
+from mailsuite.accounts.office import Office
 from mailsuite.accounts.password_cache import PasswordCache
 from mailsuite.accounts.passwords import Passwords
 from mailsuite.accounts.realm import MailRealm
-from mailsuite.accounts.registry import Registry
+from mailsuite.accounts.renewal import Renewal
+from mailsuite.accounts.sources.chain import Sources
+from mailsuite.accounts.sources.opening import open_sources
+from mailsuite.accounts.throttle import FailureThrottle
+from mailsuite.accounts.vault import Vault
 from mailsuite.bus.local import LocalBus
 from mailsuite.concurrent.now import run_now
 from mailsuite.concurrent.tasks import Tasks
-from mailsuite.concurrent.threads import Inline, Pool
+from mailsuite.concurrent.threads import Inline, Patient, Pool
+from mailsuite.config.load import Loaded
 from mailsuite.config.schema import Config
 from mailsuite.delivery.reception import Login as SubmitterLogin
+from mailsuite.delivery.reception import Scram
 from mailsuite.delivery.reception import Services as ReceptionServices
 from mailsuite.delivery.router import Router
 from mailsuite.directory.layered import LayeredDirectory
 from mailsuite.directory.memory import MemoryDirectory
 from mailsuite.directory.sqlite import accounts as accounts_db
+from mailsuite.directory.sqlite import logins as logins_db
 from mailsuite.directory.sqlite import sightings as sightings_db
 from mailsuite.directory.sqlite.database import Database
-from mailsuite.interfaces import IPolicyRule
-from mailsuite.model.account import Account, Origin
+from mailsuite.file_accounts import file_directory
+from mailsuite.interfaces import IPolicyRule, IThreads
+from mailsuite.model.account import Origin
 from mailsuite.notify.channels.nm import NotifyMailChannel
 from mailsuite.notify.notifier import Notifier, NotifierSettings
 from mailsuite.notify.targets import TargetRules, objection
 from mailsuite.observe.log import Log
+from mailsuite.people import People
 from mailsuite.policy.chain import Chain
 from mailsuite.policy.recipients import Recipients
 from mailsuite.policy.relaying import Relaying
@@ -49,8 +61,11 @@ FILE_THREADS = 8
 FILE_QUEUE = 2000
 HASH_THREADS = 2
 """An argon2id costs a core 20 ms; more threads would only take the cores from mail."""
-HASH_QUEUE = 250
-"""About 2.5 s of waiting at 20 ms each over two threads; who comes later is told to come again."""
+HASH_QUEUE = 2000
+HASH_PATIENCE = 5.0
+"""Seconds that a login waits for a thread; then it is told to come again."""
+HASH_NICE = 10
+"""Hashing takes what processor time mail leaves."""
 DATABASE_QUEUE = 10_000
 
 
@@ -65,14 +80,14 @@ class Parts:
     databases: dict[Database, Pool]
     """Each with the one thread that works on it."""
     directory: LayeredDirectory
-    sightings: sightings_db.SqliteSightings
-    passwords: Passwords
+    people: People
+    throttle: FailureThrottle
+    sources: Sources
     store: MaildirStore
     bus: LocalBus
     channel: NotifyMailChannel
     notifier: Notifier
     portal: Portal
-    registry: Registry
     commits: Tasks
 
     def open(self) -> None:
@@ -111,6 +126,7 @@ class Parts:
             await self.commits.finished()
             await self.tasks.finished()
             await self.notifier.stop()
+            await self.sources.stop()
             for database in self.databases:
                 await database.close()
         finally:
@@ -121,9 +137,21 @@ class Parts:
     def login(self, config: Config) -> Login:
         """The way in by *config*."""
         learn_from = frozenset(config.notify.notifymail.learn_from)
-        return Login(self.portal, self.sightings, learn_from, time.time, self.tasks, self.log)
+        people = self.people
+        return Login(
+            portal=self.portal,
+            directory=people.directory,
+            vault=people.vault,
+            throttle=self.throttle,
+            sightings=people.sightings,
+            logins=people.logins,
+            learn_from=learn_from,
+            now=time.time,
+            tasks=self.tasks,
+            log=self.log,
+        )
 
-    def reception(self, config: Config, login: SubmitterLogin) -> ReceptionServices:
+    def reception(self, config: Config, login: SubmitterLogin, scram: Scram) -> ReceptionServices:
         """What the SMTP sessions of a listener share."""
         rules: list[IPolicyRule] = [Sender(), Relaying(), Recipients()]
         return ReceptionServices(
@@ -133,14 +161,18 @@ class Parts:
             policy=Chain(rules, self.log),
             bus=self.bus,
             login=login,
+            scram=scram,
             seconds=time.time,
             log=self.log,
             commits=self.commits,
         )
 
-    def use(self, config: Config, file: MemoryDirectory) -> None:
+    def use(self, config: Config, file: MemoryDirectory, sources: Sources) -> None:
         """Go on by another configuration, with *file* as the accounts that stand in it. Cannot fail."""
         self.directory.replace_file(file)
+        self.tasks.start(self.sources.use(sources).stop())
+        self.throttle.first = config.guard.failure_delay
+        self.throttle.longest = config.guard.failure_delay_maximum
         self.channel.connect_timeout = config.notify.notifymail.connect_timeout
         self.channel.source_address = config.notify.notifymail.source_address
         self.notifier.reload(notifier_settings(config))
@@ -153,7 +185,7 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
         return Pool(reactor, name, size, queue)
 
     files = pool("files", FILE_THREADS, FILE_QUEUE)
-    hashing = pool("hashing", HASH_THREADS, HASH_QUEUE)
+    hashing = Pool(reactor, "hashing", HASH_THREADS, HASH_QUEUE, HASH_NICE)
     accounts_thread = pool("accounts.db", 1, DATABASE_QUEUE)
     notify_thread = pool("notify.db", 1, DATABASE_QUEUE)
     tasks = Tasks(partial(log.failure, "task.failed"))
@@ -161,13 +193,20 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
     notices = Database(state.notify_db, sightings_db.SCHEMA, notify_thread, log)
     directory = LayeredDirectory(MemoryDirectory(origin=Origin.FILE), accounts_db.SqliteDirectory(accounts))
     sightings = sightings_db.SqliteSightings(notices)
-    passwords = Passwords(hashing, log)
+    patient = Patient(hashing, reactor, HASH_PATIENCE)
+    passwords = Passwords(patient, log)
+    vault = Vault(Keyring.load_or_create(state.seal_key), patient)
+    sources = sources_of(config, reactor, files, passwords, log)
     store = MaildirStore(layout(config), reactor, files, log)
     bus = LocalBus(reactor, log)
     notifymail = config.notify.notifymail
     channel = NotifyMailChannel(reactor, reactor, notifymail.connect_timeout, notifymail.source_address)
     portal = Portal(MailRealm(store, directory, tasks))
-    portal.registerChecker(PasswordChecker(directory, passwords, PasswordCache(reactor.seconds), log))
+    gate = Gate(directory, vault, time.time, log)
+    renewal = Renewal(directory, vault, passwords, tasks, log)
+    portal.registerChecker(PasswordChecker(gate, passwords, PasswordCache(reactor.seconds), renewal, sources))
+    portal.registerChecker(SecretChecker(gate))
+    portal.registerChecker(ScramChecker(gate))
     notifier = Notifier(bus, directory, sightings, channel, reactor, log, notifier_settings(config))
     return Parts(
         log=log,
@@ -176,21 +215,32 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
         pools=(files, hashing, accounts_thread, notify_thread),
         databases={accounts: accounts_thread, notices: notify_thread},
         directory=directory,
-        sightings=sightings,
-        passwords=passwords,
+        people=People(
+            directory=directory,
+            logins=logins_db.SqliteLogins(accounts),
+            sightings=sightings,
+            passwords=passwords,
+            vault=vault,
+            threads=files,
+            key_file=state.seal_key,
+            gate=gate,
+            sources=sources,
+            objection=lambda preference: objection(preference, notifier.settings.rules),
+        ),
+        throttle=FailureThrottle(reactor, config.guard.failure_delay, config.guard.failure_delay_maximum),
+        sources=sources,
         store=store,
         bus=bus,
         channel=channel,
         notifier=notifier,
         portal=portal,
-        registry=Registry(
-            directory,
-            passwords,
-            sightings,
-            objection=lambda preference: objection(preference, notifier.settings.rules),
-        ),
         commits=Tasks(partial(log.failure, "smtp.failed")),
     )
+
+
+def sources_of(config: Config, reactor: Any, files: IThreads, passwords: Passwords, log: Log) -> Sources:
+    """Where else passwords are checked. Raises SourceError."""
+    return open_sources(config.sources, reactor, threads=files, passwords=passwords, log=log)
 
 
 def layout(config: Config) -> Layout:
@@ -212,43 +262,59 @@ def notifier_settings(config: Config) -> NotifierSettings:
     )
 
 
-async def file_directory(config: Config, passwords: Passwords) -> MemoryDirectory:
-    """The accounts and domains that stand in the configuration; plain passwords are hashed now."""
-    accounts: list[Account] = []
-    for block in config.accounts:
-        account = block.account
-        if block.password is not None:
-            account = attrs.evolve(account, password_hash=await passwords.hash(block.password.reveal()))
-        accounts.append(account)
-    return MemoryDirectory(accounts, [block.domain for block in config.domains], Origin.FILE)
-
-
 @contextlib.contextmanager
-def offline_registry(config: Config) -> Iterator[Registry]:
-    """The registry for a program that runs while no server does, under the state directory's lock.
+def offline_office(config: Config, foresee: Callable[[str], Awaitable[Loaded]]) -> Iterator[Office]:
+    """The office for a program that runs while no server does, under the state directory's lock.
 
-    Raises StateLocked where a server does run, StateError where the directory cannot be used.
+    *foresee* reads the configuration with one KEY=VALUE above it. Raises StateLocked where a server does
+    run, StateError where the directory cannot be used, KeyringError where the key file cannot.
     """
     state = State(config.server.state)
     state.take()
+    try:
+        with _opened_offline(config, state, foresee) as office:
+            yield office
+    finally:
+        state.release()
+
+
+@contextlib.contextmanager
+def _opened_offline(
+    config: Config, state: State, foresee: Callable[[str], Awaitable[Loaded]]
+) -> Iterator[Office]:
     threads = Inline()
     accounts = Database(state.accounts_db, accounts_db.SCHEMA, threads)
     notices = Database(state.notify_db, sightings_db.SCHEMA, threads)
-    passwords = Passwords(threads)
+    passwords, vault = inline_passwords(), inline_vault(state)
+    directory = LayeredDirectory(
+        run_now(file_directory(config, passwords, vault)), accounts_db.SqliteDirectory(accounts)
+    )
+    rules = notifier_settings(config).rules
+    people = People(
+        directory=directory,
+        logins=logins_db.SqliteLogins(accounts),
+        sightings=sightings_db.SqliteSightings(notices),
+        passwords=passwords,
+        vault=vault,
+        threads=threads,
+        key_file=state.seal_key,
+        gate=Gate(directory, vault, time.time),
+        sources=Sources(),
+        objection=lambda preference: objection(preference, rules),
+    )
+
     try:
-        file = run_now(file_directory(config, passwords))
-        directory = LayeredDirectory(file, accounts_db.SqliteDirectory(accounts))
-        rules = notifier_settings(config).rules
-        sightings = sightings_db.SqliteSightings(notices)
-        yield Registry(
-            directory, passwords, sightings, objection=lambda preference: objection(preference, rules)
-        )
+        yield people.office(lambda: config, foresee)
     finally:
         for database in (accounts, notices):
             run_now(database.close())
-        state.release()
 
 
 def inline_passwords() -> Passwords:
     """For hashing before the reactor runs."""
     return Passwords(Inline())
+
+
+def inline_vault(state: State) -> Vault:
+    """For sealing before the reactor runs. Raises KeyringError."""
+    return Vault(Keyring.load_or_create(state.seal_key), Inline())

@@ -13,6 +13,10 @@ import attrs
 from twisted.internet.defer import DeferredLock
 
 from mailsuite import app
+from mailsuite.accounts.keyring import KeyringError
+from mailsuite.accounts.office import Office
+from mailsuite.accounts.sources.chain import Sources
+from mailsuite.accounts.sources.trust import SourceError
 from mailsuite.admin.control import ControlError
 from mailsuite.admin.resources import Document
 from mailsuite.config.load import Loaded, load
@@ -20,6 +24,7 @@ from mailsuite.config.problems import report
 from mailsuite.config.schema import Config
 from mailsuite.config.values import changes
 from mailsuite.directory.memory import MemoryDirectory
+from mailsuite.file_accounts import expelled, file_directory
 from mailsuite.frontends.certificates import self_signed
 from mailsuite.frontends.doors import Doors
 from mailsuite.frontends.listener import Listener, ListenerError
@@ -34,10 +39,12 @@ from mailsuite.state import State, StateError, StateLocked
 FORESEEN = (
     CertificateError,
     ControlError,
+    KeyringError,
     ListenerError,
     MailFailure,
     OSError,
     PrivilegeError,
+    SourceError,
     StateError,
     StateLocked,
 )
@@ -82,6 +89,7 @@ class _Next:
 
     config: Config
     accounts: MemoryDirectory
+    sources: Sources
     listeners: list[Listener]
     target: Target
 
@@ -111,12 +119,21 @@ class Course:
             clock=self.reactor,
             log=self.log,
             login=self.parts.login(config),
-            reception=lambda login: self.parts.reception(config, login),
+            reception=lambda login, scram: self.parts.reception(config, login, scram),
             tls=tls,
             default_pair=pair,
             admissions=self._admissions,
         )
         return plan.listeners()
+
+    def office(self) -> Office:
+        """What can be done for the people of the configuration that is in force whenever it is done."""
+
+        async def foresee(override: str) -> Loaded:
+            source = attrs.evolve(self.source, overrides=(*self.source.overrides, override))
+            return await self.parts.files.run(source.load)
+
+        return self.parts.people.office(lambda: self.config, foresee)
 
     def end(self) -> None:
         """The suite stops: reloads that come, or wait for their turn, are refused."""
@@ -157,23 +174,27 @@ class Course:
         """All that can fail. Raises what is foreseen, or anything; then nothing has changed."""
         pair = default_pair(config, self.state)
         tls = read_pairs({pair, *file_pairs(config)}, config.tls.minimum_version)
-        accounts = await app.file_directory(config, self.parts.passwords)
+        people = self.parts.people
+        accounts = await file_directory(config, people.passwords, people.vault)
         listeners = self.listeners(config, tls, pair)
+        sources = app.sources_of(config, self.reactor, self.parts.files, people.passwords, self.log)
         target = Target.open(str(config.log.to))
         try:
             await self.doors.open(places(config))
         except BaseException:
             target.close()
             raise
-        return _Next(config, accounts, listeners, target)
+        return _Next(config, accounts, sources, listeners, target)
 
     def _apply(self, wanted: _Next) -> Document:
         """Nothing of this can fail."""
         config = wanted.config
         self.stream.turn(wanted.target)
         self.log.change(config.log.level, config.log.format)
-        self.parts.use(config, wanted.accounts)
+        self.parts.use(config, wanted.accounts, wanted.sources)
         opened, closed = self.doors.turn(wanted.listeners)
+        for account, device in expelled(self.config, config):
+            self.doors.cut_sessions(account, device)
         changed = changes(self.config, config)
         self.config, self.read_at = config, time.time()
         self.log.info("suite.reloaded", changed=len(changed), opened=len(opened), closed=len(closed))

@@ -44,6 +44,10 @@ class State:
         return self.path / "tls"
 
     @property
+    def seal_key(self) -> Path:
+        return self.path / "keys" / "seal.key"
+
+    @property
     def lock_file(self) -> Path:
         return self.path / "lock"
 

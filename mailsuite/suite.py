@@ -13,7 +13,6 @@ from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
-import attrs
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IListeningPort
@@ -27,6 +26,7 @@ from mailsuite.admin.status import SERVICES, Running, describe
 from mailsuite.concurrent.now import run_now
 from mailsuite.concurrent.tasks import Tasks
 from mailsuite.config.load import Loaded
+from mailsuite.file_accounts import file_directory
 from mailsuite.frontends.doors import Doors
 from mailsuite.frontends.listener import stop_listening
 from mailsuite.frontends.plan import places
@@ -112,7 +112,8 @@ class Suite(Service):
         parts = app.compose(config, self._reactor, self.log, self._state)
         self._begun.callback(parts.close)
         parts.open()
-        parts.directory.replace_file(run_now(app.file_directory(config, app.inline_passwords())))
+        passwords, vault = app.inline_passwords(), app.inline_vault(self._state)
+        parts.directory.replace_file(run_now(file_directory(config, passwords, vault)))
         pair = default_pair(config, self._state)
         if pair not in self._tls:
             self._tls |= read_pairs([pair], config.tls.minimum_version)
@@ -136,9 +137,9 @@ class Suite(Service):
         self._held.callback(globalLogPublisher.removeObserver, observer)
 
     def _open_control(self, course: Course) -> None:
-        registry = attrs.evolve(course.parts.registry, removed=self._doors.cut_sessions)
+        office = course.office().telling(self._doors.cut_sessions)
         operations = Operations(partial(self._status, course), course.reload)
-        site = control_site(self._reactor, self._desk, registry, operations)
+        site = control_site(self._reactor, self._desk, office, operations)
         server = self._config.server
         self._control = open_control_socket(self._reactor, server.control_socket, server.control_group, site)
 

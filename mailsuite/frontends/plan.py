@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -9,10 +11,12 @@ import attrs
 from twisted.internet.interfaces import IReactorTime
 
 from mailsuite import __version__
-from mailsuite.accounts.attempt import LoginAttempt
-from mailsuite.accounts.login import Login
+from mailsuite.accounts.attempt import Granted, LoginRules, attempt_of
+from mailsuite.accounts.login import Login, OpenedMaildrop
 from mailsuite.config.schema import Config, Pop3, ServiceSettings, Smtp, Submission
 from mailsuite.config.schema import Listener as ListenerBlock
+from mailsuite.delivery.reception import Login as SubmitterLogin
+from mailsuite.delivery.reception import Scram
 from mailsuite.delivery.reception import Services as ReceptionServices
 from mailsuite.frontends.admission import Admission
 from mailsuite.frontends.base import SessionProtocol
@@ -21,14 +25,13 @@ from mailsuite.frontends.factory import SessionFactory
 from mailsuite.frontends.listener import Listener, Place, each_once
 from mailsuite.frontends.pop3 import Pop3Services, Pop3Session
 from mailsuite.frontends.smtp import SmtpServices, SmtpSession
+from mailsuite.frontends.stamp import new_stamp
 from mailsuite.frontends.tls import Pair, ServerTLS
-from mailsuite.interfaces import IMaildrop
 from mailsuite.model import reply, response
-from mailsuite.model.address import Address
 from mailsuite.model.facts import ConnectionFacts
 from mailsuite.observe.log import Log
 from mailsuite.wire.pop3.settings import SessionSettings as Pop3Settings
-from mailsuite.wire.sasl.steps import PasswordClaim
+from mailsuite.wire.sasl.steps import Claim, ScramParameters, ScramQuestion
 from mailsuite.wire.smtp.session import SessionSettings as SmtpSettings
 
 
@@ -58,8 +61,8 @@ class Plan:
     clock: IReactorTime
     log: Log
     login: Login
-    reception: Callable[[Any], ReceptionServices]
-    """Called with the function by which a submitter logs in."""
+    reception: Callable[[SubmitterLogin, Scram], ReceptionServices]
+    """Called with how a submitter logs in, and how SCRAM's question is answered."""
     tls: Mapping[Pair, ServerTLS]
     default_pair: Pair
     admissions: Admissions
@@ -71,6 +74,7 @@ class Plan:
     def _listener(self, block: ListenerBlock) -> Listener:
         tls = None if block.tls == "off" else self.tls[pair_of(block) or self.default_pair]
         implicit = block.tls == "implicit"
+        mechanisms = mechanisms_of(block.settings)
         door = Door(
             service=block.service,
             listener=block.name,
@@ -79,6 +83,7 @@ class Plan:
             idle_timeout=block.settings.idle_timeout,
             tls=tls,
             implicit_tls=implicit,
+            channel_binding=any(name.endswith("-PLUS") for name in mechanisms),
         )
         admission = self.admissions.listener(block, getattr(self.config, block.service))
         session = self._session_of(block, door)
@@ -90,57 +95,83 @@ class Plan:
     def _session_of(self, block: ListenerBlock, door: Door) -> Callable[[], SessionProtocol[Any]]:
         settings = block.settings
         banner = settings.banner.replace("{version}", __version__)
-        tls_available = door.tls is not None and not door.implicit_tls
         if isinstance(settings, Pop3):
-            services = self._pop3(block, settings, banner, tls_available)
+            services = self._pop3(block, settings, door, banner)
             return lambda: Pop3Session(door, services)
         return self._smtp_session_of(block, settings, door, banner)
 
     def _smtp_session_of(
         self, block: ListenerBlock, settings: Smtp | Submission, door: Door, banner: str
     ) -> Callable[[], SessionProtocol[Any]]:
-        """Submission asks for TLS and a login, always; the MX offers no login at all."""
+        """Submission asks for a login, always, and for TLS unless its door has none, where only mechanisms
+        that hide the password are offered; the MX offers no login at all."""
         submits = isinstance(settings, Submission)
-        mechanisms = settings.auth if isinstance(settings, Submission) else ()
-        domain = settings.default_domain if isinstance(settings, Submission) else ""
+        rules = LoginRules()
+        if isinstance(settings, Submission):
+            rules = LoginRules(settings.default_domain, settings.alternate_at)
         smtp = SmtpSettings(
             hostname=self.config.server.name,
             banner=banner,
             max_message=settings.max_message,
             max_recipients=settings.max_recipients,
             tls_available=door.tls is not None and not door.implicit_tls,
-            tls_required=submits or block.tls == "required-starttls",
-            auth_mechanisms=tuple(name.upper() for name in mechanisms),
+            tls_required=(submits and door.tls is not None) or block.tls == "required-starttls",
+            auth_mechanisms=mechanisms_of(settings),
             auth_required=submits,
+            octets=secrets.token_bytes,
+            seconds=time.time,
         )
-        services = SmtpServices(smtp, self.reception(self._submitter_login(domain)).receive)
+
+        async def login(claim: Claim, facts: ConnectionFacts) -> Granted:
+            return await self.login.login_submitter(attempt_of(claim, rules, facts))
+
+        services = SmtpServices(smtp, self.reception(login, self._scram(rules)).receive)
         return lambda: SmtpSession(door, services)
 
-    def _submitter_login(self, default_domain: str) -> Callable[[PasswordClaim, ConnectionFacts], Any]:
-        async def login(claim: PasswordClaim, facts: ConnectionFacts) -> Address:
-            attempt = LoginAttempt(claim.authcid, claim.password, default_domain, facts)
-            return await self.login.login_submitter(attempt)
+    def _scram(self, rules: LoginRules) -> Callable[[ScramQuestion, ConnectionFacts], Any]:
+        async def scram(question: ScramQuestion, facts: ConnectionFacts) -> ScramParameters:
+            return await self.login.scram_parameters(question, rules, facts)
 
-        return login
+        return scram
 
-    def _pop3(self, block: ListenerBlock, settings: Pop3, banner: str, tls_available: bool) -> Pop3Services:
-        async def login(claim: PasswordClaim, facts: ConnectionFacts) -> IMaildrop:
-            attempt = LoginAttempt(claim.authcid, claim.password, settings.default_domain, facts)
-            return await self.login.login_maildrop(attempt)
+    def _pop3(self, block: ListenerBlock, settings: Pop3, door: Door, banner: str) -> Pop3Services:
+        rules = self._pop3_rules(settings)
+        policies = {rules.apop, *rules.domain_apop.values()}
+        stamped = policies != {"off"}
+
+        async def login(claim: Claim, facts: ConnectionFacts) -> OpenedMaildrop:
+            return await self.login.login_maildrop(attempt_of(claim, rules, facts))
 
         everybody = Pop3Settings(
             response_name=settings.response_name,
             banner=banner,
-            tls_available=tls_available,
+            tls_available=door.tls is not None and not door.implicit_tls,
+            apop_required=policies == {"require"},
+            sasl_mechanisms=mechanisms_of(settings),
+            octets=secrets.token_bytes,
+            seconds=time.time,
             max_command=settings.max_command,
         )
         trusted = attrs.evolve(everybody, plaintext_login=block.tls != "required-starttls")
 
         def session(facts: ConnectionFacts) -> Pop3Settings:
             is_trusted = any(facts.peer in network for network in settings.trusted_networks)
-            return trusted if is_trusted else everybody
+            chosen = trusted if is_trusted else everybody
+            if not stamped:
+                return chosen
+            return attrs.evolve(chosen, apop_stamp=new_stamp(settings.response_name, time.time()))
 
-        return Pop3Services(session, login)
+        return Pop3Services(session, login, self._scram(rules))
+
+    def _pop3_rules(self, settings: Pop3) -> LoginRules:
+        """A domain's own word on APOP counts for its accounts, whatever the listener says."""
+        domains = {domain.name: domain.apop for domain in self.config.domains if domain.apop}
+        return LoginRules(settings.default_domain, settings.alternate_at, settings.apop, domains)
+
+
+def mechanisms_of(settings: ServiceSettings) -> tuple[str, ...]:
+    """The SASL mechanisms that a service may offer, by their registered names."""
+    return () if isinstance(settings, Smtp) else tuple(name.upper() for name in settings.auth)
 
 
 def places_of(block: ListenerBlock) -> tuple[Place, ...]:

@@ -1,0 +1,65 @@
+"""The people of a server: how to look them up, what they prove themselves by, what can be done for them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import attrs
+
+from mailsuite.accounts.devices import DeviceRegistry
+from mailsuite.accounts.gate import Gate
+from mailsuite.accounts.key_rotation import KeyRotation
+from mailsuite.accounts.office import Office
+from mailsuite.accounts.passwords import Passwords
+from mailsuite.accounts.registry import Registry
+from mailsuite.accounts.rehearsal import Rehearsal
+from mailsuite.accounts.sources.chain import Sources
+from mailsuite.accounts.vault import Vault
+from mailsuite.accounts.what_if import WhatIf
+from mailsuite.config.load import Loaded
+from mailsuite.config.schema import Config
+from mailsuite.directory.layered import LayeredDirectory
+from mailsuite.file_accounts import file_directory
+from mailsuite.interfaces import ILogins, ISightings, IThreads
+from mailsuite.model.account import NotifyPreference
+
+
+@attrs.frozen
+class People:
+    """Who exists, by what they prove themselves, and how they did."""
+
+    directory: LayeredDirectory
+    logins: ILogins
+    sightings: ISightings
+    passwords: Passwords
+    vault: Vault
+    threads: IThreads
+    key_file: Path
+    gate: Gate
+    sources: Sources
+    objection: Callable[[NotifyPreference], str]
+
+    def office(self, config: Callable[[], Config], foresee: Callable[[str], Awaitable[Loaded]]) -> Office:
+        """What can be done for them. *config* is the one in force, *foresee* reads one to be."""
+
+        async def reseal_file() -> None:
+            self.directory.replace_file(await file_directory(config(), self.passwords, self.vault))
+
+        registry = Registry(
+            self.directory,
+            self.passwords,
+            self.sightings,
+            objection=self.objection,
+            logins=self.logins,
+            vault=self.vault,
+            forget=self.sources.forget,
+        )
+        return Office(
+            registry=registry,
+            devices=DeviceRegistry(self.directory, self.vault, self.logins, time.time),
+            keys=KeyRotation(self.directory, self.vault, self.key_file, self.threads, reseal_file),
+            what_if=WhatIf(self.directory, self.logins, time.time, foresee),
+            rehearsal=Rehearsal(self.gate, self.passwords, config),
+        )
