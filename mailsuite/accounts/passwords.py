@@ -1,4 +1,4 @@
-"""Password hashes: argon2id (RFC 9106) in threads, the same work whoever asks."""
+"""Password hashes: argon2id (RFC 9106) in threads, the same work whoever asks; and those of other servers."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ from argon2 import PasswordHasher
 from argon2.exceptions import HashingError, InvalidHashError, VerificationError, VerifyMismatchError
 from argon2.low_level import error_to_str
 
+from mailsuite.accounts.libcrypt import ICrypt, NotComputable, system_crypt
+from mailsuite.accounts.schemes import Imported, matches
 from mailsuite.interfaces import IThreads
 from mailsuite.model.address import Address
 from mailsuite.model.failure import TemporaryFailure
-from mailsuite.model.phc import is_readable
+from mailsuite.model.hashes.stored import read_hash
+from mailsuite.model.hashes.values import Argon2, HashRefused, StoredHash
 from mailsuite.model.reply import OVERLOADED
 from mailsuite.observe.log import Log
 
@@ -61,13 +64,15 @@ class _Outcome(enum.Enum):
 class Passwords:
     """Makes hashes and checks passwords against them.
 
-    A call costs one argon2 computation in a thread. Raises TemporaryFailure(OVERLOADED) where no thread
-    or no memory is to be had.
+    A call costs one argon2 computation in a thread; a hash that another server made costs its own besides,
+    right or wrong, until it is replaced at the next good login. Raises TemporaryFailure(OVERLOADED) where
+    no thread or no memory is to be had.
     """
 
     threads: IThreads
     log: Log = attrs.field(factory=Log)
     hasher: Hasher = attrs.field(factory=_argon2id)
+    crypt: ICrypt = attrs.field(factory=system_crypt)
 
     async def hash(self, password: str) -> str:
         """A new hash in PHC string form, with a salt of its own. Raises PasswordRefused."""
@@ -85,13 +90,19 @@ class Passwords:
         is no and has cost what any other costs, and so for a hash that we cannot read, which is logged.
         """
         secret = prepared(password)
-        possible = bool(stored) and len(secret) <= MAX_PASSWORD_OCTETS
-        readable = is_readable(stored)
-        against = stored if possible and readable else _NOBODYS
+        read = _read(stored)
+        against = read if len(secret) <= MAX_PASSWORD_OCTETS else None
         outcome = await self.threads.run(partial(self._verify, against, secret[:MAX_PASSWORD_OCTETS]))
-        if stored and (not readable or outcome is _Outcome.BROKEN):
+        if stored and (read is None or outcome is _Outcome.BROKEN):
             self.log.warning("password.hash_unreadable", account=account)
-        return outcome is _Outcome.MATCH and against is stored
+        return outcome is _Outcome.MATCH
+
+    def needs_rehash(self, stored: str) -> bool:
+        """Whether *stored*, whose password was just right, is weaker than what hash() makes now."""
+        read = _read(stored)
+        if not isinstance(read, Argon2) or read.variant != "argon2id":
+            return True
+        return read.memory_kib < MEMORY_KIB or read.passes < PASSES
 
     def _hash(self, secret: bytes) -> str:
         try:
@@ -99,7 +110,17 @@ class Passwords:
         except HashingError as error:
             raise TemporaryFailure(OVERLOADED, str(error)) from error
 
-    def _verify(self, against: str, secret: bytes) -> _Outcome:
+    def _verify(self, against: StoredHash | None, secret: bytes) -> _Outcome:
+        if isinstance(against, Argon2):
+            outcome = self._verify_argon2(against.text, secret)
+            if outcome is not _Outcome.BROKEN:  # else it failed before any work was done
+                return outcome
+        else:
+            outcome = self._verify_imported(against, secret) if against is not None else _Outcome.MISMATCH
+        self._verify_argon2(_NOBODYS, secret)
+        return outcome
+
+    def _verify_argon2(self, against: str, secret: bytes) -> _Outcome:
         try:
             self.hasher.verify(against, secret)
         except VerifyMismatchError:
@@ -107,10 +128,23 @@ class Passwords:
         except (VerificationError, InvalidHashError) as error:
             if str(error) in _EXHAUSTED:
                 raise TemporaryFailure(OVERLOADED, str(error)) from error
-            if against is not _NOBODYS:  # it failed before any work was done
-                self._verify(_NOBODYS, secret)
             return _Outcome.BROKEN
         return _Outcome.MATCH
+
+    def _verify_imported(self, against: Imported, secret: bytes) -> _Outcome:
+        try:
+            return _Outcome.MATCH if matches(against, secret, self.crypt) else _Outcome.MISMATCH
+        except NotComputable:
+            return _Outcome.BROKEN
+        except MemoryError as error:
+            raise TemporaryFailure(OVERLOADED, str(error)) from error
+
+
+def _read(stored: str) -> StoredHash | None:
+    try:
+        return read_hash(stored)
+    except HashRefused:
+        return None
 
 
 def prepared(password: str) -> bytes:

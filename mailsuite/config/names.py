@@ -13,7 +13,7 @@ from mailsuite import __version__
 from mailsuite.config.kinds import BadValue, Kind, printable, shown, suggestion, toml_text
 from mailsuite.model.account import IPAddress
 from mailsuite.model.address import Address, AddressSyntaxError, normalise_domain
-from mailsuite.model.phc import is_readable
+from mailsuite.model.hashes.stored import is_readable
 
 IPNetwork = IPv4Network | IPv6Network
 

@@ -13,7 +13,7 @@ from mailsuite.config.names import PasswordHash
 from mailsuite.config.people import AccountBlock, DeviceBlock
 from mailsuite.config.reading import Reading
 from mailsuite.config.secret import Secret, is_open_to_others, read_secret
-from mailsuite.model.phc import is_readable
+from mailsuite.model.hashes.stored import is_readable
 
 MIN_DEVICE_PASSWORD_CHARACTERS = 16
 """A device password is checked by one fast hash, so that it must hold more than can be guessed: 80 bits in

@@ -19,7 +19,7 @@ from mailsuite.accounts.passwords import (
 from mailsuite.concurrent.threads import Inline
 from mailsuite.model.address import Address
 from mailsuite.model.failure import TemporaryFailure
-from mailsuite.model.phc import is_readable
+from mailsuite.model.hashes.stored import is_readable
 from mailsuite.model.reply import OVERLOADED
 from mailsuite.observe.log import Log
 from tests.accounts.fakes import HASH, SECRET, CountingHasher
