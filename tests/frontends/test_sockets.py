@@ -36,13 +36,17 @@ STRANGER = ip_address("192.0.2.1")
 
 
 class BigSession(LineSession):
-    """``big`` is answered by more octets than any buffer takes, past the core; ``flood`` through the core."""
+    """``big`` is answered by more octets than any buffer takes, past the core; ``flood`` through the core.
+    ``tls please`` is answered before TLS begins, as STARTTLS is."""
 
     def dispatch(self, event: bytes) -> None:
         if event == b"big":
             self.answer(self._big())
         elif event == b"flood":
             self.core.out += b"f" * BIG
+        elif event == b"tls please":
+            self.core.out += b"go\n"
+            self.start_tls()
         else:
             super().dispatch(event)
 
@@ -199,7 +203,8 @@ class OverTls(SocketCase):
             def act(connection: socket.socket, implicit: bool = implicit) -> None:
                 if not implicit:
                     line(connection)
-                    connection.sendall(b"tls\n")
+                    connection.sendall(b"tls please\n")
+                    line(connection)
                 with self.wrap(connection) as secured:
                     secured.sendall(b"quit\n")
                     rest(secured)
