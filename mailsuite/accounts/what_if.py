@@ -108,15 +108,13 @@ def foretell_apop(value: str, apop: Apop, facts: Facts) -> Document:
 
 
 def _clients(logins: Iterable[LoginRecord]) -> dict[Address, list[LoginRecord]]:
-    """The newest POP3 login of each client of each account."""
+    """The newest POP3 login of each client of each account; the newest come first, as they go in."""
     newest: dict[tuple[Address, str, object], LoginRecord] = {}
     for login in logins:
         if login.service == "pop3":
-            known = newest.setdefault((login.account, login.device, login.peer), login)
-            if login.at > known.at:
-                newest[login.account, login.device, login.peer] = login
+            newest.setdefault((login.account, login.device, login.peer), login)
     clients: defaultdict[Address, list[LoginRecord]] = defaultdict(list)
-    for login in sorted(newest.values(), key=lambda login: -login.at):
+    for login in newest.values():
         clients[login.account].append(login)
     return clients
 

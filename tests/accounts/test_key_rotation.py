@@ -13,8 +13,8 @@ from mailsuite.accounts.key_rotation import KeyRotation
 from mailsuite.accounts.keyring import Keyring, KeyringError, SealBroken
 from mailsuite.accounts.vault import Vault
 from mailsuite.concurrent.threads import Inline
-from mailsuite.model.failure import TemporaryFailure
-from mailsuite.model.reply import DIRECTORY_UNAVAILABLE
+from mailsuite.model.failure import PermanentFailure, TemporaryFailure
+from mailsuite.model.reply import DIRECTORY_UNAVAILABLE, NO_SUCH_ACCOUNT
 from tests.accounts.offices import JOE, World, now, refusal
 
 
@@ -191,6 +191,24 @@ def test_verifiers_of_a_new_password_are_not_overwritten(
     directory: Any = Slow()
     now(KeyRotation(directory, world.vault, key_file(world), Inline(), world._reseal_file).rotate())
     assert all_open(world, on_disk(world), passwords)
+
+
+def test_an_account_that_is_removed_meanwhile_stays_removed(
+    world: World, passwords: tuple[str, list[str]]
+) -> None:
+    class Gone:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(world.directory, name)
+
+        async def keep_verifiers(self, *arguments: Any) -> None:
+            if await world.directory.account(JOE) is not None:
+                await world.directory.remove_account(JOE)
+            raise PermanentFailure(NO_SUCH_ACCOUNT)
+
+    directory: Any = Gone()
+    rotation = KeyRotation(directory, world.vault, key_file(world), Inline(), world._reseal_file)
+    assert now(rotation.rotate()) == {"devices": 2, "verifiers": 0, "unreadable": 0, "dropped": True}
+    assert now(world.directory.all_devices()) == ()
 
 
 def test_where_secrets_never_settle_the_old_keys_stay(world: World, passwords: tuple[str, list[str]]) -> None:

@@ -83,6 +83,15 @@ def test_devices_keys_and_checks_need_no_server_either(run: Run, config: Path, p
     assert run("account", "remove", JOE, "-y", "-q").exit_code == 0
 
 
+def test_sources_outside_are_asked_by_a_server_only(run: Run, config: Path) -> None:
+    with config.open("a") as file:
+        file.write('[[source]]\nname = "hook"\ntype = "http"\nurl = "http://127.0.0.1:9/check"\n')
+    run("account", "add", JOE, "--generate", "-q")
+    result = run("auth", "test", JOE, "--stdin", input="whatever\n")
+    assert "Sources outside are asked by a running server only" in result.stderr
+    assert run("auth", "test", JOE, "--stdin", "-q", input="whatever\n").stderr == ""
+
+
 def test_a_key_file_that_others_can_read_is_not_used(run: Run, place: Path) -> None:
     run("account", "add", JOE, "--generate")
     file = place / "state" / "keys" / "seal.key"
