@@ -9,6 +9,10 @@ from mailsuite.config.look import Look
 from mailsuite.config.mechanisms import UNDER_TLS
 from mailsuite.config.problems import Problem
 from mailsuite.config.schema import Listener, Pop3, Smtp
+from mailsuite.model.response import MAX_RESPONSE_OCTETS
+
+STAMP_OCTETS = 46
+"""Of a stamp beside its host name, see frontends/stamp.py."""
 
 
 def listener_relations(look: Look) -> Iterator[Problem]:
@@ -37,6 +41,25 @@ def _listener(look: Look, listener: Listener) -> Iterator[Problem]:
             )
     if listener.enabled:
         yield from _unsafe_door(look, listener, block)
+        yield from _greeting(look, listener, block)
+
+
+def _greeting(look: Look, listener: Listener, block: str) -> Iterator[Problem]:
+    """A POP3 greeting is one line; APOP's stamp in it has the host name a second time."""
+    settings = listener.settings
+    keys = [f"{section}.{name}" for section in (block, "pop3") for name in ("banner", "response_name")]
+    if not isinstance(settings, Pop3) or not look.sound(*keys, "server.name"):
+        return
+    octets = len(f"+OK {settings.response_name} {settings.banner}\r\n")
+    if {settings.apop, *(domain.apop for domain in look.config.domains)} & {"offer", "require"}:
+        octets += len(f" {settings.response_name}") + STAMP_OCTETS
+    if octets > MAX_RESPONSE_OCTETS:
+        yield look.error(
+            f"banner makes a greeting of {octets} octets with the host name, and with APOP's stamp where that "
+            f"is on; RFC 2449 allows {MAX_RESPONSE_OCTETS}",
+            *keys,
+            "server.name",
+        )
 
 
 def _unsafe_door(look: Look, listener: Listener, block: str) -> Iterator[Problem]:

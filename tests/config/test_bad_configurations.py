@@ -83,6 +83,13 @@ BAD = [
     ("an unknown mode", "[tls]\nmode = 'acme'\n", 2, 'expected one of "self-signed", "files"'),
     ("an old TLS version", "[tls]\nminimum_version = '1.1'\n", 2, 'expected one of "1.2", "1.3"'),
     ("a TLS version as a number", "[tls]\nminimum_version = 1.2\n", 2, 'expected one of "1.2", "1.3"'),
+    (
+        "a greeting that APOP's stamp makes too long",
+        f'[server]\nname = "mail.example.net"\n[pop3]\nbanner = "{"b" * 400}"\napop = "offer"\n'
+        f'response_name = "{"a" * 30}.example.net"',
+        4,
+        "makes a greeting of 538 octets",
+    ),
     ("a greeting of two lines", '[pop3]\nbanner = "a\\r\\nb"\n', 2, "control character"),
     ("a greeting too long", f"[smtp]\nbanner = '{'x' * 401}'\n", 2, "is too long"),
     ("an unknown placeholder", "[delivery]\npath = '/mail/{user}'\n", 2, "known are {state}, {domain} and {local}"),
