@@ -61,5 +61,5 @@ class People:
             devices=DeviceRegistry(self.directory, self.vault, self.logins, time.time),
             keys=KeyRotation(self.directory, self.vault, self.key_file, self.threads, reseal_file),
             what_if=WhatIf(self.directory, self.logins, time.time, foresee),
-            rehearsal=Rehearsal(self.gate, self.passwords, config),
+            rehearsal=Rehearsal(self.gate, self.passwords, config, self.sources),
         )
