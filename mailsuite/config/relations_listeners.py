@@ -55,8 +55,8 @@ def _greeting(look: Look, listener: Listener, block: str) -> Iterator[Problem]:
         octets += len(f" {settings.response_name}") + STAMP_OCTETS
     if octets > MAX_RESPONSE_OCTETS:
         yield look.error(
-            f"banner makes a greeting of {octets} octets with the host name, and with APOP's stamp where that "
-            f"is on; RFC 2449 allows {MAX_RESPONSE_OCTETS}",
+            f"banner makes a greeting of {octets} octets with the host name, and APOP's stamp where that is "
+            f"on; RFC 2449 allows {MAX_RESPONSE_OCTETS}",
             *keys,
             "server.name",
         )
