@@ -208,9 +208,7 @@ def _replace(path: Path, content: bytes) -> None:
     goes first. As root, the file stays whose it was.
     """
     temporary = path.with_name(f"{path.name}.new")
-    temporary.unlink(missing_ok=True)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    with open(os.open(temporary, flags, FILE_MODE), "wb") as file:
+    with open(_created(temporary), "wb") as file:
         with contextlib.suppress(FileNotFoundError):
             before = path.lstat()
             if os.geteuid() == 0:
@@ -220,6 +218,16 @@ def _replace(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
     temporary.rename(path)
     _sync(path.parent)
+
+
+def _created(path: Path) -> int:
+    """A descriptor of a new file of that name, whatever had it."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        return os.open(path, flags, FILE_MODE)
+    except FileExistsError:
+        path.unlink()
+        return os.open(path, flags, FILE_MODE)
 
 
 def _sync(directory: Path) -> None:
