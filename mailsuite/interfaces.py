@@ -151,6 +151,13 @@ class IAccountDirectory(Interface):
         Raises PermanentFailure(NO_SUCH_ACCOUNT), or PermanentFailure(READ_ONLY) where it stands in a file.
         """
 
+    async def replace_hash(account: Address, old: str, new: str) -> bool:
+        """Replace the password hash *old* by *new*, at one stroke; all else stays as it is by then.
+
+        False, and nothing changed, where the hash is another one by now, or the account is gone. Raises
+        PermanentFailure(READ_ONLY) where it stands in a file.
+        """
+
     async def remove_account(address: Address) -> None:
         """Remove an account with its devices and verifiers; its mail stays. Raises as change_account()."""
 
@@ -189,6 +196,13 @@ class IAccountDirectory(Interface):
         """Replace the verifiers; also for an account that stands in a file. Empty: forget them.
 
         Raises PermanentFailure(NO_SUCH_ACCOUNT).
+        """
+
+    async def replace_verifiers(account: Address, old: bytes, new: bytes) -> bool:
+        """Replace the verifiers *old* by *new*, at one stroke; with *old* empty, keep the first ones.
+
+        False, and nothing changed, where there are others by now, or none any more, or nobody to keep the
+        first ones for.
         """
 
 

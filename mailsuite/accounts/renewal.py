@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import TypeVar
 
 import attrs
 
@@ -15,6 +16,8 @@ from mailsuite.model.account import Account, Origin
 from mailsuite.model.address import Address
 from mailsuite.model.failure import MailFailure
 from mailsuite.observe.log import Log
+
+K = TypeVar("K")
 
 MAX_REMEMBERED = 10_000
 """Accounts that need nothing; who is forgotten is looked at again."""
@@ -38,6 +41,10 @@ class Renewal:
     _under_way: set[Address] = attrs.field(factory=set, init=False)
     _done: OrderedDict[Address, str] = attrs.field(factory=OrderedDict, init=False, repr=False)
     """The hash of each account that was found to need nothing."""
+    _successors: OrderedDict[tuple[Address, str], str] = attrs.field(
+        factory=OrderedDict, init=False, repr=False
+    )
+    """What took the place of an old hash, for the same password."""
 
     def begin(self, account: Account, password: str) -> None:
         """*password* was right for *account*; see what it is good for."""
@@ -46,11 +53,16 @@ class Renewal:
             self._under_way.add(address)
             self.tasks.start(self._renew(account, password))
 
+    def successor(self, account: Address, stored: str) -> str:
+        """The newer hash of the same password that has taken the place of *stored*, or was about to;
+        else *stored* itself."""
+        return self._successors.get((account, stored), stored)
+
     async def _renew(self, account: Account, password: str) -> None:
         try:
             stored = await self._rehash(account, password)
             if stored and await self._keep_verifiers(account.address, stored, password):
-                self._remember(account.address, stored)
+                self._remember(self._done, account.address, stored)
         except MailFailure as failure:
             reason = failure.detail or failure.reply.text[0]
             self.log.warning("login.renewal_failed", account=account.address, reason=reason)
@@ -63,23 +75,22 @@ class Renewal:
         if account.origin is not Origin.DATABASE or not self.passwords.needs_rehash(before):
             return before
         stored = await self.passwords.hash(password)
-        now = await self.directory.account(account.address)
-        if now is None or now.password_hash != before:
+        self._remember(self._successors, (account.address, before), stored)
+        if not await self.directory.replace_hash(account.address, before, stored):
             return ""
-        await self.directory.change_account(attrs.evolve(now, password_hash=stored))
         self.log.info("login.rehashed", account=account.address)
         return stored
 
     async def _keep_verifiers(self, address: Address, stored: str, password: str) -> bool:
         """Whether there are some for that hash, now at the latest."""
-        if self._has_verifiers(address, await self.directory.verifiers(address), stored):
+        before = await self.directory.verifiers(address)
+        if self._has_verifiers(address, before, stored):
             return True
         sealed = await self.vault.seal_verifiers(address, password, stored)
         now = await self.directory.account(address)
         if now is None or now.password_hash != stored:
             return False
-        await self.directory.keep_verifiers(address, sealed)
-        return True
+        return await self.directory.replace_verifiers(address, before, sealed)
 
     def _has_verifiers(self, address: Address, sealed: bytes, stored: str) -> bool:
         try:
@@ -88,8 +99,8 @@ class Renewal:
             self.log.error("seal.broken", account=address, device=None, reason=str(error))
             return False
 
-    def _remember(self, address: Address, stored: str) -> None:
-        self._done[address] = stored
-        self._done.move_to_end(address)
-        if len(self._done) > self.max_remembered:
-            self._done.popitem(last=False)
+    def _remember(self, entries: OrderedDict[K, str], key: K, stored: str) -> None:
+        entries[key] = stored
+        entries.move_to_end(key)
+        if len(entries) > self.max_remembered:
+            entries.popitem(last=False)

@@ -29,85 +29,94 @@ class LayeredDirectory:
     in both is the file's, and so is a device of one name in both."""
 
     _file: IAccountDirectory
-    _database: ILowerDirectory
+    database: ILowerDirectory
+    """All that is kept beside the file, also what the file covers."""
 
     def replace_file(self, file: IAccountDirectory) -> None:
         """From now on this is the upper layer: the configuration was read again."""
         self._file = file
 
     async def account(self, address: Address) -> Account | None:
-        return await self._file.account(address) or await self._database.account(address)
+        return await self._file.account(address) or await self.database.account(address)
 
     async def has_domain(self, name: str) -> bool:
-        return await self._file.has_domain(name) or await self._database.has_domain(name)
+        return await self._file.has_domain(name) or await self.database.has_domain(name)
 
     async def accounts(self) -> tuple[Account, ...]:
-        both = (*await self._database.accounts(), *await self._file.accounts())
+        both = (*await self.database.accounts(), *await self._file.accounts())
         return sorted_accounts({account.address: account for account in both}.values())
 
     async def domains(self) -> tuple[Domain, ...]:
-        both = (*await self._database.domains(), *await self._file.domains())
+        both = (*await self.database.domains(), *await self._file.domains())
         return sorted_domains({domain.name: domain for domain in both}.values())
 
     async def add_domain(self, name: str) -> None:
         if await self._file.has_domain(name):
             raise PermanentFailure(ALREADY_EXISTS)
-        await self._database.add_domain(name)
+        await self.database.add_domain(name)
 
     async def add_account(self, account: Account) -> None:
         if await self._in_file(account.address):
             raise PermanentFailure(ALREADY_EXISTS)
-        await self._database.add_account(account)
+        await self.database.add_account(account)
 
     async def change_account(self, account: Account) -> None:
         await self._refuse_where_in_file(account.address)
-        await self._database.change_account(account)
+        await self.database.change_account(account)
+
+    async def replace_hash(self, account: Address, old: str, new: str) -> bool:
+        await self._refuse_where_in_file(account)
+        return await self.database.replace_hash(account, old, new)
 
     async def remove_account(self, address: Address) -> None:
         await self._refuse_where_in_file(address)
-        await self._database.remove_account(address)
+        await self.database.remove_account(address)
 
     async def devices(self, account: Address) -> tuple[Device, ...]:
         """Of an account of the file its devices there alone, while the database is away."""
         if not await self._in_file(account):
-            return await self._database.devices(account)
+            return await self.database.devices(account)
         own = await self._file.devices(account)
         try:
-            others = await self._database.devices(account, elsewhere=True)
+            others = await self.database.devices(account, elsewhere=True)
         except TemporaryFailure:
             return own
         return sorted_devices({device.folded: device for device in (*others, *own)}.values())
 
     async def all_devices(self) -> tuple[tuple[Address, Device], ...]:
-        both = (*await self._database.all_devices(), *await self._file.all_devices())
+        both = (*await self.database.all_devices(), *await self._file.all_devices())
         return sorted_owned_devices({(owned[0], owned[1].folded): owned for owned in both}.values())
 
     async def add_device(self, account: Address, device: Device) -> None:
         in_file = await self._in_file(account)
         await self._refuse_name_in_file(account, device)
-        await self._database.add_device(account, device, elsewhere=in_file)
+        await self.database.add_device(account, device, elsewhere=in_file)
 
     async def change_device(self, account: Address, device: Device) -> None:
         await self._refuse_device_in_file(account, device.id)
         await self._refuse_name_in_file(account, device)
-        await self._database.change_device(account, device)
+        await self.database.change_device(account, device)
 
     async def remove_device(self, account: Address, id: str) -> None:
         await self._refuse_device_in_file(account, id)
-        await self._database.remove_device(account, id)
+        await self.database.remove_device(account, id)
 
     async def verifiers(self, account: Address) -> bytes:
         """The file's own where it has some: they are made from what it says now."""
         in_file = await self._in_file(account)
         own = await self._file.verifiers(account)
-        return own or await self._database.verifiers(account, elsewhere=in_file)
+        return own or await self.database.verifiers(account, elsewhere=in_file)
 
     async def all_verifiers(self) -> tuple[tuple[Address, bytes], ...]:
-        both = (*await self._database.all_verifiers(), *await self._file.all_verifiers())
+        both = (*await self.database.all_verifiers(), *await self._file.all_verifiers())
         return sorted_by_owner(dict(both).items())
 
     async def keep_verifiers(self, account: Address, sealed: bytes) -> None:
-        await self._database.keep_verifiers(account, sealed, elsewhere=await self._in_file(account))
+        await self.database.keep_verifiers(account, sealed, elsewhere=await self._in_file(account))
+
+    async def replace_verifiers(self, account: Address, old: bytes, new: bytes) -> bool:
+        in_file = await self._in_file(account)
+        return await self.database.replace_verifiers(account, old, new, elsewhere=in_file)
 
     async def _in_file(self, address: Address) -> bool:
         return await self._file.account(address) is not None

@@ -26,3 +26,6 @@ class ILowerDirectory(IAccountDirectory):
 
     async def keep_verifiers(account: Address, sealed: bytes, elsewhere: bool = False) -> None:
         """As in IAccountDirectory."""
+
+    async def replace_verifiers(account: Address, old: bytes, new: bytes, elsewhere: bool = False) -> bool:
+        """As in IAccountDirectory."""

@@ -92,6 +92,15 @@ class MemoryDirectory:
         self._refuse_where_read_only()
         self._put(account)
 
+    async def replace_hash(self, account: Address, old: str, new: str) -> bool:
+        self._refuse()
+        kept = self._accounts.get(account)
+        if kept is None or kept.password_hash != old:
+            return False
+        self._refuse_where_read_only()
+        self._put(attrs.evolve(kept, password_hash=new))
+        return True
+
     async def remove_account(self, address: Address) -> None:
         self._refuse_where_missing(address)
         self._refuse_where_read_only()
@@ -139,6 +148,18 @@ class MemoryDirectory:
         self._verifiers.pop(account, None)
         if sealed:
             self._verifiers[account] = sealed
+
+    async def replace_verifiers(
+        self, account: Address, old: bytes, new: bytes, elsewhere: bool = False
+    ) -> bool:
+        self._refuse()
+        if self._verifiers.get(account, b"") != old:
+            return False
+        if not old and not elsewhere and account not in self._accounts:
+            return False
+        self._refuse_where_read_only()
+        self._verifiers[account] = new
+        return True
 
     def _put(self, account: Account) -> None:
         self._accounts[account.address] = attrs.evolve(account, origin=self.origin)

@@ -37,6 +37,19 @@ class OldHashes:
         return stored in self.old
 
 
+class Racing(MemoryDirectory):
+    """Something is done just after the account was looked at."""
+
+    afterwards = None
+
+    async def account(self, address):
+        found = await super().account(address)
+        if self.afterwards is not None:
+            work, self.afterwards = self.afterwards, None
+            await work
+        return found
+
+
 class RenewalCase(SynchronousTestCase):
     def setUp(self):
         self.lines = []
@@ -135,6 +148,13 @@ class RehashTests(RenewalCase):
         self.assertTrue(self.keys())
         self.assertIn("login.rehashed account=joe@example.net", self.lines[0])
 
+    def test_it_is_known_what_took_whose_place(self):
+        self.assertEqual(self.renewal.successor(JOE.address, HASH), HASH)
+        self.renewal.begin(JOE, SECRET)
+        self.assertEqual(self.renewal.successor(JOE.address, HASH), self.account().password_hash)
+        self.assertEqual(self.renewal.successor(ANN.address, HASH), HASH)
+        self.assertEqual(self.renewal.successor(JOE.address, OTHER), OTHER)
+
     def test_what_else_was_changed_meanwhile_stays(self):
         self.use(HeldThreads(), old={HASH})
         self.renewal.begin(JOE, SECRET)
@@ -164,6 +184,21 @@ class MeanwhileTests(RenewalCase):
             self.changed_while(pieces, self.directory.change_account(changed), old)
             self.assertEqual(self.account(), changed)
             self.assertEqual(self.sealed(), b"")
+
+    def test_a_password_that_is_changed_at_the_last_moment_is_left_alone(self):
+        """No moment is left between a look at the account and what is written."""
+        for old in ({HASH}, ()):
+            self.directory = Racing((JOE,))
+            self.use(Inline(), old)
+            self.directory.afterwards = self.new_password()
+            self.renewal.begin(JOE, SECRET)
+            self.assertEqual(self.account().password_hash, OTHER)
+            self.assertEqual(self.sealed(), b"of the new one")
+            self.assertEqual(self.lost, [])
+
+    async def new_password(self):
+        await self.directory.change_account(attrs.evolve(JOE, password_hash=OTHER))
+        await self.directory.keep_verifiers(JOE.address, b"of the new one")
 
     def test_an_account_that_is_removed_meanwhile_stays_so(self):
         for pieces, old in ((1, {HASH}), (1, ()), (2, {HASH})):

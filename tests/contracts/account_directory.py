@@ -159,6 +159,32 @@ class AccountDirectoryContract:
         self.assertEqual(self.answer(self.directory.account(JOE.address)), changed)
         self.assertEqual(self.answer(self.directory.accounts()), (ANN, changed))
 
+    def replace_hash(self, account, old, new):
+        return self.answer(self.directory.replace_hash(account.address, old, new))
+
+    def test_a_hash_is_replaced_and_all_else_stays(self):
+        self.add(JOE, ANN)
+        self.answer(self.directory.account(JOE.address))
+        self.answer(self.directory.change_account(attrs.evolve(JOE, name="Joseph", pop3=False)))
+        self.assertIs(self.replace_hash(JOE, JOE.password_hash, "$argon2id$new"), True)
+        expected = attrs.evolve(JOE, name="Joseph", pop3=False, password_hash="$argon2id$new")
+        self.assertEqual(self.answer(self.directory.account(JOE.address)), expected)
+        self.assertEqual(self.answer(self.directory.accounts()), (ANN, expected))
+
+    def test_a_hash_that_is_another_by_now_stays(self):
+        self.add(JOE, ANN)
+        for account, old in ((JOE, ""), (JOE, JOE.password_hash.upper()), (ANN, JOE.password_hash)):
+            self.assertIs(self.replace_hash(account, old, "$argon2id$new"), False)
+        self.assertEqual(self.answer(self.directory.accounts()), (ANN, JOE))
+        self.assertIs(self.replace_hash(ANN, "", "$argon2id$new"), True)
+        self.assertEqual(self.answer(self.directory.account(ANN.address)).password_hash, "$argon2id$new")
+
+    def test_nobody_has_no_hash(self):
+        self.add(ANN)
+        for old in ("", JOE.password_hash):
+            self.assertIs(self.replace_hash(JOE, old, "$argon2id$new"), False)
+        self.assertEqual(self.answer(self.directory.accounts()), (ANN,))
+
     def test_a_removed_account_is_gone_at_once(self):
         self.add(JOE, ANN)
         self.answer(self.directory.account(JOE.address))
@@ -332,6 +358,24 @@ class AccountDirectoryContract:
         self.assertEqual(self.answer(self.directory.all_verifiers()), ())
         self.add(JOE)
         self.assertEqual(self.verifiers(JOE), b"")
+
+    def replace_verifiers(self, account, old, new):
+        return self.answer(self.directory.replace_verifiers(account.address, old, new))
+
+    def test_verifiers_are_replaced_where_they_are_those(self):
+        self.add(JOE, ANN)
+        self.assertIs(self.replace_verifiers(JOE, b"", b"first"), True)
+        self.assertIs(self.replace_verifiers(JOE, b"first", b"\x00second\xff"), True)
+        for old in (b"", b"first", b"SECOND"):
+            self.assertIs(self.replace_verifiers(JOE, old, b"third"), False)
+        self.assertEqual(self.verifiers(JOE), b"\x00second\xff")
+        self.assertIs(self.replace_verifiers(ANN, b"first", b"second"), False)
+        self.assertEqual(self.verifiers(ANN), b"")
+
+    def test_verifiers_are_kept_first_for_somebody(self):
+        for old in (b"", b"sealed"):
+            self.assertIs(self.replace_verifiers(JOE, old, b"new"), False)
+        self.assertEqual(self.answer(self.directory.all_verifiers()), ())
 
     # Both
 

@@ -32,6 +32,16 @@ class LowerDirectoryContract(AccountDirectoryContract):
         self.assertEqual(self.answer(self.directory.verifiers(JOE.address, elsewhere=True)), b"sealed")
         self.assertEqual(self.answer(self.directory.all_verifiers()), ((JOE.address, b"sealed"),))
 
+    def test_verifiers_of_an_account_elsewhere_are_replaced_here(self):
+        def replaced(old, new, **where):
+            return self.answer(self.directory.replace_verifiers(JOE.address, old, new, **where))
+
+        self.assertIs(replaced(b"", b"first"), False)
+        self.assertIs(replaced(b"", b"first", elsewhere=True), True)
+        self.assertIs(replaced(b"", b"second", elsewhere=True), False)
+        self.assertIs(replaced(b"first", b"second"), True)
+        self.assertEqual(self.answer(self.directory.all_verifiers()), ((JOE.address, b"second"),))
+
     def test_where_there_is_no_account_they_are_nobody_s(self):
         self.add_elsewhere(JOE, PHONE)
         self.answer(self.directory.keep_verifiers(JOE.address, b"sealed", elsewhere=True))

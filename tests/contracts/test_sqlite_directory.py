@@ -57,6 +57,9 @@ class Reopened:
     async def change_account(self, account):
         await self._ask("change_account", account)
 
+    async def replace_hash(self, account, old, new):
+        return await self._ask("replace_hash", account, old, new)
+
     async def remove_account(self, address):
         await self._ask("remove_account", address)
 
@@ -83,6 +86,9 @@ class Reopened:
 
     async def keep_verifiers(self, account, sealed, elsewhere=False):
         await self._ask("keep_verifiers", account, sealed, elsewhere)
+
+    async def replace_verifiers(self, account, old, new, elsewhere=False):
+        return await self._ask("replace_verifiers", account, old, new, elsewhere)
 
 
 class SqliteDirectoryContractTests(LowerDirectoryContract, FolderCase, SynchronousTestCase):

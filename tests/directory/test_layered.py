@@ -71,6 +71,7 @@ class LayeredDirectoryTests(LayeredCase):
     def test_what_stands_in_the_file_is_changed_there(self):
         self.refused(READ_ONLY, self.directory.change_account(Account(JOE)))
         self.refused(READ_ONLY, self.directory.remove_account(JOE))
+        self.refused(READ_ONLY, self.directory.replace_hash(JOE, "", "$argon2id$new"))
         self.refused(ALREADY_EXISTS, self.directory.add_account(Account(JOE)))
         self.refused(ALREADY_EXISTS, self.directory.add_domain("example.net"))
         self.assertEqual(self.answer(self.database.account(JOE)).name, "in the database")
@@ -81,6 +82,8 @@ class LayeredDirectoryTests(LayeredCase):
         self.assertIsNotNone(self.answer(self.database.account(new)))
         self.answer(self.directory.change_account(Account(new, "Neo")))
         self.assertEqual(self.answer(self.database.account(new)).name, "Neo")
+        self.assertTrue(self.answer(self.directory.replace_hash(new, "", "$argon2id$new")))
+        self.assertEqual(self.answer(self.database.account(new)).password_hash, "$argon2id$new")
         self.answer(self.directory.remove_account(new))
         self.assertIsNone(self.answer(self.database.account(new)))
 
@@ -195,6 +198,16 @@ class LayeredDevicesTests(LayeredCase):
             self.answer(self.directory.all_verifiers()),
             ((ANN, b"too"), (JOE, b"of the database"), (LEN, b"of the file")),
         )
+
+    def test_verifiers_are_replaced_in_the_database(self):
+        def replaced(account, old, new):
+            return self.answer(self.directory.replace_verifiers(account, old, new))
+
+        self.assertTrue(replaced(JOE, b"", b"first"))
+        self.assertTrue(replaced(JOE, b"first", b"second"))
+        self.assertEqual(self.answer(self.directory.verifiers(JOE)), b"second")
+        self.assertFalse(replaced(LEN, b"of the file", b"other"))
+        self.assertEqual(self.answer(self.directory.verifiers(LEN)), b"of the file")
 
     def test_verifiers_that_cannot_be_known_are_not_said_to_be_none(self):
         self.database.refuse_with = TemporaryFailure(DIRECTORY_UNAVAILABLE)

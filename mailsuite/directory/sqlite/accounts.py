@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from typing import TypeVar
 
 import attrs
 from zope.interface import implementer
@@ -18,6 +19,8 @@ from mailsuite.model.address import Address
 from mailsuite.model.device import Device
 from mailsuite.model.failure import PermanentFailure
 from mailsuite.model.reply import ALREADY_EXISTS, NO_SUCH_ACCOUNT, NO_SUCH_DEVICE, Reply
+
+T = TypeVar("T")
 
 SCHEMA: Schema = (
     (
@@ -133,6 +136,12 @@ class SqliteDirectory:
 
         await self._write(change, account.address)
 
+    async def replace_hash(self, account: Address, old: str, new: str) -> bool:
+        def replace(connection: sqlite3.Connection) -> bool:
+            return connection.execute(sql.REPLACE_HASH, (new, *key(account), old)).rowcount > 0
+
+        return await self._write(replace, account)
+
     async def remove_account(self, address: Address) -> None:
         def remove(connection: sqlite3.Connection) -> None:
             removed = connection.execute(sql.DELETE_ACCOUNT, key(address))
@@ -198,6 +207,21 @@ class SqliteDirectory:
 
         await self._write(keep, account)
 
+    async def replace_verifiers(
+        self, account: Address, old: bytes, new: bytes, elsewhere: bool = False
+    ) -> bool:
+        def replace(connection: sqlite3.Connection) -> bool:
+            kept = connection.execute(sql.FIND_VERIFIERS, key(account)).fetchone()
+            if old != (kept[0] if kept is not None else b""):
+                return False
+            if not (old or elsewhere or _has_account(connection, account)):
+                return False
+            connection.execute(sql.DELETE_VERIFIERS, key(account))
+            connection.execute(sql.INSERT_VERIFIERS, (*key(account), new))
+            return True
+
+        return await self._write(replace, account)
+
     async def _kept(self, address: Address) -> Kept:
         known = self._cache.kept(address)
         if known is UNSURE:
@@ -205,15 +229,15 @@ class SqliteDirectory:
         return known
 
     async def _write(
-        self, work: Callable[[sqlite3.Connection], None], address: Address | None = None, domain: str = ""
-    ) -> None:
-        """Do *work* in a transaction; in the same thread, so in the order of the commits, learn what is
-        kept of *address* now, and that *domain* is ours."""
+        self, work: Callable[[sqlite3.Connection], T], address: Address | None = None, domain: str = ""
+    ) -> T:
+        """Do *work* in a transaction, and answer what it does; in the same thread, so in the order of the
+        commits, learn what is kept of *address* now, and that *domain* is ours."""
 
-        def write(connection: sqlite3.Connection) -> None:
+        def write(connection: sqlite3.Connection) -> T:
             try:
                 with transaction(connection):
-                    work(connection)
+                    done = work(connection)
                     kept = _read(connection, address) if address is not None else None
             except sqlite3.Error:
                 self._cache.forget()
@@ -222,8 +246,9 @@ class SqliteDirectory:
                 self._cache.learn(address, kept)
             if domain:
                 self._cache.learn_domain(domain)
+            return done
 
-        await self._database.run(write)
+        return await self._database.run(write)
 
     def _find(self, connection: sqlite3.Connection, address: Address) -> Kept:
         try:

@@ -25,6 +25,9 @@ UPDATE_ACCOUNT: Final = (
     " state = ?, forward_local = ?, forward_domain = ?, keep_copy = ?, pop3 = ?"
     " WHERE domain = ? AND local = ?"
 )
+REPLACE_HASH: Final = (
+    "UPDATE account SET password_hash = ? WHERE domain = ? AND local = ? AND password_hash = ?"
+)
 DELETE_ACCOUNT: Final = "DELETE FROM account WHERE domain = ? AND local = ?"
 
 LIST_DEVICES: Final = (
