@@ -89,18 +89,22 @@ class Registry:
     ) -> tuple[Document, str | None]:
         """Make an account. With *password* None one is generated, and answered beside the account."""
         new = Account(
-            _new_address(address), _name(name), notify=self._preference(notifymail or {}, NotifyPreference())
+            new_address(address), _name(name), notify=self._preference(notifymail or {}, NotifyPreference())
         )
         if await self._find(new.address) is not None:
             raise refused(str(new.address), ALREADY_EXISTS)
         secret, generated = _chosen(password)
         password_hash, sealed = await self._proofs(new.address, secret)
         new = attrs.evolve(new, password_hash=password_hash)
-        with in_words(str(new.address)):
-            await self._forget_traces(new.address)
-            await self.directory.add_account(new)
+        await self.enter(new)
         await self._keep_verifiers(new.address, sealed)
         return account_document(new), generated
+
+    async def enter(self, account: Account) -> None:
+        """Make an account that was put together elsewhere, by the rules here."""
+        with in_words(str(account.address)):
+            await self._forget_traces(account.address)
+            await self.directory.add_account(account)
 
     async def set_password(self, address: str, password: str | None) -> tuple[Document, str | None]:
         """Replace the password. With None one is generated, and answered beside the account."""
@@ -117,22 +121,27 @@ class Registry:
     async def change_account(self, address: str, fields: Mapping[str, object]) -> Document:
         """Change those of CHANGEABLE that *fields* has, and of the preference ``notifymail`` those that it
         has."""
+        before = await self._existing(asked_address(address))
+        changed = await self.with_fields(before, fields)
+        await self._replace(changed)
+        if _may_do(before) - _may_do(changed):
+            self.forget(changed.address)
+            self.disabled(changed.address)
+        return account_document(changed)
+
+    async def with_fields(self, account: Account, fields: Mapping[str, object]) -> Account:
+        """*account* as change_account() would have it; nothing is kept."""
         for name in fields:
             if name not in CHANGEABLE:
                 raise bad(f"{name!r} of an account cannot be changed; these can: {', '.join(CHANGEABLE)}")
-        before = await self._existing(asked_address(address))
-        changed = before
+        changed = account
         if "name" in fields:
             changed = attrs.evolve(changed, name=_name(fields["name"]))
         if "notifymail" in fields:
             changed = attrs.evolve(changed, notify=self._preference(fields["notifymail"], changed.notify))
         if standing := {name: fields[name] for name in _STANDING if name in fields}:
             changed = await self._standing(standing, changed)
-        await self._replace(changed)
-        if _may_do(before) - _may_do(changed):
-            self.forget(changed.address)
-            self.disabled(changed.address)
-        return account_document(changed)
+        return changed
 
     async def remove_account(self, address: str) -> None:
         """Remove an account with its device passwords; its mail stays."""
@@ -255,7 +264,8 @@ def _chosen(password: str | None) -> tuple[str, str | None]:
     return password, None
 
 
-def _new_address(text: str) -> Address:
+def new_address(text: str) -> Address:
+    """The canonical address of an account to be. Raises RegistryError."""
     address = asked_address(text)
     if not _LOCAL.fullmatch(address.local) or ".." in address.local:
         raise bad(

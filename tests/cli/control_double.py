@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 import attrs
 
+from mailsuite.accounts.importing import Importer, account_from_json
 from mailsuite.accounts.office import Office
 from mailsuite.accounts.refusal import RegistryError
 from tests.accounts.offices import World
@@ -87,6 +88,10 @@ class ControlDouble:
                 wanted = (body["address"], body["name"], body["password"], body["notifymail"])
                 account, generated = _now(registry.add_account(*wanted))
                 return 201, {"account": account, "generated": generated}
+            case "POST", ["accounts", "import"]:
+                importer = Importer(registry, body["overwrite"], body["dry_run"])
+                results = _now(importer.take(map(account_from_json, body["accounts"])))
+                return 200, {"results": [attrs.asdict(result) for result in results]}
             case "GET", ["accounts", address]:
                 account = _now(registry.account(address))
                 return 200, {"account": account, **_now(office.devices.summary(address))}
