@@ -26,6 +26,8 @@ TABLES = {
     "log",
     "domain",
     "account",
+    "guard",
+    "source",
 }
 pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
