@@ -1,4 +1,4 @@
-"""One server for the whole folder, with empty maildrops for each test."""
+"""Servers for the whole folder, with empty maildrops for each test."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.interop.doors import Doors, doors_of
 from tests.interop.programs import Desk
 from tests.system.harness import Server
 
@@ -21,9 +22,26 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def server(running: Server) -> Iterator[Server]:
     """The server; whatever a test has left in the maildrops is gone for the next one."""
     yield running
-    for account in running.accounts:
+    _empty(running)
+
+
+@pytest.fixture(scope="package")
+def open_doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
+    with doors_of(Server(tmp_path_factory.mktemp("doors"))) as doors:
+        yield doors
+
+
+@pytest.fixture
+def doors(open_doors: Doors) -> Iterator[Doors]:
+    """The server that offers every way to log in."""
+    yield open_doors
+    _empty(open_doors.server)
+
+
+def _empty(server: Server) -> None:
+    for account in server.accounts:
         for folder in ("new", "cur"):
-            for message in (running.maildir(account) / folder).glob("*"):
+            for message in (server.maildir(account) / folder).glob("*"):
                 message.unlink()
 
 

@@ -86,8 +86,8 @@ class Desk:
         assert done.returncode == status, f"{command[0]} ended with {done.returncode}:\n{said}"
         return Done(done.returncode, done.stdout, said)
 
-    def run_in_terminal(self, *command: str | Path) -> Done:
-        """Run a program that wants a terminal to its end, which must be 0. All it draws is kept."""
+    def run_in_terminal(self, *command: str | Path, status: int = 0) -> Done:
+        """Run a program that wants a terminal to its end, which must be *status*. All it draws is kept."""
         ours, theirs = pty.openpty()
         try:
             with subprocess.Popen(
@@ -103,12 +103,12 @@ class Desk:
                 drawn, ended = _drawn(ours)
                 if not ended:
                     process.kill()
-                status = process.wait()
+                ending = process.wait()
         finally:
             os.close(ours)
         said = drawn.decode("utf-8", "replace")
-        assert status == 0, f"{command[0]} ended with {status}:\n{said}"
-        return Done(status, drawn, said)
+        assert ending == status, f"{command[0]} ended with {ending}:\n{said}"
+        return Done(ending, drawn, said)
 
 
 def _drawn(terminal: int) -> tuple[bytes, bool]:

@@ -70,4 +70,4 @@ def test_what_the_server_says(server: Server, desk: Desk) -> None:
     said = desk.run("msmtp", "-C", settings(desk, server, "submission", "plain"), "--serverinfo").said
     assert "Support for command grouping" in said
     assert f"{50 * 1024 * 1024} bytes" in said
-    assert "PLAIN LOGIN" in said
+    assert "PLAIN SCRAM-SHA-256 LOGIN" in said

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.interop.letters import PLAIN, crlf, numbered, split_trace
-from tests.interop.programs import Desk, needs
+from tests.interop.programs import Desk, Done, needs
 from tests.system.harness import PASSWORDS, PATIENCE, Server
 
 pytestmark = needs("mutt")
@@ -28,9 +28,10 @@ def settings(desk: Desk, server: Server, *lines: str) -> Path:
     return desk.file("muttrc", "\n".join((*common, *lines)) + "\n")
 
 
-def mutt(desk: Desk, config: Path, mailbox: str | Path, keys: str) -> None:
+def mutt(desk: Desk, config: Path, mailbox: str | Path, keys: str, status: int = 0) -> Done:
     """Open a mailbox and press keys."""
-    desk.run_in_terminal("mutt", "-n", "-F", config, "-f", mailbox, "-e", f'push "{keys}"')
+    command = ("mutt", "-n", "-F", config, "-f", mailbox, "-e", f'push "{keys}"')
+    return desk.run_in_terminal(*command, status=status)
 
 
 @pytest.mark.parametrize("mechanism", ["plain", "login"])

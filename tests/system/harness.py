@@ -81,6 +81,8 @@ trusted_networks = ["127.0.0.0/8"]
 """
 
 LIMITS = """
+[guard]
+failure_delay = "0s"
 [smtp]
 max_connections_per_address = 0
 
@@ -89,9 +91,6 @@ max_connections_per_address = 0
 
 [pop3]
 max_connections_per_address = 0
-
-[guard]
-failure_delay = "0s"
 """
 """Nothing that makes a test wait for what it is not about."""
 
