@@ -140,8 +140,7 @@ class Parts:
         people = self.people
         return Login(
             portal=self.portal,
-            directory=people.directory,
-            vault=people.vault,
+            gate=people.gate,
             throttle=self.throttle,
             sightings=people.sightings,
             logins=people.logins,
@@ -202,8 +201,8 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
     notifymail = config.notify.notifymail
     channel = NotifyMailChannel(reactor, reactor, notifymail.connect_timeout, notifymail.source_address)
     portal = Portal(MailRealm(store, directory, tasks))
-    gate = Gate(directory, vault, time.time, log)
     renewal = Renewal(directory, vault, passwords, tasks, log)
+    gate = Gate(directory, vault, time.time, log, renewal.successor)
     portal.registerChecker(PasswordChecker(gate, passwords, PasswordCache(reactor.seconds), renewal, sources))
     portal.registerChecker(SecretChecker(gate))
     portal.registerChecker(ScramChecker(gate))

@@ -65,7 +65,8 @@ class Attempt:
     """One attempt to log in, and where it comes from.
 
     Neither the name nor what was shown is in its repr(): people type a password into the field of the
-    name. Our checkers fill in ``account`` and ``granted``; those of third parties leave them alone.
+    name. Our checkers fill in ``account``, ``granted`` and ``stored``; those of third parties leave them
+    alone.
     """
 
     name: str = attrs.field(repr=False)
@@ -76,6 +77,8 @@ class Attempt:
     account: Address | None = attrs.field(default=None, init=False, repr=False)
     """Whose the name is, or would be if there were such an account, as soon as that is known."""
     granted: Granted | None = attrs.field(default=None, init=False)
+    stored: str | None = attrs.field(default=None, init=False, repr=False)
+    """The account's password hash as it was when this was granted."""
 
     @property
     def username(self) -> bytes:

@@ -26,6 +26,7 @@ from mailsuite.accounts.vault import ScramKeys
 from mailsuite.model.account import Account
 from mailsuite.model.address import Address
 from mailsuite.model.device import Device
+from mailsuite.model.failure import TemporaryFailure
 
 AvatarId = bytes | tuple[()]
 
@@ -64,6 +65,10 @@ class _Verdict:
     unreadable: bool = False
     """Nothing proved it, and something that might have does not open."""
 
+    @property
+    def by_own_password(self) -> bool:
+        return self.granted is not None and self.granted.device is None
+
 
 @implementer(ICredentialsChecker)
 @attrs.frozen
@@ -89,8 +94,13 @@ class PasswordChecker:
     async def _avatar_id(self, credentials: IUsernamePassword) -> AvatarId:
         attempt = credentials if isinstance(credentials, Attempt) else None
         claimant = await self.gate.claimant(attempt, _text(credentials.username))
-        verdict = await self._judge(claimant, attempt, _text(credentials.password))
-        return _conclude(self.gate, attempt, claimant, verdict)
+        password = _text(credentials.password)
+        verdict = await self._judge(claimant, attempt, password)
+        avatar_id = await _conclude(self.gate, attempt, claimant, verdict)
+        account, under_tls = claimant.account, attempt is not None and attempt.facts.tls
+        if account is not None and account.password_hash and verdict.by_own_password and under_tls:
+            self.renewal.begin(account, password)
+        return avatar_id
 
     async def _judge(self, claimant: Claimant, attempt: Attempt | None, password: str) -> _Verdict:
         tries = self.gate.tries(claimant)
@@ -112,38 +122,25 @@ class PasswordChecker:
             return await self._elsewhere(account, attempt, password)
         known = account is not None and self.cache.knows(account.address, claimant.stored, password)
         if account is not None and known and not self.gate.objection(account, None, attempt):
-            return self._admitted(account, attempt, password)
+            return _Verdict(Granted(account.address))
         valid = await self.passwords.verify(claimant.stored, password, claimant.address)
         if account is None:
             return _Verdict(reason=claimant.why_unknown)
         if not valid:
             return _Verdict(reason=_WRONG if account.password_hash else _NONE)
-        now = await self._unchanged(account)
-        if now is not None:
-            self.cache.remember(account.address, account.password_hash, password)
-        reason = self.gate.objection(now, None, attempt) if now is not None else "changed-meanwhile"
-        return _Verdict(reason=reason) if reason or now is None else self._admitted(now, attempt, password)
+        self.cache.remember(account.address, account.password_hash, password)
+        reason = self.gate.objection(account, None, attempt)
+        return _Verdict(reason=reason) if reason else _Verdict(Granted(account.address))
 
     async def _elsewhere(self, account: Account, attempt: Attempt | None, password: str) -> _Verdict:
         if await self.sources.check(account.address, password):
-            now = await self._unchanged(account)
-            reason = self.gate.objection(now, None, attempt) if now is not None else "changed-meanwhile"
+            reason = self.gate.objection(account, None, attempt)
             if not reason:
                 return _Verdict(Granted(account.address))
         else:
             reason = _WRONG
         await self.passwords.verify("", password)
         return _Verdict(reason=reason)
-
-    async def _unchanged(self, account: Account) -> Account | None:
-        """The account as it is now; None where it is gone, or has another password."""
-        now = await self.gate.directory.account(account.address)
-        return now if now is not None and now.password_hash == account.password_hash else None
-
-    def _admitted(self, account: Account, attempt: Attempt | None, password: str) -> _Verdict:
-        if attempt is not None and attempt.facts.tls:
-            self.renewal.begin(account, password)
-        return _Verdict(Granted(account.address))
 
 
 @implementer(ICredentialsChecker)
@@ -166,7 +163,7 @@ class SecretChecker:
         if not isinstance(credentials, Attempt):
             raise self.gate.refuse(None, Claimant(), "unknown-mechanism")
         claimant = await self.gate.claimant(credentials, _text(credentials.username))
-        return _conclude(self.gate, credentials, claimant, self._judge(claimant, credentials))
+        return await _conclude(self.gate, credentials, claimant, self._judge(claimant, credentials))
 
     def _judge(self, claimant: Claimant, attempt: Attempt) -> _Verdict:
         shown = IUsernameHashedPassword(attempt)
@@ -198,8 +195,15 @@ class ScramChecker:
     async def _avatar_id(self, credentials: IScramProof) -> AvatarId:
         attempt = credentials if isinstance(credentials, Attempt) else None
         claimant = await self.gate.claimant(attempt, _text(credentials.username))
-        sealed = await self.gate.verifiers(claimant)
-        return _conclude(self.gate, attempt, claimant, self._judge(claimant, attempt, credentials, sealed))
+        sealed, failure = b"", None
+        try:
+            sealed = await self.gate.verifiers(claimant)
+        except TemporaryFailure as error:  # a device of the configuration file may prove it all the same
+            failure = error
+        verdict = self._judge(claimant, attempt, credentials, sealed)
+        if failure is not None and verdict.granted is None:
+            raise failure
+        return await _conclude(self.gate, attempt, claimant, verdict)
 
     def _judge(
         self, claimant: Claimant, attempt: Attempt | None, credentials: IScramProof, sealed: bytes
@@ -253,12 +257,13 @@ def _first_admitted(
     return verdict
 
 
-def _conclude(gate: Gate, attempt: Attempt | None, claimant: Claimant, verdict: _Verdict) -> AvatarId:
+async def _conclude(gate: Gate, attempt: Attempt | None, claimant: Claimant, verdict: _Verdict) -> AvatarId:
     if verdict.granted is None:
         refusal = gate.refuse(attempt, claimant, verdict.reason, verdict.device)
         raise SecretsUnreadable() if verdict.unreadable else refusal
+    await gate.look_again(verdict.granted, attempt, claimant.stored)
     if attempt is not None:
-        attempt.granted = verdict.granted
+        attempt.granted, attempt.stored = verdict.granted, claimant.stored
     return str(verdict.granted.account).encode("utf-8")
 
 

@@ -8,12 +8,12 @@ from typing import Final
 import attrs
 from twisted.cred.error import UnauthorizedLogin
 
-from mailsuite.accounts.attempt import Attempt, LoginRules
+from mailsuite.accounts.attempt import Attempt, Granted, LoginRules
 from mailsuite.accounts.keyring import SealBroken
 from mailsuite.accounts.names import login_address
 from mailsuite.accounts.vault import DeviceSecrets, Vault
 from mailsuite.interfaces import IAccountDirectory
-from mailsuite.model.account import Account, AccountState
+from mailsuite.model.account import Account, AccountState, Origin
 from mailsuite.model.address import Address
 from mailsuite.model.device import Device
 from mailsuite.model.failure import TemporaryFailure
@@ -37,6 +37,14 @@ class SecretsUnreadable(TemporaryFailure):
 
     def __init__(self) -> None:
         super().__init__(INTERNAL_ERROR, "a sealed secret does not open; see seal.broken")
+
+
+class ProofOutdated(TemporaryFailure):
+    """What somebody proved himself by was made anew meanwhile; whether it is the same password, only
+    another attempt can tell."""
+
+    def __init__(self) -> None:
+        super().__init__(INTERNAL_ERROR, "the password was written anew during the login")
 
 
 @attrs.frozen
@@ -70,12 +78,14 @@ class Tries:
 
 @attrs.frozen
 class Gate:
-    """What all checkers have in common. *now* is seconds since the epoch."""
+    """What all checkers have in common. *now* is seconds since the epoch; *successor* tells of an account
+    and a hash which other one of the same password has taken its place, as Renewal does."""
 
     directory: IAccountDirectory
     vault: Vault
     now: Callable[[], float]
     log: Log = attrs.field(factory=Log)
+    successor: Callable[[Address, str], str] = lambda account, stored: stored
 
     async def claimant(self, attempt: Attempt | None, name: str) -> Claimant:
         """Look the name up; asks the directory the same for any. Raises what the directory raises."""
@@ -144,6 +154,39 @@ class Gate:
         if device.expires is not None and self.now() >= device.expires:
             return "device-expired"
         return ""
+
+    async def look_again(self, granted: Granted, attempt: Attempt | None, stored: str | None) -> None:
+        """Raise where what was granted is not true any more: UnauthorizedLogin or ProofOutdated.
+
+        The account or the device was removed, something speaks against them now, or the account's own
+        password is another than that of *stored* (None: nobody here knows by what it was proved). All that
+        is kept of an address is read at once, so nothing is waited for after the account was looked at:
+        whoever keeps the session before he waits again hears of every later change.
+        """
+        device = granted.device
+        devices = {kept.id: kept for kept in await self.directory.devices(granted.account)}
+        account = await self.directory.account(granted.account)
+        reason = "changed-meanwhile"
+        if account is not None and device is not None:
+            kept = devices.get(device.id)
+            if kept is not None and kept.sealed != device.sealed:
+                raise ProofOutdated
+            reason = self.objection(account, kept, attempt) if kept is not None else "device-removed"
+        elif account is not None and self._stands(account, stored):
+            reason = self.objection(account, None, attempt)
+        if reason:
+            claimant = Claimant(granted.account, account or Account(granted.account))
+            raise self.refuse(attempt, claimant, reason, device)
+
+    def _stands(self, account: Account, stored: str | None) -> bool:
+        """Whether the account's own password is still that of *stored*. Raises ProofOutdated for an account
+        of the configuration: its password file is hashed anew whenever that is read."""
+        now = account.password_hash
+        if stored is None or now in (stored, self.successor(account.address, stored)):
+            return True
+        if account.origin is Origin.FILE:
+            raise ProofOutdated
+        return False
 
     def refuse(
         self, attempt: Attempt | None, claimant: Claimant, reason: str, device: Device | None = None

@@ -11,12 +11,11 @@ from twisted.cred.portal import Portal
 from zope.interface import Interface
 
 from mailsuite.accounts.attempt import Attempt, Granted, LoginRules
-from mailsuite.accounts.gate import REFUSED, SecretsUnreadable
+from mailsuite.accounts.gate import Gate, SecretsUnreadable
 from mailsuite.accounts.names import login_address
 from mailsuite.accounts.throttle import FailureThrottle
-from mailsuite.accounts.vault import Vault
 from mailsuite.concurrent.tasks import Tasks
-from mailsuite.interfaces import IAccountDirectory, ILogins, IMaildrop, ISightings, ISubmitter
+from mailsuite.interfaces import ILogins, IMaildrop, ISightings, ISubmitter
 from mailsuite.model.address import Address
 from mailsuite.model.facts import ConnectionFacts
 from mailsuite.model.failure import MailFailure
@@ -38,17 +37,16 @@ class Login:
     """The portal, what failing costs, and the memory of who logged in from where by what.
 
     Both ways raise UnauthorizedLogin for whoever is refused, after the failure delay; TemporaryFailure
-    where we cannot tell or cannot serve now. Cancelling ends them at once, also while they wait. A device
-    that was removed meanwhile opens nothing: when they return it was there, and nothing was waited for
-    since, so whoever keeps the session before he waits again hears of every later removal.
+    where we cannot tell or cannot serve now. Cancelling ends them at once, also while they wait. Whatever
+    the gate would refuse by then opens nothing: when they return it had no objection, and nothing was
+    waited for since, so whoever keeps the session before he waits again hears of every later change.
 
     What is remembered is recorded after the login succeeded and without waiting; what cannot be recorded is
     logged and harms no login. *tasks* owns the recording: whoever closes the database waits for it first.
     """
 
     portal: Portal
-    directory: IAccountDirectory
-    vault: Vault
+    gate: Gate
     throttle: FailureThrottle
     sightings: ISightings
     logins: ILogins
@@ -73,8 +71,8 @@ class Login:
         self, question: ScramQuestion, rules: LoginRules, facts: ConnectionFacts
     ) -> ScramParameters:
         """For any name, whether or not there is such an account. Raises what the directory raises."""
-        address = await login_address(question.authcid, rules, self.directory)
-        return self.vault.scram_parameters(_known_as(question.authcid, address), question.hash)
+        address = await login_address(question.authcid, rules, self.gate.directory)
+        return self.gate.vault.scram_parameters(_known_as(question.authcid, address), question.hash)
 
     async def _login(
         self, attempt: Attempt, wanted: type[Interface], account_of: Callable[[Any], Address]
@@ -95,28 +93,11 @@ class Login:
         _, avatar, logout = await self.portal.login(attempt, None, wanted)
         granted = attempt.granted or Granted(account_of(avatar))
         try:
-            await self._look_again(attempt, granted)
+            await self.gate.look_again(granted, attempt, attempt.stored)
         except BaseException:
             logout()
             raise
         return avatar, granted
-
-    async def _look_again(self, attempt: Attempt, granted: Granted) -> None:
-        """Raise UnauthorizedLogin where the device was removed since it was checked."""
-        device = granted.device
-        if device is None:
-            return
-        if device.id not in {kept.id for kept in await self.directory.devices(granted.account)}:
-            facts = attempt.facts
-            self._log(attempt, granted.account).info(
-                "login.refused",
-                service=facts.service,
-                peer=facts.peer,
-                device=device.name,
-                mechanism=attempt.mechanism,
-                reason="device-removed",
-            )
-            raise UnauthorizedLogin(REFUSED)
 
     def _remember(self, attempt: Attempt, granted: Granted) -> None:
         facts, at = attempt.facts, self.now()

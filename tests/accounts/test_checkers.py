@@ -17,7 +17,9 @@ from mailsuite.accounts.passwords import _NOBODYS, Passwords
 from mailsuite.accounts.renewal import Renewal
 from mailsuite.concurrent.tasks import Tasks
 from mailsuite.concurrent.threads import Inline
-from mailsuite.model.account import AccountState
+from mailsuite.directory.layered import LayeredDirectory
+from mailsuite.directory.memory import MemoryDirectory
+from mailsuite.model.account import AccountState, Origin
 from mailsuite.model.address import Address
 from mailsuite.model.failure import TemporaryFailure
 from mailsuite.model.reply import DIRECTORY_UNAVAILABLE, INTERNAL_ERROR, OVERLOADED
@@ -40,6 +42,7 @@ from tests.accounts.gates import (
     IMPOSSIBLE,
     JOE,
     NOON,
+    CountingDirectory,
     GateCase,
     device,
     password_of,
@@ -348,6 +351,15 @@ class ChangeTests(CheckerCase):
             self.failureResultOf(checking, UnauthorizedLogin)
             self.assertIn(f"reason={reason}", self.lines[-1])
 
+    def test_a_hash_that_was_renewed_while_the_password_is_verified_does_not_matter(self):
+        """Two devices of one person log in at once, the first time after an import."""
+        self.gate = attrs.evolve(self.gate, successor=lambda account, stored: {HASH: OTHER}[stored])
+        self.use(HeldThreads())
+        checking = self.check(own("joe"))
+        self.change(attrs.evolve(JOE, password_hash=OTHER))
+        self.threads.release()
+        self.assertEqual(self.successResultOf(checking), b"joe@example.net")
+
     def test_a_session_that_goes_away_leaves_nothing_behind(self):
         self.use(HeldThreads())
         checking = self.check(own("joe"))
@@ -416,10 +428,8 @@ class SourcesTests(CheckerCase):
         ):
             self.do(self.directory.remove_account(DUMB.address))
             self.do(self.directory.add_account(DUMB))
-            self.hasher.verified.clear()
             self.sources.meanwhile = change
             self.assertEqual(self.reason(attempt("dumb", "canary-elsewhere"))[0], "changed-meanwhile")
-            self.assertEqual(self.work(), [_NOBODYS])
 
 
 class RenewalTests(CheckerCase):
@@ -622,6 +632,34 @@ class ScramCheckerTests(CheckerCase):
     def test_a_directory_that_is_away_is_no_wrong_proof(self):
         self.directory.refuse_with = TemporaryFailure(DIRECTORY_UNAVAILABLE)
         self.failureResultOf(self.check(self.proof("joe")), TemporaryFailure)
+
+    def test_while_verifiers_are_out_of_reach_devices_let_in(self):
+        """An account of the configuration has devices there, and its verifiers may be in the database."""
+
+        class Away(CountingDirectory):
+            async def verifiers(self, account, elsewhere=False):
+                raise TemporaryFailure(DIRECTORY_UNAVAILABLE)
+
+        self.directory.__class__ = Away
+        credentials = self.proof("joe", password_of("phone"))
+        self.assertEqual(self.by_device(credentials), "phone")
+        for password in (SECRET, "wrong", password_of("late")):
+            failure = self.failureResultOf(self.check(self.proof("joe", password)), TemporaryFailure).value
+            self.assertEqual(failure.reply, DIRECTORY_UNAVAILABLE)
+        self.assertEqual([line for line in self.lines if "login.refused" in line], [])
+
+    def test_while_verifiers_are_out_of_reach_passwords_are_right_or_wrong(self):
+        """They are asked for in the background alone."""
+        file = MemoryDirectory((JOE,), origin=Origin.FILE)
+        away = MemoryDirectory(refuse_with=TemporaryFailure(DIRECTORY_UNAVAILABLE))
+        gate = attrs.evolve(self.gate, directory=LayeredDirectory(file, away))
+        passwords = Passwords(Inline(), self.log, self.hasher)
+        renewal = Renewal(gate.directory, self.vault, passwords, self.tasks, self.log)
+        self.checker = PasswordChecker(gate, passwords, self.cache, renewal)
+        self.admitted(own("joe", tls=TLS))
+        self.assertIn("login.renewal_failed", self.lines[-1])
+        self.refused(attempt(password="wrong", tls=TLS))
+        self.assertEqual(self.lost, [])
 
 
 class BrokenSealTests(CheckerCase):

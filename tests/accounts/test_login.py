@@ -10,6 +10,7 @@ from twisted.internet.defer import CancelledError, Deferred
 
 from mailsuite.accounts.attempt import LoginRules
 from mailsuite.accounts.checkers import PasswordChecker, ScramChecker, SecretChecker
+from mailsuite.accounts.gate import ProofOutdated
 from mailsuite.accounts.login import Login
 from mailsuite.accounts.password_cache import PasswordCache
 from mailsuite.accounts.passwords import Passwords
@@ -18,18 +19,23 @@ from mailsuite.accounts.renewal import Renewal
 from mailsuite.accounts.throttle import FailureThrottle
 from mailsuite.concurrent.tasks import Tasks
 from mailsuite.concurrent.threads import Inline
+from mailsuite.directory.layered import LayeredDirectory
 from mailsuite.directory.logins import MemoryLogins
+from mailsuite.directory.memory import MemoryDirectory
 from mailsuite.directory.sightings import MemorySightings
+from mailsuite.model.account import AccountState, Origin
+from mailsuite.model.address import Address
 from mailsuite.model.failure import MaildropInUse, TemporaryFailure
 from mailsuite.model.login import LoginRecord
 from mailsuite.model.reply import DIRECTORY_UNAVAILABLE, INTERNAL_ERROR
 from mailsuite.store.memory import MemoryStore
 from mailsuite.wire.sasl.steps import ScramQuestion
-from tests.accounts.fakes import PEER, SECRET, CountingHasher, attempt, digest, facts_of, scram
-from tests.accounts.gates import DUMB, JOE, NOON, GateCase, password_of
+from tests.accounts.fakes import CHEAP, HASH, PEER, SECRET, CountingHasher, attempt, digest, facts_of, scram
+from tests.accounts.gates import DEVICES, DUMB, JOE, NOON, GateCase, password_of
 from tests.concurrent.held import HeldThreads
 
 RULES = LoginRules("example.net")
+OTHER = CHEAP.hash("other-swordfish")
 
 
 class SlowStore(MemoryStore):
@@ -67,8 +73,7 @@ class LoginCase(GateCase):
         ]
         parts = {
             "portal": Portal(MailRealm(self.store, self.directory, self.tasks), checkers),
-            "directory": self.directory,
-            "vault": self.vault,
+            "gate": self.gate,
             "throttle": self.throttle,
             "sightings": self.sightings,
             "logins": self.logins,
@@ -157,7 +162,9 @@ class LoginTests(LoginCase):
 
     def test_a_checker_of_somebody_else_s_is_enough(self):
         checker = InMemoryUsernamePasswordDatabaseDontUse()
-        checker.addUser(b"ann@example.net", b"canary-plain")
+        for name in (b"ann@example.net", b"off@example.net", b"nobody@example.net"):
+            checker.addUser(name, b"canary-plain")
+        self.do(self.directory.add_account(attrs.evolve(DUMB, address=Address("ann", "example.net"))))
         realm = MailRealm(self.store, self.directory, self.tasks)
         self.use(Inline(), portal=Portal(realm, [checker]))
         credentials = attempt("ann@example.net", "canary-plain")
@@ -165,6 +172,8 @@ class LoginTests(LoginCase):
         self.assertEqual(str(opened.granted.account), "ann@example.net")
         self.assertIsNone(opened.granted.device)
         self.refused(self.maildrop(attempt("ann@example.net", "wrong")))
+        for name in ("off@example.net", "nobody@example.net"):
+            self.refused(self.maildrop(attempt(name, "canary-plain")))
         self.assertEqual([record.mechanism for record in self.recorded()], ["USER"])
 
 
@@ -252,8 +261,8 @@ class DelayTests(LoginCase):
         self.assertEqual(names, ["../joe", "joe@example.net", "nobody@example.net"])
 
 
-class RemovedMeanwhileTests(LoginCase):
-    """A device that is removed ends its sessions; a login under way must not slip through."""
+class ChangedMeanwhileTests(LoginCase):
+    """Whoever may not log in any more has his sessions ended; a login under way must not slip through."""
 
     ID = "joe@example.net/eudora"
 
@@ -276,6 +285,72 @@ class RemovedMeanwhileTests(LoginCase):
         self.removing()
         self.successResultOf(self.maildrop(attempt()))
 
+    def changing(self, **fields):
+        self.store.before = self.directory.change_account(attrs.evolve(JOE, **fields))
+
+    def opens_nothing(self, reason, *attempts):
+        for credentials in attempts:
+            self.refused(self.maildrop(credentials))
+            self.assertTrue(self.is_free())
+            self.assertEqual((self.recorded(), self.seen()), ((), None))
+            for word in ("login.refused", "account=joe@example.net", f"reason={reason}"):
+                self.assertIn(word, self.lines[-1])
+            self.do(self.directory.change_account(JOE))
+
+    def proof(self):
+        return scram("joe", SECRET, self.vault.scram_parameters(str(JOE.address), "sha256"))
+
+    def test_an_account_that_is_switched_off_or_loses_pop3(self):
+        for fields, reason in (
+            ({"state": AccountState.OFF}, "account-off"),
+            ({"pop3": False}, "pop3-denied"),
+        ):
+            for credentials in (attempt(), self.proof(), digest("joe", password_of("eudora"))):
+                self.changing(**fields)
+                self.opens_nothing(reason, credentials)
+
+    def test_an_account_that_is_removed(self):
+        for number, credentials in enumerate((attempt(), digest("joe", password_of("eudora")))):
+            self.store.before = self.directory.remove_account(JOE.address)
+            self.refused(self.maildrop(credentials))
+            self.assertTrue(self.is_free())
+            for word in ("account=joe@example.net", "reason=changed-meanwhile"):
+                self.assertIn(word, self.lines[-1], number)
+            self.setUp()
+
+    def test_a_password_that_is_changed(self):
+        for credentials in (attempt(), self.proof()):
+            self.changing(password_hash=OTHER)
+            self.opens_nothing("changed-meanwhile", credentials)
+        self.changing(password_hash=OTHER)
+        self.successResultOf(self.maildrop(attempt(password=password_of("phone"))))
+
+    def test_a_hash_that_was_only_renewed_does_not_matter(self):
+        gate = attrs.evolve(self.gate, successor=lambda account, stored: {HASH: OTHER}[stored])
+        self.use(Inline(), gate=gate)
+        self.changing(password_hash=OTHER)
+        self.successResultOf(self.maildrop(attempt()))
+
+    def test_what_was_written_anew_is_proved_again(self):
+        """Nobody can tell whether a password file that was read again has the same password."""
+        [eudora] = [owned for account, owned in DEVICES if owned.id == self.ID]
+        self.store.before = self.directory.change_device(JOE.address, attrs.evolve(eudora, sealed=b"anew"))
+        self.failureResultOf(self.maildrop(digest("joe", password_of("eudora"))), ProofOutdated)
+        self.assertTrue(self.is_free())
+        file = MemoryDirectory((JOE,), origin=Origin.FILE)
+        self.directory = LayeredDirectory(file, MemoryDirectory())
+        self.gate = attrs.evolve(self.gate, directory=self.directory)
+        self.use(Inline())
+
+        async def reload():
+            again = attrs.evolve(JOE, password_hash=OTHER)
+            self.directory.replace_file(MemoryDirectory((again,), origin=Origin.FILE))
+
+        self.store.before = reload()
+        self.failureResultOf(self.maildrop(attempt()), ProofOutdated)
+        self.assertTrue(self.is_free())
+        self.assertEqual(len(self.throttle), 0)
+
     def test_a_submitter_s_device_is_looked_for_as_well(self):
         login = self.login
         credentials = attempt(password=password_of("phone"), service="submission")
@@ -287,8 +362,8 @@ class RemovedMeanwhileTests(LoginCase):
                 await looking
             return await devices(account, elsewhere)
 
-        directory = type("Slow", (), {"devices": staticmethod(slowly)})()
-        going = Deferred.fromCoroutine(attrs.evolve(login, directory=directory).login_submitter(credentials))
+        self.directory.devices = slowly
+        going = Deferred.fromCoroutine(login.login_submitter(credentials))
         self.assertNoResult(going)
         self.do(self.directory.remove_device(JOE.address, "joe@example.net/phone"))
         looking.callback(None)
@@ -309,7 +384,7 @@ class RemovedMeanwhileTests(LoginCase):
             await waiting
 
         directory = type("Slow", (), {"devices": staticmethod(never)})()
-        self.use(Inline(), directory=directory)
+        self.use(Inline(), gate=attrs.evolve(self.gate, directory=directory))
         going = self.maildrop(digest("joe", password_of("eudora")))
         self.assertNoResult(going)
         self.assertFalse(self.is_free())

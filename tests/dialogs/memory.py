@@ -111,15 +111,14 @@ class MemoryServer:
     def _login(self, template: Template, log: Log) -> Login:
         passwords, vault, now = template.passwords, template.vault, self.clock.seconds
         portal = Portal(MailRealm(self.store, self.directory, self.tasks))
-        gate = Gate(self.directory, vault, now, log)
         renewal = Renewal(self.directory, vault, passwords, self.tasks, log)
+        gate = Gate(self.directory, vault, now, log, renewal.successor)
         portal.registerChecker(PasswordChecker(gate, passwords, PasswordCache(now), renewal))
         portal.registerChecker(SecretChecker(gate))
         portal.registerChecker(ScramChecker(gate))
         return Login(
             portal=portal,
-            directory=self.directory,
-            vault=vault,
+            gate=gate,
             throttle=FailureThrottle(self.clock, template.config.guard.failure_delay),
             sightings=MemorySightings(),
             logins=MemoryLogins(),
