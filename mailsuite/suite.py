@@ -9,7 +9,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from typing import Any
 
@@ -200,7 +200,8 @@ class Suite(Service):
         self._on_signal(signal.SIGTERM, self._doors.cut)
         self._on_signal(signal.SIGINT, self._doors.cut)
         course.end()
-        await stop_listening(self._control)
+        with suppress(OSError):  # its file stays where the disk is ill; the next server removes it
+            await stop_listening(self._control)
         await self._desk.tasks.finished()
         await self._doors.drain()
         await course.parts.stop()

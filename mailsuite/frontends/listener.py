@@ -115,8 +115,8 @@ async def stop_listening(port: IListeningPort) -> None:
     """Take no new connections from now on; return when the socket is closed, which needs the reactor."""
     closing: Any = port.stopListening()
     if closing is not None:
-        # A Unix socket's file may be gone already, or the disk may refuse to remove it. The next server does.
-        with suppress(OSError):
+        # A Unix socket's file may be gone already: somebody tidied up, and Twisted wanted to.
+        with suppress(FileNotFoundError):
             await closing
 
 
