@@ -20,6 +20,7 @@ from mailsuite.accounts.office import Office
 from mailsuite.admin import checks
 from mailsuite.admin.accounts import Accounts, Domains
 from mailsuite.admin.devices import AllDevices
+from mailsuite.admin.imports import AccountImport
 from mailsuite.admin.resources import BoundedRequest, Desk, Document, JsonResource, Missing
 
 SOCKET_MODE = 0o660
@@ -57,7 +58,9 @@ def control_site(reactor: Any, desk: Desk, office: Office, operations: Operation
         return await operations.reload()
 
     version = Missing()
-    version.putChild(b"accounts", Accounts(desk, office.registry, office.devices))
+    accounts = Accounts(desk, office.registry, office.devices)
+    accounts.putChild(b"import", AccountImport(desk, office.registry))
+    version.putChild(b"accounts", accounts)
     version.putChild(b"domains", Domains(desk, office.registry))
     version.putChild(b"devices", AllDevices(desk, office.devices))
     version.putChild(b"keys", checks.keys(desk, office.keys))

@@ -1,4 +1,4 @@
-"""``mailsuite account``: add, list, show, change, disable, enable, password, remove."""
+"""``mailsuite account``: add, list, show, change, disable, enable, password, remove, import."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import click
 from mailsuite.cli.context import Context
 from mailsuite.cli.control import Document
 from mailsuite.cli.directory import open_directory
+from mailsuite.cli.importing import import_
 from mailsuite.cli.options import json_option, quiet_option, yes_option
 from mailsuite.cli.passwords import PasswordSource, password_options, reveal
 from mailsuite.cli.terminal import clean, login_text, note, print_json, print_table
@@ -49,6 +50,9 @@ def _preference(state: str | None, address: str | None, port: int | None) -> Doc
 @click.group("account")
 def account_group() -> None:
     """Make, show, change and remove accounts."""
+
+
+account_group.add_command(import_)
 
 
 @account_group.command("add")
