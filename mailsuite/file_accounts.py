@@ -16,7 +16,15 @@ from mailsuite.model.device import Device
 
 
 async def file_directory(config: Config, passwords: Passwords, vault: Vault) -> MemoryDirectory:
-    """What stands in the configuration; plain passwords are hashed and sealed now."""
+    """What stands in the configuration; plain passwords are hashed and sealed now, all under one key."""
+    while True:
+        keyring = vault.keyring
+        made = await _made(config, passwords, vault)
+        if vault.keyring is keyring:
+            return made
+
+
+async def _made(config: Config, passwords: Passwords, vault: Vault) -> MemoryDirectory:
     accounts: list[Account] = []
     devices: dict[Address, list[Device]] = {}
     verifiers: dict[Address, bytes] = {}

@@ -45,7 +45,13 @@ class People:
         """What can be done for them. *config* is the one in force, *foresee* reads one to be."""
 
         async def reseal_file() -> None:
-            self.directory.replace_file(await file_directory(config(), self.passwords, self.vault))
+            """Once more where the configuration was read anew meanwhile: the old one must not come back."""
+            while True:
+                wanted = config()
+                file = await file_directory(wanted, self.passwords, self.vault)
+                if config() is wanted:
+                    self.directory.replace_file(file)
+                    return
 
         registry = Registry(
             self.directory,
@@ -59,7 +65,7 @@ class People:
         return Office(
             registry=registry,
             devices=DeviceRegistry(self.directory, self.vault, self.logins, time.time),
-            keys=KeyRotation(self.directory, self.vault, self.key_file, self.threads, reseal_file),
+            keys=KeyRotation(self.directory.database, self.vault, self.key_file, self.threads, reseal_file),
             what_if=WhatIf(self.directory, self.logins, time.time, foresee),
             rehearsal=Rehearsal(self.gate, self.passwords, config, self.sources),
         )

@@ -14,13 +14,16 @@ from mailsuite.accounts.keyring import KeyringError, SealBroken
 from mailsuite.accounts.refusal import RegistryError, in_words
 from mailsuite.accounts.vault import Vault
 from mailsuite.interfaces import IAccountDirectory, IThreads
-from mailsuite.model.account import Origin
 from mailsuite.model.address import Address
 from mailsuite.model.device import Device
 from mailsuite.model.failure import PermanentFailure
 
-MAX_ROUNDS = 3
-"""What is stored while a round runs may still be sealed as before; the next round finds it."""
+CLEAN_ROUNDS = 2
+"""What was sealed a moment before the new key may be stored a moment later: at most one question to the
+directory stands between the two (accounts/renewal.py looks at the account once more). The directory answers
+in turn, and a walk asks twice, so the second of two walks that find nothing has seen it."""
+MAX_ROUNDS = 6
+"""Where there is never an end to it, the old keys stay until the next rotation."""
 
 
 @attrs.define
@@ -30,6 +33,8 @@ class _Round:
     devices: int = 0
     verifiers: int = 0
     unreadable: int = 0
+    clean: bool = True
+    """Nothing was under an old key, as far as could be seen."""
 
 
 @attrs.define
@@ -37,11 +42,12 @@ class KeyRotation:
     """Rotates the key that secrets are sealed under. Raises RegistryError.
 
     First the new key is on the disk, beside the old ones; then each device and each account's verifiers are
-    sealed again, one by one; and only when a walk finds nothing under an old key are the old ones dropped.
-    Killed at any point, every secret still opens, and the next rotation finishes the work.
+    sealed again, one by one; and only when CLEAN_ROUNDS walks find nothing under an old key are the old ones
+    dropped. Killed at any point, every secret still opens, and the next rotation finishes the work.
     """
 
     directory: IAccountDirectory
+    """All that is kept on the disk, also what the configuration file covers for now."""
     vault: Vault
     path: Path
     threads: IThreads
@@ -62,27 +68,31 @@ class KeyRotation:
     async def _rotate(self) -> Document:
         ring = self.vault.keyring
         self.vault.use(await self.threads.run(partial(ring.with_new_key, self.path)))
-        total = _Round()
+        devices = verifiers = unreadable = clean = 0
         with in_words("the keys"):
             await self.reseal_file()
             for _ in range(MAX_ROUNDS):
-                last = await self._round()
-                total.devices += last.devices
-                total.verifiers += last.verifiers
-                total.unreadable = last.unreadable
-                done = not (last.devices or last.verifiers)
-                if done:
+                found = await self._round()
+                devices += found.devices
+                verifiers += found.verifiers
+                unreadable = found.unreadable
+                clean = clean + 1 if found.clean else 0
+                if clean == CLEAN_ROUNDS:
                     ring = self.vault.keyring
                     self.vault.use(await self.threads.run(partial(ring.drop_old_keys, self.path)))
                     break
-        return {**attrs.asdict(total), "dropped": done}
+        return {
+            "devices": devices,
+            "verifiers": verifiers,
+            "unreadable": unreadable,
+            "dropped": clean == CLEAN_ROUNDS,
+        }
 
     async def _round(self) -> _Round:
         """Walk over all that is stored, and seal again what is not under the newest key."""
         found = _Round()
         for account, device in await self.directory.all_devices():
-            if device.origin is not Origin.FILE:
-                await self._device(account, device, found)
+            await self._device(account, device, found)
         for account, sealed in await self.directory.all_verifiers():
             await self._verifiers(account, sealed, found)
         return found
@@ -94,6 +104,7 @@ class KeyRotation:
             found.unreadable += 1
             return
         if resealed is not None:
+            found.clean = False
             try:
                 await self.directory.change_device(account, resealed)
             except PermanentFailure:  # it was removed meanwhile
@@ -106,10 +117,7 @@ class KeyRotation:
         except SealBroken:
             found.unreadable += 1
             return
-        if resealed is None or await self.directory.verifiers(account) != sealed:
-            return  # a new password has brought others meanwhile, and the next round looks at those
-        try:
-            await self.directory.keep_verifiers(account, resealed)
-        except PermanentFailure:
-            return
-        found.verifiers += 1
+        if resealed is not None:
+            found.clean = False
+            if await self.directory.replace_verifiers(account, sealed, resealed):
+                found.verifiers += 1  # else there are others now, or none, and the next round looks at them

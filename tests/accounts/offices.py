@@ -105,7 +105,7 @@ class World:
                 forget=self.forgotten.append,
             ),
             devices=DeviceRegistry(self.directory, self.vault, self.logins, lambda: self.clock),
-            keys=KeyRotation(self.directory, self.vault, path, Inline(), self._reseal_file),
+            keys=KeyRotation(self.database, self.vault, path, Inline(), self._reseal_file),
             what_if=WhatIf(self.directory, self.logins, lambda: self.clock, self._foresee),
             rehearsal=Rehearsal(gate, passwords, lambda: self.load().accepted()),
         )

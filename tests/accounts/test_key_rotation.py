@@ -13,9 +13,12 @@ from mailsuite.accounts.key_rotation import KeyRotation
 from mailsuite.accounts.keyring import Keyring, KeyringError, SealBroken
 from mailsuite.accounts.vault import Vault
 from mailsuite.concurrent.threads import Inline
-from mailsuite.model.failure import PermanentFailure, TemporaryFailure
-from mailsuite.model.reply import DIRECTORY_UNAVAILABLE, NO_SUCH_ACCOUNT
-from tests.accounts.offices import JOE, World, now, refusal
+from mailsuite.directory.memory import MemoryDirectory
+from mailsuite.model.account import Origin
+from mailsuite.model.device import Device
+from mailsuite.model.failure import TemporaryFailure
+from mailsuite.model.reply import DIRECTORY_UNAVAILABLE
+from tests.accounts.offices import FILED, JOE, World, now, refusal
 
 
 @pytest.fixture
@@ -103,7 +106,7 @@ def test_killed_at_any_point_it_has_lost_nothing(world: World, passwords: tuple[
     """At each call to the directory and to the thread that writes the key file."""
     steps = 0
     while True:
-        directory: Any = Mortal(world.directory, steps)
+        directory: Any = Mortal(world.database, steps)
         rotation = KeyRotation(directory, on_disk(world), key_file(world), Inline(), world._reseal_file)
         try:
             now(rotation.rotate())
@@ -121,7 +124,7 @@ def test_killed_before_or_after_the_key_file_is_written(
     world: World, passwords: tuple[str, list[str]], step: int
 ) -> None:
     threads: Any = Mortal(Inline(), step)
-    rotation = KeyRotation(world.directory, on_disk(world), key_file(world), threads, world._reseal_file)
+    rotation = KeyRotation(world.database, on_disk(world), key_file(world), threads, world._reseal_file)
     with pytest.raises(Killed):
         now(rotation.rotate())
     assert all_open(world, on_disk(world), passwords)
@@ -134,7 +137,7 @@ def test_what_comes_in_meanwhile_is_sealed_too(world: World, passwords: tuple[st
 
     class Late:
         def __getattr__(self, name: str) -> Any:
-            return getattr(world.directory, name)
+            return getattr(world.database, name)
 
         async def all_verifiers(self) -> Any:
             if late.id not in {device.id for device in await world.directory.devices(JOE)}:
@@ -147,6 +150,54 @@ def test_what_comes_in_meanwhile_is_sealed_too(world: World, passwords: tuple[st
     assert all_open(world, on_disk(world), passwords)
 
 
+@pytest.mark.parametrize("questions", range(5))
+def test_what_is_stored_some_questions_later_is_sealed_too(
+    world: World, passwords: tuple[str, list[str]], questions: int
+) -> None:
+    """As long as it comes before the last question of two walks that find nothing."""
+    now(world.office.keys.rotate())
+    sealed = now(world.directory.verifiers(JOE))
+    now(world.directory.keep_verifiers(JOE, b""))
+
+    class Late:
+        asked = 0
+
+        def __getattr__(self, name: str) -> Any:
+            self.asked += 1
+            if self.asked == questions + 1:
+                now(world.directory.keep_verifiers(JOE, sealed))
+            return getattr(world.database, name)
+
+    directory: Any = Late()
+    for device in now(world.directory.devices(JOE)):
+        now(world.directory.remove_device(JOE, device.id))
+    rotation = KeyRotation(directory, world.vault, key_file(world), Inline(), world._reseal_file)
+    assert now(rotation.rotate())["verifiers"] == (questions < 4)
+
+
+def test_what_the_configuration_covers_is_sealed_too(tmp_path: Path) -> None:
+    """A device and verifiers of the database that come to light when the file has them no more."""
+    world = World(tmp_path)
+    account = now(world.directory.account(FILED))
+    assert account is not None
+    device = world.office.devices
+    _, password = now(device.add_device(str(FILED), {"name": "Phone"}))
+    now(world.directory.keep_verifiers(FILED, now(world.vault.seal_verifiers(FILED, "own", "a hash"))))
+    covering = MemoryDirectory(
+        [account],
+        origin=Origin.FILE,
+        initial_devices={FILED: [Device("f", "phone", b"sealed elsewhere")]},
+        initial_verifiers={FILED: b"sealed elsewhere"},
+    )
+    world.directory.replace_file(covering)
+    done = now(world.office.keys.rotate())
+    assert done == {"devices": 1, "verifiers": 1, "unreadable": 0, "dropped": True}
+    world.directory.replace_file(MemoryDirectory([account], origin=Origin.FILE))
+    [uncovered] = now(world.directory.devices(FILED))
+    assert on_disk(world).open_device(FILED, uncovered).matches(password)
+    assert on_disk(world).open_verifiers(FILED, now(world.directory.verifiers(FILED)), "a hash")
+
+
 def test_a_device_that_is_removed_meanwhile_stays_removed(
     world: World, passwords: tuple[str, list[str]]
 ) -> None:
@@ -155,7 +206,7 @@ def test_a_device_that_is_removed_meanwhile_stays_removed(
 
     class Slow:
         def __getattr__(self, name: str) -> Any:
-            return getattr(world.directory, name)
+            return getattr(world.database, name)
 
         first = True
 
@@ -178,7 +229,7 @@ def test_verifiers_of_a_new_password_are_not_overwritten(
 
     class Slow:
         def __getattr__(self, name: str) -> Any:
-            return getattr(world.directory, name)
+            return getattr(world.database, name)
 
         async def all_verifiers(self) -> Any:
             nonlocal before
@@ -198,12 +249,11 @@ def test_an_account_that_is_removed_meanwhile_stays_removed(
 ) -> None:
     class Gone:
         def __getattr__(self, name: str) -> Any:
-            return getattr(world.directory, name)
+            return getattr(world.database, name)
 
-        async def keep_verifiers(self, *arguments: Any) -> None:
-            if await world.directory.account(JOE) is not None:
-                await world.directory.remove_account(JOE)
-            raise PermanentFailure(NO_SUCH_ACCOUNT)
+        async def replace_verifiers(self, *arguments: Any) -> bool:
+            await world.directory.remove_account(JOE)
+            return await world.database.replace_verifiers(*arguments)
 
     directory: Any = Gone()
     rotation = KeyRotation(directory, world.vault, key_file(world), Inline(), world._reseal_file)
@@ -214,7 +264,7 @@ def test_an_account_that_is_removed_meanwhile_stays_removed(
 def test_where_secrets_never_settle_the_old_keys_stay(world: World, passwords: tuple[str, list[str]]) -> None:
     class Restless:
         def __getattr__(self, name: str) -> Any:
-            return getattr(world.directory, name)
+            return getattr(world.database, name)
 
         async def change_device(self, *arguments: Any) -> None:
             """It takes no hold: as if somebody else wrote the old one back each time."""
@@ -245,7 +295,7 @@ def test_a_key_file_that_cannot_be_written_changes_nothing(
             raise KeyringError("seal.key: No space left on device")
 
     threads: Any = Full()
-    rotation = KeyRotation(world.directory, world.vault, key_file(world), threads, world._reseal_file)
+    rotation = KeyRotation(world.database, world.vault, key_file(world), threads, world._reseal_file)
     assert refusal(rotation.rotate()) == ("unavailable", "seal.key: No space left on device")
     assert len(world.vault.keyring) == 1
     assert all_open(world, on_disk(world), passwords)
