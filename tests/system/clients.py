@@ -17,6 +17,9 @@ from tests.system.harness import PASSWORDS, PATIENCE, Server
 
 READ_OCTETS = 65_536
 
+IN_CLEAR = ("mx", "submission", "pop3", "pop3-trusted")
+"""The listeners of harness.LISTENERS where TLS does not begin at once."""
+
 T = TypeVar("T")
 
 
@@ -32,6 +35,8 @@ class Client:
     _unread: bytes = attrs.field(default=b"", init=False)
     ended_a_line: bool = attrs.field(default=True, init=False)
     """Whether the last line() was whole, and not what the end of the connection left of one."""
+    read: list[bytes] = attrs.field(factory=list, init=False, repr=False)
+    """All that line() has answered."""
 
     def send(self, data: bytes) -> None:
         self.socket.sendall(data)
@@ -45,7 +50,8 @@ class Client:
             self._unread += data
         line, end, self._unread = self._unread.partition(b"\n")
         self.ended_a_line = bool(end)
-        return line.removesuffix(b"\r")
+        self.read.append(line.removesuffix(b"\r"))
+        return self.read[-1]
 
     def octets(self, count: int) -> bytes:
         """Exactly so many octets."""
@@ -128,6 +134,21 @@ def connect(server: Server, listener: str, receive_buffer: int = 0) -> Client:
         connection.close()
         raise
     return Client(connection)
+
+
+@contextlib.contextmanager
+def greeted(server: Server, listener: str) -> Iterator[Client]:
+    """A session that has its greeting, and SMTP's EHLO behind it; under TLS but for the listeners
+    that begin without it."""
+    with connect(server, listener) as client:
+        if listener not in IN_CLEAR:
+            client.socket = server.tls().wrap_socket(client.socket, server_hostname="127.0.0.1")
+        greeting = client.line()
+        if greeting.startswith(b"220 "):
+            client.say(b"EHLO client.example", b"250")
+        elif not greeting.startswith(b"+OK"):
+            raise Refused(f"no greeting: {greeting!r}")
+        yield client
 
 
 @contextlib.contextmanager

@@ -170,6 +170,12 @@ class Server:
         block = ("[[account.device]]", f'name = "{name}"', f'password_file = "{file}"')
         return "\n".join((*block, *lines)) + "\n"
 
+    def account(self, address: str, *lines: str, password: str = "") -> str:
+        """An account for *more*, with a password file and further settings."""
+        file = self._secret(address, password or password_of(address))
+        block = ("[[account]]", f'address = "{address}"', f'password_file = "{file}"')
+        return "\n".join((*block, *lines)) + "\n"
+
     def write_config(self) -> None:
         text = [
             "[server]",
