@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 import attrs
+from twisted.internet.defer import DeferredLock
 
 from mailsuite.accounts.documents import Document, account_document, domain_document
 from mailsuite.accounts.generate import generate_password
@@ -74,6 +75,8 @@ class Registry:
     """Makes the SCRAM verifiers of a new password; without one they are made at the next login."""
     disabled: Callable[[Address], None] = lambda address: None
     forget: Callable[[Address], None] = lambda address: None
+    turn: DeferredLock = attrs.field(factory=DeferredLock)
+    """Held by whoever changes accounts: an account is read, changed and written as a whole."""
 
     async def accounts(self) -> list[Document]:
         """All accounts, sorted by domain, then local part."""
@@ -109,21 +112,24 @@ class Registry:
     async def set_password(self, address: str, password: str | None) -> tuple[Document, str | None]:
         """Replace the password. With None one is generated, and answered beside the account."""
         wanted = asked_address(address)
-        await self._existing(wanted)
-        secret, generated = _chosen(password)
-        password_hash, sealed = await self._proofs(wanted, secret)
-        changed = attrs.evolve(await self._existing(wanted), password_hash=password_hash)
-        await self._replace(changed)
-        self.forget(wanted)
-        await self._keep_verifiers(wanted, sealed)
+        async with self._alone():
+            before = await self._existing(wanted)
+            secret, generated = _chosen(password)
+            password_hash, sealed = await self._proofs(wanted, secret)
+            changed = attrs.evolve(before, password_hash=password_hash)
+            await self._replace(changed)
+            self.forget(wanted)
+            await self._keep_verifiers(wanted, sealed)
         return account_document(changed), generated
 
     async def change_account(self, address: str, fields: Mapping[str, object]) -> Document:
         """Change those of CHANGEABLE that *fields* has, and of the preference ``notifymail`` those that it
         has."""
-        before = await self._existing(asked_address(address))
-        changed = await self.with_fields(before, fields)
-        await self._replace(changed)
+        wanted = asked_address(address)
+        async with self._alone():
+            before = await self._existing(wanted)
+            changed = await self.with_fields(before, fields)
+            await self._replace(changed)
         if _may_do(before) - _may_do(changed):
             self.forget(changed.address)
             self.disabled(changed.address)
@@ -146,8 +152,9 @@ class Registry:
     async def remove_account(self, address: str) -> None:
         """Remove an account with its device passwords; its mail stays."""
         wanted = asked_address(address)
-        with in_words(str(wanted)):
-            await self.directory.remove_account(wanted)
+        async with self._alone():
+            with in_words(str(wanted)):
+                await self.directory.remove_account(wanted)
         self.forget(wanted)
         self.removed(wanted)
         with suppress(MailFailure):  # removed it is; whoever gets the address next is unseen in any case
@@ -208,6 +215,14 @@ class Registry:
                 return
             target = found.forward
         raise bad(f"forward: the mail would be forwarded more than {MAX_FORWARDS} times")
+
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[None]:
+        await self.turn.acquire()
+        try:
+            yield
+        finally:
+            self.turn.release()
 
     async def _find(self, address: Address) -> Account | None:
         with in_words(str(address)):

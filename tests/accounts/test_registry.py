@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
 from argon2 import PasswordHasher
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.python.failure import Failure
 
 from mailsuite.accounts.passwords import PasswordRefused
-from mailsuite.accounts.registry import MAX_FORWARDS, Registry
+from mailsuite.accounts.registry import MAX_FORWARDS, Registry, RegistryError
 from mailsuite.directory.memory import MemoryDirectory
 from mailsuite.directory.sightings import MemorySightings
-from mailsuite.model.account import AccountState, NotifyPreference, NotifyState
+from mailsuite.model.account import Account, AccountState, NotifyPreference, NotifyState
 from mailsuite.model.address import Address
 from mailsuite.model.failure import TemporaryFailure
 from mailsuite.model.reply import DIRECTORY_UNAVAILABLE
@@ -352,6 +355,61 @@ def test_the_hash_is_stored_before_its_verifiers(registry: Registry, world: Worl
     assert known is not None
     run(attrs.evolve(registry, directory=Watched([known])).set_password(str(JOE), CANARY))
     assert order == ["hash", "verifiers"], "and what is missing then is made at the next login"
+
+
+class SlowDirectory(MemoryDirectory):
+    """Changes an account when the test says so."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.waiting: list[Deferred[None]] = []
+
+    async def change_account(self, account: Account) -> None:
+        self.waiting.append(Deferred())
+        await self.waiting[-1]
+        await super().change_account(account)
+
+
+def test_changes_at_the_same_time_are_made_one_after_the_other(registry: Registry, world: World) -> None:
+    directory = SlowDirectory([Account(JOE, "Joe")])
+    told = attrs.evolve(registry, disabled=lambda account: None)
+    office = [attrs.evolve(each, directory=directory) for each in (registry, told)]
+    going = [
+        Deferred.fromCoroutine(office[0].set_password(str(JOE), CANARY)),
+        Deferred.fromCoroutine(office[1].change_account(str(JOE), {"name": "Joseph"})),
+        Deferred.fromCoroutine(office[0].change_account(str(JOE), {"pop3": "deny"})),
+        Deferred.fromCoroutine(office[1].set_password(str(JOE), "another-password")),
+        Deferred.fromCoroutine(office[1].remove_account(str(JOE))),
+    ]
+    for number in range(4):
+        assert len(directory.waiting) == number + 1
+        account = run(directory.account(JOE))
+        directory.waiting[number].callback(None)
+    assert account is not None
+    assert (account.name, account.pop3, is_of(account.password_hash, CANARY)) == ("Joseph", False, True)
+    results: list[object] = []
+    for each in going:
+        each.addBoth(results.append)
+    assert [isinstance(result, Failure) for result in results] == [False] * 5
+    assert run(directory.account(JOE)) is None
+
+
+def test_a_change_that_fails_or_is_given_up_gives_its_turn_back(registry: Registry) -> None:
+    directory = SlowDirectory([Account(JOE, "Joe")])
+    slow = attrs.evolve(registry, directory=directory)
+    given_up = Deferred.fromCoroutine(slow.change_account(str(JOE), {"name": "one"}))
+    waiting = Deferred.fromCoroutine(slow.change_account(str(JOE), {"name": "two"}))
+    for each in (waiting, given_up):
+        each.addErrback(lambda failure: failure.trap(CancelledError))
+        each.cancel()
+    with pytest.raises(RegistryError):
+        run(slow.change_account(str(JOE), {"name": 3}))
+    last = Deferred.fromCoroutine(slow.change_account(str(JOE), {"name": "four"}))
+    directory.waiting[-1].callback(None)
+    assert last.called
+    account = run(directory.account(JOE))
+    assert account is not None
+    assert account.name == "four"
 
 
 def test_without_a_vault_there_are_no_verifiers(registry: Registry, world: World) -> None:
