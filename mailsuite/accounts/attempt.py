@@ -37,6 +37,16 @@ class LoginRules:
     def apop_of(self, domain: str) -> ApopPolicy:
         return self.domain_apop.get(domain, self.apop)
 
+    @property
+    def apop_somewhere(self) -> bool:
+        """Whether there may be accounts that APOP is for; a listener cannot know whose session it is."""
+        return {self.apop, *self.domain_apop.values()} != {"off"}
+
+    @property
+    def apop_everywhere(self) -> bool:
+        """Whether nobody may show his password, so that nobody needs to be offered a way to."""
+        return {self.apop, *self.domain_apop.values()} == {"require"}
+
 
 @attrs.frozen
 class Granted:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import attrs
 
-from mailsuite.accounts.attempt import ApopPolicy, LoginRules
+from mailsuite.accounts.attempt import LoginRules
 from mailsuite.config.mechanisms import PLAINTEXT, UNDER_TLS
-from mailsuite.config.schema import Config, Listener, Pop3, Submission
+from mailsuite.config.schema import Config, DomainBlock, Listener, Pop3, ServiceSettings, Submission
 
 SASL: Final = (
     "PLAIN",
@@ -35,15 +35,27 @@ class Offer:
 
 def offers(config: Config, service: str) -> list[Offer]:
     """Those of all open listeners of a service."""
-    decided = {block.name: block.apop for block in config.domains if block.apop}
-    return [
-        Offer(block.name, frozenset(_mechanisms(block, decided)), _rules(block, decided))
-        for block in config.listeners
-        if block.enabled and block.service == service
-    ]
+    found = []
+    for block in config.listeners:
+        if block.enabled and block.service == service:
+            rules = rules_of(block.settings, config.domains)
+            found.append(Offer(block.name, frozenset(_mechanisms(block, rules)), rules))
+    return found
 
 
-def _mechanisms(block: Listener, decided: dict[str, ApopPolicy]) -> Iterator[str]:
+def rules_of(settings: ServiceSettings, domains: Iterable[DomainBlock]) -> LoginRules:
+    """What a listener with these settings says about logins. A domain's own word on APOP counts for its
+    accounts, whatever the listener says; where no login is offered there is nothing to say."""
+    match settings:
+        case Pop3():
+            decided = {block.name: block.apop for block in domains if block.apop}
+            return LoginRules(settings.default_domain, settings.alternate_at, settings.apop, decided)
+        case Submission():
+            return LoginRules(settings.default_domain, settings.alternate_at)
+    return LoginRules()
+
+
+def _mechanisms(block: Listener, rules: LoginRules) -> Iterator[str]:
     settings = block.settings
     if not isinstance(settings, Pop3 | Submission):
         return
@@ -52,17 +64,10 @@ def _mechanisms(block: Listener, decided: dict[str, ApopPolicy]) -> Iterator[str
     if clear:
         names -= UNDER_TLS
     if isinstance(settings, Pop3):
-        if settings.apop == "require":
+        if rules.apop_everywhere:
             names -= PLAINTEXT
         elif not clear or settings.trusted_networks:
             yield "USER"
-        if settings.apop != "off" or any(policy != "off" for policy in decided.values()):
-            yield "APOP"  # the stamp is shown where any domain wants it (docs/adr/0013)
+        if rules.apop_somewhere:
+            yield "APOP"
     yield from (name.upper() for name in names)
-
-
-def _rules(block: Listener, decided: dict[str, ApopPolicy]) -> LoginRules:
-    settings = block.settings
-    if not isinstance(settings, Pop3):
-        return LoginRules()
-    return LoginRules(apop=settings.apop, domain_apop=decided)

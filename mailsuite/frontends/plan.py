@@ -13,6 +13,7 @@ from twisted.internet.interfaces import IReactorTime
 from mailsuite import __version__
 from mailsuite.accounts.attempt import Granted, LoginRules, attempt_of
 from mailsuite.accounts.login import Login, OpenedMaildrop
+from mailsuite.accounts.offers import rules_of
 from mailsuite.config.schema import Config, Pop3, ServiceSettings, Smtp, Submission
 from mailsuite.config.schema import Listener as ListenerBlock
 from mailsuite.delivery.reception import Login as SubmitterLogin
@@ -106,9 +107,7 @@ class Plan:
         """Submission asks for a login, always, and for TLS unless its door has none, where only mechanisms
         that hide the password are offered; the MX offers no login at all."""
         submits = isinstance(settings, Submission)
-        rules = LoginRules()
-        if isinstance(settings, Submission):
-            rules = LoginRules(settings.default_domain, settings.alternate_at)
+        rules = rules_of(settings, self.config.domains)
         smtp = SmtpSettings(
             hostname=self.config.server.name,
             banner=banner,
@@ -135,9 +134,7 @@ class Plan:
         return scram
 
     def _pop3(self, block: ListenerBlock, settings: Pop3, door: Door, banner: str) -> Pop3Services:
-        rules = self._pop3_rules(settings)
-        policies = {rules.apop, *rules.domain_apop.values()}
-        stamped = policies != {"off"}
+        rules = rules_of(settings, self.config.domains)
 
         async def login(claim: Claim, facts: ConnectionFacts) -> OpenedMaildrop:
             return await self.login.login_maildrop(attempt_of(claim, rules, facts))
@@ -146,7 +143,7 @@ class Plan:
             response_name=settings.response_name,
             banner=banner,
             tls_available=door.tls is not None and not door.implicit_tls,
-            apop_required=policies == {"require"},
+            apop_required=rules.apop_everywhere,
             sasl_mechanisms=mechanisms_of(settings),
             octets=secrets.token_bytes,
             seconds=time.time,
@@ -157,16 +154,11 @@ class Plan:
         def session(facts: ConnectionFacts) -> Pop3Settings:
             is_trusted = any(facts.peer in network for network in settings.trusted_networks)
             chosen = trusted if is_trusted else everybody
-            if not stamped:
+            if not rules.apop_somewhere:
                 return chosen
             return attrs.evolve(chosen, apop_stamp=new_stamp(settings.response_name, time.time()))
 
         return Pop3Services(session, login, self._scram(rules))
-
-    def _pop3_rules(self, settings: Pop3) -> LoginRules:
-        """A domain's own word on APOP counts for its accounts, whatever the listener says."""
-        domains = {domain.name: domain.apop for domain in self.config.domains if domain.apop}
-        return LoginRules(settings.default_domain, settings.alternate_at, settings.apop, domains)
 
 
 def mechanisms_of(settings: ServiceSettings) -> tuple[str, ...]:

@@ -143,3 +143,23 @@ def test_text_that_is_no_unicode_has_octets_too(text, coded):
 @given(st.binary())
 def test_octets_of_any_kind_come_back(data):
     assert octets(data.decode("utf-8", "surrogateescape")) == data
+
+
+@pytest.mark.parametrize(
+    ("apop", "domains", "somewhere", "everywhere"),
+    [
+        ("off", {}, False, False),
+        ("off", {"a": "off"}, False, False),
+        ("off", {"a": "offer"}, True, False),
+        ("off", {"a": "require"}, True, False),
+        ("offer", {}, True, False),
+        ("offer", {"a": "require"}, True, False),
+        ("require", {}, True, True),
+        ("require", {"a": "require"}, True, True),
+        ("require", {"a": "require", "b": "offer"}, True, False),
+        ("require", {"a": "off"}, True, False),
+    ],
+)
+def test_apop_somewhere_and_everywhere(apop, domains, somewhere, everywhere):
+    rules = LoginRules(apop=apop, domain_apop=domains)
+    assert (rules.apop_somewhere, rules.apop_everywhere) == (somewhere, everywhere)

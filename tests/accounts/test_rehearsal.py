@@ -8,7 +8,8 @@ from typing import Any
 import attrs
 import pytest
 
-from mailsuite.accounts.offers import offers
+from mailsuite.accounts.attempt import LoginRules
+from mailsuite.accounts.offers import offers, rules_of
 from mailsuite.model.failure import TemporaryFailure
 from mailsuite.model.reply import DIRECTORY_UNAVAILABLE
 from tests.accounts.offices import FILED, JOE, World, now, refusal
@@ -16,6 +17,7 @@ from tests.accounts.offices import FILED, JOE, World, now, refusal
 POP3 = '[[listener]]\nname = "pop3s"\nservice = "pop3"\nport = 995\n'
 SUBMISSION = '[[listener]]\nname = "submission"\nservice = "submission"\nport = 465\n'
 APOP = '[pop3]\napop = "offer"\n'
+REQUIRED = '[pop3]\napop = "require"\n[[domain]]\nname = "x.test"\n'
 ALL = f'{POP3}{SUBMISSION}[pop3]\napop = "offer"\nauth = ["plain", "scram-sha-256", "cram-md5", "ntlm"]\n'
 CANARY = "canary-of-the-rehearsal"
 
@@ -255,6 +257,10 @@ def test_it_counts_as_no_login(world: World) -> None:
         ("", "pop3", {"USER", "PLAIN", "SCRAM-SHA-256"}),
         ('[pop3]\napop = "offer"\n', "pop3", {"USER", "APOP", "PLAIN", "SCRAM-SHA-256"}),
         ('[pop3]\napop = "require"\n', "pop3", {"APOP", "SCRAM-SHA-256"}),
+        (f'{REQUIRED}apop = "require"\n', "pop3", {"APOP", "SCRAM-SHA-256"}),
+        (f'{REQUIRED}apop = "offer"\n', "pop3", {"USER", "APOP", "PLAIN", "SCRAM-SHA-256"}),
+        (f'{REQUIRED}apop = "off"\n', "pop3", {"USER", "APOP", "PLAIN", "SCRAM-SHA-256"}),
+        (f"{REQUIRED}", "pop3", {"APOP", "SCRAM-SHA-256"}),
         ('[[domain]]\nname = "x.test"\napop = "offer"\n', "pop3", {"USER", "APOP", "PLAIN", "SCRAM-SHA-256"}),
         ('[[domain]]\nname = "x.test"\napop = "off"\n', "pop3", {"USER", "PLAIN", "SCRAM-SHA-256"}),
         ("[pop3]\nauth = []\n", "pop3", {"USER"}),
@@ -276,3 +282,17 @@ def test_what_is_offered_without_tls(world: World) -> None:
     world.settings = clear + trusted
     [offer] = offers(world.load().accepted(), "pop3")
     assert offer.mechanisms == {"USER", "SCRAM-SHA-256"}
+
+
+def test_a_listener_s_rules(world: World) -> None:
+    domains = '[[domain]]\nname = "x.test"\napop = "off"\n[[domain]]\nname = "y.test"\n'
+    world.settings = (
+        POP3 + f'default_domain = "y.test"\n{SUBMISSION}[pop3]\nalternate_at = "%"\napop = "offer"\n'
+        f'[submission]\nalternate_at = "#"\n{domains}'
+    )
+    config = world.load().accepted()
+    [pop3] = offers(config, "pop3")
+    assert pop3.rules == LoginRules("y.test", "%", "offer", {"x.test": "off"})
+    [submission] = offers(config, "submission")
+    assert submission.rules == LoginRules("x.test", "#")
+    assert rules_of(config.smtp, config.domains) == LoginRules()
