@@ -78,10 +78,15 @@ def prepared(text: str, directory: Path) -> Path:
     return path
 
 
+WARNED_OF = {"docs/howto/old-clients.md": ("cram-md5", "ntlm")}
+"""What the check of the configuration warns of, as the page says."""
+
+
 @pytest.mark.parametrize("block", of("toml"), ids=str)
 def test_each_configuration_can_be_used(block: Block, tmp_path: Path) -> None:
     loaded = load(prepared(block.text, tmp_path), {"MAILSUITE_SERVER__STATE": str(tmp_path)}, ())
-    assert report(loaded.problems) == []
+    words = WARNED_OF.get(str(block.page.relative_to(ROOT)), ())
+    assert [line for line in report(loaded.problems) if not any(word in line for word in words)] == []
     assert loaded.config is not None
 
 
@@ -102,8 +107,23 @@ BEFORE = {
         Command("mailsuite --config mailsuite.toml serve", None),
         Command("mailsuite --config mailsuite.toml account add joe@example.net --generate", None),
     ],
+    "docs/howto/require-apop.md": [
+        Command("mailsuite --config mailsuite.toml serve", None),
+        Command("mailsuite --config mailsuite.toml account add joe@example.net --generate", None),
+        Command("mailsuite fetch pop3://joe@example.net@127.0.0.1:2110", None),
+    ],
+    "docs/howto/old-clients.md": [
+        Command("mailsuite --config mailsuite.toml serve", None),
+        Command("mailsuite --config mailsuite.toml account add joe@example.net --generate", None),
+    ],
 }
 """What a page takes as done."""
+
+STEP_BY_STEP = {"docs/howto/require-apop.md", "docs/howto/old-clients.md"}
+"""Pages on which each configuration takes the place of the one before; on others only the first is tried."""
+
+EXIT_STATUS = {"mailsuite --config mailsuite.toml config check --what-if pop3.apop=require": 4}
+"""Commands that tell something by it, as the page says."""
 
 AFTER = {"docs/howto/notifymail.md": "fetched"}
 """The file that is there when the page was followed: a knock came, and fetchmail was run."""
@@ -122,13 +142,15 @@ def test_a_page_can_be_followed(page: Path, stage: Stage) -> None:
     name = str(page.relative_to(ROOT))
     configurations = [block.text for block in blocks_of(page) if block.language == "toml"]
     if configurations:
-        stage.configure(configurations[0])
+        stage.configure("" if name in STEP_BY_STEP else configurations[0])
     for command in BEFORE.get(name, []):
         stage.run(command)
-    for block in followed(page):
-        for command in commands_of(block):
+    for block in blocks_of(page):
+        if block.language == "toml" and name in STEP_BY_STEP:
+            stage.configure(block.text)
+        for command in commands_of(block) if block.language in {"sh", "console"} else ():
             if not command.is_elsewhere:
-                stage.run(command)
+                stage.run(command, EXIT_STATUS.get(command.text, 0))
     if name in AFTER:
         stage.appeared(AFTER[name])
 
