@@ -20,6 +20,22 @@ def account_relations(look: Look) -> Iterator[Problem]:
         yield from _account(look, account)
         yield from _forward(look, account, accounts, ours)
         yield from _account_notice(look, account)
+    yield from _postmaster(look, accounts)
+
+
+def _postmaster(look: Look, accounts: Mapping[Address, AccountBlock]) -> Iterator[Problem]:
+    """Mail for postmaster, which every domain must take (RFC 5321 section 4.5.1), goes to server.admin."""
+    admin = look.config.server.admin
+    account = accounts.get(admin.canonical) if admin is not None else None
+    if account is None or account.state is not AccountState.OFF:
+        return
+    block = f"account.{account.address}"
+    if look.sound("server.admin", f"{block}.state"):
+        text = (
+            f'{account.address} is server.admin and has state = "off": mail for postmaster is refused, and '
+            "RFC 5321 section 4.5.1 asks every domain to take it; name another admin"
+        )
+        yield look.warning(text, f"{block}.state", "server.admin")
 
 
 def _account(look: Look, account: AccountBlock) -> Iterator[Problem]:
@@ -45,12 +61,17 @@ def _account(look: Look, account: AccountBlock) -> Iterator[Problem]:
         yield look.warning(text, f"{block}.address")
 
 
+def _is_asked_elsewhere(look: Look, account: AccountBlock) -> bool:
+    """Whether a [[source]] checks the passwords of the account's domain."""
+    domain = account.address.domain
+    return any(one.enabled and (not one.domains or domain in one.domains) for one in look.config.sources)
+
+
 def _has_password(look: Look, account: AccountBlock) -> bool:
     """Of its own, by a device, or where somebody else is asked."""
     if account.password_hash or account.password_file or account.devices:
         return True
-    domain = account.address.domain
-    return any(one.enabled and (not one.domains or domain in one.domains) for one in look.config.sources)
+    return _is_asked_elsewhere(look, account)
 
 
 def _is_login_name(local: str) -> bool:

@@ -14,6 +14,8 @@ from tests.config.conftest import LoadText
 HASH = "$argon2id$v=19$m=19456,t=2,p=1$bWFpbHN1aXRlLWV4YW1wbGU$bm90IGEgcmVhbCBoYXNoLCBvbmx5IGFuIGV4YW1wbGU"
 JOE = f'[[account]]\naddress = "joe@example.net"\npassword_hash = "{HASH}"\n'
 DEVICE = '[[account.device]]\nname = "Eudora"\npassword_file = "/nowhere"\n'
+BARE = "[[account]]\naddress = 'joe@example.net'\n"
+HOOK = "[[source]]\nname = 'x'\ntype = 'http'\nurl = 'https://auth.example.net/check'\n"
 POP3S = '[[listener]]\nname = "pop3s"\nservice = "pop3"\n'
 
 BAD = [
@@ -216,6 +218,9 @@ DOUBTFUL = [
     ("static for all", "[notify.notifymail]\ndefault_state = 'static'\n", 2, 'acts as "last-ip"'),
     ("learning from nobody", "[notify.notifymail]\nlearn_from = []\n", 2, "only fixed ones are knocked at"),
     ("nobody can log in", "[[account]]\naddress = 'joe@example.net'\n", 1, "nobody can log in to it"),
+    ("nobody can log in while a source is off", BARE + HOOK + "enabled = false\n", 1, "nobody can log in to it"),
+    ("nobody can log in by a source for others", BARE + HOOK + "domains = ['b.example']\n", 1, "nobody can log in to it"),
+    ("a postmaster who takes no mail", "[server]\nadmin = 'Joe@Example.net'\n" + JOE + "state = 'off'\n", 6, "mail for postmaster is refused"),
     ("a certificate for nothing", "[tls]\ncertificate = '/nowhere'\n", 2, 'for that, write mode = "files"'),
     ("no door is open", POP3S + "enabled = false\n", 4, "nobody can reach this server"),
     ("forced TLS at the MX", POP3S.replace("pop3", "smtp") + "tls = 'required-starttls'\n", 4, "did you mean 'starttls'?"),
@@ -270,6 +275,21 @@ def test_a_warning_has_its_line_and_does_no_harm(
     [problem] = loaded.problems
     assert (str(problem.place), problem.severity) == (f"mailsuite.toml:{line}", "warning")
     assert says in problem.text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        BARE + HOOK,
+        BARE + HOOK + "domains = ['b.example', 'example.net']\n",
+        BARE + "state = 'off'\n",
+        "[server]\nadmin = 'ann@example.net'\n" + JOE + "state = 'off'\n",
+        f"[server]\nadmin = 'joe@example.net'\n{JOE}pop3 = 'deny'\n",
+        f"[server]\nadmin = 'joe@example.net'\n{JOE}state = 'forward'\nforward = 'ann@example.net'\n",
+    ],
+)
+def test_what_nobody_needs_to_be_warned_of(load_text: LoadText, text: str) -> None:
+    assert [problem.text for problem in load_text(text).problems] == []
 
 
 def test_all_problems_come_in_one_run_in_the_order_of_the_lines(load_text: LoadText) -> None:
