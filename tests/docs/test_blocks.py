@@ -78,7 +78,7 @@ def prepared(text: str, directory: Path) -> Path:
     return path
 
 
-WARNED_OF = {"docs/howto/old-clients.md": ("cram-md5", "ntlm")}
+WARNED_OF = {"docs/howto/old-clients.md": ("cram-md5", "ntlm", "mail goes in the clear")}
 """What the check of the configuration warns of, as the page says."""
 
 
