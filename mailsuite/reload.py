@@ -176,12 +176,16 @@ class Course:
         tls = read_pairs({pair, *file_pairs(config)}, config.tls.minimum_version)
         people = self.parts.people
         accounts = await file_directory(config, people.passwords, people.vault)
+        keyring = people.vault.keyring
         listeners = self.listeners(config, tls, pair)
         sources = app.sources_of(config, self.reactor, self.parts.files, people.passwords, self.log)
         target = Target.open(str(config.log.to))
         try:
             await self.doors.open(places(config))
+            if people.vault.keyring is not keyring:  # rotated meanwhile; behind this nothing is awaited
+                accounts = await file_directory(config, people.passwords, people.vault)
         except BaseException:
+            self.doors.shut_unused()
             target.close()
             raise
         return _Next(config, accounts, sources, listeners, target)
