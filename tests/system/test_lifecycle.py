@@ -15,6 +15,7 @@ from typing import ClassVar
 
 import pytest
 
+from tests.system.clients import connect, within
 from tests.system.harness import LIMITS, LISTENERS, PASSWORDS, PATIENCE, Server
 
 TWISTD = (sys.executable, "-c", "from twisted.scripts.twistd import run; run()")
@@ -174,11 +175,13 @@ def test_hang_up_reloads(own_server: Server) -> None:
     own_server.write_config()
     assert own_server.process is not None
     own_server.process.send_signal(signal.SIGHUP)
-    for _ in range(1000):  # a signal has no answer: look until it shows
-        if b"After the signal" in Line(own_server.ports["pop3"]).read():
-            break
-    else:
-        raise AssertionError(own_server.logged())
+    within(PATIENCE, lambda: greets(own_server, b"After the signal"), AssertionError)
+
+
+def greets(server: Server, words: bytes) -> None:
+    """A signal has no answer: look whether it shows."""
+    with connect(server, "pop3") as client:
+        assert words in client.line()
 
 
 def test_a_new_certificate_is_served_without_a_restart(own_server: Server, tmp_path: Path) -> None:
