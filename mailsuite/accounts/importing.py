@@ -25,7 +25,8 @@ class Importer:
 
     What is there already is left alone: its owner may have another password by now. With *overwrite* it
     becomes what the file says, as far as the file says something. Taking the same accounts a second time
-    changes nothing, either way. With *rehearse* nothing is changed the first time either.
+    changes nothing, unless somebody changed them meanwhile. With *rehearse* nothing is changed the first
+    time either.
     """
 
     registry: Registry
@@ -73,7 +74,7 @@ class Importer:
         if differs and not self.rehearse:
             await self.registry.change_account(str(present.address), imported.fields)
         if another and not self.rehearse:
-            await self._replace_password(present, await self._hash(imported))
+            await self.registry.replace_hash(present.address, await self._hash(imported))
         return "changed" if differs or another else "unchanged"
 
     async def _has_another_password(self, present: Account, imported: ImportedAccount) -> bool:
@@ -82,12 +83,6 @@ class Importer:
             stored = present.password_hash
             return not await self.registry.passwords.verify(stored, imported.password, present.address)
         return imported.password_hash not in {"", present.password_hash}
-
-    async def _replace_password(self, present: Account, password_hash: str) -> None:
-        directory = self.registry.directory
-        now = await directory.account(present.address) or present
-        await directory.change_account(attrs.evolve(now, password_hash=password_hash))
-        self.registry.forget(present.address)
 
     async def _hash(self, imported: ImportedAccount) -> str:
         if imported.password:

@@ -22,7 +22,14 @@ from mailsuite.accounts.vault import Vault
 from mailsuite.config.kinds import Boolean, Kind, Member, OneOf, port
 from mailsuite.config.names import KnockAddress, MailAddress
 from mailsuite.interfaces import IAccountDirectory, ILogins, ISightings
-from mailsuite.model.account import Account, AccountState, Domain, NotifyPreference, NotifyState
+from mailsuite.model.account import (
+    MAX_FORWARDS,
+    Account,
+    AccountState,
+    Domain,
+    NotifyPreference,
+    NotifyState,
+)
 from mailsuite.model.address import Address, AddressSyntaxError, normalise_domain
 from mailsuite.model.failure import MailFailure
 from mailsuite.model.reply import ALREADY_EXISTS, NO_SUCH_ACCOUNT
@@ -33,9 +40,6 @@ MIN_PASSWORD_CHARACTERS = 8
 """NIST SP 800-63B section 5.1.1.2 asks for as many where a person chooses."""
 MAX_NAME_CHARACTERS = 200
 """As ``account.name`` in the configuration."""
-MAX_FORWARDS = 8
-"""Accounts that forward to one another; our own limit, far below what a Received loop takes (RFC 5321
-section 6.3)."""
 
 _LOCAL = re.compile(r"[a-z0-9]([a-z0-9._+-]*[a-z0-9])?")
 """What a new account may be called; narrower than what mail allows, because it names a folder."""
@@ -76,7 +80,8 @@ class Registry:
     disabled: Callable[[Address], None] = lambda address: None
     forget: Callable[[Address], None] = lambda address: None
     turn: DeferredLock = attrs.field(factory=DeferredLock)
-    """Held by whoever changes accounts: an account is read, changed and written as a whole."""
+    """Held by whoever changes accounts: an account is read, changed and written as a whole. Nobody hashes
+    while they hold it: that waits for a thread, and others must not wait for it too."""
 
     async def accounts(self) -> list[Document]:
         """All accounts, sorted by domain, then local part."""
@@ -112,15 +117,21 @@ class Registry:
     async def set_password(self, address: str, password: str | None) -> tuple[Document, str | None]:
         """Replace the password. With None one is generated, and answered beside the account."""
         wanted = asked_address(address)
-        async with self._alone():
-            before = await self._existing(wanted)
-            secret, generated = _chosen(password)
-            password_hash, sealed = await self._proofs(wanted, secret)
-            changed = attrs.evolve(before, password_hash=password_hash)
-            await self._replace(changed)
-            self.forget(wanted)
-            await self._keep_verifiers(wanted, sealed)
+        await self._existing(wanted)
+        secret, generated = _chosen(password)
+        password_hash, sealed = await self._proofs(wanted, secret)
+        changed = await self.replace_hash(wanted, password_hash, sealed)
         return account_document(changed), generated
+
+    async def replace_hash(self, address: Address, password_hash: str, sealed: bytes = b"") -> Account:
+        """Replace the password by the one that this hash is of; *sealed* are its verifiers, where there are
+        some. Answers the account as it is then; all else of it stays."""
+        async with self._alone():
+            changed = attrs.evolve(await self._existing(address), password_hash=password_hash)
+            await self._replace(changed)
+            self.forget(address)
+            await self._keep_verifiers(address, sealed)
+        return changed
 
     async def change_account(self, address: str, fields: Mapping[str, object]) -> Document:
         """Change those of CHANGEABLE that *fields* has, and of the preference ``notifymail`` those that it

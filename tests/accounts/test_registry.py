@@ -12,18 +12,22 @@ from argon2 import PasswordHasher
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
+from mailsuite.accounts.import_file import ImportedAccount
+from mailsuite.accounts.importing import Importer
 from mailsuite.accounts.passwords import PasswordRefused
-from mailsuite.accounts.registry import MAX_FORWARDS, Registry, RegistryError
+from mailsuite.accounts.registry import Registry, RegistryError
 from mailsuite.directory.memory import MemoryDirectory
 from mailsuite.directory.sightings import MemorySightings
-from mailsuite.model.account import Account, AccountState, NotifyPreference, NotifyState
+from mailsuite.model.account import MAX_FORWARDS, Account, AccountState, NotifyPreference, NotifyState
 from mailsuite.model.address import Address
 from mailsuite.model.failure import TemporaryFailure
 from mailsuite.model.reply import DIRECTORY_UNAVAILABLE
 from tests.accounts.offices import JOE, PEER, World, login, refusal
 from tests.accounts.offices import now as run
+from tests.concurrent.held import HeldThreads
 
 CANARY = "canary-of-the-registry-1"
+IMPORTED = "$1$Zq8mT1xw$uTujqmAbkQkDo7d2eJbVq0"
 AWAY = TemporaryFailure(DIRECTORY_UNAVAILABLE)
 
 
@@ -410,6 +414,39 @@ def test_a_change_that_fails_or_is_given_up_gives_its_turn_back(registry: Regist
     account = run(directory.account(JOE))
     assert account is not None
     assert account.name == "four"
+
+
+def test_an_imported_hash_and_another_change_are_both_kept(registry: Registry) -> None:
+    directory = SlowDirectory([Account(JOE, "Joe", password_hash="old")])
+    slow = attrs.evolve(registry, directory=directory)
+    imported = [ImportedAccount(1, str(JOE), password_hash=IMPORTED)]
+    going = [
+        Deferred.fromCoroutine(slow.change_account(str(JOE), {"state": "off"})),
+        Deferred.fromCoroutine(Importer(slow, overwrite=True).take(imported)),
+        Deferred.fromCoroutine(slow.change_account(str(JOE), {"name": "Joseph"})),
+    ]
+    for number in range(3):
+        assert len(directory.waiting) == number + 1
+        directory.waiting[number].callback(None)
+    assert all(each.called for each in going)
+    account = run(directory.account(JOE))
+    assert account is not None
+    assert (account.state, account.password_hash) == (AccountState.OFF, IMPORTED)
+    assert account.name == "Joseph"
+
+
+def test_nobody_waits_for_the_hashing_of_somebody_else(registry: Registry, world: World) -> None:
+    world.add_joe(CANARY)
+    threads = HeldThreads()
+    busy = attrs.evolve(registry, passwords=attrs.evolve(registry.passwords, threads=threads))
+    hashing = Deferred.fromCoroutine(busy.set_password(str(JOE), "another-password"))
+    assert run(busy.change_account(str(JOE), {"state": "off"}))["state"] == "off"
+    threads.release()
+    assert hashing.called
+    account = run(world.directory.account(JOE))
+    assert account is not None
+    assert is_of(account.password_hash, "another-password")
+    assert account.state is AccountState.OFF, "what was changed meanwhile stays"
 
 
 def test_without_a_vault_there_are_no_verifiers(registry: Registry, world: World) -> None:
