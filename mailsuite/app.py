@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 from twisted.cred.portal import Portal
+from twisted.internet.defer import DeferredLock
 
 from mailsuite.accounts.checkers import PasswordChecker, ScramChecker, SecretChecker
 from mailsuite.accounts.gate import Gate
@@ -201,7 +202,8 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
     notifymail = config.notify.notifymail
     channel = NotifyMailChannel(reactor, reactor, notifymail.connect_timeout, notifymail.source_address)
     portal = Portal(MailRealm(store, directory, tasks))
-    renewal = Renewal(directory, vault, passwords, tasks, log)
+    turn = DeferredLock()
+    renewal = Renewal(directory, vault, passwords, tasks, log, turn)
     gate = Gate(directory, vault, time.time, log, renewal.successor)
     portal.registerChecker(PasswordChecker(gate, passwords, PasswordCache(reactor.seconds), renewal, sources))
     portal.registerChecker(SecretChecker(gate))
@@ -225,6 +227,7 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
             gate=gate,
             sources=sources,
             objection=lambda preference: objection(preference, notifier.settings.rules),
+            turn=turn,
         ),
         throttle=FailureThrottle(reactor, config.guard.failure_delay, config.guard.failure_delay_maximum),
         sources=sources,

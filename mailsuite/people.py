@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import attrs
+from twisted.internet.defer import DeferredLock
 
 from mailsuite.accounts.devices import DeviceRegistry
 from mailsuite.accounts.gate import Gate
@@ -40,6 +41,8 @@ class People:
     gate: Gate
     sources: Sources
     objection: Callable[[NotifyPreference], str]
+    turn: DeferredLock = attrs.field(factory=DeferredLock)
+    """Held by whoever changes accounts; see Registry."""
 
     def office(self, config: Callable[[], Config], foresee: Callable[[str], Awaitable[Loaded]]) -> Office:
         """What can be done for them. *config* is the one in force, *foresee* reads one to be."""
@@ -61,6 +64,7 @@ class People:
             logins=self.logins,
             vault=self.vault,
             forget=self.sources.forget,
+            turn=self.turn,
         )
         return Office(
             registry=registry,

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from typing import TypeVar
 
 import attrs
+from twisted.internet.defer import DeferredLock
 
 from mailsuite.accounts.keyring import SealBroken
 from mailsuite.accounts.passwords import Passwords
@@ -37,6 +38,8 @@ class Renewal:
     passwords: Passwords
     tasks: Tasks
     log: Log = attrs.field(factory=Log)
+    turn: DeferredLock = attrs.field(factory=DeferredLock)
+    """That of the Registry: an account that it is about to write must not have the old hash back."""
     max_remembered: int = MAX_REMEMBERED
     _under_way: set[Address] = attrs.field(factory=set, init=False)
     _done: OrderedDict[Address, str] = attrs.field(factory=OrderedDict, init=False, repr=False)
@@ -76,7 +79,9 @@ class Renewal:
             return before
         stored = await self.passwords.hash(password)
         self._remember(self._successors, (account.address, before), stored)
-        if not await self.directory.replace_hash(account.address, before, stored):
+        async with self.turn:
+            replaced = await self.directory.replace_hash(account.address, before, stored)
+        if not replaced:
             return ""
         self.log.info("login.rehashed", account=account.address)
         return stored

@@ -1,7 +1,7 @@
 """What a password that was right is good for, and that nothing is written over."""
 
 import attrs
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredLock
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailsuite.accounts.keyring import Keyring
@@ -65,8 +65,9 @@ class RenewalCase(SynchronousTestCase):
         passwords = OldHashes(threads, old)
         self.renewal = Renewal(self.directory, self.vault, passwords, self.tasks, log, **others)
 
-    def do(self, coroutine):
-        return self.successResultOf(Deferred.fromCoroutine(coroutine))
+    def do(self, work):
+        """What comes of it at once."""
+        return self.successResultOf(work if isinstance(work, Deferred) else Deferred.fromCoroutine(work))
 
     def account(self, account=JOE):
         return self.do(self.directory.account(account.address))
@@ -162,6 +163,19 @@ class RehashTests(RenewalCase):
         self.threads.release()
         self.assertEqual(self.account().name, "Joseph")
         self.assertNotEqual(self.account().password_hash, HASH)
+
+    def test_whoever_is_about_to_write_the_account_goes_first(self):
+        """Else they would write the old hash back, which they have read already."""
+        turn = DeferredLock()
+        self.use(Inline(), old={HASH}, turn=turn)
+        self.do(turn.acquire())
+        self.renewal.begin(JOE, SECRET)
+        self.do(self.directory.change_account(attrs.evolve(JOE, name="Joseph")))
+        self.assertEqual(self.account().password_hash, HASH)
+        turn.release()
+        self.assertEqual(self.account().name, "Joseph")
+        self.assertNotEqual(self.account().password_hash, HASH)
+        self.assertFalse(turn.locked)
 
 
 class MeanwhileTests(RenewalCase):
