@@ -17,8 +17,9 @@ from mailsuite.accounts.schemes import Imported, matches
 from mailsuite.interfaces import IThreads
 from mailsuite.model.address import Address
 from mailsuite.model.failure import TemporaryFailure
+from mailsuite.model.hashes.crypt import reads_whole
 from mailsuite.model.hashes.stored import read_hash
-from mailsuite.model.hashes.values import Argon2, HashRefused, StoredHash
+from mailsuite.model.hashes.values import Argon2, Crypt, HashRefused, StoredHash
 from mailsuite.model.reply import OVERLOADED
 from mailsuite.observe.log import Log
 
@@ -103,6 +104,15 @@ class Passwords:
         if not isinstance(read, Argon2) or read.variant != "argon2id":
             return True
         return read.memory_kib < MEMORY_KIB or read.passes < PASSES
+
+    def is_certain(self, stored: str, password: str) -> bool:
+        """Whether *password*, which was just right for *stored*, must be the one that it was made of.
+
+        Some old forms read the beginning of a password only: then it may be one with a mistake behind that,
+        and the owner's own would be refused by whatever is made of this one.
+        """
+        read = _read(stored)
+        return not isinstance(read, Crypt) or reads_whole(read, prepared(password))
 
     def _hash(self, secret: bytes) -> str:
         try:

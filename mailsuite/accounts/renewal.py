@@ -29,8 +29,9 @@ class Renewal:
     """Hashes anew what is hashed in an old way, and keeps SCRAM verifiers where there are none.
 
     It happens in the background, once at a time for an account, and harms no login: what cannot be done now
-    is logged, and done at another login. A password that was changed meanwhile is left alone. *tasks* owns
-    the work: whoever closes the directory waits for it first.
+    is logged, and done at another login. A password that was changed meanwhile is left alone, and so is one
+    of which nobody can say that it was typed as it is. *tasks* owns the work: whoever closes the directory
+    waits for it first.
     """
 
     directory: IAccountDirectory
@@ -51,10 +52,15 @@ class Renewal:
 
     def begin(self, account: Account, password: str) -> None:
         """*password* was right for *account*; see what it is good for."""
-        address = account.address
-        if address not in self._under_way and self._done.get(address) != account.password_hash:
-            self._under_way.add(address)
-            self.tasks.start(self._renew(account, password))
+        address, stored = account.address, account.password_hash
+        if address in self._under_way or self._done.get(address) == stored:
+            return
+        if not self.passwords.is_certain(stored, password):
+            self.log.info("login.hash_kept", account=address, reason="it reads the beginning only")
+            self._remember(self._done, address, stored)
+            return
+        self._under_way.add(address)
+        self.tasks.start(self._renew(account, password))
 
     def successor(self, account: Address, stored: str) -> str:
         """The newer hash of the same password that has taken the place of *stored*, or was about to;

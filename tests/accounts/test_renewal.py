@@ -32,6 +32,7 @@ class OldHashes:
         self.old = set(old)
         self.passwords = Passwords(threads, hasher=CHEAP)
         self.hash = self.passwords.hash
+        self.is_certain = self.passwords.is_certain
 
     def needs_rehash(self, stored):
         return stored in self.old
@@ -163,6 +164,25 @@ class RehashTests(RenewalCase):
         self.threads.release()
         self.assertEqual(self.account().name, "Joseph")
         self.assertNotEqual(self.account().password_hash, HASH)
+
+    def test_a_password_that_may_have_been_mistyped_is_made_nothing_of(self):
+        """crypt(3) of old reads eight characters: by the next login the owner's own would be wrong."""
+        des = attrs.evolve(JOE, password_hash="{CRYPT}k9lc5WfPHTzec")
+        self.directory = MemoryDirectory((des,))
+        self.use(Inline(), old={des.password_hash})
+        for _ in range(2):
+            self.renewal.begin(des, "canary-swordfihs")
+        self.assertEqual((self.account(), self.sealed()), (des, b""))
+        self.assertEqual(len(self.lines), 1)
+        self.assertIn("login.hash_kept account=joe@example.net", self.lines[0])
+
+    def test_a_short_password_of_an_old_form_is_renewed(self):
+        des = attrs.evolve(JOE, password_hash="{CRYPT}//EsnG9FLTKjo")
+        self.directory = MemoryDirectory((des,))
+        self.use(Inline(), old={des.password_hash})
+        self.renewal.begin(des, "test")
+        self.assertTrue(CHEAP.verify(self.account().password_hash, "test"))
+        self.assertTrue(self.keys())
 
     def test_whoever_is_about_to_write_the_account_goes_first(self):
         """Else they would write the old hash back, which they have read already."""

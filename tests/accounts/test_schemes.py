@@ -25,6 +25,7 @@ from mailsuite.accounts.libcrypt import (
 )
 from mailsuite.accounts.passwords import _NOBODYS, Passwords
 from mailsuite.accounts.schemes import MAX_CRYPT_OCTETS, matches
+from mailsuite.concurrent.now import run_now
 from mailsuite.concurrent.threads import Inline
 from mailsuite.model.address import Address
 from mailsuite.model.failure import TemporaryFailure
@@ -276,6 +277,43 @@ class ImportedTests(SynchronousTestCase):
         stored = "$scrypt$ln=10,r=8,p=1$Y29wcGVyLWxhbnRlcm4$yG38peU1lPQyiWWmkCvWDORmMv9FQ2Ie43nQxXY3FmU"
         failed = Deferred.fromCoroutine(passwords.verify(stored, SECRET))
         self.assertEqual(self.failureResultOf(failed, TemporaryFailure).value.reply, OVERLOADED)
+
+
+@pytest.mark.parametrize(
+    ("stored", "password", "certain"),
+    [
+        ("{CRYPT}k9lc5WfPHTzec", "canary-swordfish", False),
+        ("{CRYPT}k9lc5WfPHTzec", "canary-s", False),
+        ("{DES-CRYPT}k9lc5WfPHTzec", "canary-", True),
+        ("{CRYPT}k9lc5WfPHTzec", "can\u00e4ry", False),
+        ("$2b$04$abcdefghijklmnopqrstuuRmvvXelOwVFB6dClV/s7zMOxcGvi4rK", 71 * "k", True),
+        ("$2b$04$abcdefghijklmnopqrstuuRmvvXelOwVFB6dClV/s7zMOxcGvi4rK", 36 * "\u00e4", False),
+        ("{BLF-CRYPT}$2y$05$11ipvo5dR6CwkzwmhwM26OXgzXwhV2PyPuLV.Qi31ILcRcThQpEiW", 80 * "k", False),
+        (SHA512_CRYPT, 100 * "k", True),
+        ("{SSHA}H/zrDv8FXUu1JmwvVYijfrYEF34jVZcO", 100 * "k", True),
+        ("$argon2id$v=19$m=19456,t=2,p=1$bWFpbHN1aXRlLWV4YW1wbGU$bm90IGEgcmVhbCBoYXNo", 100 * "k", True),
+        ("unreadable", "k", True),
+    ],
+)
+def test_of_which_passwords_it_is_certain_that_they_are_right(
+    stored: str, password: str, certain: bool
+) -> None:
+    assert Passwords(Inline()).is_certain(stored, password) is certain
+
+
+@pytest.mark.parametrize(
+    ("stored", "password"),
+    [
+        ("{CRYPT}k9lc5WfPHTzec", SECRET),
+        ("{CRYPT}" + system_crypt()(73 * b"k", b"$2b$04$" + 22 * b"a").decode("ascii"), 73 * "k"),
+    ],
+)
+def test_where_it_is_not_certain_another_fits_too(stored: str, password: str) -> None:
+    typed = password[:-1] + "X"
+    passwords = Passwords(Inline(), hasher=CountingHasher())
+    for each in (password, typed):
+        assert run_now(passwords.verify(stored, each))
+        assert not passwords.is_certain(stored, each)
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,19 @@ _YESCRYPT = re.compile(r"\$g?y\$j([./0-9A-Za-j])([./0-9A-Za-j])\$[./0-9A-Za-z]{1
 _DES = re.compile(r"[./0-9A-Za-z]{13}")
 
 
+DES_CHARACTERS: Final = 8
+BCRYPT_OCTETS: Final = 72
+"""What these two read of a password (crypt(5)); whatever stands behind it makes no difference to them."""
+
+
+def reads_whole(stored: Crypt, secret: bytes) -> bool:
+    """Whether *secret*, if it fits *stored*, must be the password itself, and is not only like it as far as
+    the form reads. DES reads seven bits of each octet besides."""
+    if stored.text.startswith("$2"):
+        return len(secret) < BCRYPT_OCTETS
+    return stored.text.startswith("$") or (len(secret) < DES_CHARACTERS and secret.isascii())
+
+
 def read_crypt(text: str) -> Crypt:
     """One of crypt(5)'s forms, DES among them. Raises HashRefused."""
     return read_modular(text) if text.startswith("$") else read_des(text)
