@@ -6,11 +6,19 @@ from hashlib import blake2b
 
 import attrs
 
+from mailsuite.accounts.endings import (
+    ACCOUNT_REMOVED,
+    DEVICE_EXPIRED,
+    DEVICE_NARROWED,
+    DEVICE_PASSWORD,
+    DEVICE_REMOVED,
+    barred,
+)
 from mailsuite.accounts.passwords import Passwords
 from mailsuite.accounts.vault import Vault
-from mailsuite.config.schema import AccountBlock, Config
+from mailsuite.config.schema import AccountBlock, Config, DeviceBlock
 from mailsuite.directory.memory import MemoryDirectory
-from mailsuite.model.account import Account, AccountState, Origin
+from mailsuite.model.account import Account, IPAddress, Origin
 from mailsuite.model.address import Address
 from mailsuite.model.device import Device
 
@@ -62,25 +70,53 @@ def _device_id(account: Address, name: str) -> str:
     return "file-" + blake2b(f"{account}\0{name.casefold()}".encode(), digest_size=8).hexdigest()
 
 
-def expelled(before: Config, after: Config) -> list[tuple[Address, str | None]]:
-    """Whose sessions end with a change of the configuration: accounts that are gone or may not log in any
-    more, as (address, None), and devices that are gone or have another password, as (address, id)."""
+@attrs.frozen
+class Expulsion:
+    """Whose sessions end with a change of the configuration, and why."""
+
+    account: Address
+    reason: str
+    device: str | None = None
+    """By its id: the sessions that were opened by its password; None: all of the account."""
+    allowed: Device | None = None
+    """What the device still may do; sessions within that go on."""
+
+    def spares(self, service: str, peer: IPAddress) -> bool:
+        """Whether a session of this service from there goes on."""
+        return self.allowed is not None and self.allowed.serves(service) and self.allowed.allows(peer)
+
+
+def expelled(before: Config, after: Config, now: float) -> list[Expulsion]:
+    """What a change of the configuration takes from those who are logged in: accounts that are gone or may
+    not log in any more, devices that are gone, have another password, or may do less. *now* is in seconds
+    since the epoch."""
     kept = {block.address: block for block in after.accounts}
-    found: list[tuple[Address, str | None]] = []
+    found: list[Expulsion] = []
     for old in before.accounts:
         new = kept.get(old.address)
-        if new is None or (_may_log_in(old) and not _may_log_in(new)):
-            found.append((old.address, None))
+        reason = ACCOUNT_REMOVED if new is None else barred(old.account, new.account)
+        if new is None or reason:
+            found.append(Expulsion(old.address, reason))
             continue
-        devices = {device.name.casefold(): device.password for device in new.devices}
-        found += [
-            (old.address, _device_id(old.address, device.name))
-            for device in old.devices
-            if devices.get(device.name.casefold()) != device.password
-        ]
+        devices = {device.name.casefold(): device for device in new.devices}
+        for device in old.devices:
+            expulsion = _of_device(old.address, device, devices.get(device.name.casefold()), now)
+            if expulsion is not None:
+                found.append(expulsion)
     return found
 
 
-def _may_log_in(block: AccountBlock) -> bool:
-    account = block.account
-    return account.state is not AccountState.OFF and account.pop3
+def _of_device(account: Address, old: DeviceBlock, new: DeviceBlock | None, now: float) -> Expulsion | None:
+    id = _device_id(account, old.name)
+    if new is None:
+        return Expulsion(account, DEVICE_REMOVED, id)
+    if new.password != old.password:
+        return Expulsion(account, DEVICE_PASSWORD, id)
+    device = new.device(id, b"")
+    if device.has_expired(now):
+        return Expulsion(account, DEVICE_EXPIRED, id)
+    if set(old.mechanisms) - set(new.mechanisms):
+        return Expulsion(account, DEVICE_NARROWED, id)  # no session knows by which of them it began
+    if (old.scopes, old.networks) != (new.scopes, new.networks):
+        return Expulsion(account, DEVICE_NARROWED, id, allowed=device)
+    return None

@@ -197,9 +197,19 @@ class Course:
         self.log.change(config.log.level, config.log.format)
         self.parts.use(config, wanted.accounts, wanted.sources)
         opened, closed = self.doors.turn(wanted.listeners)
-        for account, device in expelled(self.config, config):
-            self.doors.cut_sessions(account, device)
+        now = time.time()
+        ended = sum(
+            self.doors.cut_sessions(each.account, each.device, each.reason, each.spares)
+            for each in expelled(self.config, config, now)
+        )
         changed = changes(self.config, config)
-        self.config, self.read_at = config, time.time()
-        self.log.info("suite.reloaded", changed=len(changed), opened=len(opened), closed=len(closed))
-        return {"changed": [attrs.asdict(change) for change in changed], "opened": opened, "closed": closed}
+        self.config, self.read_at = config, now
+        self.log.info(
+            "suite.reloaded", changed=len(changed), opened=len(opened), closed=len(closed), ended=ended
+        )
+        return {
+            "changed": [attrs.asdict(change) for change in changed],
+            "opened": opened,
+            "closed": closed,
+            "ended": ended,
+        }

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Protocol
 
 import attrs
 
 from mailsuite.accounts.devices import DeviceRegistry
+from mailsuite.accounts.endings import ACCOUNT_REMOVED, DEVICE_REMOVED
 from mailsuite.accounts.key_rotation import KeyRotation
 from mailsuite.accounts.registry import Registry
 from mailsuite.accounts.rehearsal import Rehearsal
@@ -16,9 +16,9 @@ from mailsuite.model.address import Address
 
 
 class EndSessions(Protocol):
-    """Ends the sessions of an account, or those that one of its devices opened."""
+    """Ends the sessions of an account, or those that one of its devices opened; the log gets the reason."""
 
-    def __call__(self, account: Address, device: str | None = None, /) -> None: ...
+    def __call__(self, account: Address, device: str | None, reason: str, /) -> object: ...
 
 
 @attrs.frozen
@@ -34,12 +34,17 @@ class Office:
     def telling(self, end_sessions: EndSessions) -> Office:
         """The same; who may not be logged in any more is not, from that moment on."""
 
-        def end(account: Address) -> None:
-            end_sessions(account)
+        def removed(account: Address) -> None:
+            end_sessions(account, None, ACCOUNT_REMOVED)
 
-        device: Callable[[Address, str], None] = end_sessions
+        def disabled(account: Address, reason: str) -> None:
+            end_sessions(account, None, reason)
+
+        def device_removed(account: Address, device: str) -> None:
+            end_sessions(account, device, DEVICE_REMOVED)
+
         return attrs.evolve(
             self,
-            registry=attrs.evolve(self.registry, removed=end, disabled=end),
-            devices=attrs.evolve(self.devices, removed=device),
+            registry=attrs.evolve(self.registry, removed=removed, disabled=disabled),
+            devices=attrs.evolve(self.devices, removed=device_removed),
         )

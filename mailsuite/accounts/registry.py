@@ -15,6 +15,7 @@ import attrs
 from twisted.internet.defer import DeferredLock
 
 from mailsuite.accounts.documents import Document, account_document, domain_document
+from mailsuite.accounts.endings import barred
 from mailsuite.accounts.generate import generate_password
 from mailsuite.accounts.passwords import PasswordRefused, Passwords
 from mailsuite.accounts.refusal import RegistryError, asked_address, bad, in_words, parsed, refused
@@ -64,8 +65,8 @@ class Registry:
     """What can be done with accounts and domains. Every method raises RegistryError.
 
     A new account starts unseen, whoever had its address before. *removed* is told of each removal, *disabled*
-    of each account that may not log in any more, or not by POP3: their sessions end. *forget* is told of
-    each whose password is another from now on: nothing that was remembered of it counts.
+    of each account that may not log in any more, or not by POP3, and why: their sessions end. *forget* is
+    told of each whose password is another from now on: nothing that was remembered of it counts.
     """
 
     directory: IAccountDirectory
@@ -77,7 +78,7 @@ class Registry:
     logins: ILogins | None = None
     vault: Vault | None = None
     """Makes the SCRAM verifiers of a new password; without one they are made at the next login."""
-    disabled: Callable[[Address], None] = lambda address: None
+    disabled: Callable[[Address, str], None] = lambda address, reason: None
     forget: Callable[[Address], None] = lambda address: None
     turn: DeferredLock = attrs.field(factory=DeferredLock)
     """Held by whoever changes accounts: an account is read, changed and written as a whole. Nobody hashes
@@ -141,9 +142,9 @@ class Registry:
             before = await self._existing(wanted)
             changed = await self.with_fields(before, fields)
             await self._replace(changed)
-        if _may_do(before) - _may_do(changed):
+        if reason := barred(before, changed):
             self.forget(changed.address)
-            self.disabled(changed.address)
+            self.disabled(changed.address, reason)
         return account_document(changed)
 
     async def with_fields(self, account: Account, fields: Mapping[str, object]) -> Account:
@@ -271,13 +272,6 @@ class Registry:
         log in by: they are bound to it. Whatever stops us here is made good by the next login."""
         with suppress(MailFailure):
             await self.directory.keep_verifiers(account, sealed)
-
-
-def _may_do(account: Account) -> set[str]:
-    """What an account may log in to."""
-    if account.state is AccountState.OFF:
-        return set()
-    return {"submission", "pop3"} if account.pop3 else {"submission"}
 
 
 def _chosen(password: str | None) -> tuple[str, str | None]:

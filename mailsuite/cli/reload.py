@@ -24,7 +24,10 @@ APPLIED: Final = {
 @quiet_option
 @click.pass_obj
 def reload(context: Context, as_json: bool, quiet: bool) -> None:
-    """Let the running server read its configuration again. No session is closed.
+    """Let the running server read its configuration again.
+
+    Sessions go on; only who could not log in again as they did, because an account or a device is gone or may
+    do less, is logged out.
 
     Exit status 4: the configuration has errors, and the server keeps its settings.
     """
@@ -50,7 +53,8 @@ def _problems(document: Document, as_json: bool) -> ProblemsFound:
 
 def _print(document: Document) -> None:
     changed, opened, closed = document["changed"], document["opened"], document["closed"]
-    if not (changed or opened or closed):
+    ended = document["ended"]
+    if not (changed or opened or closed or ended):
         click.echo("checked, nothing changed.")
         return
     click.echo(f"checked, {count_text(len(changed), 'setting')} changed{':' if changed else '.'}")
@@ -63,7 +67,13 @@ def _print(document: Document) -> None:
     for word, listeners in (("opened", opened), ("closed", closed)):
         for listener in listeners:
             click.echo(f"  {word} {_text(listener)}")
-    click.echo("No session was closed.")
+    click.echo(_ended_text(ended))
+
+
+def _ended_text(ended: int) -> str:
+    if not ended:
+        return "No session was closed."
+    return f"{count_text(ended, 'session')} ended: the account or the device may not log in so any more."
 
 
 def _text(value: Any) -> str:

@@ -27,6 +27,7 @@ from mailsuite.frontends.door import CLOSE_TIMEOUT, Core, Door, address_of
 from mailsuite.frontends.flow import Flow
 from mailsuite.frontends.timer import Timer
 from mailsuite.frontends.tls import channel_bindings, describe_failure, describe_tls
+from mailsuite.model.account import IPAddress
 from mailsuite.model.address import Address
 from mailsuite.model.facts import ConnectionFacts
 
@@ -74,6 +75,11 @@ class SessionProtocol(Protocol, Generic[Event]):
         self._closing = False
         self._lost = False
 
+    @property
+    def peer(self) -> IPAddress:
+        """Where the client is."""
+        return address_of(self._transport.getPeer())[0]
+
     # What a subclass provides
 
     def begin(self, facts: ConnectionFacts) -> None:
@@ -94,7 +100,7 @@ class SessionProtocol(Protocol, Generic[Event]):
 
     def connectionMade(self) -> None:
         self._opened_at = self.door.clock.seconds()
-        self.log = self.log.bind(peer=address_of(self._transport.getPeer())[0])
+        self.log = self.log.bind(peer=self.peer)
         if ITCPTransport.providedBy(self.transport):
             self.transport.setTcpNoDelay(True)
             self.transport.setTcpKeepAlive(True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -23,8 +23,13 @@ from mailsuite.frontends.listener import (
     spell,
     stop_listening,
 )
+from mailsuite.model.account import IPAddress
 from mailsuite.model.address import Address
 from mailsuite.observe.log import Log
+
+
+def _nobody_is_spared(service: str, peer: IPAddress) -> bool:
+    return False
 
 
 @attrs.frozen(eq=False)
@@ -149,14 +154,27 @@ class Doors:
         """How many sessions of a service live, those of closed listeners included."""
         return sum(session.door.service == service for each in self._factories for session in each.sessions)
 
-    def cut_sessions(self, account: Address, device: str | None = None) -> None:
+    def cut_sessions(
+        self,
+        account: Address,
+        device: str | None,
+        reason: str,
+        spares: Callable[[str, IPAddress], bool] = _nobody_is_spared,
+    ) -> int:
         """End all sessions of *account*, or those that logged in with the password of one *device*, by its
-        id: it is no more. What they marked as deleted stays."""
-        reason = "the account was removed" if device is None else "the device was removed"
-        for factory in self._factories:
-            for session in list(factory.sessions):
-                if session.account == account and device in (None, session.device):
-                    session.abort(reason)
+        id; *spares* says by service and peer who goes on. What they marked as deleted stays. Answers how
+        many they were; *reason* is for the log."""
+        cut = [
+            session
+            for factory in self._factories
+            for session in factory.sessions
+            if session.account == account
+            and device in (None, session.device)
+            and not spares(session.door.service, session.peer)
+        ]
+        for session in cut:
+            session.abort(reason)
+        return len(cut)
 
     async def drain(self, patience: float = DRAIN_TIMEOUT) -> None:
         """Take no new connections, let the sessions say goodbye, cut those left after *patience* seconds."""

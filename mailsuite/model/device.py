@@ -54,3 +54,11 @@ class Device:
     def allows(self, peer: IPAddress) -> bool:
         """Whether it may be used from there."""
         return not self.networks or any(peer in network for network in self.networks)
+
+    def serves(self, service: str) -> bool:
+        """Whether it may be used for *service*, as listeners call it."""
+        return service in {scope.value for scope in self.scopes}
+
+    def has_expired(self, now: float) -> bool:
+        """Whether it is refused by now, in seconds since the epoch."""
+        return self.expires is not None and now >= self.expires

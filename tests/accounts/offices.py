@@ -81,7 +81,7 @@ class World:
     database: MemoryDirectory = attrs.field(factory=MemoryDirectory)
     logins: MemoryLogins = attrs.field(factory=MemoryLogins)
     sightings: MemorySightings = attrs.field(factory=MemorySightings)
-    ended: list[tuple[Address, str | None]] = attrs.field(factory=list)
+    ended: list[tuple[Address, str | None, str]] = attrs.field(factory=list)
     forgotten: list[Address] = attrs.field(factory=list)
     file_resealed: int = 0
     vault: Vault = attrs.field(init=False)
@@ -111,8 +111,8 @@ class World:
         )
         self.office = office.telling(self._end)
 
-    def _end(self, account: Address, device: str | None = None, /) -> None:
-        self.ended.append((account, device))
+    def _end(self, account: Address, device: str | None, reason: str, /) -> None:
+        self.ended.append((account, device, reason))
 
     async def _reseal_file(self) -> None:
         self.file_resealed += 1

@@ -136,7 +136,7 @@ def test_a_removed_device_is_gone_with_its_sessions_and_its_logins(
     now(world.logins.record(login(device=document["id"])))
     now(world.logins.record(login()))
     assert now(devices.remove_device("joe@EXAMPLE.test", " thunderBIRD"))["id"] == document["id"]
-    assert world.ended == [(JOE, document["id"])]
+    assert world.ended == [(JOE, document["id"], "the device was removed")]
     assert [one.device for one in now(world.logins.since(0.0))] == [""]
     words = "joe@example.test, Thunderbird: there is no device of that name"
     assert refusal(devices.remove_device(str(JOE), "Thunderbird")) == ("not-found", words)
@@ -148,7 +148,7 @@ def test_a_removal_is_harmed_by_nothing(world: World, devices: DeviceRegistry) -
     document, _ = world.add_device("Thunderbird")
     world.logins.refuse_with = AWAY
     now(devices.remove_device(str(JOE), "Thunderbird"))
-    assert world.ended == [(JOE, document["id"])]
+    assert world.ended == [(JOE, document["id"], "the device was removed")]
     assert now(world.directory.devices(JOE)) == ()
 
 

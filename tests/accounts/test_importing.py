@@ -39,13 +39,13 @@ class ImporterTests(SynchronousTestCase):
         self.directory = LayeredDirectory(file, MemoryDirectory())
         self.sightings = MemorySightings()
         self.forgotten: list[Address] = []
-        self.disabled: list[Address] = []
+        self.disabled: list[tuple[Address, str]] = []
         self.registry = Registry(
             self.directory,
             Passwords(Inline(), hasher=self.hasher),
             self.sightings,
             objection=lambda preference: "not that port" if preference.port == 80 else "",
-            disabled=self.disabled.append,
+            disabled=lambda *told: self.disabled.append(told),
             forget=self.forgotten.append,
         )
 
@@ -133,7 +133,7 @@ class ImporterTests(SynchronousTestCase):
             (account.password_hash, account.name, account.state), (CRYPT, "Joe", AccountState.OFF)
         )
         self.assertIn(JOE, self.forgotten)
-        self.assertEqual(self.disabled, [JOE])
+        self.assertEqual(self.disabled, [(JOE, "the account was switched off")])
         plain = ImportedAccount(1, str(JOE), password="another-" + SECRET)
         self.assertEqual(self.take(plain, overwrite=True), [("changed", "")])
         self.assertEqual(self.take(plain, overwrite=True), [("unchanged", "")])

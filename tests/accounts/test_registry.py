@@ -278,7 +278,7 @@ def test_a_removal_is_told_and_harmed_by_nothing(registry: Registry, world: Worl
     run(registry.add_account(str(JOE), "", CANARY))
     world.sightings.refuse_with = AWAY
     run(registry.remove_account(str(JOE)))
-    assert world.ended == [(JOE, None)]
+    assert world.ended == [(JOE, None, "the account was removed")]
     assert world.forgotten == [JOE]
     assert refusal(registry.add_account(str(JOE), "", CANARY))[0] == "unavailable"
 
@@ -376,7 +376,7 @@ class SlowDirectory(MemoryDirectory):
 
 def test_changes_at_the_same_time_are_made_one_after_the_other(registry: Registry, world: World) -> None:
     directory = SlowDirectory([Account(JOE, "Joe")])
-    told = attrs.evolve(registry, disabled=lambda account: None)
+    told = attrs.evolve(registry, disabled=lambda account, reason: None)
     office = [attrs.evolve(each, directory=directory) for each in (registry, told)]
     going = [
         Deferred.fromCoroutine(office[0].set_password(str(JOE), CANARY)),
@@ -467,7 +467,8 @@ def people(registry: Registry) -> None:
 def test_a_disabled_account_is_logged_out(registry: Registry, world: World) -> None:
     off = run(registry.change_account(str(JOE), {"state": "off"}))
     assert (off["state"], off["pop3"]) == ("off", "allow")
-    assert (world.ended, world.forgotten) == ([(JOE, None)], [JOE])
+    assert world.ended == [(JOE, None, "the account was switched off")]
+    assert world.forgotten == [JOE]
     assert run(registry.change_account(str(JOE), {"state": "off", "name": "J"}))["name"] == "J"
     assert run(registry.change_account(str(JOE), {"state": "enabled"}))["state"] == "enabled"
     assert len(world.ended) == 1, "once"
@@ -480,7 +481,7 @@ def test_a_disabled_account_is_logged_out(registry: Registry, world: World) -> N
 @pytest.mark.usefixtures("people")
 def test_pop3_can_be_denied(registry: Registry, world: World) -> None:
     assert run(registry.change_account(str(JOE), {"pop3": "deny"}))["pop3"] == "deny"
-    assert world.ended == [(JOE, None)]
+    assert world.ended == [(JOE, None, "POP3 was closed to the account")]
     run(registry.change_account(str(JOE), {"pop3": "allow"}))
     assert len(world.ended) == 1
 

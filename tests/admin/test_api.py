@@ -142,7 +142,7 @@ class Accounts(ApiCase):
         answer = self.ask("PUT", "/v1/accounts/joe@example.test/password", {"password": SECRET})
         self.assertEqual((answer.status, answer.document["generated"]), (200, None))
         self.assertEqual(self.ask("DELETE", "/v1/accounts/joe@example.test").document, {})
-        self.assertEqual(self.world.ended, [(ADDRESS, None)])
+        self.assertEqual(self.world.ended, [(ADDRESS, None, "the account was removed")])
         self.assertEqual(self.ask("GET", "/v1/accounts/joe@example.test").status, 404)
         events = [line.split()[2] for line in self.lines]
         self.assertEqual(
@@ -206,7 +206,7 @@ class States(ApiCase):
         path = "/v1/accounts/joe@example.test"
         changed = self.ask("PATCH", path, {"state": "off", "name": None})
         self.assertEqual(changed.document["account"], {**JOE, "state": "off"})
-        self.assertEqual(self.world.ended, [(ADDRESS, None)])
+        self.assertEqual(self.world.ended, [(ADDRESS, None, "the account was switched off")])
         self.assertIn("account.changed account=joe@example.test state=off pop3=allow", self.lines[-1])
         for body, words in (
             ({"state": "asleep"}, "state: "),
@@ -244,7 +244,7 @@ class Devices(ApiCase):
         self.assertEqual(self.ask("GET", "/v1/accounts/joe@example.test").document["devices"], 1)
         self.assertEqual(self.ask("DELETE", one).document, {"device": device})
         self.assertEqual(self.ask("DELETE", one).status, 404)
-        self.assertEqual(self.world.ended, [(ADDRESS, device["id"])])
+        self.assertEqual(self.world.ended, [(ADDRESS, device["id"], "the device was removed")])
         added, removed = self.lines
         fields = f'account=joe@example.test device={device["id"]} name="Eudora/1 ä"'
         self.assertIn(f"device.added {fields} mechanisms=apop", added)

@@ -167,7 +167,7 @@ class Served(TestCase):
         world.add_joe()
         device = await deferToThread(control.post, "/v1/accounts/joe@example.test/devices", {"name": "x"})
         await deferToThread(control.delete, "/v1/accounts/joe@example.test/devices/x")
-        self.assertEqual(world.ended, [(JOE, device["device"]["id"])])
+        self.assertEqual(world.ended, [(JOE, device["device"]["id"], "the device was removed")])
         self.assertTrue((await deferToThread(control.post, "/v1/keys/rotate", {}))["dropped"])
         with self.assertRaisesRegex(ControlError, "another server"):
             open_control_socket(reactor, path, "", site)

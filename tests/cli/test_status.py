@@ -104,6 +104,7 @@ def test_reload_says_what_changed_and_how(run: Run, control: ControlDouble) -> N
             ],
             "opened": ["192.0.2.10:2110"],
             "closed": ["*:110"],
+            "ended": 0,
         },
     )
     result = run("reload")
@@ -127,17 +128,23 @@ def test_reload_says_what_changed_and_how(run: Run, control: ControlDouble) -> N
     assert json.loads(run("reload", "--json").output)["opened"] == ["192.0.2.10:2110"]
 
 
+ENDED = "ended: the account or the device may not log in so any more."
+
+
 @pytest.mark.parametrize(
-    ("opened", "lines"),
+    ("opened", "ended", "lines"),
     [
-        ([], ["checked, nothing changed."]),
-        (["*:110"], ["checked, 0 settings changed.", "  opened *:110", "No session was closed."]),
+        ([], 0, ["checked, nothing changed."]),
+        (["*:110"], 0, ["checked, 0 settings changed.", "  opened *:110", "No session was closed."]),
+        ([], 1, ["checked, 0 settings changed.", f"1 session {ENDED}"]),
+        ([], 3, ["checked, 0 settings changed.", f"3 sessions {ENDED}"]),
     ],
 )
 def test_reload_without_a_changed_setting(
-    run: Run, control: ControlDouble, opened: list[str], lines: list[str]
+    run: Run, control: ControlDouble, opened: list[str], ended: int, lines: list[str]
 ) -> None:
-    control.answers["POST /v1/reload"] = (200, {"changed": [], "opened": opened, "closed": []})
+    answer = {"changed": [], "opened": opened, "closed": [], "ended": ended}
+    control.answers["POST /v1/reload"] = (200, answer)
     assert run("reload").output.splitlines() == lines
 
 

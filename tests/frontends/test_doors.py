@@ -20,6 +20,7 @@ from mailsuite.frontends.doors import Doors
 from mailsuite.frontends.factory import SessionFactory
 from mailsuite.frontends.listener import BACKLOG, Entrance, Listener, ListenerError, Place, each_once, spell
 from mailsuite.frontends.tls import ServerTLS
+from mailsuite.model.account import IPAddress
 from mailsuite.model.address import Address
 from mailsuite.observe.log import Log
 from tests.frontends.lines import LineSession, Wire
@@ -321,9 +322,9 @@ class Ending(DoorsCase):
         (joe, joes), (ann, anns), (_, nobodys) = (self.enter(1) for _ in range(3))
         joe.account, ann.account = JOE, Address("ann", "example.test")
         self.become(self.listener("a", 1))
-        self.doors.cut_sessions(JOE)
+        self.assertEqual(self.doors.cut_sessions(JOE, None, "the account was switched off"), 1)
         self.assertEqual([wire.aborted for wire in (joes, anns, nobodys)], [True, False, False])
-        self.assertEqual(joe.end_reason, "the account was removed")
+        self.assertEqual(joe.end_reason, "the account was switched off")
 
     def test_the_sessions_of_one_device_are_cut(self) -> None:
         self.become(self.listener("a", 1))
@@ -331,11 +332,25 @@ class Ending(DoorsCase):
         names = [("joe", "phone"), ("joe", "laptop"), ("joe", ""), ("ann", "phone")]
         for (session, _), (name, device) in zip(sessions, names, strict=True):
             session.account, session.device = Address(name, "example.test"), device
-        self.doors.cut_sessions(JOE, "phone")
+        self.doors.cut_sessions(JOE, "phone", "the device was removed")
         self.assertEqual([wire.aborted for _, wire in sessions], [True, False, False, False])
         self.assertEqual(sessions[0][0].end_reason, "the device was removed")
-        self.doors.cut_sessions(JOE)
+        self.assertEqual(self.doors.cut_sessions(JOE, None, "the account was removed"), 3)
         self.assertEqual([wire.aborted for _, wire in sessions], [True, True, True, False])
+
+    def test_sessions_are_spared_by_service_and_peer(self) -> None:
+        self.become(self.listener("a", 1), self.listener("b", 2, service="submission"))
+        (fetching, _), (sending, _) = self.enter(1), self.enter(2)
+        fetching.account = sending.account = JOE
+        told: list[tuple[str, str]] = []
+
+        def spares(service: str, peer: IPAddress) -> bool:
+            told.append((service, str(peer)))
+            return service == "pop3"
+
+        self.assertEqual(self.doors.cut_sessions(JOE, None, "for a reason", spares), 1)
+        self.assertEqual((fetching.end_reason, sending.end_reason), ("", "for a reason"))
+        self.assertEqual(sorted(told), [("pop3", "192.0.2.1"), ("submission", "192.0.2.1")])
 
 
 class Places(SynchronousTestCase):

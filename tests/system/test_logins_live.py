@@ -140,6 +140,29 @@ def test_a_device_that_is_taken_out_of_the_file(own_server: Server) -> None:
     succeeds(own_server, "pop3s", "CRAM-MD5", JOE, DEVICE)
 
 
+def test_a_device_that_may_do_less_by_the_file(own_server: Server) -> None:
+    """What it may not do any more ends, and the command says so; what it may goes on."""
+    own_server.extra = SETTINGS
+    own_server.settings = {JOE: own_server.device("phone")}
+    own_server.start()
+    with (
+        logged_in(own_server, "pop3s", "PLAIN", JOE, DEVICE) as pop3,
+        logged_in(own_server, "submissions", "PLAIN", JOE, DEVICE) as submission,
+    ):
+        own_server.settings = {JOE: own_server.device("phone", 'scopes = ["submission"]')}
+        own_server.write_config()
+        began = time.monotonic()
+        assert "1 session ended" in own_server.cli("reload")
+        ends_at_once(pop3, began)
+        lives_on(submission)
+        own_server.settings = {JOE: own_server.device("phone", 'networks = ["192.0.2.0/24"]')}
+        own_server.write_config()
+        began = time.monotonic()
+        assert "1 session ended" in own_server.cli("reload")
+        ends_at_once(submission, began)
+    assert "the device may do less than before" in own_server.log.read_text()
+
+
 def test_an_account_that_is_disabled(own_server: Server) -> None:
     """By command, one that stands in the database, with all its passwords."""
     own_server.start()
