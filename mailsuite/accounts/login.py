@@ -77,13 +77,17 @@ class Login:
     async def _login(
         self, attempt: Attempt, wanted: type[Interface], account_of: Callable[[Any], Address]
     ) -> tuple[object, Granted]:
+        peer = attempt.facts.peer
+        address = await login_address(attempt.name, attempt.rules, self.gate.directory)
+        known_as = _known_as(attempt.name, address)
+        await self.throttle.admit(peer, known_as)
         since = self.throttle.clock.seconds()
         try:
             avatar, granted = await self._enter(attempt, wanted, account_of)
         except (UnauthorizedLogin, SecretsUnreadable):
-            await self.throttle.penalty(attempt.facts.peer, _known_as(attempt.name, attempt.account), since)
+            await self.throttle.penalty(peer, known_as, since)
             raise
-        self.throttle.succeeded(attempt.facts.peer, _known_as(attempt.name, attempt.account))
+        self.throttle.succeeded(peer, known_as)
         self._remember(attempt, granted)
         return avatar, granted
 

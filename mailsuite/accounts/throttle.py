@@ -1,4 +1,7 @@
-"""Whoever fails to log in waits for the answer, longer each time (features row A-13)."""
+"""Whoever fails to log in waits for the answer, longer each time (features row A-13).
+
+Who does not wait for it gains nothing: the next attempt is judged no earlier.
+"""
 
 from __future__ import annotations
 
@@ -31,6 +34,11 @@ IPV6_PREFIX = 64
 class _Failures:
     count: int = 0
     last: float = 0.0
+    answered: float = 0.0
+    """When the answer to the last one is due, on the clock."""
+
+
+_NONE = _Failures()
 
 
 @attrs.define(eq=False)
@@ -50,15 +58,21 @@ class FailureThrottle:
     max_entries: int = MAX_ENTRIES
     _failures: OrderedDict[bytes, _Failures] = attrs.field(factory=OrderedDict, init=False, repr=False)
 
+    async def admit(self, peer: IPAddress, name: str) -> None:
+        """Return when an attempt may be judged: not before the answers to earlier failures are due, whether
+        or not somebody still waits for those. Cancelling ends the wait."""
+        await self._until(max(self._failures.get(key, _NONE).answered for key in _keys(peer, name)))
+
     async def penalty(self, peer: IPAddress, name: str, since: float) -> None:
         """One more failure: return when *since* (on the clock) is as long ago as it costs.
 
         How long the check itself took is part of that, so it does not show. Cancelling ends the wait.
         """
-        delay = self._delay(max(self._count(key) for key in _keys(peer, name)))
-        left = since + delay - self.clock.seconds()
-        if left > 0:
-            await deferLater(self.clock, left)
+        failed = [self._failed(key) for key in _keys(peer, name)]
+        answered = since + self._delay(max(failures.count for failures in failed))
+        for failures in failed:
+            failures.answered = max(failures.answered, answered)
+        await self._until(answered)
 
     def succeeded(self, peer: IPAddress, name: str) -> None:
         """This name logged in from there."""
@@ -75,7 +89,12 @@ class FailureThrottle:
         doubled = self.first * float(1 << min(count - 1, 30))
         return min(doubled, self.longest) * (1 + JITTER * self.jitter())
 
-    def _count(self, key: bytes) -> int:
+    async def _until(self, moment: float) -> None:
+        left = moment - self.clock.seconds()
+        if left > 0:
+            await deferLater(self.clock, left)
+
+    def _failed(self, key: bytes) -> _Failures:
         now = self.clock.seconds()
         failures = self._failures.setdefault(key, _Failures())
         if now - failures.last >= FORGOTTEN_AFTER:
@@ -84,7 +103,7 @@ class FailureThrottle:
         failures.last = now
         self._failures.move_to_end(key)
         self._forget_oldest(now)
-        return failures.count
+        return failures
 
     def _forget_oldest(self, now: float) -> None:
         while True:

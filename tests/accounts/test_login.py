@@ -242,6 +242,16 @@ class DelayTests(LoginCase):
         self.clock.advance(16)
         self.assertEqual(self.failureResultOf(going, TemporaryFailure).value.reply, INTERNAL_ERROR)
 
+    def test_the_right_password_is_judged_no_earlier_than_the_answer_to_a_wrong_one(self):
+        impatient = self.maildrop(attempt(password="wrong"))
+        impatient.cancel()
+        self.failureResultOf(impatient, CancelledError)
+        right = self.maildrop(attempt())
+        self.clock.advance(0.9)
+        self.assertNoResult(right)
+        self.clock.advance(0.1)
+        self.successResultOf(right)
+
     def test_a_maildrop_that_is_in_use_is_no_failure(self):
         self.successResultOf(self.maildrop(attempt()))
         self.failureResultOf(self.maildrop(attempt()), MaildropInUse)
@@ -250,12 +260,11 @@ class DelayTests(LoginCase):
     def test_a_name_that_is_nobody_s_is_counted_as_it_was_typed(self):
         names = []
 
-        async def penalty(peer, name, since):
-            names.append(name)
+        class Listening(FailureThrottle):
+            async def penalty(self, peer, name, since):
+                names.append(name)
 
-        clock = self.clock
-        throttle = type("Throttle", (), {"clock": clock, "penalty": staticmethod(penalty)})()
-        self.use(Inline(), throttle=throttle)
+        self.use(Inline(), throttle=Listening(self.clock))
         for name in ("../JOE", "JOE", "Nobody"):
             self.failureResultOf(self.maildrop(attempt(name, "wrong")), UnauthorizedLogin)
         self.assertEqual(names, ["../joe", "joe@example.net", "nobody@example.net"])

@@ -119,6 +119,38 @@ def test_only_so_much_is_remembered(clock):
     assert len(throttle) == 10
 
 
+def admitted(throttle, name="joe", peer=HERE):
+    return Deferred.fromCoroutine(throttle.admit(peer, name))
+
+
+def test_who_does_not_wait_for_the_answer_is_judged_no_earlier(throttle, clock):
+    """The next attempt waits, a right password as well, until the answer that nobody heard was due."""
+    impatient = fails(throttle)
+    impatient.addErrback(lambda failure: failure.trap(CancelledError))
+    impatient.cancel()
+    again = admitted(throttle)
+    clock.advance(0.9)
+    assert not again.called
+    clock.advance(0.1)
+    assert again.called
+
+
+def test_a_network_that_fails_is_judged_no_earlier_by_other_names(throttle, clock):
+    fails(throttle)
+    assert not admitted(throttle, "ann").called
+    assert admitted(throttle, "ann", THERE).called
+
+
+def test_who_never_failed_is_judged_at_once(throttle, clock):
+    assert admitted(throttle).called
+    assert len(throttle) == 0
+
+
+def test_after_the_answer_the_next_is_judged_at_once(throttle):
+    seconds(throttle)
+    assert admitted(throttle).called
+
+
 def test_whoever_goes_away_waits_no_longer(throttle, clock):
     waiting = fails(throttle)
     gone = []
