@@ -41,7 +41,10 @@ def describe(running: Running) -> Document:
         "pid": os.getpid(),
         "since": running.since,
         "now": time.time(),
-        "config": {"path": str(running.path) if running.path else None, "read_at": running.read_at},
+        "config": {
+            "path": str(running.path.absolute()) if running.path else None,
+            "read_at": running.read_at,
+        },
         "state": str(config.server.state),
         "services": [_service(running, name) for name in SERVICES],
         "notifier": attrs.asdict(running.notifier),

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mailsuite.cli.context import Context
+from mailsuite.cli.context import CommandFailed, Context
+from mailsuite.cli.terminal import clean
 
 if TYPE_CHECKING:
     from mailsuite.config.load import Loaded
@@ -43,6 +44,25 @@ def _load() -> Loaded:
     return load(path or find(os.environ), os.environ, overrides)
 
 
+def _with_source_problems(loaded: Loaded) -> Loaded:
+    """The same, with what would keep a server from opening its sources."""
+    if loaded.config is None or not any(block.enabled for block in loaded.config.sources):
+        return loaded
+    import attrs  # noqa: PLC0415 - keeps --help fast
+
+    from mailsuite.accounts.sources.inspection import source_objections  # noqa: PLC0415
+    from mailsuite.config.problems import DEFAULT, Problem, in_order  # noqa: PLC0415
+
+    found = [
+        Problem(loaded.origins.get(f"source.{block.name}.{key}", DEFAULT), "error", f"{key}: {text}")
+        for block in loaded.config.sources
+        for key, text in source_objections(block)
+    ]
+    if not found:
+        return loaded
+    return attrs.evolve(loaded, config=None, problems=in_order((*loaded.problems, *found)))
+
+
 def _print_problems(loaded: Loaded, to_stderr: bool = False) -> None:
     from mailsuite.config.problems import report  # noqa: PLC0415 - keeps --help fast
 
@@ -66,7 +86,7 @@ def check(assignment: str | None, as_json: bool) -> None:
     """
     from mailsuite.config.problems import summary  # noqa: PLC0415 - keeps --help fast
 
-    loaded = _load()
+    loaded = _with_source_problems(_load())
     document: dict[str, Any] = {"usable": loaded.config is not None}
     document["problems"] = [
         {"file": p.place.source, "line": p.place.line, "severity": p.severity, "text": p.text}
@@ -93,7 +113,7 @@ def check(assignment: str | None, as_json: bool) -> None:
 
 
 def _foretell(assignment: str) -> dict[str, Any]:
-    """Ask who would be locked out, the server or the store."""
+    """Ask who would be locked out, the server or the store. Nothing is made that is not there."""
     from mailsuite.cli.directory import open_directory  # noqa: PLC0415 - keeps --help fast
 
     setting, equals, value = assignment.partition("=")
@@ -102,8 +122,44 @@ def _foretell(assignment: str) -> dict[str, Any]:
     path, overrides = click.get_current_context().meta["mailsuite.config"]
     if overrides:
         raise click.UsageError("--what-if and --set do not go together: a server knows its own settings")
-    with open_directory(Context(path)) as directory:
+    context = Context(path)
+    if context.control.is_listening():
+        _refuse_another_file(context)
+    else:
+        _refuse_an_empty_state(context.config.server.state)
+    with open_directory(context) as directory:
         return directory.what_if(setting.strip(), value.strip().strip("\"'"))
+
+
+def _refuse_another_file(context: Context) -> None:
+    """A server answers by the file that it reads, which must be the one that was checked."""
+    from mailsuite.cli.control import resource  # noqa: PLC0415 - keeps --help fast
+
+    named = context.control.get(resource("status"))["config"]["path"]
+    theirs, ours = Path(named) if named else None, context.config_path
+    if theirs is None or ours is None:
+        same = theirs is ours
+    else:
+        same = os.path.realpath(theirs) == os.path.realpath(ours)
+    if not same:
+        theirs_text = clean(str(theirs)) if theirs else "no file"
+        raise CommandFailed(
+            f"the running server reads {theirs_text}, and --what-if would be answered by that: ask about "
+            "the file that it reads, with the setting as KEY=VALUE"
+        )
+
+
+def _refuse_an_empty_state(state: Path) -> None:
+    from mailsuite.state import State  # noqa: PLC0415 - keeps --help fast
+
+    try:
+        State(state).accounts_db.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise CommandFailed(
+            f"no server has run in {clean(str(state))} yet: nobody has logged in, so nobody can be told of"
+        ) from None
+    except OSError:
+        return  # whoever opens it says why it cannot
 
 
 @config_group.command()

@@ -60,6 +60,63 @@ def test_a_check_with_errors(file: Path) -> None:
     assert result.exit_code == 4
 
 
+SOURCE = "[[source]]\nname = 'x'\n"
+
+
+@pytest.mark.parametrize(
+    ("settings", "line", "words"),
+    [
+        ("type = 'plugin'\nchecker = 'nonsense:canary'\n", 4, "checker: nothing here is called 'nonsense'"),
+        ("type = 'plugin'\nchecker = 'memory:canary'\n", 4, "checker: 'memory' cannot be made"),
+        ("type = 'plugin'\nchecker = 'anonymous'\n", 4, "checker: 'anonymous' does not check names"),
+        (
+            "type = 'ldap'\nurl = 'ldaps://l.example'\nbase = 'dc=x'\nfilter = '(mail={address}'\n",
+            6,
+            "filter: there is no ')'",
+        ),
+        (
+            "type = 'http'\nurl = 'https://l.example'\nca_file = 'canary'\n",
+            5,
+            "ca_file: {folder}/canary holds no PEM certificate",
+        ),
+        (
+            "type = 'http'\nurl = 'https://l.example'\ntoken_file = 'canary'\n",
+            5,
+            "token_file: {folder}/canary does not hold one line with a secret",
+        ),
+    ],
+)
+def test_a_source_that_no_server_could_open(file: Path, settings: str, line: int, words: str) -> None:
+    (file.parent / "canary").touch(mode=0o600)
+    file.write_text(SOURCE + settings)
+    result = run("--config", file, "check")
+    assert result.exit_code == 4
+    [problem, summary] = result.output.splitlines()
+    assert problem.startswith(f"mailsuite.toml:{line}:  error    {words.format(folder=file.parent)}")
+    assert summary == "1 error. The running server keeps its settings."
+    assert "nonsense:canary" not in result.output
+    file.write_text(SOURCE + settings + "enabled = false\n")
+    assert run("--config", file, "check").exit_code == 0
+
+
+def test_sources_that_can_be_opened(file: Path) -> None:
+    file.write_text(
+        SOURCE + "type = 'pam'\n[[source]]\nname = 'y'\ntype = 'plugin'\nchecker = 'memory:a:b'\n"
+    )
+    assert run("--config", file, "check").output == "no problems. This configuration can be used.\n"
+
+
+def test_a_library_that_is_not_there(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def load() -> None:
+        raise OSError("libpam.so.0: cannot open shared object file")
+
+    monkeypatch.setattr("mailsuite.accounts.sources.opening.LibPam.load", load)
+    file.write_text(SOURCE + "type = 'pam'\n")
+    result = run("--config", file, "check")
+    assert result.exit_code == 4
+    assert "mailsuite.toml:3:  error    type: there is no PAM on this machine: libpam" in result.output
+
+
 def test_a_check_for_programs(file: Path) -> None:
     file.write_text("x = 1\n")
     result = run("--config", file, "check", "--json")

@@ -15,8 +15,15 @@ from tests.cli.control_double import ControlDouble
 REQUIRE = ("config", "check", "--what-if", "pop3.apop=require")
 
 
+def reads(control: ControlDouble, file: Path | None) -> None:
+    """What configuration the server says that it has."""
+    said = {"config": {"path": str(file) if file else None, "read_at": 0.0}}
+    control.answers["GET /v1/status"] = (200, said)
+
+
 @pytest.fixture
-def world(control: ControlDouble) -> World:
+def world(control: ControlDouble, config: Path) -> World:
+    reads(control, config)
     control.world.add_joe()
     return control.world
 
@@ -40,7 +47,11 @@ def test_who_would_be_locked_out(run: Run, control: ControlDouble, world: World)
         "0 accounts are not concerned.",
         "A device password for APOP:  mailsuite device add ADDRESS NAME --apop",
     ]
-    assert control.requests == [("POST", "/v1/what-if", {"setting": "pop3.apop", "value": "require"})]
+    assert control.requests[-1] == (
+        "POST",
+        "/v1/what-if",
+        {"setting": "pop3.apop", "value": "require"},
+    )
 
 
 def test_nobody_would_be(run: Run, world: World) -> None:
@@ -90,3 +101,29 @@ def test_a_configuration_with_errors_is_told_of_first(run: Run, config: Path) ->
     result = run(*REQUIRE)
     assert (result.exit_code, "what_if" in result.output) == (4, False)
     assert "unknown setting 'x'" in result.stdout
+
+
+@pytest.mark.parametrize("other", [Path("/etc/mailsuite/other.toml"), None])
+def test_a_server_that_reads_another_file_is_not_asked(
+    run: Run, control: ControlDouble, other: Path | None
+) -> None:
+    reads(control, other)
+    result = run(*REQUIRE)
+    assert result.exit_code == 1
+    assert f"the running server reads {other or 'no file'}, and --what-if would be" in result.stderr
+    assert "what-if" not in str(control.requests)
+
+
+def test_the_same_file_by_another_name(run: Run, control: ControlDouble, config: Path) -> None:
+    other = config.parent / "by-another-name.toml"
+    other.symlink_to(config)
+    reads(control, other)
+    assert run(*REQUIRE).exit_code == 0
+
+
+def test_asking_makes_nothing(run: Run, config: Path) -> None:
+    before = sorted(config.parent.rglob("*"))
+    result = run(*REQUIRE)
+    assert result.exit_code == 1
+    assert f"no server has run in {config.parent}/state yet" in result.stderr
+    assert sorted(config.parent.rglob("*")) == before

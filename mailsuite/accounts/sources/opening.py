@@ -105,11 +105,9 @@ class _Opener:
         )
 
     def _pam(self, block: SourceBlock) -> ICredentialsChecker:
-        try:
-            library = LibPam.load()
-        except (OSError, AttributeError) as error:
-            raise SourceError(f"there is no PAM on this machine: {error}") from error
-        return PamChecker(library, block.service, Detached(self.reactor, f"pam {block.name}", PAM_THREADS))
+        return PamChecker(
+            pam_library(), block.service, Detached(self.reactor, f"pam {block.name}", PAM_THREADS)
+        )
 
     def _hook(self, block: SourceBlock, pool: HTTPConnectionPool) -> ICredentialsChecker:
         policy = BrowserLikePolicyForHTTPS(trust_root(block.ca_file))
@@ -123,15 +121,12 @@ class _Opener:
     def _ldap(self, block: SourceBlock) -> ICredentialsChecker:
         try:
             # An extra: whoever asks no LDAP server need not have it.
-            from mailsuite.accounts.sources import ldap, ldap_text  # noqa: PLC0415
+            from mailsuite.accounts.sources import ldap  # noqa: PLC0415
         except ImportError as error:
             raise SourceError("ldap needs a library: pip install mailsuite[ldap]") from error
         entry: ldap.ByName | ldap.BySearch = ldap.ByName(block.bind_dn)
         if not block.bind_dn:
-            try:
-                ldap_text.parse_filter(ldap_text.filled(block.filter, "a@b", "a", "b"))
-            except ldap_text.FilterError as error:
-                raise SourceError(f"filter: {error}") from error
+            check_filter(block.filter)
             password = read_secret(block.search_password_file) if block.search_password_file else ""
             entry = ldap.BySearch(block.base, block.filter, block.search_dn, password)
         url = urllib.parse.urlsplit(_needed(block.url, "url"))
@@ -146,6 +141,24 @@ class _Opener:
         if url.scheme == "ldaps":
             return ldap.LdapChecker(wrapClientTLS(options, endpoint), entry, block.timeout)
         return ldap.LdapChecker(endpoint, entry, block.timeout, start_tls=options)
+
+
+def pam_library() -> LibPam:
+    """PAM. Raises SourceError where there is none."""
+    try:
+        return LibPam.load()
+    except (OSError, AttributeError) as error:
+        raise SourceError(f"there is no PAM on this machine: {error}") from error
+
+
+def check_filter(filter: str) -> None:
+    """Raises SourceError where that is no filter of LDAP, and ImportError where the extra is missing."""
+    from mailsuite.accounts.sources import ldap_text  # noqa: PLC0415
+
+    try:
+        ldap_text.parse_filter(ldap_text.filled(filter, "a@b", "a", "b"))
+    except ldap_text.FilterError as error:
+        raise SourceError(f"filter: {error}") from error
 
 
 T = TypeVar("T")
