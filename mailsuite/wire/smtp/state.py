@@ -117,13 +117,16 @@ class State:
         )
 
     def extensions(self) -> tuple[str, ...]:
-        """The lines of the answer to EHLO behind the first."""
-        lines = ["PIPELINING", f"SIZE {self.settings.max_message}", "8BITMIME", "ENHANCEDSTATUSCODES"]
+        """The lines of the answer to EHLO behind the first.
+
+        STARTTLS and AUTH are never the last: simple clients look for ``250-STARTTLS``.
+        """
+        lines = ["PIPELINING", f"SIZE {self.settings.max_message}", "8BITMIME"]
         if self.settings.tls_available and not self.tls_active:
             lines.append("STARTTLS")
         if mechanisms := self.mechanisms:
             lines.append(" ".join(("AUTH", *mechanisms)))
-        return tuple(lines)
+        return (*lines, "ENHANCEDSTATUSCODES")
 
     def mail_parameters(self) -> tuple[str, ...]:
         """Keywords that MAIL may have, by the extensions that were offered."""

@@ -42,7 +42,7 @@ def test_ehlo_lists_extensions(begin) -> None:
     conversation = begin(tls_available=True, auth_mechanisms=("PLAIN",), max_message=1234)
     assert conversation.send(b"EHLO client.example\r\n") == (
         b"250-mx.example.net\r\n250-PIPELINING\r\n250-SIZE 1234\r\n250-8BITMIME\r\n"
-        b"250-ENHANCEDSTATUSCODES\r\n250 STARTTLS\r\n"
+        b"250-STARTTLS\r\n250 ENHANCEDSTATUSCODES\r\n"
     )
     assert conversation.events == [Hello("client.example", True)]
 
@@ -50,10 +50,20 @@ def test_ehlo_lists_extensions(begin) -> None:
 def test_ehlo_inside_tls_lists_mechanisms(begin) -> None:
     conversation = begin(True, tls_available=True, auth_mechanisms=("PLAIN", "SCRAM-SHA-256", "LOGIN"))
     heard = conversation.send(b"EHLO x\r\n")
-    assert b"250 AUTH PLAIN SCRAM-SHA-256 LOGIN\r\n" in heard
+    assert b"250-AUTH PLAIN SCRAM-SHA-256 LOGIN\r\n" in heard
     assert b"STARTTLS" not in heard
     assert b"AUTH" not in begin(True).send(b"EHLO x\r\n")
-    assert b"250 AUTH LOGIN\r\n" in begin(auth_mechanisms=("LOGIN",), plaintext_auth=True).send(b"EHLO x\r\n")
+    assert b"250-AUTH LOGIN\r\n" in begin(auth_mechanisms=("LOGIN",), plaintext_auth=True).send(b"EHLO x\r\n")
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_what_simple_clients_look_for_is_not_the_last_line(begin, tls: bool) -> None:
+    """gsasl 2.2.0 finds ``250-STARTTLS`` and nothing else."""
+    conversation = begin(tls, tls_available=True, plaintext_auth=True, auth_mechanisms=("PLAIN", "CRAM-MD5"))
+    heard = conversation.send(b"EHLO x\r\n")
+    assert b"250-AUTH PLAIN CRAM-MD5\r\n" in heard
+    assert tls or b"250-STARTTLS\r\n" in heard
+    assert heard.endswith(b"\r\n250 ENHANCEDSTATUSCODES\r\n")
 
 
 def test_helo_has_no_extensions(begin) -> None:

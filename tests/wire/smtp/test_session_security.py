@@ -285,7 +285,7 @@ def test_the_list_is_whole_inside_tls(begin) -> None:
     """features row U-02."""
     names = ("PLAIN", "LOGIN", "SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS", "CRAM-MD5", "NTLM")
     conversation = begin(True, auth_mechanisms=names)
-    assert f"250 AUTH {' '.join(names)}\r\n".encode() in conversation.send(b"EHLO x\r\n")
+    assert f"250-AUTH {' '.join(names)}\r\n".encode() in conversation.send(b"EHLO x\r\n")
 
 
 def test_only_known_mechanisms() -> None:
