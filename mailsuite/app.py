@@ -14,6 +14,7 @@ from twisted.internet.defer import DeferredLock
 
 from mailsuite.accounts.checkers import PasswordChecker, ScramChecker, SecretChecker
 from mailsuite.accounts.gate import Gate
+from mailsuite.accounts.hopeless import HopelessChecker
 from mailsuite.accounts.keyring import Keyring
 from mailsuite.accounts.login import Login
 from mailsuite.accounts.office import Office
@@ -208,6 +209,7 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
     portal.registerChecker(PasswordChecker(gate, passwords, PasswordCache(reactor.seconds), renewal, sources))
     portal.registerChecker(SecretChecker(gate))
     portal.registerChecker(ScramChecker(gate))
+    portal.registerChecker(HopelessChecker(gate))
     notifier = Notifier(bus, directory, sightings, channel, reactor, log, notifier_settings(config))
     return Parts(
         log=log,

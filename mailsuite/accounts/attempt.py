@@ -17,7 +17,15 @@ from mailsuite.model.device import Device
 from mailsuite.model.facts import ConnectionFacts
 from mailsuite.wire.sasl.ntlm_response import nt_hash, ntlmv2_proves
 from mailsuite.wire.sasl.scram_keys import proves, server_signature
-from mailsuite.wire.sasl.steps import Claim, DigestClaim, NtlmClaim, PasswordClaim, ScramClaim, ScramHash
+from mailsuite.wire.sasl.steps import (
+    Claim,
+    DigestClaim,
+    HopelessClaim,
+    NtlmClaim,
+    PasswordClaim,
+    ScramClaim,
+    ScramHash,
+)
 
 ApopPolicy = Literal["off", "offer", "require"]
 
@@ -67,6 +75,13 @@ class IScramProof(ICredentials):
 
     def server_signature(stored_key: bytes, server_key: bytes) -> bytes | None:
         """What proves to the client that we know it, or None: the proof does not fit *stored_key*."""
+
+
+class IHopeless(ICredentials):
+    """What can be true of no account, as the protocol has found out."""
+
+    username: bytes = Attribute("The name, in UTF-8; empty where it is none that an account can have.")
+    reason: str = Attribute("Why, in a word for the log.")
 
 
 @implementer(ICredentials)
@@ -156,6 +171,19 @@ class ScramAttempt(Attempt):
         return server_signature(server_key, claim.auth_message, claim.hash)
 
 
+@implementer(IHopeless)
+@attrs.define(eq=False)
+class HopelessAttempt(Attempt):
+    """By something that proves nothing, whatever the password is: NTLM of version 1, the binding to another
+    channel, a stamp that is spent ..."""
+
+    _claim: HopelessClaim = attrs.field(repr=False)
+
+    @property
+    def reason(self) -> str:
+        return self._claim.reason
+
+
 def attempt_of(claim: Claim, rules: LoginRules, facts: ConnectionFacts) -> Attempt:
     """The credentials that a claim on the wire is."""
     common = (claim.authcid, claim.mechanism, rules, facts)
@@ -168,6 +196,8 @@ def attempt_of(claim: Claim, rules: LoginRules, facts: ConnectionFacts) -> Attem
             return NtlmAttempt(*common, claim)
         case ScramClaim():
             return ScramAttempt(*common, claim)
+        case HopelessClaim():
+            return HopelessAttempt(*common, claim)
 
 
 def octets(text: str) -> bytes:

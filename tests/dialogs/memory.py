@@ -23,6 +23,7 @@ from twisted.python.failure import Failure
 
 from mailsuite.accounts.checkers import PasswordChecker, ScramChecker, SecretChecker
 from mailsuite.accounts.gate import Gate
+from mailsuite.accounts.hopeless import HopelessChecker
 from mailsuite.accounts.keyring import Keyring
 from mailsuite.accounts.login import Login
 from mailsuite.accounts.password_cache import PasswordCache
@@ -116,6 +117,7 @@ class MemoryServer:
         portal.registerChecker(PasswordChecker(gate, passwords, PasswordCache(now), renewal))
         portal.registerChecker(SecretChecker(gate))
         portal.registerChecker(ScramChecker(gate))
+        portal.registerChecker(HopelessChecker(gate))
         return Login(
             portal=portal,
             gate=gate,

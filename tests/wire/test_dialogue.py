@@ -8,7 +8,14 @@ import pytest
 
 from mailsuite.wire.dialogue import Answer, Dialogue, not_given
 from mailsuite.wire.sasl.mechanisms import Surroundings
-from mailsuite.wire.sasl.steps import Challenge, PasswordClaim, Refusal, ScramClaim, ScramQuestion
+from mailsuite.wire.sasl.steps import (
+    Challenge,
+    HopelessClaim,
+    PasswordClaim,
+    Refusal,
+    ScramClaim,
+    ScramQuestion,
+)
 from tests.wire.proofs import PARAMETERS, ScramClient, judged
 
 SURROUNDINGS = Surroundings("h", lambda count: b"7" * count, lambda: 0.0)
@@ -31,6 +38,22 @@ def proved(password: str = "secret word") -> tuple[Dialogue, ScramClaim]:
     return dialogue, claim
 
 
+def spoken(accepted: bool) -> tuple[Dialogue, Challenge]:
+    """A dialogue that has come to last words."""
+    if accepted:
+        dialogue, claim = proved()
+        last_words = dialogue.conclude(True, judged(claim) or b"")
+    else:
+        dialogue = Dialogue()
+        step = dialogue.start(
+            "SCRAM-SHA-256", encoded(ScramClient(header="p=tls-unique,,").first()), SURROUNDINGS
+        )
+        assert isinstance(step, HopelessClaim)
+        last_words = dialogue.conclude(False)
+    assert last_words is not None
+    return dialogue, last_words
+
+
 @pytest.mark.parametrize(
     ("accepted", "line", "answer"),
     [
@@ -43,9 +66,7 @@ def proved(password: str = "secret word") -> tuple[Dialogue, ScramClaim]:
     ],
 )
 def test_last_words(accepted: bool, line: bytes, answer: Answer) -> None:
-    dialogue, claim = proved()
-    last_words = dialogue.conclude(accepted, judged(claim) or b"")
-    assert last_words is not None
+    dialogue, last_words = spoken(accepted)
     assert last_words.data.startswith(b"v=" if accepted else b"e=")
     assert dialogue.active
     assert dialogue.respond(line) is answer
@@ -54,8 +75,7 @@ def test_last_words(accepted: bool, line: bytes, answer: Answer) -> None:
 
 @pytest.mark.parametrize(("accepted", "answer"), [(True, Answer.PROTEST), (False, Answer.RESIGNATION)])
 def test_a_line_that_is_none_after_last_words(accepted: bool, answer: Answer) -> None:
-    dialogue, _ = proved()
-    dialogue.conclude(accepted, b"signature")
+    dialogue, _ = spoken(accepted)
     assert dialogue.spoil() is answer
     assert not dialogue.active
 
@@ -68,11 +88,16 @@ def test_a_line_that_is_none_before_a_claim() -> None:
 
 
 def test_an_exchange_behind_another_begins_anew() -> None:
-    dialogue, _ = proved("guess")
-    dialogue.conclude(False)
+    dialogue, _ = spoken(False)
     dialogue.respond(b"")
     assert dialogue.start("PLAIN", None, SURROUNDINGS) == Challenge(b"")
     assert dialogue.respond(b"*") is Refusal.CANCELLED
+    assert not dialogue.active
+
+
+def test_a_wrong_proof_is_refused_without_last_words() -> None:
+    dialogue, _ = proved("guess")
+    assert dialogue.conclude(False) is None
     assert not dialogue.active
 
 

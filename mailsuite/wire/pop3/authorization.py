@@ -17,6 +17,7 @@ from mailsuite.wire.sasl.mechanisms import HIDING, MECHANISMS
 from mailsuite.wire.sasl.steps import (
     Challenge,
     DigestClaim,
+    HopelessClaim,
     PasswordClaim,
     Refusal,
     ScramParameters,
@@ -27,7 +28,6 @@ from mailsuite.wire.sasl.steps import (
 _REFUSALS = {
     Refusal.CANCELLED: say.EXCHANGE_CANCELLED,
     Refusal.MALFORMED: say.EXCHANGE_MALFORMED,
-    Refusal.DENIED: say.WRONG_CREDENTIALS,
 }
 
 
@@ -97,19 +97,19 @@ class Authorization:
         """APOP: the digest is lower-case hexadecimal, nothing else.
 
         A stamp is good for one guess (features row A-06): after a digest that was wrong each further one on
-        this connection is too, and nobody is asked. Whoever was refused for another reason may try again.
+        this connection is hopeless. Whoever was refused for another reason may try again.
         """
         self._name = ""
         if not self._settings.apop_stamp:
             return say.APOP_NOT_OFFERED
-        name, digest = arguments
+        name, digest = arguments[0].decode("ascii"), arguments[1]
         if not is_digest(digest):
             return say.BAD_ARGUMENTS
         if self._stamp_spent:
-            return say.WRONG_CREDENTIALS
+            return Login(HopelessClaim("APOP", name, "stamp-spent"))
         self._stamp_shown = True
         stamp = self._settings.apop_stamp.encode("ascii")
-        return Login(DigestClaim("APOP", name.decode("ascii"), stamp, digest.decode("ascii")))
+        return Login(DigestClaim("APOP", name, stamp, digest.decode("ascii")))
 
     def auth(self, arguments: tuple[bytes, ...]) -> Outcome | Listing:
         """AUTH: begin an exchange; without a mechanism, list them, which old clients ask for."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import attrs
 
-from mailsuite.wire.sasl.steps import MAX_FIELD_OCTETS, Challenge, DigestClaim, Refusal, Step
+from mailsuite.wire.sasl.steps import MAX_FIELD_OCTETS, Challenge, DigestClaim, HopelessClaim, Refusal, Step
 
 RANDOM_OCTETS = 16
 """In each challenge, so that none comes twice."""
@@ -40,5 +40,5 @@ class CramMd5:
         except UnicodeDecodeError:
             return Refusal.MALFORMED
         if not name:
-            return Refusal.DENIED
+            return HopelessClaim("CRAM-MD5", name, "empty")
         return DigestClaim("CRAM-MD5", name, self._challenge, parts[2].decode("ascii"))

@@ -33,8 +33,9 @@ class MutualMechanism(Mechanism, Protocol):
     def answer(self, parameters: ScramParameters) -> Step:
         """Go on with what was asked for."""
 
-    def last_words(self, accepted: bool, signature: bytes) -> Challenge:
-        """What the client is to hear of the verdict; *signature* counts where it is *accepted*."""
+    def last_words(self, accepted: bool, signature: bytes) -> Challenge | None:
+        """What the client is to hear of the verdict, if anything; *signature* counts where it is
+        *accepted*."""
 
 
 class _Turn(enum.Enum):
@@ -93,8 +94,10 @@ class Exchange:
         self._take(_Turn.VERDICT)
         if not isinstance(self._mechanism, MutualMechanism):
             return None
-        self._turn = _Turn.LAST_RESPONSE
-        return self._mechanism.last_words(accepted, signature)
+        last_words = self._mechanism.last_words(accepted, signature)
+        if last_words is not None:
+            self._turn = _Turn.LAST_RESPONSE
+        return last_words
 
     def acknowledged(self, line: bytes) -> bool:
         """Whether the client's answer to the last words is the empty response, ``=`` included."""

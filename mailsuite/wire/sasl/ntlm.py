@@ -20,13 +20,14 @@ from mailsuite.wire.sasl.ntlm_messages import (
     negotiated,
     ntlmv2_response,
 )
-from mailsuite.wire.sasl.steps import MAX_FIELD_OCTETS, Challenge, NtlmClaim, Refusal, Step
+from mailsuite.wire.sasl.steps import MAX_FIELD_OCTETS, Challenge, HopelessClaim, NtlmClaim, Refusal, Step
 
 CHALLENGE_OCTETS = 8
 MAX_SKEW_SECONDS = 36 * 3600
 """Between the client's clock and ours: as Windows since XP, half an hour before (MS-NLMP section 3.1.1.1).
 Windows sends back the time that our challenge said, other clients their own; our challenge is fresh."""
 _NTLMV1_OCTETS = 24
+"""Of a response of version 1; there is none at all beside one of LM alone."""
 
 
 @attrs.define
@@ -60,16 +61,19 @@ class Ntlm:
         for name in (message.user, message.domain):
             if "\0" in name or len(name.encode("utf-8")) > MAX_FIELD_OCTETS:
                 return Refusal.MALFORMED
-        if not message.user or len(message.nt_response) in (0, _NTLMV1_OCTETS):
-            return Refusal.DENIED
+        authcid = _authcid(message.user, message.domain) if message.user else ""
+        if not authcid:
+            return HopelessClaim("NTLM", authcid, "empty")
+        if len(message.nt_response) in (0, _NTLMV1_OCTETS):
+            return HopelessClaim("NTLM", authcid, "ntlm-version-1")
         response = ntlmv2_response(message.nt_response)
         if response is None:
             return Refusal.MALFORMED
         if response.time and abs(response.time - filetime(self.seconds())) > MAX_SKEW_SECONDS * 10_000_000:
-            return Refusal.DENIED
+            return HopelessClaim("NTLM", authcid, "clock-skew")
         return NtlmClaim(
             mechanism="NTLM",
-            authcid=_authcid(message.user, message.domain),
+            authcid=authcid,
             user=message.user,
             domain=message.domain,
             challenge=self._challenge,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from mailsuite.wire.sasl.steps import MAX_FIELD_OCTETS, Challenge, PasswordClaim, Refusal, Step
+from mailsuite.wire.sasl.steps import MAX_FIELD_OCTETS, Challenge, HopelessClaim, PasswordClaim, Refusal, Step
 
 
 class Plain:
@@ -39,7 +39,7 @@ class Login:
         return _claim("LOGIN", b"", self._name, response)
 
 
-def _claim(mechanism: str, authzid: bytes, authcid: bytes, password: bytes) -> PasswordClaim | Refusal:
+def _claim(mechanism: str, authzid: bytes, authcid: bytes, password: bytes) -> Step:
     fields = (authzid, authcid, password)
     if any(len(field) > MAX_FIELD_OCTETS or b"\0" in field for field in fields):
         return Refusal.MALFORMED
@@ -47,6 +47,8 @@ def _claim(mechanism: str, authzid: bytes, authcid: bytes, password: bytes) -> P
         claim = PasswordClaim(mechanism, *(field.decode("utf-8") for field in fields))
     except UnicodeDecodeError:
         return Refusal.MALFORMED
-    if not claim.authcid or not claim.password or claim.authzid not in ("", claim.authcid):
-        return Refusal.DENIED
+    if not claim.authcid or not claim.password:
+        return HopelessClaim(mechanism, claim.authcid, "empty")
+    if claim.authzid not in ("", claim.authcid):
+        return HopelessClaim(mechanism, claim.authcid, "authzid")
     return claim

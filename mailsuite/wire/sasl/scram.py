@@ -1,8 +1,10 @@
 """SCRAM-SHA-1, SCRAM-SHA-256 and SCRAM-SHA-256-PLUS (RFC 5802, RFC 7677), the server's side.
 
-What breaks the grammar is malformed. What is said well and cannot be is answered by SCRAM's own error, so
-that people can see why, and then denied, whatever the client says to it. Whether a proof is true is asked
-of others; whether a name exists is never said, so there is no ``e=unknown-user``.
+What breaks the grammar is malformed. What is said well and cannot be is a hopeless claim. Where it is the
+binding or the protocol that is wrong, SCRAM's own error is the last that we say, so that people can see why.
+A wrong proof is refused without any: RFC 5802 section 7 lets the last message be left out, and GNU SASL
+takes one that has an error for broken software. Whether a proof is true is asked of others; whether a name
+exists is never said, so there is no ``e=unknown-user``.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from mailsuite.wire.sasl.scram_messages import ClientFirst, client_final, client
 from mailsuite.wire.sasl.steps import (
     MAX_FIELD_OCTETS,
     Challenge,
+    HopelessClaim,
     Refusal,
     ScramClaim,
     ScramHash,
@@ -25,8 +28,6 @@ from mailsuite.wire.sasl.steps import (
     ScramQuestion,
     Step,
 )
-
-_DIGEST_OCTETS: Mapping[ScramHash, int] = {"sha1": 20, "sha256": 32}
 
 
 @attrs.define
@@ -46,14 +47,13 @@ class Scram:
     _authcid: str = attrs.field(default="", init=False)
     _nonce: str = attrs.field(default="", init=False)
     _server_first: str = attrs.field(default="", init=False)
-    _failed: bool = attrs.field(default=False, init=False)
+    _error: str = attrs.field(default="", init=False)
+    """As RFC 5802 section 7 names it."""
 
     def start(self, initial: bytes | None) -> Step:
         return Challenge(b"") if initial is None else self.respond(initial)
 
     def respond(self, response: bytes) -> Step:
-        if self._failed:
-            return Refusal.DENIED
         return self._begun(response) if self._first is None else self._proved(self._first, response)
 
     def answer(self, parameters: ScramParameters) -> Step:
@@ -61,58 +61,63 @@ class Scram:
         self._server_first = f"r={self._nonce},s={salt},i={parameters.iterations}"
         return Challenge(self._server_first.encode("ascii"))
 
-    def last_words(self, accepted: bool, signature: bytes) -> Challenge:
-        text = f"v={_base64(signature)}" if accepted else "e=invalid-proof"
-        return Challenge(text.encode("ascii"))
+    def last_words(self, accepted: bool, signature: bytes) -> Challenge | None:
+        if accepted:
+            return Challenge(f"v={_base64(signature)}".encode("ascii"))
+        return Challenge(f"e={self._error}".encode("ascii")) if self._error else None
 
     def _begun(self, response: bytes) -> Step:
         first = client_first(response)
         if first is None:
             return Refusal.MALFORMED
+        self._authcid = _prepared(first.authcid) or ""
         if first.mandatory_extension:
-            return self._error("extensions-not-supported")
-        if error := self._binding_error(first):
-            return self._error(error)
-        authcid, authzid = _prepared(first.authcid), _prepared(first.authzid)
-        if not authcid or authzid not in ("", authcid):
-            return Refusal.DENIED
-        self._first, self._authcid = first, authcid
+            return self._hopeless("extension", "extensions-not-supported")
+        if (unbound := self._unbound(first)) is not None:
+            return unbound
+        if not self._authcid:
+            return self._hopeless("impossible-name")
+        if _prepared(first.authzid) not in ("", self._authcid):
+            return self._hopeless("authzid")
+        self._first = first
         self._nonce = first.nonce + self.nonce()
-        return ScramQuestion(authcid, self.hash)
+        return ScramQuestion(self._authcid, self.hash)
 
-    def _binding_error(self, first: ClientFirst) -> str:
-        """RFC 5802 section 6, and the names that section 7 has for what is wrong; empty where all is well."""
+    def _unbound(self, first: ClientFirst) -> HopelessClaim | None:
+        """What is wrong by RFC 5802 section 6; None where nothing is."""
         plus = self.name.endswith("-PLUS")
         if first.flag == "p":
             if not plus:
-                return "channel-binding-not-supported"
-            return "" if first.binding_type in self.bindings else "unsupported-channel-binding-type"
-        if plus or (first.flag == "y" and self.plus_offered):
-            return "server-does-support-channel-binding"
-        return ""
+                return self._hopeless("channel-binding", "channel-binding-not-supported")
+            if first.binding_type not in self.bindings:
+                return self._hopeless("channel-binding", "unsupported-channel-binding-type")
+        elif plus:
+            return self._hopeless("channel-binding", "server-does-support-channel-binding")
+        elif first.flag == "y" and self.plus_offered:
+            return self._hopeless("downgrade", "server-does-support-channel-binding")
+        return None
 
     def _proved(self, first: ClientFirst, response: bytes) -> Step:
         final = client_final(response)
         if final is None:
             return Refusal.MALFORMED
         if final.mandatory_extension:
-            return self._error("extensions-not-supported")
+            return self._hopeless("extension", "extensions-not-supported")
         bound = self.bindings[first.binding_type] if first.flag == "p" else b""
         if final.binding != _base64(first.header.encode("utf-8") + bound):
-            return self._error("channel-bindings-dont-match")
+            return self._hopeless("channel-binding", "channel-bindings-dont-match")
         if final.nonce != self._nonce:
-            return self._error("other-error")
+            return self._hopeless("nonce", "other-error")
         proof = decode_base64(final.proof.encode("ascii"))
         if proof is None:
-            return self._error("invalid-encoding")
-        if len(proof) != _DIGEST_OCTETS[self.hash]:
-            return self._error("invalid-proof")
+            return self._hopeless("encoding", "invalid-encoding")
         auth_message = f"{first.bare},{self._server_first},{final.unproved}".encode()
         return ScramClaim(self.name, self._authcid, self.hash, auth_message, proof)
 
-    def _error(self, value: str) -> Challenge:
-        self._failed = True
-        return Challenge(b"e=" + value.encode("ascii"))
+    def _hopeless(self, reason: str, error: str = "") -> HopelessClaim:
+        """*error* is what the client is told, if anything."""
+        self._error = error
+        return HopelessClaim(self.name, self._authcid, reason)
 
 
 def _prepared(name: str) -> str | None:

@@ -17,7 +17,7 @@ _EXTENSIONS = rf"(?P<extensions>(?:,[A-Za-z]={_VALUE})*)"
 
 _FIRST = re.compile(
     r"(?P<header>(?P<flag>n|y|p=(?P<type>[A-Za-z0-9.-]+)),"
-    rf"(?:a=(?P<authzid>{_NAME}))?,)"
+    rf"(?:a=(?P<authzid>(?:{_NAME})?))?,)"
     rf"(?P<bare>(?P<mandatory>m={_VALUE},)?n=(?P<authcid>{_NAME}),r=(?P<nonce>{_PRINTABLE}+){_EXTENSIONS})"
 )
 _FINAL = re.compile(
@@ -38,6 +38,8 @@ class ClientFirst:
     binding_type: str
     """Empty but for ``p``."""
     authzid: str
+    """Empty where there is none, and where an ``a=`` has nothing behind it, against the grammar: some clients
+    write what they were not given so."""
     authcid: str
     nonce: str
     bare: str

@@ -105,19 +105,30 @@ class ScramClaim:
     proof: bytes = attrs.field(repr=False)
 
 
-Claim = PasswordClaim | DigestClaim | NtlmClaim | ScramClaim
+@attrs.frozen
+class HopelessClaim:
+    """Somebody shows what can be true of no account: well-formed, and wrong whatever the password is.
+
+    It is judged like any other claim, so that it is logged, delayed and counted like any other that fails.
+    """
+
+    mechanism: str
+    authcid: str
+    """Empty where it is not a name that an account can have."""
+    reason: str
+    """Why it cannot be true, in a word for the log, with hyphens."""
+
+
+Claim = PasswordClaim | DigestClaim | NtlmClaim | ScramClaim | HopelessClaim
 
 
 class Refusal(enum.Enum):
-    """How an exchange ends before anybody asked whether a claim is true."""
+    """How an exchange ends that comes to no claim."""
 
     CANCELLED = "cancelled"
     """The client sent ``*``."""
     MALFORMED = "malformed"
     """No base64, or not what the mechanism defines."""
-    DENIED = "denied"
-    """Well-formed, and no account can match: to act as somebody else, an empty name or password, channel
-    binding that does not fit."""
 
 
 Step = Challenge | ScramQuestion | Claim | Refusal

@@ -23,7 +23,6 @@ from mailsuite.wire.smtp.state import State
 _REFUSALS: Mapping[Refusal, Reply] = {
     Refusal.CANCELLED: EXCHANGE_CANCELLED,
     Refusal.MALFORMED: EXCHANGE_MALFORMED,
-    Refusal.DENIED: AUTHENTICATION_FAILED,
 }
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from mailsuite.model import response
 from mailsuite.wire.pop3.session import Ask, Disconnected, Login, OutOfTurn, Violation
-from mailsuite.wire.sasl.steps import DigestClaim, ScramClaim, ScramQuestion
+from mailsuite.wire.sasl.steps import DigestClaim, HopelessClaim, ScramClaim, ScramQuestion
 from tests.wire.pop3.world import BINDINGS, CLEAR, World, refs
 from tests.wire.proofs import PARAMETERS, ScramClient, judged
 
@@ -18,7 +18,6 @@ SETTINGS = attrs.evolve(CLEAR, sasl_mechanisms=MECHANISMS, tls_available=True)
 WELCOME = b"+OK 3 messages (75 octets)\r\n"
 WRONG = b"-ERR [AUTH] Name or password is wrong\r\n"
 CANCELLED = b"-ERR Authentication is cancelled\r\n"
-INVALID_PROOF = b"+ " + b64encode(b"e=invalid-proof") + b"\r\n"
 
 
 def challenge(answer: bytes) -> bytes:
@@ -105,13 +104,10 @@ def test_binding_after_stls() -> None:
 
 def test_a_client_that_thinks_we_cannot_bind_was_led_astray() -> None:
     """RFC 5802 section 6: its ``y`` says that it could, and was shown a list without -PLUS."""
-    client = ScramClient(header="y,,")
-    world = asked(client, tls=True)
-    answer = world.take()
-    while answer.startswith(b"+ "):
-        answer = world.say(line(client.final(challenge(answer))) if b",s=" in challenge(answer) else b"\r\n")
-    assert answer == WRONG
-    assert not [event for event in world.events if isinstance(event, Login)]
+    world = asked(ScramClient(header="y,,"), tls=True)
+    assert challenge(world.take()) == b"e=server-does-support-channel-binding"
+    assert world.say(b"\r\n") == WRONG
+    assert world.events == [Login(HopelessClaim("SCRAM-SHA-256", "joe", "downgrade"))]
 
 
 @pytest.mark.parametrize("last", [b"STAT\r\n", b"*\r\n", b"dj0=\r\n", b" \r\n"])
@@ -126,10 +122,17 @@ def test_who_does_not_believe_us_is_not_logged_in(last: bytes) -> None:
     assert world.removed == []
 
 
-@pytest.mark.parametrize("last", [b"\r\n", b"*\r\n", b"=\r\n", b"STAT\r\n"])
-def test_a_wrong_proof(last: bytes) -> None:
+def test_a_wrong_proof_is_refused_at_once() -> None:
     world, answer = proved(ScramClient(password="guess"))
-    assert answer == INVALID_PROOF
+    assert answer == WRONG
+    assert not world.session.closing
+    assert world.say(b"STAT\r\n") == b"-ERR Log in first\r\n"
+
+
+@pytest.mark.parametrize("last", [b"\r\n", b"*\r\n", b"=\r\n", b"STAT\r\n"])
+def test_whatever_is_said_to_an_error_it_stays_refused(last: bytes) -> None:
+    world, answer = proved(ScramClient(header="p=tls-exporter,,"), b"SCRAM-SHA-256-PLUS", tls=True)
+    assert challenge(answer) == b"e=channel-bindings-dont-match"
     assert world.say(last) == WRONG
     assert not world.session.closing
     assert world.say(b"STAT\r\n") == b"-ERR Log in first\r\n"
@@ -142,8 +145,7 @@ def test_the_third_wrong_proof_closes() -> None:
     for _ in range(3):
         assert not world.session.closing
         first = world.say(b"AUTH SCRAM-SHA-256 " + line(client.first()))
-        assert world.say(line(client.final(challenge(first)))) == INVALID_PROOF
-        assert world.say(b"\r\n") == WRONG
+        assert world.say(line(client.final(challenge(first)))) == WRONG
     assert world.session.closing
     assert world.events[-1] == Disconnected("failed-logins")
 

@@ -11,7 +11,7 @@ import pytest
 from mailsuite.wire.sasl.exchange import Exchange
 from mailsuite.wire.sasl.ntlm_messages import filetime
 from mailsuite.wire.sasl.ntlm_response import nt_hash, ntlmv2_proves
-from mailsuite.wire.sasl.steps import Challenge, NtlmClaim, Refusal, Step
+from mailsuite.wire.sasl.steps import Challenge, HopelessClaim, NtlmClaim, Refusal, Step
 from tests.wire.sasl.world import NOW, b64, exchange_of
 
 UNICODE, OEM, EXTENDED, KEY_128, KEY_56 = 0x1, 0x2, 0x80000, 0x20000000, 0x80000000
@@ -232,17 +232,25 @@ def test_names_that_are_none(user: bytes, domain: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("user", "nt_response"),
+    ("user", "nt_response", "claim"),
     [
-        (b"j\0", b"v" * 24),  # NTLMv1
-        (b"j\0", b""),  # LM alone
-        (b"", b""),  # anonymous
-        (b"", b"p" * 16 + blob()),
-        (b"", b"v" * 24),
+        (b"j\0", b"v" * 24, HopelessClaim("NTLM", "j", "ntlm-version-1")),
+        (b"j\0", b"", HopelessClaim("NTLM", "j", "ntlm-version-1")),  # LM alone
+        (b"", b"", HopelessClaim("NTLM", "", "empty")),  # anonymous
+        (b"", b"p" * 16 + blob(), HopelessClaim("NTLM", "", "empty")),
+        (b"", b"v" * 24, HopelessClaim("NTLM", "", "empty")),
     ],
 )
-def test_old_and_anonymous_responses_are_refused(user: bytes, nt_response: bytes) -> None:
-    assert answered(authenticate(user, nt_response=nt_response)) == Refusal.DENIED
+def test_old_and_anonymous_responses_are_refused(
+    user: bytes, nt_response: bytes, claim: HopelessClaim
+) -> None:
+    assert answered(authenticate(user, b"", nt_response)) == claim
+
+
+def test_a_hopeless_claim_has_the_name_that_a_good_one_would_have() -> None:
+    domain = "example.net".encode("utf-16-le")
+    claim = answered(authenticate(b"j\0", domain, b"v" * 24))
+    assert claim == HopelessClaim("NTLM", "j@example.net", "ntlm-version-1")
 
 
 @pytest.mark.parametrize(
@@ -275,7 +283,11 @@ def test_responses_of_no_known_kind(nt_response: bytes) -> None:
 )
 def test_the_clocks_have_to_agree(time: int, taken: bool) -> None:
     step = answered(authenticate(nt_response=b"p" * 16 + blob(time)))
-    assert isinstance(step, NtlmClaim) if taken else step == Refusal.DENIED
+    if taken:
+        assert isinstance(step, NtlmClaim)
+    else:
+        assert isinstance(step, HopelessClaim)
+        assert step.reason == "clock-skew"
 
 
 def with_fields(fields: int, length: int, offset: int) -> bytes:

@@ -13,6 +13,7 @@ from mailsuite.wire.sasl.exchange import Exchange
 from mailsuite.wire.sasl.scram import Scram
 from mailsuite.wire.sasl.steps import (
     Challenge,
+    HopelessClaim,
     Refusal,
     ScramClaim,
     ScramHash,
@@ -55,10 +56,11 @@ def text(octets: bytes) -> str:
     return b64(octets).decode()
 
 
-def assert_error(exchange: Exchange, step: Step, value: str) -> None:
-    """The client is told why, and whatever it answers ends the exchange."""
-    assert step == Challenge(b"e=" + value.encode())
-    assert exchange.respond(b"") == Refusal.DENIED
+def assert_error(exchange: Exchange, step: Step, value: str, reason: str, name: str = "joe") -> None:
+    """The log is told why in its words, and the client in RFC 5802's."""
+    assert isinstance(step, HopelessClaim)
+    assert (step.authcid, step.reason) == (name, reason)
+    assert exchange.conclude(False) == Challenge(b"e=" + value.encode())
 
 
 @pytest.mark.parametrize(
@@ -122,6 +124,7 @@ def test_our_part_of_the_nonce() -> None:
         ("n,,n=joe,r=x", "joe"),
         ("y,,n=joe,r=x", "joe"),
         ("n,a=joe,n=joe,r=x", "joe"),
+        ("n,a=,n=joe,r=x", "joe"),  # as gsasl -z "" has it
         ("n,a=jo\u00ade,n=joe,r=x", "joe"),
         ("n,,n=I\u00adX,r=x", "IX"),
         ("n,,n=\u00aa,r=x", "a"),
@@ -153,7 +156,6 @@ def test_first_messages(message: str, name: str) -> None:
         "p=tls_exporter,,n=joe,r=x",
         "F,n,,n=joe,r=x",
         "n,joe,n=joe,r=x",
-        "n,a=,n=joe,r=x",
         "n,a=j=oe,n=joe,r=x",
         "n,,r=x",
         "n,,n=joe",
@@ -191,41 +193,49 @@ def test_first_messages_that_break_the_grammar(message: str | bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "message",
+    ("message", "name", "reason"),
     [
-        "n,a=ann,n=joe,r=x",
-        "n,a=JOE,n=joe,r=x",
-        "n,,n=\u00ad,r=x",  # nothing is left of it
-        "n,,n=joe\x07,r=x",
-        "n,,n=\u0627a,r=x",
-        "n,a=\x07,n=joe,r=x",
-        "n,,n=" + "j" * 256 + ",r=x",
-        "n,,n=" + "\ufdfa" * 15 + ",r=x",  # eighteen letters each
+        ("n,a=ann,n=joe,r=x", "joe", "authzid"),
+        ("n,a=JOE,n=joe,r=x", "joe", "authzid"),
+        ("n,a=\x07,n=joe,r=x", "joe", "authzid"),
+        ("n,,n=\u00ad,r=x", "", "impossible-name"),  # nothing is left of it
+        ("n,,n=joe\x07,r=x", "", "impossible-name"),
+        ("n,,n=\u0627a,r=x", "", "impossible-name"),
+        ("n,,n=" + "j" * 256 + ",r=x", "", "impossible-name"),
+        ("n,,n=" + "\ufdfa" * 15 + ",r=x", "", "impossible-name"),  # eighteen letters each
     ],
 )
-def test_names_that_no_account_has(message: str) -> None:
-    assert first(message)[1] == Refusal.DENIED
+def test_names_that_no_account_has(message: str, name: str, reason: str) -> None:
+    exchange, step = first(message)
+    assert step == HopelessClaim("SCRAM-SHA-256", name, reason)
+    assert exchange.conclude(False) is None
 
 
 @pytest.mark.parametrize(
-    ("mechanism", "header", "value"),
+    ("mechanism", "header", "value", "reason"),
     [
-        ("SCRAM-SHA-256", "y,,", "server-does-support-channel-binding"),
-        (PLUS, "y,,", "server-does-support-channel-binding"),
-        (PLUS, "n,,", "server-does-support-channel-binding"),
-        ("SCRAM-SHA-256", "p=tls-exporter,,", "channel-binding-not-supported"),
-        ("SCRAM-SHA-1", "p=tls-exporter,,", "channel-binding-not-supported"),
-        (PLUS, "p=tls-unique,,", "unsupported-channel-binding-type"),
-        (PLUS, "p=TLS-EXPORTER,,", "unsupported-channel-binding-type"),
-        ("SCRAM-SHA-256", "n,,m=1,", "extensions-not-supported"),
+        ("SCRAM-SHA-256", "y,,", "server-does-support-channel-binding", "downgrade"),
+        (PLUS, "y,,", "server-does-support-channel-binding", "channel-binding"),
+        (PLUS, "n,,", "server-does-support-channel-binding", "channel-binding"),
+        ("SCRAM-SHA-256", "p=tls-exporter,,", "channel-binding-not-supported", "channel-binding"),
+        ("SCRAM-SHA-1", "p=tls-exporter,,", "channel-binding-not-supported", "channel-binding"),
+        (PLUS, "p=tls-unique,,", "unsupported-channel-binding-type", "channel-binding"),
+        (PLUS, "p=TLS-EXPORTER,,", "unsupported-channel-binding-type", "channel-binding"),
+        ("SCRAM-SHA-256", "n,,m=1,", "extensions-not-supported", "extension"),
     ],
 )
-def test_first_messages_that_are_answered_by_an_error(mechanism: str, header: str, value: str) -> None:
-    assert_error(*first(f"{header}n=joe,r=x", mechanism), value)
+def test_first_messages_that_are_answered_by_an_error(
+    mechanism: str, header: str, value: str, reason: str
+) -> None:
+    assert_error(*first(f"{header}n=joe,r=x", mechanism), value, reason)
+
+
+def test_an_error_about_nobody() -> None:
+    assert_error(*first("y,,n=joe\x07,r=x"), "server-does-support-channel-binding", "downgrade", name="")
 
 
 def test_a_mandatory_extension_in_the_place_of_an_optional_one() -> None:
-    assert_error(*first("n,,n=joe,r=x,z=1,m=2"), "extensions-not-supported")
+    assert_error(*first("n,,n=joe,r=x,z=1,m=2"), "extensions-not-supported", "extension")
 
 
 @pytest.mark.parametrize("offered", [(), ("SCRAM-SHA-256",), ("SCRAM-SHA-256", "SCRAM-SHA-1-PLUS")])
@@ -267,33 +277,38 @@ def test_bindings_that_do_not_match(header: str, mechanism: str, bound: bytes) -
     """Somebody in between has another TLS channel, or has changed the first message."""
     exchange, nonce = asked(header, mechanism)
     step = final(exchange, f"c={text(bound)},r={nonce},p={text(bytes(32))}")
-    assert_error(exchange, step, "channel-bindings-dont-match")
+    assert_error(exchange, step, "channel-bindings-dont-match", "channel-binding")
 
 
 @pytest.mark.parametrize(
-    ("message", "value"),
+    ("message", "value", "reason"),
     [
-        ("c=biws,r={nonce}x,p={proof}", "other-error"),
-        ("c=biws,r={theirs},p={proof}", "other-error"),
-        ("c=biws,r={ours},p={proof}", "other-error"),
-        ("c=biws,r={nonce},p=AAAA", "invalid-proof"),
-        ("c=biws,r={nonce},p={short}", "invalid-proof"),
-        ("c=biws,r={nonce},p=AAA", "invalid-encoding"),
-        ("c=biws,r={nonce},p=AB==", "invalid-encoding"),
-        ("c=biws,r={nonce},m=1,p={proof}", "extensions-not-supported"),
-        ("c=biw=,r={nonce},p={proof}", "channel-bindings-dont-match"),
+        ("c=biws,r={nonce}x,p={proof}", "other-error", "nonce"),
+        ("c=biws,r={theirs},p={proof}", "other-error", "nonce"),
+        ("c=biws,r={ours},p={proof}", "other-error", "nonce"),
+        ("c=biws,r={nonce},p=AAA", "invalid-encoding", "encoding"),
+        ("c=biws,r={nonce},p=AB==", "invalid-encoding", "encoding"),
+        ("c=biws,r={nonce},m=1,p={proof}", "extensions-not-supported", "extension"),
+        ("c=biw=,r={nonce},p={proof}", "channel-bindings-dont-match", "channel-binding"),
     ],
 )
-def test_proofs_that_are_answered_by_an_error(message: str, value: str) -> None:
+def test_proofs_that_are_answered_by_an_error(message: str, value: str, reason: str) -> None:
     exchange, nonce = asked()
     parts = {
         "nonce": nonce,
         "theirs": NONCE,
         "ours": nonce.removeprefix(NONCE),
         "proof": text(bytes(32)),
-        "short": text(bytes(20)),
     }
-    assert_error(exchange, final(exchange, message.format(**parts)), value)
+    assert_error(exchange, final(exchange, message.format(**parts)), value, reason)
+
+
+@pytest.mark.parametrize("octets", [3, 20, 33])
+def test_a_proof_of_another_length_is_a_wrong_one(octets: int) -> None:
+    exchange, nonce = asked()
+    claim = final(exchange, f"c=biws,r={nonce},p={text(bytes(octets))}")
+    assert isinstance(claim, ScramClaim)
+    assert claim.proof == bytes(octets)
 
 
 @pytest.mark.parametrize(
@@ -340,13 +355,19 @@ def test_what_the_proof_is_about_includes_extensions() -> None:
     )
 
 
-def test_a_wrong_proof_is_the_last_that_is_said() -> None:
+def test_an_empty_authzid_counts_in_the_binding() -> None:
+    """It is what the client has sent (RFC 5802 section 5.1)."""
+    exchange, nonce = asked("n,a=,")
+    claim = final(exchange, f"c={text(b'n,a=,')},r={nonce},p={text(bytes(32))}")
+    assert isinstance(claim, ScramClaim)
+
+
+def test_a_wrong_proof_is_refused_without_last_words() -> None:
     exchange, nonce = asked()
     claim = final(exchange, f"c=biws,r={nonce},p={text(bytes(32))}")
     assert isinstance(claim, ScramClaim)
     assert "AAAA" not in repr(claim)
-    assert exchange.conclude(False, b"never shown") == Challenge(b"e=invalid-proof")
-    assert not exchange.acknowledged(b"*")
+    assert exchange.conclude(False, b"never shown") is None
 
 
 @pytest.mark.parametrize("hash", ["sha1", "sha256"])

@@ -14,7 +14,7 @@ from mailsuite.wire.sasl import scram_keys
 from mailsuite.wire.sasl.exchange import Exchange
 from mailsuite.wire.sasl.mechanisms import MECHANISMS, Surroundings
 from mailsuite.wire.sasl.saslprep import saslprep
-from mailsuite.wire.sasl.steps import Challenge, ScramClaim, ScramParameters, ScramQuestion
+from mailsuite.wire.sasl.steps import Challenge, HopelessClaim, ScramClaim, ScramParameters, ScramQuestion
 from tests.wire.sasl.world import b64
 
 ITERATIONS = 4096
@@ -40,7 +40,7 @@ SALTS = st.binary(min_size=12, max_size=20)
 
 
 def log_in(exchange: Exchange, client: scramp.ScramClient, password: str, salt: bytes) -> str:
-    """The name of whoever has been let in; *password* is what we know. scramp raises where it is refused."""
+    """The name of whoever has been let in; *password* is what we know. Raises PermissionError for others."""
     question = exchange.start(b64(client.get_client_first().encode()))
     assert isinstance(question, ScramQuestion)
     server_first = exchange.answer(ScramParameters(salt, ITERATIONS))
@@ -53,9 +53,9 @@ def log_in(exchange: Exchange, client: scramp.ScramClient, password: str, salt: 
     true = scram_keys.proves(scram_keys.stored_key(salted, hash), claim.auth_message, claim.proof, hash)
     signature = scram_keys.server_signature(scram_keys.server_key(salted, hash), claim.auth_message, hash)
     last_words = exchange.conclude(true, signature)
-    assert last_words is not None
+    if last_words is None:
+        raise PermissionError
     client.set_server_final(last_words.data.decode())
-    assert true
     assert exchange.acknowledged(b"")
     return claim.authcid
 
@@ -83,9 +83,8 @@ def test_bound_logins(kind: str, name: str, password: str, salt: bytes) -> None:
 def test_a_wrong_password(mechanism: str) -> None:
     exchange = Exchange(MECHANISMS[mechanism](surroundings(mechanism)))
     client = scramp.ScramClient([mechanism], "joe", "guess")
-    with pytest.raises(scramp.ScramException) as refused:
+    with pytest.raises(PermissionError):
         log_in(exchange, client, "secret", b"salt of the test")
-    assert refused.value.server_error.value == "invalid-proof"
 
 
 def test_somebody_in_between() -> None:
@@ -98,7 +97,9 @@ def test_somebody_in_between() -> None:
     server_first = exchange.answer(ScramParameters(b"salt of the test", ITERATIONS))
     assert isinstance(server_first, Challenge)
     client.set_server_first(server_first.data.decode())
-    refusal = exchange.respond(b64(client.get_client_final().encode()))
+    claim = exchange.respond(b64(client.get_client_final().encode()))
+    assert isinstance(claim, HopelessClaim)
+    refusal = exchange.conclude(False)
     assert isinstance(refusal, Challenge)
     with pytest.raises(scramp.ScramException) as refused:
         client.set_server_final(refusal.data.decode())
@@ -110,7 +111,9 @@ def test_a_list_without_plus_is_noticed() -> None:
     exchange = Exchange(MECHANISMS["SCRAM-SHA-256"](surroundings("SCRAM-SHA-256-PLUS", "SCRAM-SHA-256")))
     binding = ("tls-unique", b"finished")
     client = scramp.ScramClient(["SCRAM-SHA-256"], "joe", "secret", channel_binding=binding)
-    refusal = exchange.start(b64(client.get_client_first().encode()))
+    claim = exchange.start(b64(client.get_client_first().encode()))
+    assert isinstance(claim, HopelessClaim)
+    refusal = exchange.conclude(False)
     assert isinstance(refusal, Challenge)
     with pytest.raises(scramp.ScramException) as refused:
         client.set_server_first(refusal.data.decode())

@@ -6,7 +6,7 @@ import attrs
 import pytest
 
 from mailsuite.model import reply as replies
-from mailsuite.wire.sasl.steps import DigestClaim, ScramClaim, ScramQuestion
+from mailsuite.wire.sasl.steps import DigestClaim, HopelessClaim, ScramClaim, ScramQuestion
 from mailsuite.wire.smtp.events import Ask, Authenticate, Hello, Mail
 from tests.wire.proofs import PARAMETERS, ScramClient
 from tests.wire.smtp.conftest import BINDINGS
@@ -100,9 +100,15 @@ def test_what_is_no_line_is_no_acknowledgement(session, last: bytes) -> None:
     assert session.session.closing
 
 
+def test_a_wrong_proof_is_refused_at_once(session) -> None:
+    assert prove(session, ScramClient(password="guess")) == WRONG
+    assert session.say("MAIL FROM:<>").startswith("530")
+
+
 @pytest.mark.parametrize("last", [b"\r\n", b"*\r\n", b"=\r\n", b"NOOP\r\n", b"\n", b"x" * 12300 + b"\r\n"])
-def test_a_wrong_proof(session, last: bytes) -> None:
-    assert challenge(prove(session, ScramClient(password="guess"))) == b"e=invalid-proof"
+def test_whatever_is_said_to_an_error_it_stays_refused(session, last: bytes) -> None:
+    answer = prove(session, ScramClient(header="p=tls-exporter,,"), "SCRAM-SHA-256-PLUS")
+    assert challenge(answer) == b"e=channel-bindings-dont-match"
     assert session.send(last).decode() == WRONG + "\r\n"
     assert session.send(b"\r\n").startswith(b"500 ")
     assert session.say("MAIL FROM:<>").startswith("530")
@@ -110,10 +116,11 @@ def test_a_wrong_proof(session, last: bytes) -> None:
 
 def test_the_third_wrong_proof_closes(session) -> None:
     for _ in range(2):
-        prove(session, ScramClient(password="guess"))
-        assert session.say("") == WRONG
-    prove(session, ScramClient(password="guess"))
-    assert session.send(b"\r\n").decode().split("\r\n") == [WRONG, "421 4.7.0 Too many failed logins", ""]
+        assert prove(session, ScramClient(password="guess")) == WRONG
+    client = ScramClient(password="guess")
+    first = challenge(session.say(f"AUTH SCRAM-SHA-256 {b64(client.first())}"))
+    last = session.send(f"{b64(client.final(first))}\r\n".encode())
+    assert last.decode().split("\r\n") == [WRONG, "421 4.7.0 Too many failed logins", ""]
     assert session.session.closing
 
 
@@ -167,13 +174,10 @@ def test_cram_md5(session) -> None:
 
 def test_a_downgrade_is_noticed(session) -> None:
     """RFC 5802 section 6: the client could bind, and was shown a list without -PLUS."""
-    client = ScramClient(header="y,,")
-    answer = session.say(f"AUTH SCRAM-SHA-256 {b64(client.first())}")
-    while answer.startswith("334 "):
-        said = challenge(answer)
-        answer = session.say(b64(client.final(said)) if b",s=" in said else "")
-    assert answer == WRONG
-    assert not [event for event in session.events if isinstance(event, Authenticate)]
+    answer = session.say(f"AUTH SCRAM-SHA-256 {b64(ScramClient(header='y,,').first())}")
+    assert challenge(answer) == b"e=server-does-support-channel-binding"
+    assert session.say("") == WRONG
+    assert session.events == [Authenticate(HopelessClaim("SCRAM-SHA-256", "joe", "downgrade"))]
 
 
 def test_ehlo_forgets_nothing_that_matters(session) -> None:
