@@ -15,7 +15,7 @@ from twisted.internet.defer import DeferredLock
 from mailsuite.accounts.checkers import PasswordChecker, ScramChecker, SecretChecker
 from mailsuite.accounts.gate import Gate
 from mailsuite.accounts.hopeless import HopelessChecker
-from mailsuite.accounts.keyring import Keyring
+from mailsuite.accounts.keyring import Keyring, KeyringError
 from mailsuite.accounts.login import Login
 from mailsuite.accounts.office import Office
 from mailsuite.accounts.password_cache import PasswordCache
@@ -45,6 +45,7 @@ from mailsuite.directory.sqlite.database import Database
 from mailsuite.file_accounts import file_directory
 from mailsuite.interfaces import IPolicyRule, IThreads
 from mailsuite.model.account import Origin
+from mailsuite.model.failure import MailFailure
 from mailsuite.notify.channels.nm import NotifyMailChannel
 from mailsuite.notify.notifier import Notifier, NotifierSettings
 from mailsuite.notify.targets import TargetRules, objection
@@ -196,7 +197,7 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
     sightings = sightings_db.SqliteSightings(notices)
     patient = Patient(hashing, reactor, HASH_PATIENCE)
     passwords = Passwords(patient, log)
-    vault = Vault(Keyring.load_or_create(state.seal_key), patient)
+    vault = Vault(keyring(state), patient)
     sources = sources_of(config, reactor, files, passwords, log)
     store = MaildirStore(layout(config), reactor, files, log)
     bus = LocalBus(reactor, log)
@@ -321,4 +322,42 @@ def inline_passwords() -> Passwords:
 
 def inline_vault(state: State) -> Vault:
     """For sealing before the reactor runs. Raises KeyringError."""
-    return Vault(Keyring.load_or_create(state.seal_key), Inline())
+    return Vault(keyring(state), Inline())
+
+
+def keyring(state: State) -> Keyring:
+    """The keys of a state directory whose lock is held; the first ones where nothing is sealed yet. Raises
+    KeyringError."""
+
+    def sealed() -> int:
+        try:
+            return _count_sealed(state)
+        except MailFailure as failure:
+            reason = failure.detail or failure.reply.text[0]
+            raise KeyringError(
+                f"{state.seal_key} is missing, and nobody can tell what is sealed with it ({reason})"
+            ) from failure
+
+    return Keyring.load_or_create(state.seal_key, sealed)
+
+
+def _count_sealed(state: State) -> int:
+    """How many sealed secrets the database has."""
+    if not state.accounts_db.exists():
+        return 0
+    database = Database(state.accounts_db, accounts_db.SCHEMA, Inline())
+    directory = accounts_db.SqliteDirectory(database)
+    try:
+        return len(run_now(directory.all_devices())) + len(run_now(directory.all_verifiers()))
+    finally:
+        run_now(database.close())
+
+
+def new_key(config: Config) -> None:
+    """A new key file in the place of one that is lost. Raises StateLocked, StateError, KeyringError."""
+    state = State(config.server.state)
+    state.take()
+    try:
+        Keyring.create(state.seal_key)
+    finally:
+        state.release()

@@ -43,7 +43,8 @@ class KeyRotation:
 
     First the new key is on the disk, beside the old ones; then each device and each account's verifiers are
     sealed again, one by one; and only when CLEAN_ROUNDS walks find nothing under an old key are the old ones
-    dropped. Killed at any point, every secret still opens, and the next rotation finishes the work.
+    dropped. Killed at any point, every secret still opens, and the next rotation finishes that work before
+    it begins its own: there are never more than two keys.
     """
 
     directory: IAccountDirectory
@@ -66,21 +67,30 @@ class KeyRotation:
             self._turn.release()
 
     async def _rotate(self) -> Document:
-        ring = self.vault.keyring
-        self.vault.use(await self.threads.run(partial(ring.with_new_key, self.path)))
-        devices = verifiers = unreadable = clean = 0
+        done = None
         with in_words("the keys"):
-            await self.reseal_file()
-            for _ in range(MAX_ROUNDS):
-                found = await self._round()
-                devices += found.devices
-                verifiers += found.verifiers
-                unreadable = found.unreadable
-                clean = clean + 1 if found.clean else 0
-                if clean == CLEAN_ROUNDS:
-                    ring = self.vault.keyring
-                    self.vault.use(await self.threads.run(partial(ring.drop_old_keys, self.path)))
-                    break
+            if len(self.vault.keyring) > 1:  # else keys would come to keys, each time that one fails
+                done = await self._seal_all()
+            if done is None or done["dropped"]:
+                ring = self.vault.keyring
+                self.vault.use(await self.threads.run(partial(ring.with_new_key, self.path)))
+                done = await self._seal_all()
+        return done
+
+    async def _seal_all(self) -> Document:
+        """Seal everything under the newest key, and drop the others."""
+        devices = verifiers = unreadable = clean = 0
+        await self.reseal_file()
+        for _ in range(MAX_ROUNDS):
+            found = await self._round()
+            devices += found.devices
+            verifiers += found.verifiers
+            unreadable = found.unreadable
+            clean = clean + 1 if found.clean else 0
+            if clean == CLEAN_ROUNDS:
+                ring = self.vault.keyring
+                self.vault.use(await self.threads.run(partial(ring.drop_old_keys, self.path)))
+                break
         return {
             "devices": devices,
             "verifiers": verifiers,

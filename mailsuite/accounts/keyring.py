@@ -10,7 +10,7 @@ import re
 import secrets
 import stat
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import attrs
@@ -33,6 +33,10 @@ _LINE = re.compile(r"(salt|[1-9][0-9]{0,8}) ([A-Za-z0-9+/]{43}=)")
 _PREFACE = (
     "# The keys that mailsuite seals secrets with. Whoever has this file and the database has the secrets.\n"
     "# Keep a copy of it, and not beside the database.\n"
+)
+_LOST = (
+    "{path} is missing, and what was sealed with it ({count}) cannot be opened: put it back from the copy "
+    "that was kept elsewhere; where there is none, `mailsuite key new` goes on without"
 )
 
 
@@ -62,20 +66,30 @@ class Keyring:
         return cls({1: secrets.token_bytes(KEY_OCTETS)}, secrets.token_bytes(KEY_OCTETS))
 
     @classmethod
-    def load_or_create(cls, path: Path) -> Keyring:
+    def load_or_create(cls, path: Path, sealed: Callable[[], int] = lambda: 0) -> Keyring:
         """What stands in the file, or new keys, durably written there, where there is none.
 
-        Raises KeyringError for a file that others than its owner may touch, that is broken, or that
-        cannot be read or written.
+        *sealed* counts what was sealed before: then a missing file was lost, and other keys would hide that
+        until it is too late to look for a copy. Raises KeyringError for that, for a file that others than
+        its owner may touch, that is broken, or that cannot be read or written.
         """
         with _in_words(path):
             try:
                 return cls._parse(path, _read(path))
             except FileNotFoundError:
-                ring = cls.new()
-                _make_directory(path.parent)
-                ring._write(path)
-                return ring
+                if count := sealed():
+                    raise KeyringError(_LOST.format(path=path, count=count)) from None
+        return cls.create(path)
+
+    @classmethod
+    def create(cls, path: Path) -> Keyring:
+        """New keys, durably written into a file that was not there. Raises KeyringError."""
+        ring = cls.new()
+        with _in_words(path):
+            if os.path.lexists(path):
+                raise KeyringError(f"{path} is there; nothing was changed")
+            ring._write(path)
+        return ring
 
     def seal(self, plain: bytes, about: str) -> bytes:
         """Seal under the newest key; *about* says what this is and whose."""
@@ -130,6 +144,7 @@ class Keyring:
         return ring
 
     def _write(self, path: Path) -> None:
+        _make_directory(path.parent)
         lines = [f"salt {_encoded(self._salt_key)}\n"]
         lines += [f"{number} {_encoded(self._keys[number])}\n" for number in sorted(self._keys, reverse=True)]
         _replace(path, (_PREFACE + "".join(lines)).encode("ascii"))

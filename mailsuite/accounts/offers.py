@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from ipaddress import IPv4Network, IPv6Network
 from typing import Final
 
 import attrs
 
 from mailsuite.accounts.attempt import LoginRules
+from mailsuite.accounts.gate import SHOWN
 from mailsuite.config.mechanisms import PLAINTEXT, UNDER_TLS
 from mailsuite.config.schema import Config, DomainBlock, Listener, Pop3, ServiceSettings, Submission
+from mailsuite.model.account import IPAddress
 
 SASL: Final = (
     "PLAIN",
@@ -22,25 +25,59 @@ SASL: Final = (
 )
 MECHANISMS: Final = {"pop3": ("USER", "APOP", *SASL), "submission": SASL}
 """All that there is, by service."""
+_BOUND: Final = frozenset(name.upper() for name in UNDER_TLS - PLAINTEXT)
+"""To the channel: nobody may do without TLS."""
 
 
 @attrs.frozen
 class Offer:
-    """What one listener offers to whoever comes the best way, which is under TLS where it has TLS."""
+    """What one listener offers to whoever comes the best way: under TLS where it has TLS, else from a network
+    that it trusts."""
 
     listener: str
     mechanisms: frozenset[str]
     rules: LoginRules
+    named: frozenset[str]
+    """What its settings name, be it offered to anybody or not."""
+    clear: bool = False
+    """There is no TLS."""
+    trusted: tuple[IPv4Network | IPv6Network, ...] = ()
+    """Who may show a password without TLS."""
+
+    def needs_trust(self, mechanism: str) -> bool:
+        """Whether this mechanism is for trusted networks only."""
+        return self.clear and mechanism in SHOWN
+
+    def allows(self, mechanism: str, peer: IPAddress | None) -> bool:
+        """Whether it is offered to *peer*; None: to anybody."""
+        if mechanism not in self.mechanisms:
+            return False
+        return peer is None or not self.needs_trust(mechanism) or _is_in(peer, self.trusted)
+
+
+def _is_in(peer: IPAddress, networks: Iterable[IPv4Network | IPv6Network]) -> bool:
+    return any(peer in network for network in networks)
 
 
 def offers(config: Config, service: str) -> list[Offer]:
     """Those of all open listeners of a service."""
-    found = []
-    for block in config.listeners:
-        if block.enabled and block.service == service:
-            rules = rules_of(block.settings, config.domains)
-            found.append(Offer(block.name, frozenset(_mechanisms(block, rules)), rules))
-    return found
+    return [
+        _offer(block, rules_of(block.settings, config.domains))
+        for block in config.listeners
+        if block.enabled and block.service == service
+    ]
+
+
+def _offer(block: Listener, rules: LoginRules) -> Offer:
+    settings, clear = block.settings, block.tls == "off"
+    trusted = settings.trusted_networks if isinstance(settings, Pop3) else ()
+    named = frozenset(_named(settings, rules))
+    offered = set(named)
+    if clear:
+        offered -= _BOUND if trusted else SHOWN | _BOUND
+    if isinstance(settings, Pop3) and rules.apop_everywhere:
+        offered -= SHOWN
+    return Offer(block.name, frozenset(offered), rules, named, clear, trusted)
 
 
 def rules_of(settings: ServiceSettings, domains: Iterable[DomainBlock]) -> LoginRules:
@@ -55,19 +92,10 @@ def rules_of(settings: ServiceSettings, domains: Iterable[DomainBlock]) -> Login
     return LoginRules()
 
 
-def _mechanisms(block: Listener, rules: LoginRules) -> Iterator[str]:
-    settings = block.settings
-    if not isinstance(settings, Pop3 | Submission):
-        return
-    names = set(settings.auth)
-    clear = block.tls == "off"
-    if clear:
-        names -= UNDER_TLS
+def _named(settings: ServiceSettings, rules: LoginRules) -> Iterator[str]:
     if isinstance(settings, Pop3):
-        if rules.apop_everywhere:
-            names -= PLAINTEXT
-        elif not clear or settings.trusted_networks:
-            yield "USER"
+        yield "USER"
         if rules.apop_somewhere:
             yield "APOP"
-    yield from (name.upper() for name in names)
+    if isinstance(settings, Pop3 | Submission):
+        yield from (name.upper() for name in settings.auth)

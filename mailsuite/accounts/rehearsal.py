@@ -40,6 +40,10 @@ _OBJECTIONS: Final = {
     "device-network": 'the password is that of the device "{device}", which may not be used from there',
     "device-expired": 'the password is that of the device "{device}", and has expired',
 }
+_BROKEN: Final = (
+    "{what} does not open, so nobody can tell whether this is its password: the key file was lost or "
+    "exchanged, or the data was changed (seal.broken in the log)"
+)
 _CURES: Final = {
     "account-off": "mailsuite account enable {account}",
     "pop3-denied": "mailsuite account change {account} --pop3 allow",
@@ -67,7 +71,7 @@ class _Match:
 
     def can(self, mechanism: str) -> bool:
         """Whether what we have of the password is enough for this mechanism."""
-        if mechanism.lower() in RECOVERABLE:
+        if _is_recoverable(mechanism):
             return self.device is not None and mechanism.lower() in self.device.mechanisms
         return mechanism in SHOWN or _SCRAM.get(mechanism) in self.scram
 
@@ -76,6 +80,19 @@ class _Match:
         if self.device is not None:
             return f'the device password "{self.device.name}"'
         return "the password that an outside source knows" if self.elsewhere else "the account's own password"
+
+
+@attrs.frozen
+class _Held:
+    """What a password was held against."""
+
+    matches: list[_Match]
+    broken: str
+    """What does not open and might have proved it, in words; empty: all opens."""
+
+
+def _is_recoverable(mechanism: str) -> bool:
+    return mechanism.lower() in RECOVERABLE
 
 
 @attrs.frozen
@@ -99,39 +116,51 @@ class Rehearsal:
             if account is None:
                 return _refused("unknown-account", f"there is no account {wanted}")
             listeners = offers(self.config(), service)
-            offering = [offer for offer in listeners if login.mechanism in offer.mechanisms]
+            offering = [offer for offer in listeners if offer.allows(login.mechanism, login.peer)]
             if not offering:
                 return _refused("not-offered", _not_offered(listeners, login))
             devices = await self.gate.directory.devices(wanted)
-            matches = await self._matches(account, devices, password)
-        able = [match for match in matches if match.can(login.mechanism)]
+            held = await self._held_against(account, devices, password, login.mechanism)
+        able = [match for match in held.matches if match.can(login.mechanism)]
+        if not able and held.broken:
+            return _refused("seal-broken", _BROKEN.format(what=held.broken))
         if not able:
-            return _unable(account, devices, matches, login.mechanism)
+            return _unable(account, devices, held.matches, login.mechanism)
         verdicts = [self._decide(account, match, offering, login) for match in able]
         return next((verdict for verdict in verdicts if verdict["accepted"]), verdicts[0])
 
-    async def _matches(self, account: Account, devices: Sequence[Device], password: str) -> list[_Match]:
+    async def _held_against(
+        self, account: Account, devices: Sequence[Device], password: str, mechanism: str
+    ) -> _Held:
         """In the order in which a login is held against them. One verification of a hash, as at a login."""
-        opened = ((device, self._opened(account, device)) for device in devices)
-        matches = [
-            _Match(device, secrets.scram)
-            for device, secrets in opened
-            if secrets is not None and secrets.matches(password)
-        ]
+        matches, broken = [], ""
+        for device in devices:
+            secrets = self._opened(account, device)
+            if secrets is not None and secrets.matches(password):
+                matches.append(_Match(device, secrets.scram))
+            elif secrets is None and (
+                mechanism.lower() in device.mechanisms or not _is_recoverable(mechanism)
+            ):
+                broken = f'the device "{device.name}"'
         if not account.password_hash and self.sources.serves(account.address):
             if await self.sources.check(account.address, password):
                 matches.append(_Match(None, {}, elsewhere=True))
-        elif await self.passwords.verify(account.password_hash, password, account.address):
-            matches.append(_Match(None, await self._own_keys(account)))
-        return matches
+            return _Held(matches, broken)
+        keys = await self._own_keys(account)
+        if keys is None and mechanism in _SCRAM:
+            broken = "what SCRAM proves the account's own password by"
+        if await self.passwords.verify(account.password_hash, password, account.address):
+            matches.append(_Match(None, keys or {}))
+        return _Held(matches, broken)
 
-    async def _own_keys(self, account: Account) -> ScramKeys:
+    async def _own_keys(self, account: Account) -> ScramKeys | None:
+        """Those of the account's own password; None where they do not open."""
         sealed = await self.gate.directory.verifiers(account.address)
         try:
             return self.gate.vault.open_verifiers(account.address, sealed, account.password_hash) or {}
         except SealBroken as error:
             self.gate.broken(account.address, error)
-            return {}
+            return None
 
     def _opened(self, account: Account, device: Device) -> DeviceSecrets | None:
         try:
@@ -142,24 +171,12 @@ class Rehearsal:
 
     def _decide(self, account: Account, match: _Match, offering: Sequence[Offer], login: _Try) -> Document:
         """The password fits; does anything speak against the login?"""
-        peer = login.peer or _somewhere(match.device)
-        reasons: dict[str, str] = {}
-        for offer in offering:
-            facts = ConnectionFacts("rehearsal", offer.listener, login.service, peer, 0)
-            attempt = Attempt(str(account.address), login.mechanism, offer.rules, facts)
-            reasons[offer.listener] = self.gate.objection(account, match.device, attempt)
+        reasons = [(offer, self._objection(account, match, offer, login)) for offer in offering]
         device = None if match.device is None else match.device.name
-        if open_at := [listener for listener, reason in reasons.items() if not reason]:
-            text = f"{login.mechanism} with {match.name}{_conditions(match.device, login)}"
-            where = f"at {', '.join(open_at)}"
-            return {
-                "accepted": True,
-                "rule": "accepted",
-                "text": f"{text}, {where}",
-                "cure": None,
-                "device": device,
-            }
-        rule = next(iter(reasons.values()))
+        if open_at := [offer for offer, reason in reasons if not reason]:
+            text = f"{login.mechanism} with {match.name}{_conditions(match.device, open_at, login)}"
+            return {"accepted": True, "rule": "accepted", "text": text, "cure": None, "device": device}
+        [(_, rule), *_] = reasons
         words = {
             "mechanism": login.mechanism,
             "device": device,
@@ -168,6 +185,17 @@ class Rehearsal:
         }
         cure = _CURES[rule].format(**words) if rule in _CURES else None
         return _refused(rule, _OBJECTIONS.get(rule, rule).format(**words), cure, device)
+
+    def _objection(self, account: Account, match: _Match, offer: Offer, login: _Try) -> str:
+        """What speaks against it at one listener; from where nobody said, from the best place there is."""
+        reason = ""
+        for peer in _peers(match.device, offer, login):
+            facts = ConnectionFacts("rehearsal", offer.listener, login.service, peer, 0)
+            attempt = Attempt(str(account.address), login.mechanism, offer.rules, facts)
+            reason = self.gate.objection(account, match.device, attempt)
+            if not reason:
+                break
+        return reason
 
 
 def _mechanism(service: str, named: str) -> str:
@@ -187,22 +215,38 @@ def _peer(text: str) -> IPAddress | None:
         raise bad(f"peer: {text!r} is no IP address") from error
 
 
-def _somewhere(device: Device | None) -> IPAddress:
-    """An address that the device may be used from, where nobody named one."""
-    if device is not None and device.networks:
-        return device.networks[0].network_address
-    return ip_address("127.0.0.1")
+def _peers(device: Device | None, offer: Offer, login: _Try) -> list[IPAddress]:
+    """From where a login may come, where nobody said: any place will do that is in all the networks it has to
+    be in, and where two of them overlap, the first address of the smaller one is in both."""
+    if login.peer is not None:
+        return [login.peer]
+    networks = [*(device.networks if device is not None else ()), *offer.trusted]
+    peers = [ip_address("127.0.0.1"), *(network.network_address for network in networks)]
+    return [peer for peer in peers if offer.allows(login.mechanism, peer)]
 
 
 def _not_offered(listeners: Sequence[Offer], login: _Try) -> str:
-    offered = sorted({mechanism for offer in listeners for mechanism in offer.mechanisms})
-    if not offered:
+    if not listeners:
         return f"no listener of {login.service} is open"
-    setting = "pop3.apop" if login.mechanism in {"APOP", "USER"} else f"{login.service}.auth"
+    offered = {name for offer in listeners for name in offer.mechanisms if offer.allows(name, login.peer)}
+    causes = dict.fromkeys(_cause(offer, login) for offer in listeners)
     return (
-        f"no listener of {login.service} offers {login.mechanism} (setting {setting}); there is: "
-        f"{', '.join(offered)}"
+        f"no listener of {login.service} offers {login.mechanism} ({'; '.join(causes)}); there is: "
+        f"{', '.join(sorted(offered)) or 'nothing'}"
     )
+
+
+def _cause(offer: Offer, login: _Try) -> str:
+    """Why a listener does not offer a mechanism."""
+    if login.mechanism == "APOP":
+        return "setting pop3.apop"
+    if login.mechanism not in offer.named:
+        return f"setting {login.service}.auth"
+    if login.mechanism in SHOWN and login.service == "pop3" and offer.rules.apop_everywhere:
+        return "setting pop3.apop"
+    if login.mechanism in offer.mechanisms:
+        return f"{offer.listener} has no TLS, and {login.peer} is not in its trusted_networks"
+    return f"{offer.listener} has no TLS"
 
 
 def _unable(
@@ -231,14 +275,21 @@ def _unable(
     return _refused("wrong-password", "the password is neither the account's own nor one of its devices'")
 
 
-def _conditions(device: Device | None, login: _Try) -> str:
-    """What must hold beside the password."""
-    conditions = []
-    if login.mechanism in SHOWN or login.mechanism.endswith("-PLUS"):
-        conditions.append("under TLS")
+def _conditions(device: Device | None, offers: Sequence[Offer], login: _Try) -> str:
+    """What must hold beside the password, and where it is enough then."""
+    mechanism, limits = login.mechanism, ""
     if device is not None and device.networks and login.peer is None:
-        conditions.append(f"from {' or '.join(map(str, device.networks))}")
-    return "".join(f", {condition}" for condition in conditions)
+        limits = f", from {' or '.join(map(str, device.networks))}"
+    by_trust = [offer for offer in offers if offer.needs_trust(mechanism)]
+    others = [offer.listener for offer in offers if offer not in by_trust]
+    ways = []
+    if others:
+        tls = ", under TLS" if mechanism in SHOWN or mechanism.endswith("-PLUS") else ""
+        ways.append(f"{tls}{limits}, at {', '.join(others)}")
+    for offer in by_trust:
+        trust = f" from {' or '.join(map(str, offer.trusted))}" if login.peer is None else ""
+        ways.append(f", without TLS{trust}{limits}, at {offer.listener}")
+    return "; or".join(ways)
 
 
 def _refused(rule: str, text: str, cure: str | None = None, device: str | None = None) -> Document:

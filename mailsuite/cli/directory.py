@@ -211,16 +211,23 @@ def open_directory(context: Context, quiet: bool = False) -> Iterator[Directory]
         yield OfServer(context.control)
         return
     from mailsuite import app  # noqa: PLC0415 - takes half a second
-    from mailsuite.accounts.keyring import KeyringError  # noqa: PLC0415
+
+    if not quiet:
+        state = clean(str(context.config.server.state))
+        note(f"mailsuite is not running: this works on the accounts in {state} itself.")
+    with without_server(context), app.offline_office(context.config, _foresee(context)) as office:
+        yield OfStore(office)
+
+
+@contextmanager
+def without_server(context: Context) -> Iterator[None]:
+    """For work on the state directory itself: as whoever owns it, and what it refuses in words."""
+    from mailsuite.accounts.keyring import KeyringError  # noqa: PLC0415 - keeps --help fast
     from mailsuite.state import StateError, StateLocked  # noqa: PLC0415
 
-    state = context.config.server.state
-    if not quiet:
-        note(f"mailsuite is not running: this works on the accounts in {clean(str(state))} itself.")
-    _become_owner(state, context.config.server.user)
+    _become_owner(context.config.server.state, context.config.server.user)
     try:
-        with app.offline_office(context.config, _foresee(context)) as office:
-            yield OfStore(office)
+        yield
     except StateLocked as error:
         raise NotReachable(
             f"{clean(str(error))}, which does not answer at {clean(str(context.control.path))}; "

@@ -1,11 +1,11 @@
-"""``mailsuite key``: rotate."""
+"""``mailsuite key``: rotate, new."""
 
 from __future__ import annotations
 
 import click
 
 from mailsuite.cli.context import CommandFailed, Context
-from mailsuite.cli.directory import open_directory
+from mailsuite.cli.directory import open_directory, without_server
 from mailsuite.cli.options import json_option, quiet_option
 from mailsuite.cli.terminal import count_text, note, print_json
 
@@ -39,3 +39,27 @@ def rotate(context: Context, as_json: bool, quiet: bool) -> None:
         note(f"{secrets} could not be opened by any key: nobody can log in by them; make new ones.")
     if not done["dropped"]:
         raise CommandFailed("the old keys are kept, since secrets were changed all the while; run this again")
+    if done["unreadable"]:
+        raise click.exceptions.Exit(CommandFailed.exit_code)
+
+
+@key_group.command("new")
+@quiet_option
+@click.pass_obj
+def new(context: Context, quiet: bool) -> None:
+    """Make a key file where it is lost, and no copy was kept.
+
+    Whatever was sealed with the lost one stays unreadable: device passwords are to be removed and made anew.
+    A file that is there is left alone.
+    """
+    if context.control.is_listening():
+        raise CommandFailed(
+            "mailsuite is running, and has the key yet: `mailsuite key rotate` writes the file"
+        )
+    from mailsuite import app  # noqa: PLC0415 - takes half a second
+
+    with without_server(context):
+        app.new_key(context.config)
+    if not quiet:
+        click.echo("There is a new key. Make a copy of the key file, and keep it elsewhere.")
+        click.echo("Device passwords that were made before are lost: `mailsuite device list` says which.")

@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 import pytest
 
+from mailsuite.accounts import key_rotation
 from mailsuite.accounts.key_rotation import KeyRotation
 from mailsuite.accounts.keyring import Keyring, KeyringError, SealBroken
 from mailsuite.accounts.vault import Vault
@@ -127,6 +128,32 @@ def test_killed_before_or_after_the_key_file_is_written(
     rotation = KeyRotation(world.database, on_disk(world), key_file(world), threads, world._reseal_file)
     with pytest.raises(Killed):
         now(rotation.rotate())
+    assert all_open(world, on_disk(world), passwords)
+
+
+def test_rotations_that_fail_leave_two_keys_at_most(world: World, passwords: tuple[str, list[str]]) -> None:
+    """Each new key in the file beside all before would be one too many for it some day."""
+    world.database.refuse_with = TemporaryFailure(DIRECTORY_UNAVAILABLE)
+    for _ in range(5):
+        assert refusal(world.office.keys.rotate())[0] == "unavailable"
+    world.database.refuse_with = None
+    assert len(world.vault.keyring) == len(on_disk(world).keyring) == 2
+    left = [on_disk(world).keyring, world.vault.keyring]
+    assert now(world.office.keys.rotate())["dropped"] is True
+    assert all_open(world, on_disk(world), passwords)
+    [device, _] = now(world.directory.devices(JOE))
+    for ring in left:
+        with pytest.raises(SealBroken):
+            Vault(ring, Inline()).open_device(JOE, device)
+
+
+def test_what_an_interrupted_rotation_left_goes_before_another_key_comes(
+    world: World, passwords: tuple[str, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.vault.use(world.vault.keyring.with_new_key(key_file(world)))
+    monkeypatch.setattr(key_rotation, "MAX_ROUNDS", 1)
+    assert now(world.office.keys.rotate())["dropped"] is False
+    assert len(on_disk(world).keyring) == 2
     assert all_open(world, on_disk(world), passwords)
 
 

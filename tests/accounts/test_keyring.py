@@ -44,6 +44,33 @@ def test_the_first_start_makes_the_file_for_nobody_else(path):
     assert again.salt("joe") == ring.salt("joe")
 
 
+def test_a_file_that_is_lost_is_not_replaced(path):
+    """Else what its copy opens would be found out to be lost when the copy is gone, too."""
+    with pytest.raises(KeyringError, match=r"seal\.key is missing, and .*12.*copy.*mailsuite key new"):
+        Keyring.load_or_create(path, lambda: 12)
+    assert not path.parent.exists()
+    assert len(Keyring.load_or_create(path, lambda: 0)) == 1
+    assert len(Keyring.load_or_create(path, lambda: 12)) == 1
+
+
+def test_a_file_that_is_there_is_never_replaced(path, tmp_path):
+    Keyring.create(path)
+    with pytest.raises(KeyringError, match="is there"):
+        Keyring.create(path)
+    (tmp_path / "link").symlink_to("nowhere")
+    with pytest.raises(KeyringError, match="is there"):
+        Keyring.create(tmp_path / "link")
+
+
+def test_who_has_the_keys_yet_writes_them_down_again(path):
+    ring = Keyring.load_or_create(path)
+    sealed = ring.seal(b"secret", "x")
+    path.unlink()
+    path.parent.rmdir()
+    ring.with_new_key(path)
+    assert Keyring.load_or_create(path).unseal(sealed, "x") == b"secret"
+
+
 def test_the_file_is_text_with_the_newest_key_first(path):
     Keyring.load_or_create(path).with_new_key(path).with_new_key(path)
     lines = [line for line in path.read_text("ascii").splitlines() if not line.startswith("#")]
@@ -148,7 +175,7 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path):
     with pytest.raises(KeyringError, match="No such file"):
         Keyring.load_or_create(tmp_path / "not" / "there" / "seal.key")
     with pytest.raises(KeyringError, match="No such file"):
-        RING.with_new_key(tmp_path / "not" / "seal.key")
+        RING.with_new_key(tmp_path / "not" / "there" / "seal.key")
 
 
 def test_what_an_interrupted_rotation_left_is_in_nobody_s_way(path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -114,13 +115,19 @@ def test_verifiers_that_are_not_there_yet(world: World) -> None:
     assert (verdict["accepted"], verdict["rule"]) == (False, "no-verifiers")
 
 
-def test_secrets_that_no_key_opens_match_nothing(world: World) -> None:
+def test_secrets_that_no_key_opens_leave_it_open_whether_it_is_right(world: World) -> None:
     _, password = world.add_device("Eudora", mechanisms=["apop"])
     [device] = now(world.directory.devices(JOE))
     now(world.directory.change_device(JOE, attrs.evolve(device, sealed=device.sealed[:-1] + b"x")))
     now(world.directory.keep_verifiers(JOE, b"broken"))
-    assert judge(world, password)["rule"] == "wrong-password"
-    assert judge(world, CANARY, "SCRAM-SHA-256")["rule"] == "no-verifiers"
+    for mechanism in ("", "APOP", "SCRAM-SHA-256"):
+        verdict = judge(world, password, mechanism)
+        assert verdict["rule"] == "seal-broken"
+    assert "SCRAM proves the account's own password" in verdict["text"]
+    assert 'the device "Eudora" does not open' in judge(world, password)["text"]
+    assert judge(world, CANARY, "SCRAM-SHA-256")["rule"] == "seal-broken"
+    assert judge(world, CANARY)["accepted"], "it proves itself without them"
+    assert judge(world, CANARY, "CRAM-MD5")["rule"] == "mechanism-impossible", "Eudora has none"
 
 
 @pytest.mark.parametrize(
@@ -281,7 +288,74 @@ def test_what_is_offered_without_tls(world: World) -> None:
     trusted = f'[pop3]\ntrusted_networks = ["192.0.2.0/24"]\n{auth}'
     world.settings = clear + trusted
     [offer] = offers(world.load().accepted(), "pop3")
-    assert offer.mechanisms == {"USER", "SCRAM-SHA-256"}
+    assert offer.mechanisms == {"USER", "PLAIN", "SCRAM-SHA-256"}
+    assert offer.allows("PLAIN", ip_address("192.0.2.1"))
+    assert not offer.allows("PLAIN", ip_address("198.51.100.1"))
+    assert offer.allows("SCRAM-SHA-256", ip_address("198.51.100.1"))
+    world.settings = f"{clear}[pop3]\n{auth}"
+    [offer] = offers(world.load().accepted(), "pop3")
+    assert offer.mechanisms == {"SCRAM-SHA-256"}
+
+
+CLEAR = '[[listener]]\nname = "clear"\nservice = "pop3"\nport = 110\ntls = "off"\n'
+TRUSTING = f'{CLEAR}trusted_networks = ["192.0.2.0/24"]\n'
+
+
+@pytest.mark.parametrize(
+    ("settings", "mechanism", "peer", "text"),
+    [
+        (CLEAR, "", "", "(clear has no TLS); there is: SCRAM-SHA-256"),
+        (CLEAR, "PLAIN", "127.0.0.1", "(clear has no TLS)"),
+        (f'{TRUSTING}auth = ["plain"]\n', "", "198.51.100.1", "trusted_networks); there is: nothing"),
+        (TRUSTING, "", "198.51.100.1", "(clear has no TLS, and 198.51.100.1 is not in its trusted_networks)"),
+        (TRUSTING, "LOGIN", "192.0.2.1", "(setting pop3.auth)"),
+        (f'{TRUSTING}apop = "require"\n', "PLAIN", "192.0.2.1", "(setting pop3.apop); there is: APOP, SCRAM"),
+        (f'{POP3}auth = ["cram-md5"]\n{CLEAR}', "PLAIN", "", "(setting pop3.auth; clear has no TLS)"),
+    ],
+)
+def test_why_a_mechanism_is_not_offered(
+    world: World, settings: str, mechanism: str, peer: str, text: str
+) -> None:
+    world.settings = settings
+    verdict = judge(world, CANARY, mechanism, peer=peer)
+    assert verdict["rule"] == "not-offered"
+    assert text in verdict["text"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "mechanism", "peer", "text"),
+    [
+        (TRUSTING, "", "192.0.2.1", ", without TLS, at clear"),
+        (TRUSTING, "PLAIN", "", ", without TLS from 192.0.2.0/24, at clear"),
+        (TRUSTING, "SCRAM-SHA-256", "", "own password, at clear"),
+        (POP3 + TRUSTING, "", "", ", under TLS, at pop3s; or, without TLS from 192.0.2.0/24, at clear"),
+        (POP3 + TRUSTING, "", "198.51.100.1", ", under TLS, at pop3s"),
+    ],
+)
+def test_where_it_is_offered(world: World, settings: str, mechanism: str, peer: str, text: str) -> None:
+    world.settings = settings
+    verdict = judge(world, CANARY, mechanism, peer=peer)
+    assert verdict["accepted"]
+    assert verdict["text"].endswith(text)
+
+
+def test_the_networks_of_a_device_and_of_a_listener_must_meet(world: World) -> None:
+    world.settings = TRUSTING
+    _, inside = world.add_device("inside", networks=["192.0.2.128/25"])
+    _, around = world.add_device("around", networks=["198.51.100.0/24", "192.0.0.0/16"])
+    _, outside = world.add_device("outside", networks=["198.51.100.0/24"])
+    for password in (inside, around):
+        assert judge(world, password)["accepted"]
+    assert judge(world, outside)["rule"] == "device-network"
+    assert judge(world, outside, "SCRAM-SHA-256")["accepted"]
+
+
+@pytest.mark.parametrize("mechanism", ["", "PLAIN"])
+def test_submission_without_tls_takes_no_password(world: World, mechanism: str) -> None:
+    world.settings = f'{SUBMISSION}tls = "off"\n'
+    verdict = judge(world, CANARY, mechanism, "submission")
+    assert "(submission has no TLS); there is: SCRAM-SHA-256" in verdict["text"]
+    assert judge(world, CANARY, "SCRAM-SHA-256", "submission")["accepted"]
 
 
 def test_a_listener_s_rules(world: World) -> None:

@@ -477,12 +477,14 @@ def spoil(database: Path) -> None:
 
 
 def test_a_key_that_is_lost(own_server: Server) -> None:
-    """What does not open is our trouble, not a wrong password; and the server says so at once."""
+    """The server does not start as if nothing were. What does not open is our trouble, no wrong password."""
     own_server.extra = SETTINGS
     own_server.start()
     device = own_server.add_device(JOE, "Phone", "cram-md5")
     own_server.stop()
     (own_server.state / "keys" / "seal.key").unlink()
+    assert "seal.key is missing" in own_server.cli("serve", status=1)
+    own_server.cli("key", "new")
     own_server.start()
     assert try_it(own_server, "pop3s", "CRAM-MD5", JOE, device).startswith(SYS_TEMP)
     assert try_it(own_server, "submissions", "PLAIN", JOE, device).startswith(UNAVAILABLE)
