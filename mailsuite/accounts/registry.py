@@ -93,15 +93,40 @@ class Registry:
         """One account."""
         return account_document(await self._existing(asked_address(address)))
 
+    async def forwarders(self, address: str) -> list[str]:
+        """The accounts whose mail is forwarded to this one, and would have nowhere to go without it."""
+        wanted = asked_address(address)
+        with in_words("the accounts"):
+            accounts = await self.directory.accounts()
+        return [
+            str(account.address)
+            for account in accounts
+            if account.state is AccountState.FORWARD and account.forward == wanted
+        ]
+
     async def add_account(
-        self, address: str, name: str, password: str | None, notifymail: Mapping[str, object] | None = None
+        self,
+        address: str,
+        name: str,
+        password: str | None,
+        notifymail: Mapping[str, object] | None = None,
+        *,
+        without_password: bool = False,
     ) -> tuple[Document, str | None]:
-        """Make an account. With *password* None one is generated, and answered beside the account."""
+        """Make an account. With *password* None one is generated, and answered beside the account.
+
+        *without_password*: it gets none of its own, so that device passwords and sources alone let it in.
+        """
+        if without_password and password is not None:
+            raise bad("a password and no password: one of them")
         new = Account(
             new_address(address), _name(name), notify=self._preference(notifymail or {}, NotifyPreference())
         )
         if await self._find(new.address) is not None:
             raise refused(str(new.address), ALREADY_EXISTS)
+        if without_password:
+            await self.enter(new)
+            return account_document(new), None
         secret, generated = _chosen(password)
         password_hash, sealed = await self._proofs(new.address, secret)
         new = attrs.evolve(new, password_hash=password_hash)
@@ -211,7 +236,7 @@ class Registry:
         """Refuse to forward where nobody of ours would get it: the mail would be lost, or go round."""
         target, seen = account.forward, [account.address]
         if target is None:
-            raise bad("state: to forward mail, name the address that it goes to: forward")
+            raise bad("to forward mail, name the address that it goes to: forward, or --forward ADDR")
         for _ in range(MAX_FORWARDS):
             seen.append(target)
             if target == account.address:
@@ -223,6 +248,8 @@ class Registry:
             found = await self._find(target)
             if found is None:
                 raise bad(f"forward: there is no account {target}")
+            if found.state is AccountState.OFF:
+                raise bad(f"forward: {target} is off, and takes no mail")
             if found.state is not AccountState.FORWARD or found.forward is None:
                 return
             target = found.forward

@@ -13,6 +13,7 @@ from mailsuite.admin.resources import (
     Document,
     JsonResource,
     bad_request,
+    flag_field,
     optional_text,
     text_field,
 )
@@ -47,6 +48,7 @@ class Accounts(JsonResource):
             text_field(body, "name", ""),
             optional_text(body, "password"),
             _preference(body),
+            without_password=flag_field(body, "without_password"),
         )
         self._desk.log.info("account.added", account=account["address"])
         return 201, {"account": account, "generated": generated}
@@ -63,7 +65,9 @@ class _Account(JsonResource):
 
     async def _show(self, body: Document) -> tuple[int, Document]:
         account = await self._registry.account(self._address)
-        return 200, {"account": account, **await self._devices.summary(self._address)}
+        forwarders = await self._registry.forwarders(self._address)
+        summary = await self._devices.summary(self._address)
+        return 200, {"account": account, "forwarders": forwarders, **summary}
 
     async def _change(self, body: Document) -> tuple[int, Document]:
         fields = {name: value for name, value in body.items() if value is not None}

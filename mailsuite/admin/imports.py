@@ -6,7 +6,7 @@ import attrs
 
 from mailsuite.accounts.importing import Importer, account_from_json
 from mailsuite.accounts.registry import Registry
-from mailsuite.admin.resources import Desk, Document, JsonResource, bad_request
+from mailsuite.admin.resources import Desk, Document, JsonResource, bad_request, flag_field
 
 MAX_ACCOUNTS = 100
 """In one request. Each plain password takes an argon2 run, and the client waits for all of them."""
@@ -26,17 +26,10 @@ class AccountImport(JsonResource):
             raise bad_request("accounts is no list")
         if len(accounts) > MAX_ACCOUNTS:
             raise bad_request(f"these are more than {MAX_ACCOUNTS} accounts; send them in several requests")
-        rehearse = _flag(body, "dry_run")
-        importer = Importer(self._registry, _flag(body, "overwrite"), rehearse)
+        rehearse = flag_field(body, "dry_run")
+        importer = Importer(self._registry, flag_field(body, "overwrite"), rehearse)
         results = await importer.take([account_from_json(account) for account in accounts])
         for result in results:
             if not rehearse and result.outcome in {"made", "changed"}:
                 self._desk.log.info("account.imported", account=result.address, outcome=result.outcome)
         return 200, {"results": [attrs.asdict(result) for result in results]}
-
-
-def _flag(body: Document, name: str) -> bool:
-    value = body.get(name, False)
-    if not isinstance(value, bool):
-        raise bad_request(f"{name} is neither true nor false")
-    return value

@@ -180,6 +180,14 @@ def text_field(body: Document, name: str, default: str | None = None) -> str:
     return value
 
 
+def flag_field(body: Document, name: str) -> bool:
+    """True or false; false where it is missing. Raises ApiError where it is something else."""
+    value = body.get(name, False)
+    if not isinstance(value, bool):
+        raise bad_request(f"{name} is neither true nor false")
+    return value
+
+
 def optional_text(body: Document, name: str) -> str | None:
     """A string, or None where it is null or missing. Raises ApiError where it is something else."""
     return None if body.get(name) is None else text_field(body, name)

@@ -9,13 +9,16 @@ import click
 
 from mailsuite.cli.context import Context
 from mailsuite.cli.control import Document
-from mailsuite.cli.directory import open_directory
+from mailsuite.cli.directory import Directory, open_directory
 from mailsuite.cli.importing import import_
 from mailsuite.cli.options import json_option, quiet_option, yes_option
 from mailsuite.cli.passwords import PasswordSource, password_options, reveal
-from mailsuite.cli.terminal import clean, login_text, note, print_json, print_table
+from mailsuite.cli.terminal import clean, confirm, login_text, note, print_json, print_table
 
 _STATES: Final = ("default", "off", "last-ip", "static")
+_STRANDED: Final = "whoever sends it is told to come again later, until it goes elsewhere."
+MAX_NAMED: Final = 5
+"""Accounts that are told by name; of more, how many they are."""
 
 
 def _notifymail_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -60,6 +63,9 @@ account_group.add_command(import_)
 @click.option("--name", default="", help="The person's name.")
 @_notifymail_options
 @password_options(generate=True)
+@click.option(
+    "--no-password", is_flag=True, help="It has none: device passwords and sources alone let it in."
+)
 @json_option
 @quiet_option
 @click.pass_obj
@@ -72,16 +78,26 @@ def add(
     notifymail_address: str | None,
     notifymail_port: int | None,
     password: PasswordSource,
+    no_password: bool,
     as_json: bool,
     quiet: bool,
 ) -> None:
     """Make an account, and its domain where that is new. It can be used at once."""
     preference = _preference(notifymail, notifymail_address, notifymail_port)
-    secret = password.read(f"Password for {clean(address)}", confirm=True)
+    fields: Document = {"address": address, "name": name, "notifymail": preference}
+    if no_password:
+        if password.named:
+            raise click.UsageError("--no-password, or a password: one of them")
+        fields |= {"password": None, "without_password": True}
+    else:
+        secret = password.read(f"Password for {clean(address)}", confirm=True)
+        fields["password"] = reveal(secret)
     with open_directory(context, quiet) as directory:
         domains = {domain["name"] for domain in directory.domains()}
-        account, generated = directory.add_account(address, name, reveal(secret), preference)
+        account, generated = directory.add_account(fields)
     _tell(account, generated, "made", as_json, quiet)
+    if no_password and not quiet:
+        note("It has no password: a device password lets its owner in, or a source in the configuration.")
     domain = account["address"].rpartition("@")[2]
     if domain not in domains and not quiet:
         note(f"{clean(domain)} is new here: from now on its mail is ours.")
@@ -181,7 +197,32 @@ def change(
         raise click.UsageError("nothing to change: give --name, --state, --forward, --pop3 or --notifymail")
     with open_directory(context, quiet) as directory:
         account = directory.change_account(address, fields)
+        forwarders = _stranded(directory, account)
     _tell(account, None, "changed", as_json, quiet)
+    if not quiet:
+        _note_stranded(account, forwarders)
+        if account["state"] != "forward" and (given["forward"] or given["keep_copy"]):
+            note(f"Its mail is not forwarded while its state is {account['state']}.")
+
+
+def _stranded(directory: Directory, account: Document) -> list[str]:
+    """Whose mail goes to an account that takes none."""
+    if account["state"] != "off":
+        return []
+    return list(directory.details(account["address"])["forwarders"])
+
+
+def _note_stranded(account: Document, forwarders: list[str]) -> None:
+    if forwarders:
+        note(f"{_forwarders_text(forwarders)} to {clean(account['address'])}: {_STRANDED}")
+
+
+def _forwarders_text(forwarders: list[str]) -> str:
+    """``ann@example.net forwards its mail``."""
+    named = ", ".join(map(clean, forwarders[:MAX_NAMED]))
+    if len(forwarders) > MAX_NAMED:
+        named += f" and {len(forwarders) - MAX_NAMED} more"
+    return f"{named} {'forwards its' if len(forwarders) == 1 else 'forward their'} mail"
 
 
 @account_group.command("disable")
@@ -193,7 +234,10 @@ def disable(context: Context, address: str, as_json: bool, quiet: bool) -> None:
     """Take no mail and let nobody in. Sessions end at once; what is in the maildrop stays."""
     with open_directory(context, quiet) as directory:
         account = directory.change_account(address, {"state": "off"})
+        forwarders = _stranded(directory, account)
     _tell(account, None, "is off: it gets no mail, and nobody can log in", as_json, quiet)
+    if not quiet:
+        _note_stranded(account, forwarders)
 
 
 @account_group.command("enable")
@@ -202,10 +246,21 @@ def disable(context: Context, address: str, as_json: bool, quiet: bool) -> None:
 @quiet_option
 @click.pass_obj
 def enable(context: Context, address: str, as_json: bool, quiet: bool) -> None:
-    """Take mail for an account, and let its owner in again."""
+    """Take mail for an account, and let its owner in again. Its mail stays here, also where it was forwarded
+    before it was disabled."""
     with open_directory(context, quiet) as directory:
+        account = directory.account(address)
+        if account["state"] == "forward":
+            _tell(account, None, f"is not off: {clean(_state_text(account))}", as_json, quiet)
+            return
         account = directory.change_account(address, {"state": "enabled"})
     _tell(account, None, "is enabled", as_json, quiet)
+    if account["forward"] is not None and not quiet:
+        name, target = clean(account["address"]), clean(account["forward"])
+        note(
+            f"Its mail is not forwarded to {target} any more; for that:  mailsuite account change {name} "
+            "--state forward"
+        )
 
 
 @account_group.command("password")
@@ -232,17 +287,22 @@ def password_(context: Context, address: str, password: PasswordSource, as_json:
 def remove(context: Context, *, address: str, dry_run: bool, yes: bool, as_json: bool, quiet: bool) -> None:
     """Remove an account. Its mail stays on the disk."""
     with open_directory(context, quiet) as directory:
-        account = directory.account(address)
+        details = directory.details(address)
+        account, forwarders = details["account"], details["forwarders"]
         name, maildrop = clean(account["address"]), _maildrop(context, account["address"])
         where = f"Its mail stays in {maildrop}"
+        stranded = f"{_forwarders_text(forwarders)} to it: {_STRANDED}" if forwarders else ""
         if not (yes or dry_run or account["origin"] == "file"):  # that one is refused, with the reason
-            click.confirm(f"Remove {name}? {where}", abort=True, err=True)
+            confirm(f"Remove {name}? {where}" + (f"\n{stranded}" if stranded else ""))
         if not dry_run:
             directory.remove_account(account["address"])
     if as_json:
-        print_json({"account": account, "maildrop": maildrop, "removed": not dry_run})
+        document = {"account": account, "forwarders": forwarders, "maildrop": maildrop}
+        print_json({**document, "removed": not dry_run})
     elif not quiet:
         click.echo(f"{name} {'would be ' if dry_run else ''}removed. {where}")
+        if stranded:
+            note(stranded)
 
 
 def _maildrop(context: Context, address: str) -> str:

@@ -13,6 +13,7 @@ from mailsuite.cli.options import json_option, quiet_option, yes_option
 from mailsuite.cli.terminal import (
     SERVICE_WORDS,
     clean,
+    confirm,
     day_text,
     login_text,
     note,
@@ -74,7 +75,9 @@ def add(
         "expires": expires,
     }
     with open_directory(context, quiet) as directory:
-        device, password = directory.add_device(address, {key: given[key] for key in given if given[key]})
+        device, password = directory.add_device(
+            address, {key: given[key] for key in given if given[key] or key == "name"}
+        )
     if as_json:
         print_json({"device": device, "generated": password})
     elif quiet:
@@ -138,7 +141,7 @@ def remove(
         what = f'The device "{clean(device["name"])}" of {account}'
         if not (yes or dry_run or device["origin"] == "file"):  # that one is refused, with the reason
             used = clean(login_text(device["last_use"]))
-            click.confirm(f"{what} was used last: {used}. Remove it?", abort=True, err=True)
+            confirm(f"{what} was used last: {used}. Remove it?")
         if not dry_run:
             directory.remove_device(device["account"], device["name"])
     if as_json:

@@ -37,9 +37,7 @@ class Directory(Protocol):
 
     def details(self, address: str) -> Document: ...
 
-    def add_account(
-        self, address: str, name: str, password: str | None, notifymail: Document | None
-    ) -> Made: ...
+    def add_account(self, fields: Document) -> Made: ...
 
     def change_account(self, address: str, fields: Document) -> Document: ...
 
@@ -81,9 +79,8 @@ class OfServer:
     def details(self, address: str) -> Document:
         return self.control.get(resource("accounts", address))
 
-    def add_account(self, address: str, name: str, password: str | None, notifymail: Document | None) -> Made:
-        body = {"address": address, "name": name, "password": password, "notifymail": notifymail}
-        answer = self.control.post(resource("accounts"), body)
+    def add_account(self, fields: Document) -> Made:
+        answer = self.control.post(resource("accounts"), fields)
         return answer["account"], answer["generated"]
 
     def change_account(self, address: str, fields: Document) -> Document:
@@ -143,10 +140,15 @@ class OfStore:
         return _asked(self.office.registry.account(address))
 
     def details(self, address: str) -> Document:
-        return {"account": self.account(address), **_asked(self.office.devices.summary(address))}
+        account, forwarders = self.account(address), _asked(self.office.registry.forwarders(address))
+        return {
+            "account": account,
+            "forwarders": forwarders,
+            **_asked(self.office.devices.summary(address)),
+        }
 
-    def add_account(self, address: str, name: str, password: str | None, notifymail: Document | None) -> Made:
-        return _asked(self.office.registry.add_account(address, name, password, notifymail))
+    def add_account(self, fields: Document) -> Made:
+        return _asked(self.office.registry.add_account(**fields))
 
     def change_account(self, address: str, fields: Document) -> Document:
         return _asked(self.office.registry.change_account(address, fields))

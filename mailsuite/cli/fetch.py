@@ -23,7 +23,16 @@ from mailsuite.cli.options import json_option, quiet_option, yes_option
 from mailsuite.cli.passwords import PasswordSource, password_options, reveal
 from mailsuite.cli.peer import CONNECT_TIMEOUT, Peer, Scheme, parse_peer, peer_failures, tls_context
 from mailsuite.cli.pop3 import Pop3Client, Pop3Error
-from mailsuite.cli.terminal import clean, clean_lines, count_text, note, octets_text, print_json, print_table
+from mailsuite.cli.terminal import (
+    clean,
+    clean_lines,
+    confirm,
+    count_text,
+    note,
+    octets_text,
+    print_json,
+    print_table,
+)
 
 SCHEMES: Final = {"pop3": Scheme(110), "pop3s": Scheme(995, implicit_tls=True)}
 MAX_HEADER_OCTETS: Final = 256 * 1024
@@ -308,7 +317,7 @@ def _delete(client: Pop3Client, wish: Wish) -> None:
     numbers = ", ".join(map(str, wish.delete))
     what = f"message{'s' if len(wish.delete) > 1 else ''} {numbers}"
     if not wish.yes:
-        click.confirm(f"Delete {what} on the server, for good?", abort=True, err=True)
+        confirm(f"Delete {what} on the server, for good?")
     for number in wish.delete:
         client.command("DELE", str(number))
     if not wish.quiet:

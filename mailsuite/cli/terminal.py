@@ -52,6 +52,20 @@ def note(text: str) -> None:
     click.echo(text, err=True)
 
 
+def confirm(question: str) -> None:
+    """Ask whether to go on. Raises click.Abort where the answer is no, and UsageError where nobody is there
+    to answer: such commands have --yes."""
+    try:
+        agreed = click.confirm(question, err=True)
+    except click.Abort:
+        if sys.stdin.isatty():
+            raise
+        click.echo(err=True)
+        raise click.UsageError("there is nobody here to answer; --yes goes on without asking") from None
+    if not agreed:
+        raise click.Abort
+
+
 def print_json(document: Any) -> None:
     """For programs: keys in the documented order, text escaped to ASCII."""
     click.echo(json.dumps(document, indent=2))

@@ -542,9 +542,34 @@ def test_mail_never_goes_round(registry: Registry) -> None:
     )
     assert kind == "bad-request"
     assert text.endswith("joe@example.test -> ann@example.test -> eve@example.test -> joe@example.test")
-    run(registry.change_account("eve@example.test", {"state": "off"}))
+    run(registry.change_account("eve@example.test", {"state": "enabled"}))
     run(registry.change_account(str(JOE), {"state": "forward", "forward": "ann@example.test"}))
     assert refusal(registry.change_account("eve@example.test", {"state": "forward"}))[0] == "bad-request"
+
+
+@pytest.mark.usefixtures("people")
+def test_mail_is_not_forwarded_to_an_account_that_is_off(registry: Registry) -> None:
+    run(registry.change_account("eve@example.test", {"state": "off"}))
+    off = "forward: eve@example.test is off, and takes no mail"
+    direct = registry.change_account(str(JOE), {"state": "forward", "forward": "eve@example.test"})
+    assert refusal(direct) == ("bad-request", off)
+    run(registry.change_account("eve@example.test", {"state": "enabled"}))
+    run(registry.change_account("ann@example.test", {"state": "forward", "forward": "eve@example.test"}))
+    run(registry.change_account("eve@example.test", {"state": "off"}))
+    by_another = registry.change_account(str(JOE), {"state": "forward", "forward": "ann@example.test"})
+    assert refusal(by_another) == ("bad-request", off)
+    assert run(registry.forwarders("Eve@example.test")) == ["ann@example.test"]
+    assert run(registry.forwarders("ann@example.test")) == []
+
+
+def test_an_account_without_a_password(registry: Registry, world: World) -> None:
+    made, generated = run(registry.add_account(str(JOE), "Joe", None, without_password=True))
+    assert (made["password"], generated) == (False, None)
+    account = run(world.directory.account(JOE))
+    assert account is not None
+    assert account.password_hash == run(world.directory.verifiers(JOE)).decode() == ""
+    kind, text = refusal(registry.add_account("a@example.test", "", CANARY, without_password=True))
+    assert (kind, "one of them" in text) == ("bad-request", True)
 
 
 def test_mail_is_not_forwarded_for_ever(registry: Registry) -> None:

@@ -125,12 +125,33 @@ class ApiCase(SynchronousTestCase):
 
 
 class Accounts(ApiCase):
+    def test_an_account_without_a_password(self) -> None:
+        answer = self.add(without_password=True)
+        self.assertEqual(answer.status, 201)
+        self.assertEqual(answer.document, {"account": {**JOE, "password": False}, "generated": None})
+        for fields, words in (
+            ({"without_password": True, "password": SECRET}, "a password and no password: one of them"),
+            ({"without_password": "yes"}, "without_password is neither true nor false"),
+        ):
+            refused = self.add(**fields)
+            self.assertEqual((refused.status, refused.document["error"]), (400, words))
+
+    def test_who_forwards_to_an_account(self) -> None:
+        self.add()
+        self.ask("POST", "/v1/accounts", {"address": "ann@example.test"})
+        wish = {"state": "forward", "forward": "joe@example.test"}
+        self.ask("PATCH", "/v1/accounts/ann@example.test", wish)
+        shown = self.ask("GET", "/v1/accounts/Joe@example.test").document
+        self.assertEqual(shown["forwarders"], ["ann@example.test"])
+        self.ask("PATCH", "/v1/accounts/ann@example.test", {"state": "enabled"})
+        self.assertEqual(self.ask("GET", "/v1/accounts/joe@example.test").document["forwarders"], [])
+
     def test_the_life_of_an_account(self) -> None:
         answer = self.add(password=SECRET)
         self.assertEqual((answer.status, answer.document), (201, {"account": JOE, "generated": None}))
         self.assertEqual(answer.headers["cache-control"], "no-store")
         shown = self.ask("GET", "/v1/accounts/joe@example.test").document
-        self.assertEqual(shown, {"account": JOE, "devices": 0, "last_login": None})
+        self.assertEqual(shown, {"account": JOE, "forwarders": [], "devices": 0, "last_login": None})
         listed = self.ask("GET", "/v1/accounts").document["accounts"]
         self.assertEqual([each["address"] for each in listed], ["joe@example.test", "filed@file.test"])
         self.assertEqual(self.ask("GET", "/v1/accounts/").document["accounts"], listed)

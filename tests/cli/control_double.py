@@ -85,8 +85,7 @@ class ControlDouble:
             case "GET", ["accounts"]:
                 return 200, {"accounts": _now(registry.accounts())}
             case "POST", ["accounts"]:
-                wanted = (body["address"], body["name"], body["password"], body["notifymail"])
-                account, generated = _now(registry.add_account(*wanted))
+                account, generated = _now(registry.add_account(**body))
                 return 201, {"account": account, "generated": generated}
             case "POST", ["accounts", "import"]:
                 importer = Importer(registry, body["overwrite"], body["dry_run"])
@@ -94,7 +93,12 @@ class ControlDouble:
                 return 200, {"results": [attrs.asdict(result) for result in results]}
             case "GET", ["accounts", address]:
                 account = _now(registry.account(address))
-                return 200, {"account": account, **_now(office.devices.summary(address))}
+                forwarders = _now(registry.forwarders(address))
+                return 200, {
+                    "account": account,
+                    "forwarders": forwarders,
+                    **_now(office.devices.summary(address)),
+                }
             case "PATCH", ["accounts", address]:
                 return 200, {"account": _now(registry.change_account(address, body))}
             case "DELETE", ["accounts", address]:

@@ -183,7 +183,7 @@ def test_show_says_who_was_there_last(run: Run, control: ControlDouble) -> None:
 def test_states(run: Run, control: ControlDouble, options: list[str], sent: object, shown: str) -> None:
     for name in (JOE, "ann@example.test"):
         run("account", "add", name, "--generate")
-    assert run("account", "change", JOE, *options).output == f"{JOE} changed.\n"
+    assert run("account", "change", JOE, *options).stdout == f"{JOE} changed.\n"
     assert bodies(control, "PATCH") == [sent]
     assert f"state        {shown}\n" in run("account", "show", JOE).output
     assert shown in run("account", "list").output
@@ -200,6 +200,95 @@ def test_disable_and_enable(run: Run, control: ControlDouble) -> None:
     assert len(control.world.ended) == 2
     missing = run("account", "disable", "nobody@example.test")
     assert (missing.exit_code, "no account" in missing.stderr) == (1, True)
+
+
+ANN, EVE = "ann@example.test", "eve@example.test"
+LATER = "whoever sends it is told to come again later, until it goes elsewhere."
+
+
+@pytest.fixture
+def forwarding(control: ControlDouble, run: Run) -> None:
+    """ANN's mail goes to JOE."""
+    for name in (JOE, ANN, EVE):
+        run("account", "add", name, "--generate")
+    assert run("account", "change", ANN, "--forward", JOE).exit_code == 0
+
+
+@pytest.mark.usefixtures("forwarding")
+def test_whoever_forwards_to_an_account_that_goes_off_is_named(run: Run) -> None:
+    said = f"{ANN} forwards its mail to {JOE}: {LATER}\n"
+    assert run("account", "disable", JOE).stderr == said
+    assert run("account", "disable", JOE, "-q").output == ""
+    run("account", "enable", JOE)
+    assert run("account", "change", EVE, "--forward", JOE).stderr == ""
+    said = f"{ANN}, {EVE} forward their mail to {JOE}: {LATER}\n"
+    assert run("account", "change", JOE, "--state", "off").stderr == said
+    assert run("account", "change", JOE, "--state", "off", "-q").output == ""
+    assert run("account", "disable", EVE).stderr == ""
+
+
+@pytest.mark.usefixtures("forwarding")
+def test_whoever_forwards_to_an_account_that_is_removed_is_named(run: Run, control: ControlDouble) -> None:
+    said = f"{ANN} forwards its mail to it: {LATER}"
+    declined = run("account", "remove", JOE, input="n\n")
+    assert f"{said} [y/N]:" in declined.stderr
+    assert run("account", "remove", JOE, "--dry-run").stderr == f"{said}\n"
+    assert json.loads(run("account", "remove", JOE, "--dry-run", "--json").stdout)["forwarders"] == [ANN]
+    assert run("account", "remove", JOE, "--yes").stderr == f"{said}\n"
+    assert len(bodies(control, "DELETE")) == 1
+
+
+@pytest.mark.usefixtures("control")
+def test_many_who_forward_are_counted(run: Run) -> None:
+    run("account", "add", JOE, "--generate")
+    for number in range(7):
+        run("account", "add", f"n{number}@example.test", "--generate")
+        run("account", "change", f"n{number}@example.test", "--forward", JOE)
+    said = run("account", "disable", JOE).stderr
+    assert "n4@example.test and 2 more forward their mail" in said
+
+
+@pytest.mark.usefixtures("forwarding")
+def test_an_account_that_forwarded_does_not_when_it_is_enabled_again(run: Run) -> None:
+    result = run("account", "enable", ANN)
+    assert result.output == f"{ANN} is not off: forward to {JOE}.\n"
+    run("account", "disable", ANN)
+    result = run("account", "enable", ANN)
+    assert result.stdout == f"{ANN} is enabled.\n"
+    hint = f"mailsuite account change {ANN} --state forward"
+    assert result.stderr == f"Its mail is not forwarded to {JOE} any more; for that:  {hint}\n"
+    assert run("account", "change", ANN, "--state", "forward").exit_code == 0
+    assert "forward to joe@example.test" in run("account", "show", ANN).output
+
+
+@pytest.mark.usefixtures("forwarding")
+def test_what_says_nothing_without_a_forward_is_told(run: Run) -> None:
+    result = run("account", "change", JOE, "--keep-copy")
+    assert result.stdout == f"{JOE} changed.\n"
+    assert result.stderr == "Its mail is not forwarded while its state is enabled.\n"
+    assert run("account", "change", JOE, "--keep-copy", "-q").output == ""
+    refused = run("account", "change", JOE, "--state", "forward")
+    assert (refused.exit_code, "--forward ADDR" in refused.stderr) == (1, True)
+
+
+def test_add_without_a_password(run: Run, control: ControlDouble) -> None:
+    result = run("account", "add", JOE, "--no-password")
+    assert (result.exit_code, result.stdout) == (0, f"{JOE} made.\n")
+    assert "It has no password: a device password lets its owner in, or a source" in result.stderr
+    assert "password     none" in run("account", "show", JOE).output
+    assert bodies(control, "POST")[0]["without_password"] is True  # type: ignore[index]
+    assert "has no password" not in run("account", "add", EVE, "--no-password", "-q").output
+    both = run("account", "add", ANN, "--no-password", "--generate")
+    assert (both.exit_code, "one of them" in both.stderr) == (2, True)
+
+
+def test_a_question_that_nobody_is_there_to_answer(run: Run, control: ControlDouble) -> None:
+    run("account", "add", JOE, "--generate")
+    result = run("account", "remove", JOE, input="")
+    assert result.exit_code == 2
+    assert "there is nobody here to answer; --yes goes on without asking" in result.stderr
+    assert "Aborted" not in result.output
+    assert bodies(control, "DELETE") == []
 
 
 def test_remove_asks_and_says_where_the_mail_is(run: Run, control: ControlDouble) -> None:
@@ -224,7 +313,7 @@ def test_remove_dry(run: Run, control: ControlDouble) -> None:
     document = json.loads(run("account", "remove", JOE, "--dry-run", "--json").stdout)
     assert (document["account"]["address"], document["removed"]) == (JOE, False)
     document = json.loads(run("account", "remove", JOE, "--yes", "--json").stdout)
-    assert document["removed"] is True
+    assert (document["removed"], document["forwarders"]) == (True, [])
     assert document["maildrop"].endswith("/mail/example.test/joe")
 
 

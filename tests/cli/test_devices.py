@@ -180,8 +180,13 @@ def test_remove_asks_and_tells_the_last_use(run: Run, control: ControlDouble, wo
     assert bodies(control, "DELETE") == []
     removed = run("device", "remove", ADDRESS, "old mac/1", input="y\n")
     assert removed.stdout.endswith(f"{what} removed.\n")
-    assert world.ended == [(JOE, device["id"])]
+    assert world.ended == [(JOE, device["id"], "the device was removed")]
     assert run("device", "list", ADDRESS, "-q").stdout == ""
+
+
+def test_a_name_of_nothing(run: Run, world: World) -> None:
+    result = run("device", "add", ADDRESS, "")
+    assert (result.exit_code, "missing" in result.stderr, "name" in result.stderr) == (1, False, True)
 
 
 def test_remove_for_programs(run: Run, world: World) -> None:

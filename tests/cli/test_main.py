@@ -105,7 +105,12 @@ def test_no_password_can_be_an_argument(name: str) -> None:
     placeholder = cli.commands[name]
     assert isinstance(placeholder, LazyCommand)
     taken = options(placeholder.load())
-    assert not {option for option in taken if "pass" in option} - {"--password-file", "password_file"}
+    assert not {option for option in taken if "pass" in option} - {
+        "--password-file",
+        "password_file",
+        "--no-password",
+        "no_password",
+    }
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full, which plays the full disk")
