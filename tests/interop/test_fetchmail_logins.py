@@ -68,7 +68,7 @@ def test_not_offered(doors: Doors, desk: Desk, mechanism: str) -> None:
 
 def test_ntlm_of_version_1(doors: Doors, desk: Desk) -> None:
     config = settings(desk, doors, doors.server.ports["pop3s"], "NTLM", doors.secret(JOE, "NTLM"))
-    with doors.hears_nothing():
+    with doors.refuses("ntlm-version-1"):
         said = desk.run("fetchmail", "-v", "-f", config, status=AUTHENTICATION_FAILED).said
     assert "AUTH NTLM" in said
     assert "-ERR [AUTH]" in said
