@@ -8,7 +8,6 @@ an event leaves only for what needs the world.
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Mapping
 
 from mailsuite.model import response as say
@@ -36,6 +35,7 @@ from mailsuite.wire.pop3.retrieval import Retrieval
 from mailsuite.wire.pop3.settings import SessionSettings
 from mailsuite.wire.pop3.snapshot import Snapshot
 from mailsuite.wire.pop3.transaction import Transaction
+from mailsuite.wire.pop3.turn import Awaited, OutOfTurn, Question, Turn
 from mailsuite.wire.sasl.steps import MAX_LINE_OCTETS, Challenge, ScramParameters
 
 __all__ = [
@@ -58,34 +58,7 @@ MAX_WAITING_OUTPUT = 64 * 1024
 full of LISTs costs its sender's patience, not our memory."""
 
 
-class OutOfTurn(RuntimeError):
-    """An answer that no event asked for: a mistake of ours."""
-
-
-class _Awaited(enum.Enum):
-    """The answer that the session waits for."""
-
-    NOTHING = enum.auto()
-    LOGIN = enum.auto()
-    PARAMETERS = enum.auto()
-    TLS = enum.auto()
-    MESSAGE = enum.auto()
-    BODY = enum.auto()
-    LISTING = enum.auto()
-    UPDATE = enum.auto()
-
-
-_AWAITED = {
-    Login: _Awaited.LOGIN,
-    Ask: _Awaited.PARAMETERS,
-    StartTls: _Awaited.TLS,
-    Retrieve: _Awaited.MESSAGE,
-    Multiline: _Awaited.LISTING,
-    Quit: _Awaited.UPDATE,
-}
-
-_Question = Login | Ask | StartTls | Retrieve | Multiline | Quit
-_Outcome = Response | Listing | Challenge | Admitted | Disconnected | _Question | None
+_Outcome = Response | Listing | Challenge | Admitted | Disconnected | Question | None
 """What a command leads to; None where it ended the session."""
 
 
@@ -107,7 +80,7 @@ class ServerSession:
         self._output: list[bytes] = []
         self._output_octets = 0
         self._event: Event | None = None
-        self._awaited = _Awaited.NOTHING
+        self._turn = Turn()
         self._closing = False
         self._draining = False
         self._patience = Patience(settings.max_bad_commands_before_login)
@@ -123,7 +96,7 @@ class ServerSession:
     @property
     def waiting(self) -> bool:
         """An event waits for its answer."""
-        return self._awaited is not _Awaited.NOTHING
+        return self._turn.waiting
 
     @property
     def logged_in(self) -> bool:
@@ -140,7 +113,7 @@ class ServerSession:
         """Take what has arrived; next_event() reads it."""
         if self._closing or not data:
             return
-        if self._awaited is _Awaited.TLS:
+        if self._turn.awaited is Awaited.TLS:
             self._end(Violation("plaintext-after-stls"))
             return
         self._input.feed(data)
@@ -177,13 +150,13 @@ class ServerSession:
         Where the mechanism has last words, TRANSACTION begins when the client has accepted them; a client
         that does not is disconnected (Disconnected), without UPDATE.
         """
-        if self._answers(_Awaited.LOGIN):
+        if self._answers(Awaited.LOGIN):
             self._carry(self._authorization.conclude(Admitted(messages), signature))
             self._go_on()
 
     def scram_parameters(self, parameters: ScramParameters) -> None:
         """To Ask."""
-        if self._answers(_Awaited.PARAMETERS):
+        if self._answers(Awaited.PARAMETERS):
             self._carry(self._authorization.answer(parameters))
             self._go_on()
 
@@ -192,13 +165,13 @@ class ServerSession:
         wrong credentials (code AUTH)."""
         if response.ok:
             raise ValueError(f"no refusal: {response}")
-        awaited = self._awaited
-        if not self._answers(_Awaited.LOGIN, _Awaited.PARAMETERS, _Awaited.MESSAGE, _Awaited.UPDATE):
+        awaited = self._turn.awaited
+        if not self._answers(Awaited.LOGIN, Awaited.PARAMETERS, Awaited.MESSAGE, Awaited.UPDATE):
             return
-        if awaited is _Awaited.UPDATE:
+        if awaited is Awaited.UPDATE:
             self._end(Disconnected("quit"), response)
             return
-        if awaited is _Awaited.LOGIN and response.code == AUTH:
+        if awaited is Awaited.LOGIN and response.code == AUTH:
             self._carry(self._authorization.conclude(response))
         else:
             self._authorization.give_up()
@@ -208,16 +181,16 @@ class ServerSession:
 
     def retrieval_started(self, size: int) -> bytes:
         """To Retrieve: the message is open and has *size* octets in wire form."""
-        retrieval = self._retrieval_in(_Awaited.MESSAGE)
+        retrieval = self._retrieval_in(Awaited.MESSAGE)
         if retrieval is None:
             return b""
-        self._awaited = _Awaited.BODY
+        self._turn.awaited = Awaited.BODY
         self._say(retrieval.first_line(size))
         return self.bytes_to_send()
 
     def body_chunk(self, data: bytes) -> bytes:
         """The next octets of the message, as they go out. Look at body_complete before reading more."""
-        retrieval = self._retrieval_in(_Awaited.BODY)
+        retrieval = self._retrieval_in(Awaited.BODY)
         return b"" if retrieval is None else retrieval.feed(data)
 
     @property
@@ -227,13 +200,13 @@ class ServerSession:
 
     def retrieval_ended(self) -> bytes:
         """All of the message went through body_chunk(), or enough of it."""
-        retrieval = self._retrieval_in(_Awaited.BODY)
+        retrieval = self._retrieval_in(Awaited.BODY)
         return b"" if retrieval is None else self._finish_body(retrieval.finish())
 
     def body_sent(self, ends_with_crlf: bool = True) -> bytes:
         """After retrieval_started() the shell sent the whole message past the session (sendfile): only
         the terminator is missing. Right for a RETR of a message without dot lines, and for nothing else."""
-        retrieval = self._retrieval_in(_Awaited.BODY)
+        retrieval = self._retrieval_in(Awaited.BODY)
         if retrieval is None:
             return b""
         if retrieval.needs_feeding:
@@ -243,22 +216,22 @@ class ServerSession:
     def retrieval_broken(self) -> None:
         """The message cannot be read to its end. The connection closes: the client must not take what it
         has for a whole message, and no response can be told from a body (features row P-09)."""
-        if self._retrieval_in(_Awaited.BODY) is not None:
+        if self._retrieval_in(Awaited.BODY) is not None:
             self._end(Disconnected("broken-message"))
 
     def multiline_sent(self) -> None:
         """To Multiline: all chunks are on their way."""
-        if self._answers(_Awaited.LISTING):
+        if self._answers(Awaited.LISTING):
             self._go_on()
 
     def quit_done(self, not_removed: int) -> None:
         """To Quit: the removals are durable, but for so many messages that are still there."""
-        if self._answers(_Awaited.UPDATE):
+        if self._answers(Awaited.UPDATE):
             self._end(Disconnected("quit"), say.not_removed(not_removed) if not_removed else say.GOODBYE)
 
     def tls_started(self, bindings: Mapping[str, bytes] = {}) -> None:
         """To StartTls: the handshake is done; nothing said before it counts (RFC 2595 section 4)."""
-        if self._answers(_Awaited.TLS):
+        if self._answers(Awaited.TLS):
             self._tls_active = True
             self._authorization.tls_started(bindings)
             self._patience.forget()
@@ -366,30 +339,28 @@ class ServerSession:
         else:
             self._ask(Multiline(listing.chunks))
 
-    def _ask(self, event: _Question) -> None:
-        self._awaited = _AWAITED[type(event)]
+    def _ask(self, event: Question) -> None:
+        self._turn.asks(event)
         self._event = event
         self._retrieval = Retrieval(event) if isinstance(event, Retrieve) else None
 
-    def _answers(self, *awaited: _Awaited) -> bool:
+    def _answers(self, *awaited: Awaited) -> bool:
         """Whether an answer is in time; raises OutOfTurn where no event asked for it."""
         if self._closing:
             return False
-        if self._awaited not in awaited:
-            raise OutOfTurn(f"no event asks for this: the session awaits {self._awaited.name}")
-        self._awaited = _Awaited.NOTHING
+        self._turn.has(*awaited)
+        self._turn.ends()
         return True
 
-    def _retrieval_in(self, awaited: _Awaited) -> Retrieval | None:
+    def _retrieval_in(self, awaited: Awaited) -> Retrieval | None:
         """The retrieval that is under way; None where the session has ended meanwhile."""
         if self._closing:
             return None
-        if self._awaited is not awaited or self._retrieval is None:
-            raise OutOfTurn(f"no message is asked for: the session awaits {self._awaited.name}")
+        self._turn.has(awaited)
         return self._retrieval
 
     def _finish_body(self, data: bytes) -> bytes:
-        self._awaited = _Awaited.NOTHING
+        self._turn.ends()
         self._send(data)
         self._go_on()
         return self.bytes_to_send()
@@ -404,7 +375,7 @@ class ServerSession:
         if response is not None:
             self._say(response)
         self._closing = True
-        self._awaited = _Awaited.NOTHING
+        self._turn.ends()
         self._event = event
         self._input.clear()
 
