@@ -68,7 +68,7 @@ class People:
         )
         return Office(
             registry=registry,
-            devices=DeviceRegistry(self.directory, self.vault, self.logins, time.time),
+            devices=DeviceRegistry(self.directory, self.vault, self.logins, time.time, turn=self.turn),
             keys=KeyRotation(self.directory.database, self.vault, self.key_file, self.threads, reseal_file),
             what_if=WhatIf(self.directory, self.logins, time.time, foresee),
             rehearsal=Rehearsal(self.gate, self.passwords, config, self.sources),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
 import attrs
+from twisted.internet.defer import DeferredLock
 
 from mailsuite.accounts.documents import Document, device_document, login_document
 from mailsuite.accounts.generate import generate_device_password
@@ -26,9 +27,12 @@ from mailsuite.model.reply import ALREADY_EXISTS, NO_SUCH_ACCOUNT, NO_SUCH_DEVIC
 
 MAX_DEVICES = 50
 """Of one account; our own limit. A SCRAM proof is tried against each."""
+MAX_NETWORKS = 50
+"""Of one device; our own limit. Each login by it is held against them one by one."""
 ID_OCTETS = 8
 
-
+_WITH_MECHANISMS: Final = frozenset({Scope.POP3, Scope.SUBMISSION})
+"""Where a mechanism is named at a login; elsewhere a password that we can read would be kept for nothing."""
 _FIELDS: Final[dict[str, Kind[Any]]] = {
     "name": DeviceName(),
     "mechanisms": ListOf(OneOf(tuple(sorted(RECOVERABLE))), 0, '["apop"]'),
@@ -51,6 +55,8 @@ class DeviceRegistry:
     now: Callable[[], float]
     """Seconds since the epoch."""
     removed: Callable[[Address, str], None] = lambda account, id: None
+    turn: DeferredLock = attrs.field(factory=DeferredLock)
+    """As the Registry's: whoever adds one has counted them."""
     make_password: Callable[[], str] = generate_device_password
 
     async def devices(self, address: str) -> list[Document]:
@@ -92,14 +98,15 @@ class DeviceRegistry:
         present = await self._devices(account)
         if any(device.folded == wanted.folded for device in present):
             raise refused(f"{account}, {wanted.name}", ALREADY_EXISTS)
-        if len(present) >= MAX_DEVICES:
-            raise bad(f"{account} has {MAX_DEVICES} devices already; remove one that nobody uses")
+        _refuse_too_many(account, present)
         password = self.make_password()
         with in_words(f"{account}, {wanted.name}"):
             recoverable = bool(wanted.mechanisms)
             sealed = await self.vault.seal_device(account, wanted.id, password, recoverable)
             device = attrs.evolve(wanted, sealed=sealed)
-            await self.directory.add_device(account, device)
+            async with self.turn:
+                _refuse_too_many(account, await self._devices(account))
+                await self.directory.add_device(account, device)
         return device_document(account, device, None), password
 
     async def device(self, address: str, name: str) -> Document:
@@ -131,6 +138,11 @@ class DeviceRegistry:
         device = Device(id=secrets.token_hex(ID_OCTETS), sealed=b"", created=float(int(now)), **values)
         if "apop" in device.mechanisms and Scope.POP3 not in device.scopes:
             raise bad("device.mechanisms: apop is for POP3, and the scopes leave that out")
+        if device.mechanisms and device.scopes.isdisjoint(_WITH_MECHANISMS):
+            names = " and ".join(sorted(device.mechanisms))
+            raise bad(f"device.mechanisms: the scopes leave out POP3 and submission, which {names} is for")
+        if len(device.networks) > MAX_NETWORKS:
+            raise bad(f"device.networks: there are more than {MAX_NETWORKS}; name larger ones")
         if device.expires is not None and device.expires <= now:
             raise bad("device.expires: that day has begun, and from its beginning on the password is refused")
         return device
@@ -150,6 +162,11 @@ class DeviceRegistry:
     async def _last_uses(self, account: Address) -> dict[str, LoginRecord]:
         with in_words(str(account)):
             return await self.logins.last_uses(account)
+
+
+def _refuse_too_many(account: Address, present: Sequence[Device]) -> None:
+    if len(present) >= MAX_DEVICES:
+        raise bad(f"{account} has {MAX_DEVICES} devices already; remove one that nobody uses")
 
 
 def _beginning(day: datetime.date) -> float:

@@ -8,13 +8,17 @@ from typing import Any
 
 import attrs
 import pytest
+from twisted.internet.defer import Deferred
 
-from mailsuite.accounts.devices import MAX_DEVICES, DeviceRegistry
+from mailsuite.accounts.devices import MAX_DEVICES, MAX_NETWORKS, DeviceRegistry
 from mailsuite.accounts.generate import generate_device_password
+from mailsuite.accounts.refusal import RegistryError
+from mailsuite.accounts.vault import Vault
 from mailsuite.model.device import Device, Scope
 from mailsuite.model.failure import TemporaryFailure
 from mailsuite.model.reply import DIRECTORY_UNAVAILABLE
 from tests.accounts.offices import FILED, JOE, NOW, World, login, now, refusal
+from tests.concurrent.held import HeldThreads
 
 AWAY = TemporaryFailure(DIRECTORY_UNAVAILABLE, "the disk says EIO")
 
@@ -127,6 +131,42 @@ def test_an_account_has_a_bounded_number_of_them(world: World, devices: DeviceRe
         now(world.directory.add_device(JOE, Device(str(number), f"device {number}", b"sealed")))
     kind, text = refusal(devices.add_device(str(JOE), {"name": "one more"}))
     assert (kind, f"{MAX_DEVICES} devices already" in text) == ("bad-request", True)
+
+
+def test_not_one_more_because_they_come_at_once(world: World, devices: DeviceRegistry) -> None:
+    for number in range(MAX_DEVICES - 1):
+        now(world.directory.add_device(JOE, Device(str(number), f"device {number}", b"sealed")))
+    threads = HeldThreads()
+    busy = attrs.evolve(devices, vault=Vault(world.vault.keyring, threads))
+    going = [
+        Deferred.fromCoroutine(busy.add_device(str(JOE), {"name": name})) for name in ("one", "two", "three")
+    ]
+    results: list[object] = []
+    for each in going:
+        each.addErrback(lambda failure: failure.trap(RegistryError)).addCallback(results.append)
+    while threads.held:
+        threads.release()
+    assert len(now(world.directory.devices(JOE))) == MAX_DEVICES
+    assert results[1:] == [RegistryError, RegistryError]
+
+
+def test_networks_are_bounded(world: World, devices: DeviceRegistry) -> None:
+    networks = [f"192.0.2.{number}" for number in range(MAX_NETWORKS + 1)]
+    kind, text = refusal(devices.add_device(str(JOE), {"name": "wide", "networks": networks}))
+    assert (kind, f"more than {MAX_NETWORKS}" in text) == ("bad-request", True)
+    world.add_device("wide", networks=networks[:-1])
+
+
+@pytest.mark.parametrize("scopes", [["console"], ["notify", "console"]])
+def test_no_password_is_kept_readable_for_nothing(
+    world: World, devices: DeviceRegistry, scopes: list[str]
+) -> None:
+    fields = {"name": "x", "mechanisms": ["cram-md5", "ntlm"], "scopes": scopes}
+    kind, text = refusal(devices.add_device(str(JOE), fields))
+    words = "device.mechanisms: the scopes leave out POP3 and submission, which cram-md5 and ntlm is for"
+    assert (kind, text) == ("bad-request", words)
+    world.add_device("y", scopes=scopes)
+    world.add_device("z", mechanisms=["ntlm"], scopes=[*scopes, "submission"])
 
 
 def test_a_removed_device_is_gone_with_its_sessions_and_its_logins(
