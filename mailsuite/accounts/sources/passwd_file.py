@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import errno
+import hmac
 import os
-import re
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,12 +19,15 @@ from twisted.internet.defer import TimeoutError as TimedOut
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import Interface, implementer
 
+from mailsuite.accounts.passwd_files import RESTRICTING
 from mailsuite.accounts.password_cache import PasswordCache
-from mailsuite.accounts.passwords import Passwords
+from mailsuite.accounts.passwords import Passwords, prepared
 from mailsuite.accounts.sources.question import AvatarId, asked_about
 from mailsuite.interfaces import IThreads
 from mailsuite.model.address import Address
 from mailsuite.model.failure import TemporaryFailure
+from mailsuite.model.hashes.stored import of_foreign_file
+from mailsuite.model.hashes.values import HashRefused
 from mailsuite.model.reply import DIRECTORY_UNAVAILABLE
 from mailsuite.observe.log import Log
 
@@ -32,9 +35,6 @@ LOOK_AGAIN = 1.0
 """Seconds in which the file is not looked at twice."""
 MAX_FILE_OCTETS = 64 << 20
 """About half a million accounts; far larger ones are a database's work."""
-
-_RESTRICTING = re.compile(r"(?:^|\s)(?:nologin|deny|allow_nets|allow_real_nets)(?:=|\s|$)")
-"""Extra fields by which Dovecot refuses some or all logins. What cannot be kept here must not be opened."""
 
 Version = tuple[int, int, int, int]
 """Device, inode, size and time of change: another one means that the file is another."""
@@ -86,11 +86,22 @@ class PasswdFileChecker:
         password = credentials.password.decode("utf-8", "surrogateescape")
         if stored and self.cache.knows(account, stored, password):
             return credentials.username
-        # A name that is not in the file costs what any other does: verify() takes care of that.
-        if not await self.passwords.verify(stored, password, account):
+        if not await self._fits(stored, password, account):
             raise UnauthorizedLogin("not the password of the file")
         self.cache.remember(account, stored, password)
         return credentials.username
+
+    async def _fits(self, field: str, password: str, account: Address) -> bool:
+        """Whether it is the password of that field. A name that is not in the file costs what any other does:
+        verify() takes care of that, and logs what it cannot read."""
+        try:
+            stored = of_foreign_file(field)
+        except HashRefused:
+            stored = field
+        if isinstance(stored, str):
+            return await self.passwords.verify(stored, password, account)
+        await self.passwords.verify("", password, account)
+        return hmac.compare_digest(prepared(stored.password), prepared(password))
 
     async def _current(self) -> Entries:
         await self._turn.acquire()
@@ -144,9 +155,9 @@ def _version(status: os.stat_result) -> Version:
 def parse(text: str) -> Entries:
     """``name:hash:uid:gid:gecos:home:shell:extra fields``; all behind the hash may be left out.
 
-    Empty lines and those that begin with # say nothing. Of two lines for a name the first holds, as a line
-    below it might be an old one. A name without a hash has no password. An account whose extra fields
-    restrict its logins is left out.
+    The hash is kept as it is written: what Dovecot says by it, of_foreign_file() knows. Empty lines and those
+    that begin with # say nothing. Of two lines for a name the first holds, as a line below it might be an old
+    one. A name without a hash has no password. An account whose extra fields restrict its logins is left out.
     """
     hashes: dict[str, str] = {}
     restricted = 0
@@ -158,7 +169,7 @@ def parse(text: str) -> Entries:
         key = name.strip().lower()
         if not key or key in hashes:
             continue
-        if len(fields) == 6 and _RESTRICTING.search(fields[5]):
+        if len(fields) == 6 and RESTRICTING.search(fields[5]):
             hashes[key] = ""
             restricted += 1
             continue

@@ -125,6 +125,45 @@ class CheckerTests(SynchronousTestCase):
         self.refused(SECRET, b"joe@example.net:")
         self.refused(SECRET, b"\xff")
 
+    def test_fields_that_dovecot_reads(self):
+        """A bare hash is crypt's there, and {PLAIN} the password itself."""
+        for field, password in (
+            ("k9lc5WfPHTzec", SECRET),
+            ("{PLAIN}caf\u00e9 au lait", "cafe\u0301 au lait"),
+            ("{plain.b64}bGFudGVybg==", "lantern"),
+            ("{CLEARTEXT}lantern", "lantern"),
+            ("{CRYPT}k9lc5WfPHTzec", SECRET),
+        ):
+            self.write(f"joe@example.net:{field}\n")
+            self.clock.advance(1)
+            self.refused("anything else")
+            self.refused(field)
+            self.refused("")
+            self.admitted(password)
+            self.admitted(password)
+        self.assertNotIn("unreadable", "".join(self.lines))
+
+    def test_fields_that_let_nobody_in(self):
+        for field in (
+            "",
+            "!",
+            "*",
+            "*LK*",
+            "{PLAIN}",
+            "{CRYPT}!",
+            "x",
+            "a plain password",
+            "{NTLM}abc",
+            "{PLAIN",
+        ):
+            self.write(f"joe@example.net:{field}\n")
+            self.clock.advance(1)
+            for password in (field, "", "a plain password", "!"):
+                self.refused(password)
+        text = "".join(self.lines)
+        self.assertIn("password.hash_unreadable", text)
+        self.assertNotIn("plain", text)
+
     def test_credentials_of_twisted_are_taken_too(self):
         credentials = UsernamePassword(b"joe@example.net", SECRET.encode())
         self.assertEqual(self.successResultOf(self.checker.requestAvatarId(credentials)), b"joe@example.net")
