@@ -125,7 +125,7 @@ class Gate:
 
     def broken(self, account: Address, error: SealBroken, device: Device | None = None) -> None:
         """Say so to whoever can mend it."""
-        name = device.name if device is not None else None
+        name = device.name if device is not None else ""
         self.log.error("seal.broken", account=account, device=name, reason=str(error))
 
     def objection(self, account: Account, device: Device | None, attempt: Attempt | None) -> str:
@@ -199,9 +199,9 @@ class Gate:
             log = log.bind(session=facts.session, service=facts.service, peer=facts.peer)
         log.info(
             "login.refused",
-            account=claimant.address if claimant.account is not None else None,
-            device=device.name if device is not None else None,
-            mechanism=attempt.mechanism if attempt is not None else None,
+            account=claimant.address if claimant.account is not None else "",
+            device=device.name if device is not None else "",
+            mechanism=attempt.mechanism if attempt is not None else "",
             reason=reason,
         )
         return UnauthorizedLogin(REFUSED)

@@ -107,7 +107,7 @@ class Renewal:
         try:
             return self.vault.open_verifiers(address, sealed, stored) is not None
         except SealBroken as error:
-            self.log.error("seal.broken", account=address, device=None, reason=str(error))
+            self.log.error("seal.broken", account=address, device="", reason=str(error))
             return False
 
     def _remember(self, entries: OrderedDict[K, str], key: K, stored: str) -> None:

@@ -126,31 +126,31 @@ class CheckerCase(GateCase):
 
 
 PLAINTEXT = (
-    (lambda: attempt(password="wrong"), ("wrong-password", "joe@example.net", "None")),
-    (lambda: attempt(password=""), ("wrong-password", "joe@example.net", "None")),
-    (lambda: own("nobody@example.net"), ("unknown-account", "None", "None")),
-    (lambda: own("joe@elsewhere.example"), ("unknown-account", "None", "None")),
-    (lambda: own("joe", default_domain=""), ("impossible-name", "None", "None")),
-    (lambda: own("nobody@invalid"), ("impossible-name", "None", "None")),
-    (lambda: own("dumb"), ("no-password", "dumb@example.net", "None")),
-    (lambda: attempt("dumb", ""), ("no-password", "dumb@example.net", "None")),
-    (lambda: attempt("broken", "canary-plain-text"), ("wrong-password", "broken@example.net", "None")),
-    (lambda: own("off"), ("account-off", "off@example.net", "None")),
+    (lambda: attempt(password="wrong"), ("wrong-password", "joe@example.net", '""')),
+    (lambda: attempt(password=""), ("wrong-password", "joe@example.net", '""')),
+    (lambda: own("nobody@example.net"), ("unknown-account", '""', '""')),
+    (lambda: own("joe@elsewhere.example"), ("unknown-account", '""', '""')),
+    (lambda: own("joe", default_domain=""), ("impossible-name", '""', '""')),
+    (lambda: own("nobody@invalid"), ("impossible-name", '""', '""')),
+    (lambda: own("dumb"), ("no-password", "dumb@example.net", '""')),
+    (lambda: attempt("dumb", ""), ("no-password", "dumb@example.net", '""')),
+    (lambda: attempt("broken", "canary-plain-text"), ("wrong-password", "broken@example.net", '""')),
+    (lambda: own("off"), ("account-off", "off@example.net", '""')),
     (lambda: by("off", "off-phone"), ("account-off", "off@example.net", "off-phone")),
-    (lambda: own("sender"), ("pop3-denied", "sender@example.net", "None")),
+    (lambda: own("sender"), ("pop3-denied", "sender@example.net", '""')),
     (lambda: by("sender", "sender-phone"), ("pop3-denied", "sender@example.net", "sender-phone")),
     (lambda: own("joe", service="smtp", rules=REQUIRE) and by("joe", "phone", service="smtp"),
      ("device-scope", "joe@example.net", "phone")),
     (lambda: by("joe", "send-only"), ("device-scope", "joe@example.net", "send-only")),
     (lambda: by("joe", "office"), ("device-network", "joe@example.net", "office")),
     (lambda: by("joe", "late"), ("device-expired", "joe@example.net", "late")),
-    (lambda: by("dumb", "phone"), ("no-password", "dumb@example.net", "None")),
-    (lambda: own("joe", rules=REQUIRE), ("apop-required", "joe@example.net", "None")),
-    (lambda: own("joe", rules=REQUIRE, mechanism="PLAIN"), ("apop-required", "joe@example.net", "None")),
-    (lambda: own("joe", rules=REQUIRE, mechanism="LOGIN"), ("apop-required", "joe@example.net", "None")),
+    (lambda: by("dumb", "phone"), ("no-password", "dumb@example.net", '""')),
+    (lambda: own("joe", rules=REQUIRE), ("apop-required", "joe@example.net", '""')),
+    (lambda: own("joe", rules=REQUIRE, mechanism="PLAIN"), ("apop-required", "joe@example.net", '""')),
+    (lambda: own("joe", rules=REQUIRE, mechanism="LOGIN"), ("apop-required", "joe@example.net", '""')),
     (lambda: by("joe", "phone", rules=REQUIRE), ("apop-required", "joe@example.net", "phone")),
-    (lambda: own("joe@strict.example", rules=STRICT_RULES), ("apop-required", "joe@strict.example", "None")),
-    *((lambda name=name: own(name), ("impossible-name", "None", "None")) for name in IMPOSSIBLE),
+    (lambda: own("joe@strict.example", rules=STRICT_RULES), ("apop-required", "joe@strict.example", '""')),
+    *((lambda name=name: own(name), ("impossible-name", '""', '""')) for name in IMPOSSIBLE),
 )  # fmt: skip
 
 
@@ -230,7 +230,7 @@ class PasswordCheckerTests(CheckerCase):
     def test_an_account_where_impossible_names_are_looked_up_is_not_theirs(self):
         nobody = Address("nobody", "invalid")
         self.do(self.directory.add_account(attrs.evolve(JOE, address=nobody)))
-        self.assertEqual(self.reason(own("../joe")), ("impossible-name", "None", "None"))
+        self.assertEqual(self.reason(own("../joe")), ("impossible-name", '""', '""'))
 
     def test_a_directory_that_is_away_is_no_wrong_password(self):
         self.admitted(own("joe"))
@@ -463,16 +463,16 @@ class RenewalTests(CheckerCase):
 
 
 DIGESTS = (
-    (lambda: digest("joe", "wrong"), ("wrong-digest", "joe@example.net", "None")),
-    (lambda: digest("joe", ""), ("wrong-digest", "joe@example.net", "None")),
-    (lambda: digest("joe", SECRET), ("wrong-digest", "joe@example.net", "None")),
-    (lambda: digest("joe", password_of("phone")), ("wrong-digest", "joe@example.net", "None")),
+    (lambda: digest("joe", "wrong"), ("wrong-digest", "joe@example.net", '""')),
+    (lambda: digest("joe", ""), ("wrong-digest", "joe@example.net", '""')),
+    (lambda: digest("joe", SECRET), ("wrong-digest", "joe@example.net", '""')),
+    (lambda: digest("joe", password_of("phone")), ("wrong-digest", "joe@example.net", '""')),
     (lambda: digest("joe", password_of("apop-only"), mechanism="CRAM-MD5"),
-     ("wrong-digest", "joe@example.net", "None")),
-    (lambda: digest("dumb", password_of("dumb-phone")), ("no-secret", "dumb@example.net", "None")),
-    (lambda: digest("nobody", password_of("eudora")), ("unknown-account", "None", "None")),
-    (lambda: digest("nobody@invalid", "x"), ("impossible-name", "None", "None")),
-    (lambda: digest("../joe", password_of("eudora")), ("impossible-name", "None", "None")),
+     ("wrong-digest", "joe@example.net", '""')),
+    (lambda: digest("dumb", password_of("dumb-phone")), ("no-secret", "dumb@example.net", '""')),
+    (lambda: digest("nobody", password_of("eudora")), ("unknown-account", '""', '""')),
+    (lambda: digest("nobody@invalid", "x"), ("impossible-name", '""', '""')),
+    (lambda: digest("../joe", password_of("eudora")), ("impossible-name", '""', '""')),
     (lambda: digest("off", password_of("off-phone")), ("account-off", "off@example.net", "off-phone")),
     (lambda: digest("sender", password_of("sender-phone")),
      ("pop3-denied", "sender@example.net", "sender-phone")),
@@ -588,18 +588,18 @@ class ScramCheckerTests(CheckerCase):
         address = attrs.evolve(JOE, address=Address("nobody", "example.net"))
         strict = attrs.evolve(JOE, address=Address("off", "example.net"))
         sender = attrs.evolve(JOE, address=Address("sender", "example.net"))
-        yield self.proof("joe", "wrong"), ("wrong-proof", "joe@example.net", "None")
-        yield self.proof("joe", SECRET, of=DUMB), ("wrong-proof", "joe@example.net", "None")
-        yield self.proof("nobody", of=address), ("unknown-account", "None", "None")
-        yield self.proof("../joe"), ("impossible-name", "None", "None")
-        yield self.proof("broken"), ("no-verifiers", "broken@example.net", "None")
-        yield self.proof("dumb", of=DUMB), ("wrong-proof", "dumb@example.net", "None")
-        yield self.proof("off", of=strict), ("account-off", "off@example.net", "None")
+        yield self.proof("joe", "wrong"), ("wrong-proof", "joe@example.net", '""')
+        yield self.proof("joe", SECRET, of=DUMB), ("wrong-proof", "joe@example.net", '""')
+        yield self.proof("nobody", of=address), ("unknown-account", '""', '""')
+        yield self.proof("../joe"), ("impossible-name", '""', '""')
+        yield self.proof("broken"), ("no-verifiers", "broken@example.net", '""')
+        yield self.proof("dumb", of=DUMB), ("wrong-proof", "dumb@example.net", '""')
+        yield self.proof("off", of=strict), ("account-off", "off@example.net", '""')
         yield (
             self.proof("off", password_of("off-phone"), of=strict),
             ("account-off", "off@example.net", "off-phone"),
         )
-        yield self.proof("sender", of=sender), ("pop3-denied", "sender@example.net", "None")
+        yield self.proof("sender", of=sender), ("pop3-denied", "sender@example.net", '""')
         for name, reason in (
             ("send-only", "device-scope"),
             ("office", "device-network"),
@@ -710,7 +710,7 @@ class BrokenSealTests(CheckerCase):
         self.do(self.directory.keep_verifiers(JOE.address, b"broken"))
         (*_, (checker, credentials)) = self.checks(SECRET)
         self.failureResultOf(checker.requestAvatarId(credentials), TemporaryFailure)
-        self.told("None")
+        self.told('""')
         (*_, (checker, credentials)) = self.checks(password_of("phone"))
         self.successResultOf(checker.requestAvatarId(credentials))
 

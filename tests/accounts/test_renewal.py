@@ -107,7 +107,7 @@ class VerifiersTests(RenewalCase):
         self.renewal.begin(JOE, SECRET)
         self.assertTrue(self.keys())
         self.assertEqual(len(self.lines), 1)
-        for word in (" error ", "seal.broken", "account=joe@example.net", "device=None"):
+        for word in (" error ", "seal.broken", "account=joe@example.net", 'device=""'):
             self.assertIn(word, self.lines[0])
 
     def test_an_account_of_a_file_has_verifiers_too(self):

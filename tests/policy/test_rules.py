@@ -92,7 +92,7 @@ def test_every_kind_of_route_but_ours_and_others_is_refused() -> None:
 
 
 def test_mistakes_of_ours_leave_the_message_with_the_sender() -> None:
-    """The codes: RFC 3463 sections 3.2, 3.4 and 3.5."""
+    """The codes: RFC 3463 sections 3.3, 3.5 and 3.4."""
     assert (MAILBOX_DISABLED.code, MAILBOX_DISABLED.enhanced) == (550, "5.2.1")
     assert (FORWARDING_LOOP.code, FORWARDING_LOOP.enhanced) == (451, "4.4.6")
     assert (FORWARDING_STRANDED.code, FORWARDING_STRANDED.enhanced) == (451, "4.3.5")
