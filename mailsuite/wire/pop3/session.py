@@ -57,7 +57,6 @@ MAX_WAITING_OUTPUT = 64 * 1024
 """Octets of answers that may wait to be sent before even a short listing leaves as an event: a segment
 full of LISTs costs its sender's patience, not our memory."""
 
-
 _Outcome = Response | Listing | Challenge | Admitted | Disconnected | Question | None
 """What a command leads to; None where it ended the session."""
 
