@@ -46,16 +46,25 @@ class Apop:
 
     listeners: Mapping[str, str]
     domains: Mapping[str, str]
+    scram: bool
+    """Whether some listener offers it."""
 
     @classmethod
     def of(cls, config: Config) -> Apop:
         decided = {block.name: block.apop for block in config.domains if block.apop}
-        return cls({offer.listener: offer.rules.apop for offer in offers(config, "pop3")}, decided)
+        offered = offers(config, "pop3")
+        scram = any(name.startswith("SCRAM-") for offer in offered for name in offer.mechanisms)
+        return cls({offer.listener: offer.rules.apop for offer in offered}, decided, scram)
 
     def holds_for(self, account: Address, value: str) -> bool:
         """Whether *value* is met by an account somewhere."""
         decided = self.domains.get(account.domain)
         return decided == value if decided else value in self.listeners.values()
+
+    def takes_passwords_of(self, account: Address) -> bool:
+        """Whether an account may show its password somewhere."""
+        decided = self.domains.get(account.domain)
+        return decided != "require" if decided else set(self.listeners.values()) != {"require"}
 
 
 @attrs.frozen
@@ -67,13 +76,16 @@ class Facts:
     logins: Sequence[LoginRecord]
     """For each way its newest, the newest first; none older than DAYS."""
     now: float
+    scram_keys: frozenset[Address] = frozenset()
+    """The accounts whose own password SCRAM can be done with: those that logged in by it once."""
 
 
 def foretell_apop(value: str, apop: Apop, facts: Facts) -> Document:
     """Who would be locked out of POP3 by *value*, where *apop* is what would hold then.
 
     That is whoever has a client whose newest login was by a mechanism that is refused then. A client is told
-    by the device password that it used and by its address.
+    by the device password that it used and by its address. Of an account that nobody logged in to it is told
+    whether another way in is left: APOP or SCRAM, or a listener that still takes passwords.
     """
     devices: defaultdict[Address, list[Device]] = defaultdict(list)
     for address, device in facts.devices:
@@ -93,7 +105,11 @@ def foretell_apop(value: str, apop: Apop, facts: Facts) -> Document:
         elif ending:
             locked_out.append({**entry, "reason": _reason(value, able), "clients": ending})
         elif not seen and (value == "require" or (value == "off" and able)):
-            not_seen.append(entry)
+            scram = account.address in facts.scram_keys or any(
+                _is_alive(device, facts.now) for device in devices[account.address]
+            )
+            another = bool(able) or apop.takes_passwords_of(account.address) or (apop.scram and scram)
+            not_seen.append({**entry, "another_way": value == "off" or another})
         else:
             unaffected += 1
     return {
@@ -120,8 +136,12 @@ def _clients(logins: Iterable[LoginRecord]) -> dict[Address, list[LoginRecord]]:
 
 
 def _can_apop(device: Device, now: float) -> bool:
-    alive = device.expires is None or device.expires > now
-    return alive and "apop" in device.mechanisms and Scope.POP3 in device.scopes
+    return _is_alive(device, now) and "apop" in device.mechanisms
+
+
+def _is_alive(device: Device, now: float) -> bool:
+    """Whether it opens POP3, from somewhere."""
+    return not device.has_expired(now) and Scope.POP3 in device.scopes
 
 
 def _reason(value: str, able: Sequence[Device]) -> str:
@@ -179,5 +199,6 @@ class WhatIf:
                 await self.directory.all_devices(),
                 await self.logins.since(now - DAYS * DAY),
                 now,
+                frozenset(address for address, _ in await self.directory.all_verifiers()),
             )
         return foretell_apop(value, apop, facts)

@@ -82,7 +82,7 @@ def check(assignment: str | None, as_json: bool) -> None:
     """Tell all that is wrong, each with file and line.
 
     Exit status 0: it can be used, with warnings perhaps, and nobody would be locked out; 4: it has errors,
-    or somebody would.
+    or somebody would, also one whom nobody has seen for long and who has no other way in.
     """
     from mailsuite.config.problems import summary  # noqa: PLC0415 - keeps --help fast
 
@@ -101,7 +101,8 @@ def check(assignment: str | None, as_json: bool) -> None:
     found = loaded.config is None
     if assignment is not None and not found:
         document["what_if"] = foretold = _foretell(assignment)
-        found = bool(foretold["locked_out"])
+        no_way = any(not entry["another_way"] for entry in foretold["not_seen"])
+        found = bool(foretold["locked_out"]) or no_way
         if not as_json:
             from mailsuite.cli.foretold import print_foretold  # noqa: PLC0415 - keeps --help fast
 

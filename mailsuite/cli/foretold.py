@@ -36,7 +36,9 @@ def print_foretold(document: Document) -> None:
     click.echo(f"{count_text(document['unaffected'], *rest)} not concerned.")
     for note in document["notes"]:
         click.echo(f"note: {clean(note)}")
-    if document["value"] == "require" and any(entry["reason"] == "no-apop-device" for entry in locked_out):
+    lacking = any(entry["reason"] == "no-apop-device" for entry in locked_out)
+    lacking |= any(not entry["another_way"] for entry in not_seen)
+    if document["value"] == "require" and lacking:
         click.echo("A device password for APOP:  mailsuite device add ADDRESS NAME --apop")
 
 
@@ -61,4 +63,5 @@ def _program(client: dict[str, Any]) -> str:
 
 def _apop_text(entry: Document) -> str:
     names = ", ".join(f'"{clean(name)}"' for name in entry["apop_devices"])
-    return f"has APOP for {names}" if names else "has no device password for APOP"
+    text = f"has APOP for {names}" if names else "has no device password for APOP"
+    return text if entry["another_way"] else f"{text}, and no other way in"

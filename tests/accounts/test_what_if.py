@@ -73,7 +73,7 @@ def test_the_whole_answer(world: World) -> None:
                 ],
             }
         ],
-        "not_seen": [{"account": "ann@other.test", "apop_devices": []}],
+        "not_seen": [{"account": "ann@other.test", "apop_devices": [], "another_way": True}],
         "unaffected": 0,
         "notes": [],
     }
@@ -147,7 +147,7 @@ def test_only_a_device_that_can_do_apop_then_is_able(
     world.add_device("Eudora", **fields)
     world.clock += 2 * DAY
     entries = ask(world)["not_seen"]
-    assert entries[0] == {"account": str(JOE), "apop_devices": able}
+    assert entries[0] == {"account": str(JOE), "apop_devices": able, "another_way": True}
 
 
 def test_a_domain_that_decides_itself_is_not_concerned(world: World) -> None:
@@ -218,3 +218,58 @@ def test_what_cannot_be_asked(world: World) -> None:
 def test_a_store_that_is_away_is_unavailable(world: World) -> None:
     world.database.refuse_with = TemporaryFailure(DIRECTORY_UNAVAILABLE)
     assert refusal(world.office.what_if.ask(*REQUIRE))[0] == "unavailable"
+
+
+NO_SCRAM = '[pop3]\nauth = ["plain"]\n'
+
+
+def without_keys(world: World) -> None:
+    """As an account whose hash was imported, or that sources are asked about: there is nothing for SCRAM."""
+    for account in (JOE, ANN):
+        now(world.directory.keep_verifiers(account, b""))
+
+
+@pytest.mark.parametrize(
+    ("settings", "device", "left"),
+    [
+        ("", None, False),
+        ("", {}, True),
+        ("", {"scopes": ["submission"]}, False),
+        ("", {"expires": "2026-11-19"}, False),
+        (NO_SCRAM, {}, False),
+        (NO_SCRAM, {"mechanisms": ["apop"]}, True),
+        ('[[domain]]\nname = "other.test"\napop = "off"\n', None, False),
+        ('[[listener]]\nname = "p"\nservice = "pop3"\nport = 995\napop = "offer"\n', None, True),
+        (
+            '[[listener]]\nname = "p"\nservice = "pop3"\nport = 995\napop = "offer"\n'
+            '[[domain]]\nname = "example.test"\napop = "require"\n',
+            None,
+            False,
+        ),
+    ],
+)
+def test_whether_another_way_is_left(
+    world: World, settings: str, device: dict[str, object] | None, left: bool
+) -> None:
+    if "[[listener]]" in settings:
+        settings += '[[listener]]\nname = "q"\nservice = "pop3"\nport = 110\n'
+    world.settings = settings
+    without_keys(world)
+    if device is not None:
+        world.add_device("Eudora", **device)
+        world.clock += 2 * DAY
+    entry = ask(world)["not_seen"][0]
+    assert (entry["account"], entry["another_way"]) == (str(JOE), left)
+
+
+def test_a_key_for_scram_is_another_way_where_scram_is_offered(world: World) -> None:
+    assert [entry["another_way"] for entry in ask(world)["not_seen"]] == [True, True]
+    world.settings = NO_SCRAM
+    assert [entry["another_way"] for entry in ask(world)["not_seen"]] == [False, False]
+
+
+def test_without_apop_a_password_is_a_way(world: World) -> None:
+    world.add_device("Eudora", mechanisms=["apop"])
+    without_keys(world)
+    [entry] = ask(world, value="off")["not_seen"]
+    assert entry["another_way"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mailsuite.cli.terminal import time_text
-from tests.accounts.offices import JOE, NOW, World, login, now
+from tests.accounts.offices import FILED, JOE, NOW, World, login, now
 from tests.cli.conftest import Run
 from tests.cli.control_double import ControlDouble
 
@@ -43,7 +43,7 @@ def test_who_would_be_locked_out(run: Run, control: ControlDouble, world: World)
     assert second.split()[:3] == ["own", "password", "192.0.2.7"]
     assert rest == [
         "1 account was not seen in 30 days:",
-        "  filed@file.test  has no device password for APOP",
+        "  filed@file.test  has no device password for APOP, and no other way in",
         "0 accounts are not concerned.",
         "A device password for APOP:  mailsuite device add ADDRESS NAME --apop",
     ]
@@ -54,9 +54,28 @@ def test_who_would_be_locked_out(run: Run, control: ControlDouble, world: World)
     )
 
 
+def give_filed_a_way(world: World) -> None:
+    """A key for SCRAM, as the first login makes it."""
+    now(world.directory.keep_verifiers(FILED, b"sealed"))
+
+
+def test_somebody_whom_nobody_has_seen_and_who_has_no_other_way(run: Run, world: World) -> None:
+    """Also where nobody at all was seen."""
+    result = run(*REQUIRE)
+    assert result.exit_code == 4
+    assert "nobody who logged in these 30 days would be locked out." in result.stdout
+    assert "  filed@file.test  has no device password for APOP, and no other way in\n" in result.stdout
+    assert f"  {JOE}  has no device password for APOP\n" in result.stdout
+    assert result.stdout.endswith("mailsuite device add ADDRESS NAME --apop\n")
+    give_filed_a_way(world)
+    result = run(*REQUIRE)
+    assert (result.exit_code, "device add" in result.stdout) == (0, False)
+
+
 def test_nobody_would_be(run: Run, world: World) -> None:
     device, _ = world.add_device("Eudora", mechanisms=["apop"])
     now(world.logins.record(login(device=device["id"], mechanism="APOP")))
+    give_filed_a_way(world)
     result = run(*REQUIRE)
     assert result.exit_code == 0
     assert 'pop3.apop = "require": nobody who logged in these 30 days would be locked out.' in result.stdout
@@ -118,7 +137,7 @@ def test_the_same_file_by_another_name(run: Run, control: ControlDouble, config:
     other = config.parent / "by-another-name.toml"
     other.symlink_to(config)
     reads(control, other)
-    assert run(*REQUIRE).exit_code == 0
+    assert "what_if" in run(*REQUIRE, "--json").stdout
 
 
 def test_asking_makes_nothing(run: Run, config: Path) -> None:
