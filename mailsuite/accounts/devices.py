@@ -140,7 +140,9 @@ class DeviceRegistry:
             raise bad("device.mechanisms: apop is for POP3, and the scopes leave that out")
         if device.mechanisms and device.scopes.isdisjoint(_WITH_MECHANISMS):
             names = " and ".join(sorted(device.mechanisms))
-            raise bad(f"device.mechanisms: the scopes leave out POP3 and submission, which {names} is for")
+            raise bad(
+                f"device.mechanisms: {names}: for POP3 and submission only, and the scopes leave both out"
+            )
         if len(device.networks) > MAX_NETWORKS:
             raise bad(f"device.networks: there are more than {MAX_NETWORKS}; name larger ones")
         if device.expires is not None and device.expires <= now:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -25,6 +26,9 @@ from mailsuite.model.login import LoginRecord
 DAYS: Final = 30
 """Whoever was not seen for so long is listed apart."""
 DAY: Final = 86400.0
+SILENCE: Final = DAY
+"""For so long nobody has come by the old way of a client, while others came from its address, until it counts
+as changed. Of two clients behind one address both come more often than that."""
 
 SETTINGS: Final[dict[str, Kind[Any]]] = {"pop3.apop": OneOf(("off", "offer", "require"))}
 """What can be asked about."""
@@ -84,14 +88,17 @@ def foretell_apop(value: str, apop: Apop, facts: Facts) -> Document:
     """Who would be locked out of POP3 by *value*, where *apop* is what would hold then.
 
     That is whoever has a client whose newest login was by a mechanism that is refused then. A client is told
-    by the device password that it used and by its address. Of an account that nobody logged in to it is told
-    whether another way in is left: APOP or SCRAM, or a listener that still takes passwords.
+    by the device password that it used and by its address. One that was given another password looks like
+    two: the old one is left out, and noted, once it is SILENCE older than what came from there since. Of an
+    account that nobody logged in to it is told whether another way in is left: APOP or SCRAM, or a listener
+    that still takes passwords.
     """
     devices: defaultdict[Address, list[Device]] = defaultdict(list)
     for address, device in facts.devices:
         devices[address].append(device)
     clients = _clients(facts.logins)
     locked_out, not_seen, unaffected = [], [], 0
+    replaced: list[str] = []
     for account in facts.accounts:
         if account.state is AccountState.OFF or not account.pop3:
             continue
@@ -99,11 +106,16 @@ def foretell_apop(value: str, apop: Apop, facts: Facts) -> Document:
         entry = {"account": str(account.address), "apop_devices": [device.name for device in able]}
         seen = clients.get(account.address, [])
         names = {device.id: device.name for device in devices[account.address]}
-        ending = [login_document(login, names) for login in seen if login.mechanism in _ENDS[value]]
+        staying = [login for login in seen if login.mechanism not in _ENDS[value]]
+        ending = [login for login in seen if login.mechanism in _ENDS[value]]
+        left = [login for login in ending if not _is_replaced(login, staying)]
         if not apop.holds_for(account.address, value):
             unaffected += 1
-        elif ending:
-            locked_out.append({**entry, "reason": _reason(value, able), "clients": ending})
+            continue
+        replaced += [_replaced_note(login, names) for login in ending if login not in left]
+        if left:
+            shown = [login_document(login, names) for login in left]
+            locked_out.append({**entry, "reason": _reason(value, able, staying), "clients": shown})
         elif not seen and (value == "require" or (value == "off" and able)):
             scram = account.address in facts.scram_keys or any(
                 _is_alive(device, facts.now) for device in devices[account.address]
@@ -119,7 +131,7 @@ def foretell_apop(value: str, apop: Apop, facts: Facts) -> Document:
         "locked_out": locked_out,
         "not_seen": not_seen,
         "unaffected": unaffected,
-        "notes": _notes(value, apop),
+        "notes": [*_notes(value, apop), *replaced],
     }
 
 
@@ -144,10 +156,26 @@ def _is_alive(device: Device, now: float) -> bool:
     return not device.has_expired(now) and Scope.POP3 in device.scopes
 
 
-def _reason(value: str, able: Sequence[Device]) -> str:
+def _is_replaced(login: LoginRecord, staying: Iterable[LoginRecord]) -> bool:
+    """Whether its address has come by other ways for long enough since."""
+    return any(other.peer == login.peer and other.at - login.at >= SILENCE for other in staying)
+
+
+def _replaced_note(login: LoginRecord, names: Mapping[str, str]) -> str:
+    device = f'"{names.get(login.device, login.device)}"' if login.device else "its own password"
+    day = datetime.datetime.fromtimestamp(login.at, datetime.UTC).date()
+    return (
+        f"{login.account} came from {login.peer} by {login.mechanism} with {device} last on {day}, and by "
+        "other ways since: taken for a program that was changed"
+    )
+
+
+def _reason(value: str, able: Sequence[Device], staying: Sequence[LoginRecord]) -> str:
     if value == "off":
         return "uses-apop"
-    return "apop-not-used" if able else "no-apop-device"
+    if not able:
+        return "no-apop-device"
+    return "shows-password" if any(login.mechanism == "APOP" for login in staying) else "apop-not-used"
 
 
 def _notes(value: str, apop: Apop) -> list[str]:

@@ -12,6 +12,7 @@ from mailsuite.cli.terminal import clean, count_text, print_table, time_text
 _REASONS: Final = {
     "no-apop-device": "has no device password for APOP",
     "apop-not-used": "has a device password for APOP, and does not use it",
+    "shows-password": "uses APOP, but a program of it shows a password",
     "uses-apop": "uses APOP",
 }
 _COLUMNS: Final = ("ACCOUNT", "WHY", "PROGRAM", "FROM", "LOGIN", "LAST TIME")

@@ -163,7 +163,9 @@ def test_no_password_is_kept_readable_for_nothing(
 ) -> None:
     fields = {"name": "x", "mechanisms": ["cram-md5", "ntlm"], "scopes": scopes}
     kind, text = refusal(devices.add_device(str(JOE), fields))
-    words = "device.mechanisms: the scopes leave out POP3 and submission, which cram-md5 and ntlm is for"
+    words = (
+        "device.mechanisms: cram-md5 and ntlm: for POP3 and submission only, and the scopes leave both out"
+    )
     assert (kind, text) == ("bad-request", words)
     world.add_device("y", scopes=scopes)
     world.add_device("z", mechanisms=["ntlm"], scopes=[*scopes, "submission"])

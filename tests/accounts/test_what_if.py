@@ -115,6 +115,56 @@ def test_a_client_that_has_changed_its_way_counts_by_the_newest(world: World) ->
     assert list(locked_out(again)) == [str(JOE)]
 
 
+def test_a_program_beside_one_that_uses_apop_is_told_of_as_such(world: World) -> None:
+    device, _ = world.add_device("Eudora", mechanisms=["apop"])
+    document = ask(
+        world,
+        login(device=device["id"], mechanism="APOP", at=NOW - 10),
+        login(peer="192.0.2.7", at=NOW - 20),
+    )
+    assert locked_out(document) == {str(JOE): ("shows-password", [(None, "192.0.2.7", "USER")])}
+    another = ask(world, login(mechanism="SCRAM-SHA-256", at=NOW - 5), login(peer="192.0.2.7", at=NOW - 1))
+    assert locked_out(another)[str(JOE)][0] == "shows-password"
+
+
+@pytest.mark.parametrize("mechanism", ["APOP", "SCRAM-SHA-256", "CRAM-MD5"])
+def test_a_program_that_has_another_password_now_does_not_stay_on_the_list(
+    world: World, mechanism: str
+) -> None:
+    device, _ = world.add_device("Eudora", mechanisms=["apop", "cram-md5"])
+    old = login(at=NOW - DAY - 60)
+    document = ask(world, old, login(device=device["id"], mechanism=mechanism, at=NOW - 60))
+    assert (locked_out(document), document["unaffected"]) == ({}, 1)
+    assert document["notes"] == [
+        "joe@example.test came from 192.0.2.9 by USER with its own password last on 2026-11-17, and by other "
+        "ways since: taken for a program that was changed"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("peer", "later"), [("192.0.2.9", DAY - 1), ("192.0.2.9", -DAY), ("192.0.2.10", 2 * DAY)]
+)
+def test_another_program_does_not_take_one_off_the_list(world: World, peer: str, later: float) -> None:
+    """One that came within a day may come again, and so may one from somewhere else."""
+    device, _ = world.add_device("Eudora", mechanisms=["apop"])
+    at = NOW - 3 * DAY
+    document = ask(
+        world, login(at=at), login(device=device["id"], mechanism="APOP", peer=peer, at=at + later)
+    )
+    assert list(locked_out(document)) == [str(JOE)]
+    assert document["notes"] == []
+
+
+def test_a_device_that_was_replaced_is_named(world: World) -> None:
+    old, _ = world.add_device("Old Mac")
+    document = ask(
+        world,
+        login(device=old["id"], mechanism="PLAIN", at=NOW - 3 * DAY),
+        login(mechanism="SCRAM-SHA-256", at=NOW - 60),
+    )
+    assert 'by PLAIN with "Old Mac" last on' in document["notes"][0]
+
+
 def test_submission_is_not_pop3(world: World) -> None:
     document = ask(world, login(mechanism="PLAIN", service="submission"))
     assert (locked_out(document), not_seen(document)) == ({}, [str(JOE), str(ANN)])
