@@ -70,9 +70,8 @@ def read_records(records: Iterable[Record], default_domain: str) -> Iterator[Imp
     """What each record says, or why it cannot be taken. Of two for one account the first holds."""
     lines: dict[str, int] = {}
     for record in records:
-        shown = ""
+        shown = _shown(record.name, default_domain)
         try:
-            shown = imported_address(record.name, default_domain) if record.name else ""
             account = record.read()
             if account is None:
                 yield Result(record.line, shown, "skipped", "it has no password: no person's account")
@@ -83,6 +82,14 @@ def read_records(records: Iterable[Record], default_domain: str) -> Iterator[Imp
             yield account
         except (LineRefused, HashRefused) as error:
             yield Result(record.line, shown, "refused", str(error))
+
+
+def _shown(name: str, default_domain: str) -> str:
+    """The address that a result is about; empty where there is none, or none that an account can have."""
+    try:
+        return imported_address(name, default_domain) if name else ""
+    except LineRefused:
+        return ""
 
 
 def imported_address(name: str, default_domain: str) -> str:
@@ -135,6 +142,26 @@ def in_order(accounts: Iterable[ImportedAccount]) -> list[ImportedAccount]:
             address = way[address].fields.get("forward", "")
         ordered += reversed(way.values())
     return ordered
+
+
+def without_circles(
+    accounts: Iterable[ImportedAccount],
+) -> tuple[list[ImportedAccount], list[Result]]:
+    """Those whose mail does not come back by way of others in the file, and why the rest cannot be taken:
+    each would have to be there before the other."""
+    accounts = list(accounts)
+    forwards = {account.address: account.fields.get("forward", "") for account in accounts}
+    taken, refused = [], []
+    for account in accounts:
+        way = [account.address]
+        while (target := forwards.get(way[-1], "")) and target not in way:
+            way.append(target)
+        if target == account.address:
+            reason = f"forward: the mail would come back: {' -> '.join((*way, target))}"
+            refused.append(Result(account.line, account.address, "refused", reason))
+        else:
+            taken.append(account)
+    return taken, refused
 
 
 def without_forwards_within(accounts: Iterable[ImportedAccount]) -> list[ImportedAccount]:

@@ -71,9 +71,15 @@ def import_(
     Passwords come along as hashes, and are hashed anew when their owners log in. A second import of the
     same file changes nothing. FILE may be - for stdin.
     """
-    from mailsuite.accounts.import_file import in_order, without_forwards_within  # noqa: PLC0415
+    from mailsuite.accounts.import_file import (  # noqa: PLC0415 - keeps --help fast
+        in_order,
+        without_circles,
+        without_forwards_within,
+    )
 
     accounts, results = _read(file, format_, domain or context.config.pop3.default_domain)
+    accounts, circles = without_circles(accounts)
+    results += circles
     if dry_run:
         accounts = without_forwards_within(accounts)
     with open_directory(context, quiet) as directory, _progress(len(accounts), as_json or quiet) as advance:

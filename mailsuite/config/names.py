@@ -13,7 +13,8 @@ from mailsuite import __version__
 from mailsuite.config.kinds import BadValue, Kind, printable, shown, suggestion, toml_text
 from mailsuite.model.account import IPAddress
 from mailsuite.model.address import Address, AddressSyntaxError, normalise_domain
-from mailsuite.model.hashes.stored import is_readable
+from mailsuite.model.hashes.stored import read_hash
+from mailsuite.model.hashes.values import HashRefused
 
 IPNetwork = IPv4Network | IPv6Network
 
@@ -392,9 +393,16 @@ class PasswordHash(Kind[str]):
         return "argon2id in PHC form ($argon2id$v=19$...), crypt ($6$..., $y$...), or Dovecot's {SCHEME}hash"
 
     def parse(self, raw: object, base: Path) -> str:
-        if isinstance(raw, str) and (not raw or is_readable(raw)):
-            return raw
+        reason = "it is no text"
+        if isinstance(raw, str):
+            if not raw:
+                return raw
+            try:
+                read_hash(raw)
+                return raw
+            except HashRefused as error:
+                reason = str(error)  # which quotes nothing
         raise BadValue(
-            f"the value is no password hash: expected {self.expects}; "
+            f"the value cannot be used as a password hash: {reason}; expected {self.expects}; "
             "put a plain password into a file of its own and name that as password_file"
         )

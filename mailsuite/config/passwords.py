@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import attrs
@@ -13,15 +12,12 @@ from mailsuite.config.names import PasswordHash
 from mailsuite.config.people import AccountBlock, DeviceBlock
 from mailsuite.config.reading import Reading
 from mailsuite.config.secret import Secret, is_open_to_others, read_secret
-from mailsuite.model.hashes.stored import is_readable
+from mailsuite.model.hashes.stored import looks_hashed, read_hash
+from mailsuite.model.hashes.values import HashRefused
 
 MIN_DEVICE_PASSWORD_CHARACTERS = 16
 """A device password is checked by one fast hash, so that it must hold more than can be guessed: 80 bits in
 five bits a character, as we make them ourselves."""
-
-_SCHEME = re.compile(r"\$|\{[A-Za-z0-9][A-Za-z0-9.+_-]*\}")
-"""How hashes begin. What begins so and is none that we can read must not be taken for a password: whoever
-saw it where it was copied from could log in by it."""
 
 
 def with_passwords(account: AccountBlock, look: Look, reading: Reading) -> AccountBlock:
@@ -43,21 +39,25 @@ def _with_own(account: AccountBlock, look: Look, reading: Reading) -> AccountBlo
         return account
     key = f"account.{account.address}.password_file"
     line = _read(file, key, look, reading, "a hash or a password")
-    if is_readable(line):
-        return attrs.evolve(account, password_hash=line)
-    if _SCHEME.match(line):
-        text = f'password_file: {file}: what begins with "$" or "{{SCHEME}}" must be {PasswordHash().expects}'
+    if not looks_hashed(line):
+        return attrs.evolve(account, password=Secret(line)) if line else account
+    try:
+        read_hash(line)
+    except HashRefused as error:
+        text = f"password_file: {file} holds what looks like a hash and cannot be used: {error}; "
+        text += f"expected {PasswordHash().expects}"
         reading.problems.append(look.error(text, key))
         return account
-    return attrs.evolve(account, password=Secret(line)) if line else account
+    return attrs.evolve(account, password_hash=line)
 
 
 def _with_device_password(device: DeviceBlock, block: str, look: Look, reading: Reading) -> DeviceBlock:
     key = f"{block}.password_file"
     line = _read(device.password_file, key, look, reading, "a password")
-    if is_readable(line):
+    if looks_hashed(line):
         text = (
-            f"password_file: {device.password_file} holds a hash; here the device password itself is needed"
+            f"password_file: {device.password_file} holds what looks like a hash; "
+            "here the device password itself is needed"
         )
         reading.problems.append(look.error(text, key))
     elif line and len(line) < MIN_DEVICE_PASSWORD_CHARACTERS:

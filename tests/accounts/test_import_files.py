@@ -10,6 +10,7 @@ from mailsuite.accounts.import_file import (
     ImportedAccount,
     Result,
     in_order,
+    without_circles,
     without_forwards_within,
 )
 from mailsuite.accounts.import_formats import detect, read_file
@@ -100,7 +101,7 @@ def test_lines_of_a_passwd_file(line: str, account: ImportedAccount) -> None:
         (f"{{{CANARY}}}:x", "", "no name of an account here"),
         (f"joe/{CANARY}:{SSHA}", "", "no name of an account"),
         (f"joe@exa_mple:{SSHA}", "", "no host name"),
-        (f"jo\udce9:{SSHA}", "", "no name of an account"),
+        (f"jo\udce9:{SSHA}", "", "not UTF-8"),
         (f"joe:{SSHA}\udce9", "joe@example.net", "not UTF-8"),
         (f"joe:{'x' * MAX_LINE_CHARACTERS}", "joe@example.net", "longer than 8192"),
     ],
@@ -132,6 +133,20 @@ def test_who_has_no_password_in_a_shadow_file_is_skipped(stored: str) -> None:
     result = only(f"daemon:{stored}:19000:0:99999:7:::\n")
     assert isinstance(result, Result)
     assert (result.address, result.outcome) == ("daemon@example.net", "skipped")
+
+
+def test_who_has_no_password_may_be_called_anything() -> None:
+    """Debian's own daemons: _apt is no name that an account can have."""
+    text = f"_apt:*:19000:0:99999:7:::\nsystemd-network:!*:19000::::::\njoe:{CRYPT}:19000:0:99999:7:::\n"
+    accounts, results = read_file(text, "example.net")
+    assert [account.address for account in accounts] == ["joe@example.net"]
+    assert [(result.address, result.outcome) for result in results] == [
+        ("", "skipped"),
+        ("systemd-network@example.net", "skipped"),
+    ]
+    refused = only(f"_apt:{CRYPT}:19000:0:99999:7:::\n")
+    assert isinstance(refused, Result)
+    assert (refused.outcome, "no name of an account" in refused.reason) == ("refused", True)
 
 
 def test_lines_of_a_shadow_file() -> None:
@@ -247,6 +262,21 @@ def test_accounts_come_after_those_that_they_forward_to() -> None:
     assert [each.address[0] for each in in_order(file)] == ["c", "b", "a", "d", "e"]
     circle = [forwarding("a", "b"), forwarding("b", "a")]
     assert sorted(each.address[0] for each in in_order(circle)) == ["a", "b"]
+
+
+def test_mail_that_would_go_round_within_the_file_is_refused() -> None:
+    file = [
+        forwarding("a", "b"),
+        forwarding("b", "a"),
+        forwarding("c", "c"),
+        forwarding("d", "a"),
+        forwarding("e", "z"),
+        forwarding("f"),
+    ]
+    taken, refused = without_circles(file)
+    assert [each.address[0] for each in taken] == ["d", "e", "f"]
+    assert [(each.address[0], each.outcome) for each in refused] == [(name, "refused") for name in "abc"]
+    assert refused[0].reason.endswith("come back: a@example.net -> b@example.net -> a@example.net")
 
 
 def test_a_rehearsal_does_not_miss_what_is_not_made() -> None:

@@ -143,3 +143,14 @@ def test_a_bar_on_a_terminal(take: Run, control: ControlDouble, monkeypatch: pyt
     monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda stream: True, raising=False)
     assert "1/1" in take(f"joe@example.test:{SSHA}\n").stderr
     assert "1/1" not in take(f"joe@example.test:{SSHA}\n", "-q").stderr
+
+
+def test_a_rehearsal_of_a_circle_says_what_the_import_does(take: Run, control: ControlDouble) -> None:
+    rows = ("ann@x.test,bob@x.test", "bob@x.test,ann@x.test", "eve@x.test,ann@x.test", "joe@x.test,")
+    text = "\n".join(("address,forward", *rows)) + "\n"
+    rehearsed, done = take(text, "--dry-run"), take(text)
+    assert (rehearsed.exit_code, done.exit_code) == (1, 1)
+    assert rehearsed.stderr == done.stderr
+    assert "line 2: ann@x.test refused: forward: the mail would come back: ann@x.test -> bob" in done.stderr
+    assert rehearsed.stdout == "1 made, 3 refused. This was a rehearsal; nothing has changed.\n"
+    assert done.stdout == "1 made, 3 refused.\n"

@@ -198,11 +198,20 @@ def test_good_values(kind: Kind[Any], raw: object, value: object) -> None:
         (Greeting("x"), "Grüße", "is not ASCII"),
         (Greeting("x"), "a\r\nb", "control character"),
         (Greeting("x"), "{verison}", "did you mean '{version}'?"),
-        (PasswordHash(), "$1$abc", "argon2id in PHC form"),
+        (
+            PasswordHash(),
+            "$1$abc",
+            "the hash is cut off, or is none of the form that it claims to be; expected argon2id",
+        ),
         (PasswordHash(), HASH + "$x", "argon2id in PHC form"),
         (PasswordHash(), HASH.replace("m=19456", "m=9999999999"), "argon2id in PHC form"),
         (PasswordHash(), HASH.replace("t=2", "t=0"), "argon2id in PHC form"),
         (PasswordHash(), 5, "password_file"),
+        (
+            PasswordHash(),
+            "{LANMAN}ABCDEF",
+            "{LANMAN} is not taken: whoever has it can log in by it, and one table breaks them all",
+        ),
     ],
 )
 def test_bad_values_say_what_is_expected(kind: Kind[Any], raw: object, says: str) -> None:

@@ -213,8 +213,9 @@ def test_a_password_file_holds_a_hash(load_text: LoadText, tmp_path: Path) -> No
         (b"a\0b\n", "does not hold one line"),
         (b"x" * 2000, "does not hold one line"),
         (b"\xff\xfe", "is not UTF-8"),
-        (b"$0$nothing\n", 'what begins with "$" or "{SCHEME}" must be argon2id in PHC form'),
-        (b"{NO-SUCH-SCHEME}secret\n", 'what begins with "$" or "{SCHEME}" must be'),
+        (b"$1$nothing\n", "looks like a hash and cannot be used: "),
+        (b"{SSHA}abcdefghijklmnopq\n", "looks like a hash and cannot be used: "),
+        (b"{CRAM-MD5}abcdef\n", "password to whoever has it; expected argon2id in PHC form"),
     ],
 )
 def test_a_password_file_that_holds_neither(

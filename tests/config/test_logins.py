@@ -374,7 +374,8 @@ def test_devices_are_written_in_the_file(environ: dict[str, str], overrides: lis
         (b"a" * 2000, "does not hold one line"),
         (b"\xff" * 20, "is not UTF-8"),
         (b"tulip-canyon-15", "less than 16 characters; a device password is checked by a fast hash"),
-        (HASH.encode(), "holds a hash; here the device password itself is needed"),
+        (HASH.encode(), "holds what looks like a hash; here the device password itself is needed"),
+        (b"{SSHA}abcdefghijklmnopq", "holds what looks like a hash; here"),
     ],
 )
 def test_a_device_password_that_cannot_be_used(
