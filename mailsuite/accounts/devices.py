@@ -13,6 +13,7 @@ from twisted.internet.defer import DeferredLock
 
 from mailsuite.accounts.documents import Document, device_document, login_document
 from mailsuite.accounts.generate import generate_device_password
+from mailsuite.accounts.keyring import SealBroken
 from mailsuite.accounts.refusal import asked_address, bad, in_words, parsed, refused
 from mailsuite.accounts.vault import Vault
 from mailsuite.config.kinds import Kind, ListOf, Member, OneOf
@@ -106,8 +107,18 @@ class DeviceRegistry:
             device = attrs.evolve(wanted, sealed=sealed)
             async with self.turn:
                 _refuse_too_many(account, await self._devices(account))
+                device = await self._sealed_now(account, device, password)
                 await self.directory.add_device(account, device)
         return device_document(account, device, None), password
+
+    async def _sealed_now(self, account: Address, device: Device, password: str) -> Device:
+        """The device under the newest key: a rotation may have looked for old ones since it was sealed."""
+        try:
+            return self.vault.reseal_device(account, device) or device
+        except SealBroken:
+            recoverable = bool(device.mechanisms)
+            sealed = await self.vault.seal_device(account, device.id, password, recoverable)
+            return attrs.evolve(device, sealed=sealed)
 
     async def device(self, address: str, name: str) -> Document:
         """One device, whatever the case of its name."""

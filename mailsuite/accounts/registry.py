@@ -17,6 +17,7 @@ from twisted.internet.defer import DeferredLock
 from mailsuite.accounts.documents import Document, account_document, domain_document
 from mailsuite.accounts.endings import barred
 from mailsuite.accounts.generate import generate_password
+from mailsuite.accounts.keyring import SealBroken
 from mailsuite.accounts.passwords import PasswordRefused, Passwords
 from mailsuite.accounts.refusal import RegistryError, asked_address, bad, in_words, parsed, refused
 from mailsuite.accounts.vault import Vault
@@ -297,6 +298,11 @@ class Registry:
     async def _keep_verifiers(self, account: Address, sealed: bytes) -> None:
         """Store verifiers after their hash. Until then those of the hash before are there, which nobody can
         log in by: they are bound to it. Whatever stops us here is made good by the next login."""
+        if sealed and self.vault is not None:
+            try:
+                sealed = self.vault.reseal_verifiers(account, sealed) or sealed
+            except SealBroken:  # a rotation of keys came to its end since
+                sealed = b""
         with suppress(MailFailure):
             await self.directory.keep_verifiers(account, sealed)
 

@@ -150,6 +150,25 @@ def test_not_one_more_because_they_come_at_once(world: World, devices: DeviceReg
     assert results[1:] == [RegistryError, RegistryError]
 
 
+@pytest.mark.parametrize("dropped", [False, True])
+def test_a_rotation_while_one_waits_for_its_turn_loses_nothing(
+    world: World, devices: DeviceRegistry, dropped: bool
+) -> None:
+    """The rotation has looked at all devices when this one is stored."""
+    assert devices.turn.acquire().called
+    going = Deferred.fromCoroutine(devices.add_device(str(JOE), {"name": "Eudora", "mechanisms": ["apop"]}))
+    path = world.folder / "keys" / "seal.key"
+    ring = world.vault.keyring.with_new_key(path)
+    world.vault.use(ring.drop_old_keys(path) if dropped else ring)
+    assert now(world.directory.devices(JOE)) == ()
+    devices.turn.release()
+    made: list[tuple[object, str]] = []
+    going.addCallback(made.append)
+    device = stored(world)
+    assert world.vault.keyring.is_current(device.sealed)
+    assert world.vault.open_device(JOE, device).password == made[0][1]
+
+
 def test_networks_are_bounded(world: World, devices: DeviceRegistry) -> None:
     networks = [f"192.0.2.{number}" for number in range(MAX_NETWORKS + 1)]
     kind, text = refusal(devices.add_device(str(JOE), {"name": "wide", "networks": networks}))

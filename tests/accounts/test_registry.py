@@ -449,6 +449,22 @@ def test_nobody_waits_for_the_hashing_of_somebody_else(registry: Registry, world
     assert account.state is AccountState.OFF, "what was changed meanwhile stays"
 
 
+@pytest.mark.parametrize("dropped", [False, True])
+def test_a_rotation_meanwhile_leaves_no_verifiers_that_do_not_open(
+    registry: Registry, world: World, dropped: bool
+) -> None:
+    world.add_joe()
+    path = world.folder / "keys" / "seal.key"
+    assert registry.turn.acquire().called
+    going = Deferred.fromCoroutine(registry.set_password(str(JOE), CANARY))
+    ring = world.vault.keyring.with_new_key(path)
+    world.vault.use(ring.drop_old_keys(path) if dropped else ring)
+    registry.turn.release()
+    assert going.called
+    sealed = run(world.directory.verifiers(JOE))
+    assert sealed == b"" if dropped else world.vault.keyring.is_current(sealed)
+
+
 def test_without_a_vault_there_are_no_verifiers(registry: Registry, world: World) -> None:
     run(attrs.evolve(registry, vault=None, logins=None).add_account(str(JOE), "", CANARY))
     assert run(world.directory.verifiers(JOE)) == b""
