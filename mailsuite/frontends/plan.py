@@ -143,6 +143,7 @@ class Plan:
             response_name=settings.response_name,
             banner=banner,
             tls_available=door.tls is not None and not door.implicit_tls,
+            tls_required=block.tls == "required-starttls",
             apop_required=rules.apop_everywhere,
             sasl_mechanisms=mechanisms_of(settings),
             octets=secrets.token_bytes,

@@ -58,6 +58,7 @@ def _err(text: str, code: str = "") -> Response:
 GREETING = _ok("POP3 ready")
 NAME_ACCEPTED = _ok("Send your password")
 NAME_FIRST = _err("Send USER first")
+TLS_FIRST = _err("Nobody logs in here before TLS; begin with STLS", SYS_PERM)
 CLEAR_TEXT_REFUSED = _err("No password is taken on a clear connection; use TLS", SYS_PERM)
 WRONG_CREDENTIALS = _err("Name or password is wrong", AUTH)
 MAILDROP_IN_USE = _err("Another session has this maildrop open", IN_USE)

@@ -333,6 +333,17 @@ class TestSmtp:
         assert built.connect("smtp").read().startswith("421 4.3.2 ")
 
 
+class TestRequiredTls:
+    def test_nobody_logs_in_by_pop3_before_it(self, world: World_) -> None:
+        section = 'apop = "offer"\nauth = ["plain", "scram-sha-256", "cram-md5"]'
+        talk = world("pop3", section, 'tls = "required-starttls"').connect("pop3")
+        assert "SASL" not in talk.say("CAPA")
+        for line in ("USER joe", "APOP joe " + "0" * 32, "AUTH CRAM-MD5"):
+            assert talk.say(line).startswith("-ERR [SYS/PERM] Nobody logs in here before TLS")
+        talk.start_tls("STLS")
+        assert "SASL PLAIN SCRAM-SHA-256 CRAM-MD5" in talk.say("CAPA")
+
+
 class TestSubmission:
     @pytest.mark.parametrize(
         ("section", "offered"),

@@ -70,6 +70,10 @@ class Authorization:
         """What USER said is no longer true."""
         self._name = ""
 
+    def capabilities(self, logged_in: bool) -> tuple[str, ...]:
+        """The lines of CAPA on this connection as it is now."""
+        return self._settings.capabilities(self._tls_active, logged_in, self._bindings)
+
     def tls_started(self, bindings: Mapping[str, bytes]) -> None:
         """Begin anew inside TLS. A stamp that was spent in clear stays so."""
         self._tls_active, self._bindings = True, bindings
@@ -102,6 +106,8 @@ class Authorization:
         self._name = ""
         if not self._settings.apop_stamp:
             return say.APOP_NOT_OFFERED
+        if refusal := self._settings.login_refusal(self._tls_active):
+            return refusal
         name, digest = arguments[0].decode("ascii"), arguments[1]
         if not is_digest(digest):
             return say.BAD_ARGUMENTS
@@ -114,7 +120,8 @@ class Authorization:
     def auth(self, arguments: tuple[bytes, ...]) -> Outcome | Listing:
         """AUTH: begin an exchange; without a mechanism, list them, which old clients ask for."""
         self._name = ""
-        settings, offered = self._settings, self._settings.mechanisms(self._tls_active)
+        settings = self._settings
+        offered = settings.mechanisms(self._tls_active, self._bindings)
         if not arguments:
             return Listing.of_words(say.MECHANISMS_FOLLOW, offered) if offered else self._nothing_offered()
         mechanism = arguments[0].decode("ascii").upper()

@@ -6,7 +6,6 @@ import attrs
 
 from mailsuite.model.response import (
     AUTH,
-    EXCHANGE_CANCELLED,
     HIDDEN_PASSWORDS_ONLY,
     MESSAGE_DELETED,
     NO_SUCH_MESSAGE,
@@ -16,7 +15,7 @@ from mailsuite.model.response import (
 MAX_FAILED_LOGINS = 3
 """Wrong credentials in one session; the last one closes it."""
 
-_NO_FAULT = (NO_SUCH_MESSAGE, MESSAGE_DELETED, EXCHANGE_CANCELLED)
+_NO_FAULT = (NO_SUCH_MESSAGE, MESSAGE_DELETED)
 """Refusals of what an honest client may well ask; they are no bad commands."""
 
 

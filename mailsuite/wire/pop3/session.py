@@ -262,7 +262,7 @@ class ServerSession:
     def _obey(self, command: Command) -> _Outcome:
         keyword, arguments = command.keyword, command.arguments
         if keyword is Keyword.CAPA:
-            capabilities = self._settings.capabilities(self._tls_active, self.logged_in)
+            capabilities = self._authorization.capabilities(self.logged_in)
             return Listing.of_words(say.CAPABILITIES_FOLLOW, capabilities)
         if keyword is Keyword.QUIT:
             return self._quit()

@@ -13,6 +13,7 @@ from mailsuite.model.response import (
     GREETING,
     HIDDEN_PASSWORDS_ONLY,
     MAX_RESPONSE_OCTETS,
+    TLS_FIRST,
     Response,
 )
 from mailsuite.wire.dialogue import not_given
@@ -46,6 +47,8 @@ class SessionSettings:
     banner: str = attrs.field(default="POP3 ready", validator=_fits_greeting)
     tls_available: bool = False
     """STLS is offered on a clear connection."""
+    tls_required: bool = False
+    """Nobody logs in before TLS, by whatever mechanism."""
     plaintext_login: bool = False
     """Passwords may be shown on a clear connection: the peer is in a trusted network."""
     apop_stamp: str = attrs.field(default="", validator=_is_stamp)
@@ -76,22 +79,33 @@ class SessionSettings:
         parts = (self.response_name, self.banner, self.apop_stamp)
         return GREETING.with_text(" ".join(filter(None, parts)))
 
+    def login_refusal(self, tls_active: bool) -> Response | None:
+        """Why a client may not log in at all; None: it may."""
+        return TLS_FIRST if self.tls_required and not tls_active else None
+
     def password_refusal(self, tls_active: bool) -> Response | None:
         """Why a client may not show a password (RFC 5034 section 4: not without TLS); None: it may."""
+        if refusal := self.login_refusal(tls_active):
+            return refusal
         if self.apop_required:
             return HIDDEN_PASSWORDS_ONLY
         return None if tls_active or self.plaintext_login else CLEAR_TEXT_REFUSED
 
-    def mechanisms(self, tls_active: bool) -> tuple[str, ...]:
+    def mechanisms(self, tls_active: bool, bindings: Mapping[str, bytes]) -> tuple[str, ...]:
         """What AUTH may name on this connection as it is now."""
-        return offered(self.sasl_mechanisms, self.password_refusal(tls_active) is None, tls_active)
+        if self.login_refusal(tls_active):
+            return ()
+        return offered(self.sasl_mechanisms, self.password_refusal(tls_active) is None, bindings)
 
     def surroundings(self, tls_active: bool, bindings: Mapping[str, bytes]) -> Surroundings:
         """What an exchange may need of the connection as it is now."""
         hostname = self.hostname or self.response_name
-        return Surroundings(hostname, self.octets, self.seconds, bindings, self.mechanisms(tls_active))
+        offered = self.mechanisms(tls_active, bindings)
+        return Surroundings(hostname, self.octets, self.seconds, bindings, offered)
 
-    def capabilities(self, tls_active: bool, logged_in: bool) -> tuple[str, ...]:
+    def capabilities(
+        self, tls_active: bool, logged_in: bool, bindings: Mapping[str, bytes]
+    ) -> tuple[str, ...]:
         """The lines of CAPA: what is honoured on this connection as it is now.
 
         USER and SASL stay after login, as RFC 2449 section 5 wants for all that AUTHORIZATION announces;
@@ -100,7 +114,7 @@ class SessionSettings:
         capabilities = ["TOP", "UIDL", "RESP-CODES", "AUTH-RESP-CODE", "PIPELINING", "EXPIRE NEVER"]
         if self.password_refusal(tls_active) is None:
             capabilities.append("USER")
-        if mechanisms := self.mechanisms(tls_active):
+        if mechanisms := self.mechanisms(tls_active, bindings):
             capabilities.append(" ".join(("SASL", *mechanisms)))
         if self.tls_available and not tls_active and not logged_in:
             capabilities.append("STLS")

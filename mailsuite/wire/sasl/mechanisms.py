@@ -55,7 +55,8 @@ def _scram(name: str, hash: ScramHash) -> Callable[[Surroundings], Mechanism]:
         def nonce() -> str:
             return binascii.b2a_base64(surroundings.octets(NONCE_OCTETS), newline=False).decode("ascii")
 
-        plus_offered = f"{name}-PLUS" in surroundings.offered
+        # Of whatever hash: else somebody in the middle would leave the weakest alone in the list.
+        plus_offered = any(each.endswith("-PLUS") for each in surroundings.offered)
         return Scram(name, hash, nonce, surroundings.bindings, plus_offered)
 
     return mechanism
@@ -76,12 +77,12 @@ HIDING = frozenset(MECHANISMS) - {"PLAIN", "LOGIN"}
 """Those that hide the password from whoever listens."""
 
 
-def offered(names: Sequence[str], plaintext: bool, tls: bool) -> tuple[str, ...]:
+def offered(names: Sequence[str], plaintext: bool, bindings: Mapping[str, bytes]) -> tuple[str, ...]:
     """Those of *names* (upper case) that a connection may be offered, in their order.
 
     Mechanisms that show the password need *plaintext* to be allowed, those that bind to the TLS channel need
-    *tls*. What is not offered is not to be accepted.
+    something to bind to. What is not offered is not to be accepted.
     """
     return tuple(
-        name for name in names if (plaintext or name in HIDING) and (tls or not name.endswith("-PLUS"))
+        name for name in names if (plaintext or name in HIDING) and (bindings or not name.endswith("-PLUS"))
     )

@@ -99,7 +99,7 @@ class State:
         settings, tls = self.settings, self.tls_active
         if settings.tls_required and not tls:
             return ()
-        return offered(settings.auth_mechanisms, tls or settings.plaintext_auth, tls)
+        return offered(settings.auth_mechanisms, tls or settings.plaintext_auth, self.bindings)
 
     def mechanism_refusal(self, name: str) -> Reply | None:
         """Why AUTH may not name this one, in upper case, now; None: it may."""

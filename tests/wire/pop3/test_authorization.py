@@ -462,3 +462,21 @@ def test_stls_where_there_is_no_tls() -> None:
     world = fresh()
     assert world.say(b"STLS\r\nNOOP\r\n").startswith(b"-ERR TLS is not offered here\r\n")
     assert not world.events
+
+
+# TLS that is required
+
+
+@pytest.mark.parametrize(
+    "line", [b"USER joe", b"APOP joe " + b"0" * 32, b"AUTH", b"AUTH PLAIN", b"AUTH CRAM-MD5", b"AUTH NTLM"]
+)
+def test_nobody_logs_in_before_the_tls_that_is_required(line: bytes) -> None:
+    """Not by what hides the password either: mail would go in clear."""
+    settings = attrs.evolve(
+        OFFERS_TLS, tls_required=True, apop_stamp="<1@h>", sasl_mechanisms=("PLAIN", "CRAM-MD5")
+    )
+    world = fresh(settings)
+    assert world.say(line + b"\r\n") == response.TLS_FIRST.encode()
+    assert not world.events
+    assert world.say(b"STLS\r\n") == response.TLS_BEGINS.encode()
+    assert world.say(b"AUTH\r\n") == b"+OK Mechanisms follow\r\nPLAIN\r\nCRAM-MD5\r\n.\r\n"

@@ -75,7 +75,22 @@ def test_only_known_mechanisms() -> None:
 )
 def test_capabilities(settings: SessionSettings, tls: bool, more: tuple[str, ...], logged_in: bool) -> None:
     """RFC 2449 section 5: what AUTHORIZATION announces stays announced after login."""
-    assert settings.capabilities(tls, logged_in) == ALWAYS + more
+    assert settings.capabilities(tls, logged_in, {}) == ALWAYS + more
+
+
+def test_binding_is_offered_where_there_is_something_to_bind_to() -> None:
+    settings = SessionSettings("h", sasl_mechanisms=("SCRAM-SHA-256-PLUS", "SCRAM-SHA-256"))
+    assert "SASL SCRAM-SHA-256" in settings.capabilities(True, False, {})
+    bound = settings.capabilities(True, False, {"tls-exporter": b"x"})
+    assert "SASL SCRAM-SHA-256-PLUS SCRAM-SHA-256" in bound
+
+
+def test_nobody_logs_in_before_the_tls_that_is_required() -> None:
+    settings = SessionSettings(
+        "h", tls_available=True, tls_required=True, sasl_mechanisms=("SCRAM-SHA-256", "PLAIN")
+    )
+    assert settings.capabilities(False, False, {}) == (*ALWAYS, "STLS")
+    assert settings.capabilities(True, False, {}) == (*ALWAYS, "USER", "SASL SCRAM-SHA-256 PLAIN")
 
 
 @pytest.mark.parametrize(
@@ -84,4 +99,4 @@ def test_capabilities(settings: SessionSettings, tls: bool, more: tuple[str, ...
 )
 def test_stls_is_announced_where_it_can_be_given(tls: bool, logged_in: bool, shown: bool) -> None:
     settings = SessionSettings("h", tls_available=True)
-    assert ("STLS" in settings.capabilities(tls, logged_in)) is shown
+    assert ("STLS" in settings.capabilities(tls, logged_in, {})) is shown

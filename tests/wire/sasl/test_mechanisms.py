@@ -17,7 +17,7 @@ def test_all_of_them() -> None:
 
 
 @pytest.mark.parametrize(
-    ("plaintext", "tls", "names"),
+    ("plaintext", "bound", "names"),
     [
         (True, True, ALL),
         (True, False, ALL[1:]),
@@ -25,9 +25,10 @@ def test_all_of_them() -> None:
         (False, False, ("SCRAM-SHA-256", "SCRAM-SHA-1", "CRAM-MD5", "NTLM")),
     ],
 )
-def test_offers(plaintext: bool, tls: bool, names: tuple[str, ...]) -> None:
-    assert offered(ALL, plaintext, tls) == names
-    assert offered((), plaintext, tls) == ()
+def test_offers(plaintext: bool, bound: bool, names: tuple[str, ...]) -> None:
+    bindings = {"tls-exporter": b"x"} if bound else {}
+    assert offered(ALL, plaintext, bindings) == names
+    assert offered((), plaintext, bindings) == ()
 
 
 @pytest.mark.parametrize(
