@@ -74,8 +74,9 @@ def load(
         problems += more
     reading = Reading(problems)
     draft = reading.table(Config, layers)
-    config = resolve(draft, machine or Machine.here(environ))
-    look = Look(config, reading.places, frozenset(reading.unsound))
+    machine = machine or Machine.here(environ)
+    config = resolve(draft, machine)
+    look = Look(config, reading.places, frozenset(reading.unsound), machine.today)
     reading.problems += relations(look)
     reading.problems += surroundings(look)
     accounts = tuple(with_passwords(account, look, reading) for account in config.accounts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping
 
 import attrs
@@ -17,6 +18,7 @@ class Look:
     config: Config
     places: Mapping[str, Place]
     unsound: frozenset[str]
+    today: datetime.date
 
     def sound(self, *keys: str) -> bool:
         """Whether none of these has an error of its own; if one has, it hides what was meant."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import pwd
 from collections.abc import Mapping
@@ -17,12 +18,14 @@ _SYSTEM_STATE = Path("/var/lib/mailsuite")
 
 @attrs.frozen
 class Machine:
-    """The two things that defaults need to know."""
+    """What defaults and checks need to know."""
 
     name: str
     """A valid host name, ``localhost`` at worst."""
     state: Path
     """Where state goes when nobody says."""
+    today: datetime.date = attrs.field(factory=lambda: datetime.datetime.now(datetime.UTC).date())
+    """In UTC, as days are meant in the configuration."""
 
     @classmethod
     def here(cls, environ: Mapping[str, str]) -> Machine:

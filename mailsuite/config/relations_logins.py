@@ -8,9 +8,10 @@ from typing import Final
 from mailsuite.config.look import Look
 from mailsuite.config.mechanisms import PLAINTEXT, SaslName
 from mailsuite.config.problems import Problem
-from mailsuite.config.schema import AccountBlock, Listener, Pop3, Submission
+from mailsuite.config.schema import AccountBlock, DeviceBlock, Listener, Pop3, Submission
 from mailsuite.model.account import AccountState
 from mailsuite.model.address import Address, AddressSyntaxError
+from mailsuite.model.device import Scope
 
 MAX_NAMED = 3
 """Accounts that a warning names; of more it tells the number."""
@@ -31,7 +32,8 @@ def login_relations(look: Look) -> Iterator[Problem]:
     """All that is wrong with the ways in."""
     yield from _weak_mechanisms(look)
     yield from _only_apop(look)
-    yield from _domains_without_a_way(look)
+    yield from _domains_that_take_passwords(look)
+    yield from _devices(look)
     yield from _locked_out(look)
     yield from _same_login_name(look)
 
@@ -74,29 +76,48 @@ def _only_apop(look: Look) -> Iterator[Problem]:
             yield look.warning(text, f"domain.{domain.name}.apop")
 
 
-def _domains_without_a_way(look: Look) -> Iterator[Problem]:
-    """A listener that requires APOP refuses passwords before it knows whose they are, so that no domain can
-    allow them again; what does not use APOP is left without both."""
+def _domains_that_take_passwords(look: Look) -> Iterator[Problem]:
+    """Where a domain says otherwise than a listener that requires APOP, the listener cannot refuse passwords
+    before it knows whose they are."""
     requiring = [one.name for one, settings in _pop3_listeners(look) if settings.apop == "require"]
     for domain in look.config.domains:
-        if requiring and domain.apop == "off":
+        if requiring and domain.apop in {"off", "offer"}:
             text = (
-                f'apop = "off" for {domain.name}, but listener {requiring[0]!r} requires APOP and takes no '
-                "password from anybody: there only SASL that hides the password is left for these accounts"
+                f'apop = "{domain.apop}" for {domain.name}: listener {requiring[0]!r}, which requires APOP, '
+                "takes passwords for these accounts again, and offers everybody to show one"
             )
             yield look.warning(text, f"domain.{domain.name}.apop")
+
+
+def _devices(look: Look) -> Iterator[Problem]:
+    """Devices that are refused whatever is done, or that cannot do what they are kept recoverable for."""
+    for account in look.config.accounts:
+        for device in account.devices:
+            block = f"account.{account.address}.device.{device.name}"
+            if not look.sound(f"{block}.mechanisms", f"{block}.scopes", f"{block}.expires"):
+                continue
+            if "apop" in device.mechanisms and Scope.POP3 not in device.scopes:
+                text = 'mechanisms has "apop", which is for POP3, and scopes has no "pop3": change either'
+                yield look.error(text, f"{block}.scopes", f"{block}.mechanisms")
+            if _has_expired(device, look):
+                text = f"expires = {device.expires} has come: this device password is refused"
+                yield look.warning(text, f"{block}.expires")
+
+
+def _has_expired(device: DeviceBlock, look: Look) -> bool:
+    return device.expires is not None and device.expires <= look.today
 
 
 def _locked_out(look: Look) -> Iterator[Problem]:
     """Accounts of this file that have no device for APOP where it is required. Those of the database are
     not known here; ``mailsuite config check --what-if`` looks at them."""
     own = {domain.name: domain.apop for domain in look.config.domains}
-    unable = [account for account in look.config.accounts if not _can_apop(account)]
+    unable = [account for account in look.config.accounts if not _can_apop(account, look)]
     doors = [("pop3.apop", look.config.pop3.apop)]
     doors += [(f"listener.{one.name}.apop", settings.apop) for one, settings in _pop3_listeners(look)]
     for key, apop in doors:
         if apop == "require" and look.is_given(key):
-            others = [one for one in unable if own.get(one.address.domain) not in {"off", "require"}]
+            others = [one for one in unable if not own.get(one.address.domain)]
             yield from _warn_of(look, key, others)
     for name, said in own.items():
         if said == "require":
@@ -104,11 +125,14 @@ def _locked_out(look: Look) -> Iterator[Problem]:
             yield from _warn_of(look, key, [one for one in unable if one.address.domain == name])
 
 
-def _can_apop(account: AccountBlock) -> bool:
+def _can_apop(account: AccountBlock, look: Look) -> bool:
     """Also where it is not to log in by POP3 at all."""
     if account.state is not AccountState.ENABLED or account.pop3 == "deny":
         return True
-    return any("apop" in device.mechanisms for device in account.devices)
+    return any(
+        "apop" in device.mechanisms and Scope.POP3 in device.scopes and not _has_expired(device, look)
+        for device in account.devices
+    )
 
 
 def _warn_of(look: Look, key: str, accounts: list[AccountBlock]) -> Iterator[Problem]:

@@ -15,7 +15,7 @@ from cryptography.x509.oid import NameOID
 from mailsuite.config.load import Loaded, load
 from mailsuite.config.machine import Machine
 
-MACHINE = Machine("host.example.net", Path("/var/lib/mailsuite"))
+MACHINE = Machine("host.example.net", Path("/var/lib/mailsuite"), datetime.date(2026, 11, 21))
 
 LoadText = Callable[..., Loaded]
 

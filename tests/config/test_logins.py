@@ -8,6 +8,7 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from mailsuite.config.explain import explain, reference_page
@@ -50,6 +51,42 @@ def secrets(tmp_path: Path) -> None:
 def devices_of(loaded: Loaded) -> tuple[DeviceBlock, ...]:
     [account] = config_of(loaded).accounts
     return account.devices
+
+
+# Devices and APOP
+
+APOP_DEVICE = '[[account.device]]\nname = "Eudora"\npassword_file = "eudora"\nmechanisms = ["apop"]\n'
+CANNOT = "and ann@example.net of this file cannot use it"
+
+
+@pytest.mark.usefixtures("secrets")
+def test_apop_is_for_pop3(load_text: LoadText) -> None:
+    text = "[pop3]\napop = 'require'\n" + ANN + APOP_DEVICE + 'scopes = ["submission"]\n'
+    warning, error = load_text(text).problems
+    assert (error.severity, error.place.line) == ("error", 10)
+    assert error.text.startswith('mechanisms has "apop", which is for POP3, and scopes has no "pop3"')
+    assert (warning.place.line, CANNOT in warning.text) == (2, True)
+    assert load_text(text.replace('["submission"]', '["submission", "pop3"]')).problems == ()
+    cram = text.replace('"apop"', '"cram-md5"').replace("require", "offer")
+    assert load_text(cram).problems == ()
+
+
+@pytest.mark.usefixtures("secrets")
+@pytest.mark.parametrize(("day", "has_come"), [("20", True), ("21", True), ("22", False)])
+def test_a_device_whose_day_has_come(tmp_path: Path, day: str, has_come: bool) -> None:
+    file = tmp_path / "mailsuite.toml"
+    text = "[pop3]\napop = 'require'\n" + ANN + APOP_DEVICE + f"expires = 2026-11-{day}\n"
+    file.write_text(text)
+    today = attrs.evolve(MACHINE, today=datetime.date(2026, 11, 21))
+    loaded = load(file, {}, (), today)
+    assert loaded.config is not None
+    found = [(each.place.line, each.severity) for each in loaded.problems]
+    assert found == ([(2, "warning"), (10, "warning")] if has_come else [])
+    if has_come:
+        assert CANNOT in loaded.problems[0].text
+        assert loaded.problems[1].text == (
+            f"expires = 2026-11-{day} has come: this device password is refused"
+        )
 
 
 # The services
