@@ -116,6 +116,7 @@ class Course:
         """What *config* wants to be open; *pair* is for those that name no certificate."""
         plan = Plan(
             config=config,
+            current=lambda: self.config,
             clock=self.reactor,
             log=self.log,
             login=self.parts.login(config),

@@ -54,11 +54,34 @@ class Admissions:
         return own
 
 
+@attrs.define(eq=False)
+class Ruling:
+    """What a listener says about logins by the configuration in force: a session that began before a reload
+    is held to what was decided since. A listener that is gone says what it said last."""
+
+    block: ListenerBlock
+    current: Callable[[], Config]
+    _config: Config | None = attrs.field(default=None, init=False)
+    _rules: LoginRules = attrs.field(factory=LoginRules, init=False)
+
+    def __call__(self) -> LoginRules:
+        config = self.current()
+        if config is not self._config:
+            own = (self.block.service, self.block.name)
+            same = (each for each in config.listeners if (each.service, each.name) == own)
+            self.block = next(same, self.block)
+            self._rules = rules_of(self.block.settings, config.domains)
+            self._config = config
+        return self._rules
+
+
 @attrs.frozen
 class Plan:
     """Makes the listeners of a configuration. They are not open yet."""
 
     config: Config
+    current: Callable[[], Config]
+    """The configuration in force whenever it is asked for."""
     clock: IReactorTime
     log: Log
     login: Login
@@ -107,7 +130,7 @@ class Plan:
         """Submission asks for a login, always, and for TLS unless its door has none, where only mechanisms
         that hide the password are offered; the MX offers no login at all."""
         submits = isinstance(settings, Submission)
-        rules = rules_of(settings, self.config.domains)
+        rules = Ruling(block, self.current)
         smtp = SmtpSettings(
             hostname=self.config.server.name,
             banner=banner,
@@ -122,22 +145,22 @@ class Plan:
         )
 
         async def login(claim: Claim, facts: ConnectionFacts) -> Granted:
-            return await self.login.login_submitter(attempt_of(claim, rules, facts))
+            return await self.login.login_submitter(attempt_of(claim, rules(), facts))
 
         services = SmtpServices(smtp, self.reception(login, self._scram(rules)).receive)
         return lambda: SmtpSession(door, services)
 
-    def _scram(self, rules: LoginRules) -> Callable[[ScramQuestion, ConnectionFacts], Any]:
+    def _scram(self, rules: Ruling) -> Scram:
         async def scram(question: ScramQuestion, facts: ConnectionFacts) -> ScramParameters:
-            return await self.login.scram_parameters(question, rules, facts)
+            return await self.login.scram_parameters(question, rules(), facts)
 
         return scram
 
     def _pop3(self, block: ListenerBlock, settings: Pop3, door: Door, banner: str) -> Pop3Services:
-        rules = rules_of(settings, self.config.domains)
+        rules, ruling = rules_of(settings, self.config.domains), Ruling(block, self.current)
 
         async def login(claim: Claim, facts: ConnectionFacts) -> OpenedMaildrop:
-            return await self.login.login_maildrop(attempt_of(claim, rules, facts))
+            return await self.login.login_maildrop(attempt_of(claim, ruling(), facts))
 
         everybody = Pop3Settings(
             response_name=settings.response_name,
@@ -159,7 +182,7 @@ class Plan:
                 return chosen
             return attrs.evolve(chosen, apop_stamp=new_stamp(settings.response_name, time.time()))
 
-        return Pop3Services(session, login, self._scram(rules))
+        return Pop3Services(session, login, self._scram(ruling))
 
 
 def mechanisms_of(settings: ServiceSettings) -> tuple[str, ...]:

@@ -98,6 +98,7 @@ class MemoryServer:
         self.tasks = Tasks(lambda failure: log.failure("task.failed", failure))
         plan = Plan(
             config=template.config,
+            current=lambda: template.config,
             clock=self.clock,
             log=log,
             login=self._login(template, log),

@@ -86,8 +86,10 @@ class World:
     def plan(self, config: Config) -> None:
         pairs = {GENERAL, *(pair_of(block) or GENERAL for block in config.listeners)}
         self.tls = {pair: ServerTLS(cast(SSL.Context, None)) for pair in pairs}
+        self.config = config
         plan = Plan(
             config=config,
+            current=lambda: self.config,
             clock=self.clock,
             log=self.log,
             login=cast(Login, self.logins),
@@ -331,6 +333,17 @@ class TestSmtp:
         built = world("smtp", "max_connections = 1")
         built.connect("smtp")
         assert built.connect("smtp").read().startswith("421 4.3.2 ")
+
+
+class TestRulesInForce:
+    def test_a_session_from_before_a_reload_is_held_to_what_was_decided_since(self, world: World_) -> None:
+        before = world("pop3", "", 'tls = "implicit"')
+        talk = before.connect("pop3", tls=True)
+        before.config = world("pop3", 'apop = "require"').config
+        talk.say("USER joe", "PASS secret")
+        before.config = world("submission").config  # a listener that is gone says what it said last
+        talk.say("USER joe", "PASS secret")
+        assert [attempt.rules.apop for attempt in before.logins.attempts] == ["require", "require"]
 
 
 class TestRequiredTls:
