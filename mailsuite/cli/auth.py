@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from mailsuite.cli.context import CommandFailed, Context
 from mailsuite.cli.control import Document
 from mailsuite.cli.directory import open_directory
-from mailsuite.cli.options import json_option, quiet_option
+from mailsuite.cli.options import address_type, json_option, quiet_option
 from mailsuite.cli.passwords import PasswordSource, password_options, reveal
 from mailsuite.cli.terminal import clean, note, print_json
+
+if TYPE_CHECKING:
+    from mailsuite.model.account import IPAddress
 
 
 @click.group("auth")
@@ -29,7 +34,7 @@ def auth_group() -> None:
     show_default=True,
     help="Where the login would be.",
 )
-@click.option("--from", "peer", default="", metavar="IP", help="From where it would come.")
+@click.option("--from", "peer", type=address_type, metavar="IP", help="From where it would come.")
 @password_options()
 @json_option
 @quiet_option
@@ -40,7 +45,7 @@ def test(
     address: str,
     mechanism: str,
     service: str,
-    peer: str,
+    peer: IPAddress | None,
     password: PasswordSource,
     as_json: bool,
     quiet: bool,
@@ -54,7 +59,7 @@ def test(
         "password": reveal(password.read()),
         "service": service,
         "mechanism": mechanism,
-        "peer": peer,
+        "peer": "" if peer is None else str(peer),
     }
     if not quiet and context.config.sources and not context.control.is_listening():
         note("Sources outside are asked by a running server only; a password of theirs counts as wrong here.")

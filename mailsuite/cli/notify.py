@@ -6,25 +6,17 @@ import os
 import shutil
 from collections.abc import Mapping
 from datetime import datetime
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from mailsuite.cli.options import address_type
+
 if TYPE_CHECKING:
     from mailsuite.model.account import IPAddress
 
-
 FIRST_DESCRIPTOR = 3
 """Where handed-over sockets begin: SD_LISTEN_FDS_START of sd_listen_fds(3)."""
-
-
-def address_type(text: str) -> IPAddress:
-    """A literal IP address, an IPv6 one with or without brackets."""
-    try:
-        return ip_address(text.strip("[]"))
-    except ValueError as error:
-        raise click.BadParameter(f"{text!r} is no IP address") from error
 
 
 @click.group("notify")

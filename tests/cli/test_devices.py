@@ -221,6 +221,16 @@ def test_a_rotation_that_did_not_come_to_its_end(run: Run, control: ControlDoubl
     assert "3 device passwords, 0 accounts' SCRAM verifiers" in result.stdout
 
 
+@pytest.mark.usefixtures("world")
+def test_from_where_is_an_address(run: Run, control: ControlDouble) -> None:
+    result = run("auth", "test", ADDRESS, "--from", "here", "--stdin", input=f"{CANARY}\n")
+    assert result.exit_code == 2
+    assert "Invalid value for '--from': 'here' is no IP address" in result.stderr
+    assert control.requests == []
+    run("auth", "test", ADDRESS, "--from", "[2001:db8::7]", "--stdin", input=f"{CANARY}\n")
+    assert bodies(control, "POST")[0]["peer"] == "2001:db8::7"  # type: ignore[index]
+
+
 def test_a_login_is_judged_in_words(run: Run, control: ControlDouble, world: World) -> None:
     control.world.settings = APOP
     refused = run("auth", "test", ADDRESS, "--mechanism", "APOP", input=f"{CANARY}\n")
