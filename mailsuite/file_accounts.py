@@ -8,6 +8,7 @@ import attrs
 
 from mailsuite.accounts.endings import (
     ACCOUNT_REMOVED,
+    ACCOUNT_REPLACED,
     DEVICE_EXPIRED,
     DEVICE_NARROWED,
     DEVICE_PASSWORD,
@@ -88,10 +89,12 @@ class Expulsion:
 
 def expelled(before: Config, after: Config, now: float) -> list[Expulsion]:
     """What a change of the configuration takes from those who are logged in: accounts that are gone or may
-    not log in any more, devices that are gone, have another password, or may do less. *now* is in seconds
-    since the epoch."""
+    not log in any more, devices that are gone, have another password, or may do less. An account that is
+    new in the file covers one of the database, whose sessions end: what let them in counts no more. *now* is
+    in seconds since the epoch."""
     kept = {block.address: block for block in after.accounts}
-    found: list[Expulsion] = []
+    known = {block.address for block in before.accounts}
+    found = [Expulsion(address, ACCOUNT_REPLACED) for address in kept if address not in known]
     for old in before.accounts:
         new = kept.get(old.address)
         reason = ACCOUNT_REMOVED if new is None else barred(old.account, new.account)

@@ -60,6 +60,13 @@ def test_an_account_that_is_gone(tmp_path: Path) -> None:
     assert told(before, after) == [(False, "the account was removed")]
 
 
+def test_an_account_that_covers_one_of_the_database(tmp_path: Path) -> None:
+    """Its sessions were let in by what does not count any more, or it may be off now."""
+    (tmp_path / "mailsuite.toml").write_text("")
+    before = load(tmp_path / "mailsuite.toml", {}, ()).accepted()
+    assert told(before, read(tmp_path)) == [(False, "the account stands in the configuration file now")]
+
+
 def test_a_device_that_is_gone_or_has_another_password(tmp_path: Path) -> None:
     before = read(tmp_path)
     assert told(before, read(tmp_path, None)) == [(True, "the device was removed")]

@@ -7,6 +7,7 @@ from typing import Final
 from mailsuite.model.account import Account, AccountState
 
 ACCOUNT_REMOVED: Final = "the account was removed"
+ACCOUNT_REPLACED: Final = "the account stands in the configuration file now"
 ACCOUNT_OFF: Final = "the account was switched off"
 POP3_DENIED: Final = "POP3 was closed to the account"
 DEVICE_REMOVED: Final = "the device was removed"
