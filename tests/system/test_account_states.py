@@ -191,7 +191,7 @@ def test_mail_that_would_go_round_stays_with_the_sender(own_server: Server) -> N
     own_server.reload()
     assert delivered(own_server, "kept by one", sue) == {"bob": 1}
     assert "smtp.forward_stranded" in own_server.logged()
-    turn(own_server, sue, "enable")
+    turn(own_server, sue, "change", "--state", "enabled")
     assert delivered(own_server, "at an end", BOB) == {"bob": 1, "sue": 1}
 
 
