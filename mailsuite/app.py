@@ -196,7 +196,8 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
     directory = LayeredDirectory(MemoryDirectory(origin=Origin.FILE), accounts_db.SqliteDirectory(accounts))
     sightings = sightings_db.SqliteSightings(notices)
     patient = Patient(hashing, reactor, HASH_PATIENCE)
-    passwords = Passwords(patient, log)
+    slow_hashing = Pool(reactor, "slow hashing", 1, HASH_QUEUE, HASH_NICE)
+    passwords = Passwords(patient, log, slow=Patient(slow_hashing, reactor, HASH_PATIENCE))
     vault = Vault(keyring(state), patient)
     sources = sources_of(config, reactor, files, passwords, log)
     store = MaildirStore(layout(config), reactor, files, log)
@@ -216,7 +217,7 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
         log=log,
         tasks=tasks,
         files=files,
-        pools=(files, hashing, accounts_thread, notify_thread),
+        pools=(files, hashing, slow_hashing, accounts_thread, notify_thread),
         databases={accounts: accounts_thread, notices: notify_thread},
         directory=directory,
         people=People(
