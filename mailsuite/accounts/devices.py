@@ -96,6 +96,9 @@ class DeviceRegistry:
         """
         account = asked_address(address)
         wanted = self._wanted(fields)
+        with in_words(str(account)):
+            if await self.directory.account(account) is None:
+                raise PermanentFailure(NO_SUCH_ACCOUNT)
         present = await self._devices(account)
         if any(device.folded == wanted.folded for device in present):
             raise refused(f"{account}, {wanted.name}", ALREADY_EXISTS)
@@ -162,9 +165,16 @@ class DeviceRegistry:
 
     async def _devices(self, account: Address) -> tuple[Device, ...]:
         with in_words(str(account)):
-            if await self.directory.account(account) is None:
-                raise PermanentFailure(NO_SUCH_ACCOUNT)
-            return await self.directory.devices(account)
+            if await self.directory.account(account) is not None:
+                return await self.directory.devices(account)
+            if kept := await self._kept(account):
+                return kept
+            raise PermanentFailure(NO_SUCH_ACCOUNT)
+
+    async def _kept(self, account: Address) -> tuple[Device, ...]:
+        """What the database keeps of an account that has left the configuration file, in case it returns: it
+        can be seen and removed, so that nobody who gets the address later is surprised by it."""
+        return tuple(device for owner, device in await self.directory.all_devices() if owner == account)
 
     async def _device(self, account: Address, name: str) -> Device:
         for device in await self._devices(account):

@@ -14,6 +14,8 @@ from mailsuite.accounts.devices import MAX_DEVICES, MAX_NETWORKS, DeviceRegistry
 from mailsuite.accounts.generate import generate_device_password
 from mailsuite.accounts.refusal import RegistryError
 from mailsuite.accounts.vault import Vault
+from mailsuite.directory.memory import MemoryDirectory
+from mailsuite.model.account import Origin
 from mailsuite.model.device import Device, Scope
 from mailsuite.model.failure import TemporaryFailure
 from mailsuite.model.reply import DIRECTORY_UNAVAILABLE
@@ -219,6 +221,18 @@ def test_who_gets_the_address_next_has_no_devices(world: World, devices: DeviceR
     assert refusal(devices.devices(str(JOE)))[0] == "not-found"
     world.add_joe()
     assert now(devices.devices(str(JOE))) == []
+
+
+def test_what_is_kept_of_an_account_that_left_the_file_can_be_seen_and_removed(
+    world: World, devices: DeviceRegistry
+) -> None:
+    """Else whoever gets its address later would share it with an old device."""
+    now(devices.add_device(str(FILED), {"name": "Phone"}))
+    world.directory.replace_file(MemoryDirectory(origin=Origin.FILE))
+    assert [device["name"] for device in now(devices.devices(str(FILED)))] == ["Phone"]
+    assert refusal(devices.add_device(str(FILED), {"name": "Laptop"}))[0] == "not-found"
+    now(devices.remove_device(str(FILED), "phone"))
+    assert refusal(devices.devices(str(FILED)))[0] == "not-found"
 
 
 def test_the_last_use_says_when_from_where_and_how(world: World, devices: DeviceRegistry) -> None:
