@@ -37,14 +37,15 @@ def unreadable(file: Path) -> str:
     return "" if os.access(file, os.R_OK) else "cannot be read by this user"
 
 
-def read_secret(file: Path, what: str = "a password") -> str:
-    """The one line that a file with a secret holds. Raises BadValue, which never quotes it."""
+def read_secret(file: Path, what: str = "a password", most: int = MAX_SECRET_OCTETS) -> str:
+    """The one line, of *most* octets, that a file with a secret holds. Raises BadValue, which never quotes
+    it."""
     reason = unreadable(file)
     if reason:
         raise BadValue(f"{file} {reason}")
     try:
         with file.open("rb") as stream:
-            octets = stream.read(MAX_SECRET_OCTETS + 1)
+            octets = stream.read(most + 1)
     except OSError as error:
         raise BadValue(f"{file} cannot be read: {error.strerror}") from None
     try:
@@ -52,7 +53,7 @@ def read_secret(file: Path, what: str = "a password") -> str:
     except UnicodeDecodeError:
         raise BadValue(f"{file} is not UTF-8") from None
     line = text.removesuffix("\n").removesuffix("\r")
-    if not line or len(octets) > MAX_SECRET_OCTETS or not line.isprintable():
+    if not line or len(octets) > most or not line.isprintable():
         raise BadValue(f"{file} does not hold one line with {what}")
     return line
 

@@ -10,7 +10,6 @@ needs and which it does not read, and source_files() whether what they name is t
 from __future__ import annotations
 
 import importlib.util
-import os
 import re
 import stat
 import urllib.parse
@@ -26,6 +25,7 @@ from mailsuite.config.kinds import BadValue, Boolean, Kind, ListOf, OneOf, OrNon
 from mailsuite.config.measures import Duration
 from mailsuite.config.names import FilePath, HostName
 from mailsuite.config.problems import Problem
+from mailsuite.config.secret import read_secret, unreadable
 
 if TYPE_CHECKING:
     from mailsuite.config.look import Look
@@ -34,7 +34,7 @@ SourceType = Literal["passwd-file", "pam", "http", "ldap", "plugin"]
 NameForm = Literal["address", "local"]
 
 MAX_URL_CHARACTERS = 500
-MAX_SECRET_OCTETS = 4096
+MAX_TOKEN_OCTETS = 4096
 """Of a token or a password in a file of its own."""
 
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}?|\}")
@@ -391,7 +391,7 @@ def source_files(look: Look, source: SourceBlock) -> Iterator[Problem]:
         path: Path | None = getattr(source, key)
         if path is None or key not in OWN_KEYS[source.type]:
             continue
-        reason = _unreadable(path)
+        reason = unreadable(path)
         if reason:
             yield look.error(f"{key}: {path} {reason}", f"{block}.{key}")
         elif key != "ca_file" and stat.S_IMODE(path.stat().st_mode) & 0o007:
@@ -401,29 +401,6 @@ def source_files(look: Look, source: SourceBlock) -> Iterator[Problem]:
         yield look.error(f'type = "ldap": {text}', f"{block}.type")
 
 
-def _unreadable(file: Path) -> str:
-    """Why a file cannot be read, empty where it can. Does not open it: it may be a FIFO."""
-    try:
-        if not file.is_file():
-            return "is no file" if file.exists() else "is not there"
-    except OSError as error:
-        return f"cannot be reached: {error.strerror}"
-    return "" if os.access(file, os.R_OK) else "cannot be read by this user"
-
-
-def read_secret(file: Path) -> str:
+def read_token(file: Path) -> str:
     """The one line of a file that holds a token or a password. Raises BadValue, which never quotes it."""
-    reason = _unreadable(file)
-    if reason:
-        raise BadValue(f"{file} {reason}")
-    try:
-        with file.open("rb") as stream:
-            octets = stream.read(MAX_SECRET_OCTETS + 1)
-        line = octets.decode("utf-8").removesuffix("\n").removesuffix("\r")
-    except OSError as error:
-        raise BadValue(f"{file} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise BadValue(f"{file} is not UTF-8") from None
-    if not line or len(octets) > MAX_SECRET_OCTETS or not line.isprintable():
-        raise BadValue(f"{file} does not hold one line with a secret")
-    return line
+    return read_secret(file, "a secret", MAX_TOKEN_OCTETS)

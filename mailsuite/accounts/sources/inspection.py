@@ -12,7 +12,7 @@ from mailsuite.accounts.sources.opening import check_filter, pam_library
 from mailsuite.accounts.sources.plugin import plugin_checker
 from mailsuite.accounts.sources.trust import SourceError, trust_root
 from mailsuite.config.kinds import BadValue
-from mailsuite.config.sources import SourceBlock, read_secret
+from mailsuite.config.sources import SourceBlock, read_token
 
 
 def source_objections(block: SourceBlock) -> Iterator[tuple[str, str]]:
@@ -39,6 +39,6 @@ def _attempts(block: SourceBlock) -> Iterator[tuple[str, Callable[[], object]]]:
             ("search_password_file", block.search_password_file),
         ):
             if file is not None:
-                yield key, partial(read_secret, file)
+                yield key, partial(read_token, file)
         if block.filter:
             yield "filter", partial(check_filter, block.filter)

@@ -27,7 +27,7 @@ from mailsuite.accounts.sources.source import Source
 from mailsuite.accounts.sources.trust import SourceError, trust_root
 from mailsuite.accounts.sources.verdicts import Verdicts
 from mailsuite.config.kinds import BadValue
-from mailsuite.config.sources import SourceBlock, is_loopback, read_secret
+from mailsuite.config.sources import SourceBlock, is_loopback, read_token
 from mailsuite.interfaces import IThreads
 from mailsuite.observe.log import Log
 
@@ -115,7 +115,7 @@ class _Opener:
             url=_needed(block.url, "url"),
             kept=Agent(self.reactor, policy, connectTimeout=block.timeout, pool=pool),
             fresh=Agent(self.reactor, policy, connectTimeout=block.timeout),
-            token=read_secret(block.token_file) if block.token_file else "",
+            token=read_token(block.token_file) if block.token_file else "",
         )
 
     def _ldap(self, block: SourceBlock) -> ICredentialsChecker:
@@ -127,7 +127,7 @@ class _Opener:
         entry: ldap.ByName | ldap.BySearch = ldap.ByName(block.bind_dn)
         if not block.bind_dn:
             check_filter(block.filter)
-            password = read_secret(block.search_password_file) if block.search_password_file else ""
+            password = read_token(block.search_password_file) if block.search_password_file else ""
             entry = ldap.BySearch(block.base, block.filter, block.search_dn, password)
         url = urllib.parse.urlsplit(_needed(block.url, "url"))
         host = url.hostname or ""
