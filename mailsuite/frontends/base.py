@@ -111,6 +111,10 @@ class SessionProtocol(Protocol, Generic[Event]):
 
     def handshakeCompleted(self) -> None:
         self._handshaking = False
+        self._try(self._secured)
+
+    def _secured(self) -> None:
+        """TLS runs, since the connection began or on command."""
         tls = describe_tls(self.transport)
         if self.door.channel_binding:
             self.bindings = channel_bindings(self.transport)

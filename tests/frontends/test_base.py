@@ -501,6 +501,13 @@ class ImplicitTls(SessionCase):
         self.assertEqual((session.has_ended, self.admission.count), (0, 0))
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_a_connection_that_tells_nothing_of_itself_ends_alone(self) -> None:
+        session, transport = self.connect()
+        transport.getHandle = lambda: None
+        session.handshakeCompleted()
+        self.assertTrue(transport.aborted)
+        self.assertIn("AttributeError", self.logged("line.failed")[0])
+
     def test_the_service_stops_before_and_after(self) -> None:
         waiting, nothing = self.connect()
         session, transport = self.connect()
