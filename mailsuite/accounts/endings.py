@@ -16,6 +16,11 @@ DEVICE_EXPIRED: Final = "the device has expired"
 DEVICE_NARROWED: Final = "the device may do less than before"
 
 
+def concerns(reason: str, service: str) -> bool:
+    """Whether sessions of this service end for that reason: who may not use POP3 may still send."""
+    return reason != POP3_DENIED or service == "pop3"
+
+
 def barred(before: Account, after: Account) -> str:
     """What was taken from an account that could log in; empty where nothing was."""
     if before.state is AccountState.OFF:

@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 
+from mailsuite.accounts.endings import concerns
 from mailsuite.concurrent.tasks import Tasks
 from mailsuite.frontends.factory import DRAIN_TIMEOUT, SessionFactory
 from mailsuite.frontends.listener import (
@@ -170,6 +171,7 @@ class Doors:
             for session in factory.sessions
             if session.account == account
             and device in (None, session.device)
+            and concerns(reason, session.door.service)
             and not spares(session.door.service, session.peer)
         ]
         for session in cut:

@@ -14,6 +14,7 @@ from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from mailsuite.accounts.endings import POP3_DENIED
 from mailsuite.frontends.admission import Admission
 from mailsuite.frontends.door import Door
 from mailsuite.frontends.doors import Doors
@@ -337,6 +338,13 @@ class Ending(DoorsCase):
         self.assertEqual(sessions[0][0].end_reason, "the device was removed")
         self.assertEqual(self.doors.cut_sessions(JOE, None, "the account was removed"), 3)
         self.assertEqual([wire.aborted for _, wire in sessions], [True, True, True, False])
+
+    def test_who_may_not_use_pop3_may_still_send(self) -> None:
+        self.become(self.listener("a", 1), self.listener("b", 2, service="submission"))
+        (fetching, _), (sending, _) = self.enter(1), self.enter(2)
+        fetching.account = sending.account = JOE
+        self.assertEqual(self.doors.cut_sessions(JOE, None, POP3_DENIED), 1)
+        self.assertEqual((fetching.end_reason, sending.end_reason), (POP3_DENIED, ""))
 
     def test_sessions_are_spared_by_service_and_peer(self) -> None:
         self.become(self.listener("a", 1), self.listener("b", 2, service="submission"))
