@@ -276,11 +276,10 @@ def _stumble(aviary: Aviary, phone: str) -> None:
                 line = base64.b64encode(f"\0{ANN}\0{phone}".encode())
                 client.send(b"AUTH " + mechanism.encode() + b" " + line)  # and gone
     for listener in ("pop3", "pop3s", "pop3-trusted"):
-        with greeted(server, listener) as client:
-            with contextlib.suppress(OSError):  # so much nonsense ends the session
-                for command in ("USER", "PASS", "APOP", "AUTH PLAIN", "XTRA", ""):
-                    client.send(f"{command} {canaries.password('misplaced')}\r\n".encode())
-                client.say(b"QUIT")
+        with greeted(server, listener) as client, contextlib.suppress(OSError):
+            for command in ("USER", "PASS", "APOP", "AUTH PLAIN", "XTRA", ""):
+                client.send(f"{command} {canaries.password('misplaced')}\r\n".encode())
+            client.say(b"QUIT")  # if the session bears so much nonsense
         with greeted(server, listener) as client:
             client.send(f"USER {JOE}\r\nPASS {canaries.password('wrong-pass')}\r\n".encode())
             assert client.line().startswith((b"+OK", b"-ERR [SYS/PERM]"))
