@@ -103,6 +103,10 @@ class PasswordChecker:
         return avatar_id
 
     async def _judge(self, claimant: Claimant, attempt: Attempt | None, password: str) -> _Verdict:
+        account = claimant.account
+        known = account is not None and self.cache.knows(account.address, claimant.stored, password)
+        if account is not None and known and not self.gate.objection(account, None, attempt):
+            return _Verdict(Granted(account.address))
         tries = self.gate.tries(claimant)
         matching = [device for device, secrets in tries.secrets if secrets.matches(password) and device]
         by_device = _first_admitted(
@@ -116,13 +120,10 @@ class PasswordChecker:
         return by_device if matching else attrs.evolve(own, unreadable=tries.broken)
 
     async def _own(self, claimant: Claimant, attempt: Attempt | None, password: str) -> _Verdict:
-        """The account's own password: right a short time ago, kept elsewhere, or verified now."""
+        """The account's own password: kept elsewhere, or verified now."""
         account = claimant.account
         if account is not None and not account.password_hash and self.sources.serves(account.address):
             return await self._elsewhere(account, attempt, password)
-        known = account is not None and self.cache.knows(account.address, claimant.stored, password)
-        if account is not None and known and not self.gate.objection(account, None, attempt):
-            return _Verdict(Granted(account.address))
         valid = await self.passwords.verify(claimant.stored, password, claimant.address)
         if account is None:
             return _Verdict(reason=claimant.why_unknown)
