@@ -146,13 +146,10 @@ class Course:
         One after the other. What was opened when the suite started (state directory, control socket, user)
         stays as it is until a restart.
         """
-        await self._turn.acquire()
-        try:
+        async with self._turn:
             if self._ended:
                 return 503, {"error": "the server is stopping"}
             return await self._reload()
-        finally:
-            self._turn.release()
 
     async def _reload(self) -> tuple[int, Document]:
         problems: list[str] = []

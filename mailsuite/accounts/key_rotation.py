@@ -58,13 +58,11 @@ class KeyRotation:
 
     async def rotate(self) -> Document:
         """Rotate; answers what was done, in numbers. One after the other."""
-        await self._turn.acquire()
-        try:
-            return await self._rotate()
-        except KeyringError as error:
-            raise RegistryError("unavailable", str(error)) from error
-        finally:
-            self._turn.release()
+        async with self._turn:
+            try:
+                return await self._rotate()
+            except KeyringError as error:
+                raise RegistryError("unavailable", str(error)) from error
 
     async def _rotate(self) -> Document:
         done = None

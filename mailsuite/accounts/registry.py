@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 import attrs
@@ -153,7 +153,7 @@ class Registry:
     async def replace_hash(self, address: Address, password_hash: str, sealed: bytes = b"") -> Account:
         """Replace the password by the one that this hash is of; *sealed* are its verifiers, where there are
         some. Answers the account as it is then; all else of it stays."""
-        async with self._alone():
+        async with self.turn:
             changed = attrs.evolve(await self._existing(address), password_hash=password_hash)
             await self._replace(changed)
             self.forget(address)
@@ -164,7 +164,7 @@ class Registry:
         """Change those of CHANGEABLE that *fields* has, and of the preference ``notifymail`` those that it
         has."""
         wanted = asked_address(address)
-        async with self._alone():
+        async with self.turn:
             before = await self._existing(wanted)
             changed = await self.with_fields(before, fields)
             await self._replace(changed)
@@ -190,7 +190,7 @@ class Registry:
     async def remove_account(self, address: str) -> None:
         """Remove an account with its device passwords; its mail stays."""
         wanted = asked_address(address)
-        async with self._alone():
+        async with self.turn:
             with in_words(str(wanted)):
                 await self.directory.remove_account(wanted)
         self.forget(wanted)
@@ -255,14 +255,6 @@ class Registry:
                 return
             target = found.forward
         raise bad(f"forward: the mail would be forwarded more than {MAX_FORWARDS} times")
-
-    @asynccontextmanager
-    async def _alone(self) -> AsyncIterator[None]:
-        await self.turn.acquire()
-        try:
-            yield
-        finally:
-            self.turn.release()
 
     async def _find(self, address: Address) -> Account | None:
         with in_words(str(address)):

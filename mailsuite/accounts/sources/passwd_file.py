@@ -104,16 +104,13 @@ class PasswdFileChecker:
         return hmac.compare_digest(prepared(stored.password), prepared(password))
 
     async def _current(self) -> Entries:
-        await self._turn.acquire()
-        try:
+        async with self._turn:
             now = self.clock.seconds()
             if self._entries is None or not 0 <= now - self._looked_at < LOOK_AGAIN:
                 await self._look()
                 self._looked_at = now
             assert self._entries is not None  # noqa: S101
             return self._entries
-        finally:
-            self._turn.release()
 
     async def _look(self) -> None:
         version = self._version if self._entries is not None else None
