@@ -90,8 +90,8 @@ class Attempt:
     """One attempt to log in, and where it comes from.
 
     Neither the name nor what was shown is in its repr(): people type a password into the field of the
-    name. Our checkers fill in ``account``, ``granted`` and ``stored``; those of third parties leave them
-    alone.
+    name. Login and our checkers fill in ``account``, the latter ``granted`` and ``stored``; those of third
+    parties leave them alone.
     """
 
     name: str = attrs.field(repr=False)

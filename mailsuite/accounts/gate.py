@@ -89,9 +89,10 @@ class Gate:
 
     async def claimant(self, attempt: Attempt | None, name: str) -> Claimant:
         """Look the name up; asks the directory the same for any. Raises what the directory raises."""
-        rules = attempt.rules if attempt is not None else LoginRules()
-        address = await login_address(name, rules, self.directory)
-        if attempt is not None:
+        if attempt is None:
+            address = await login_address(name, LoginRules(), self.directory)
+        else:  # Login has found out whose name it is, if it can be anybody's
+            address = attempt.account or await login_address(name, attempt.rules, self.directory)
             attempt.account = address
         asked = address or _NOBODY
         account = await self.directory.account(asked)
@@ -147,11 +148,11 @@ class Gate:
 
     def _objection_to_device(self, device: Device, attempt: Attempt) -> str:
         facts = attempt.facts
-        if facts.service not in {scope.value for scope in device.scopes}:
+        if not device.serves(facts.service):
             return "device-scope"
         if not device.allows(facts.peer):
             return "device-network"
-        if device.expires is not None and self.now() >= device.expires:
+        if device.has_expired(self.now()):
             return "device-expired"
         return ""
 
