@@ -334,9 +334,8 @@ def keyring(state: State) -> Keyring:
         try:
             return _count_sealed(state)
         except MailFailure as failure:
-            reason = failure.detail or failure.reply.text[0]
             raise KeyringError(
-                f"{state.seal_key} is missing, and nobody can tell what is sealed with it ({reason})"
+                f"{state.seal_key} is missing, and nobody can tell what is sealed with it ({failure.reason})"
             ) from failure
 
     return Keyring.load_or_create(state.seal_key, sealed)

@@ -78,8 +78,8 @@ class Login:
         self, attempt: Attempt, wanted: type[Interface], account_of: Callable[[Any], Address]
     ) -> tuple[object, Granted]:
         peer = attempt.facts.peer
-        address = await login_address(attempt.name, attempt.rules, self.gate.directory)
-        known_as = _known_as(attempt.name, address)
+        attempt.account = await login_address(attempt.name, attempt.rules, self.gate.directory)
+        known_as = _known_as(attempt.name, attempt.account)
         await self.throttle.admit(peer, known_as)
         since = self.throttle.clock.seconds()
         try:
@@ -115,13 +115,13 @@ class Login:
         try:
             await self.sightings.record(account, attempt.facts.peer, at)
         except MailFailure as failure:
-            self._log(attempt, account).warning("sighting.lost", reason=_why(failure))
+            self._log(attempt, account).warning("sighting.lost", reason=failure.reason)
 
     async def _record_login(self, attempt: Attempt, record: LoginRecord) -> None:
         try:
             await self.logins.record(record)
         except MailFailure as failure:
-            self._log(attempt, record.account).warning("login.unrecorded", reason=_why(failure))
+            self._log(attempt, record.account).warning("login.unrecorded", reason=failure.reason)
 
     def _log(self, attempt: Attempt, account: Address) -> Log:
         return self.log.bind(session=attempt.facts.session, account=account)
@@ -130,7 +130,3 @@ class Login:
 def _known_as(name: str, account: Address | None) -> str:
     """What a name counts as: the canonical account where it can be one, else the name itself, folded."""
     return str(account) if account is not None else name.casefold()
-
-
-def _why(failure: MailFailure) -> str:
-    return failure.detail or failure.reply.text[0]

@@ -73,8 +73,7 @@ class Renewal:
             if stored and await self._keep_verifiers(account.address, stored, password):
                 self._remember(self._done, account.address, stored)
         except MailFailure as failure:
-            reason = failure.detail or failure.reply.text[0]
-            self.log.warning("login.renewal_failed", account=account.address, reason=reason)
+            self.log.warning("login.renewal_failed", account=account.address, reason=failure.reason)
         finally:
             self._under_way.discard(account.address)
 

@@ -103,7 +103,7 @@ class Pop3Session(SessionProtocol[Event]):
         except CancelledError:
             raise
         except MailFailure as failure:
-            self.log.warning("pop3.unable", detail=failure.detail or failure.reply.text[0])
+            self.log.warning("pop3.unable", detail=failure.reason)
             self._refuse(response.for_failure(failure))
         except Exception:
             self.log.failure("pop3.failed", Failure())

@@ -18,6 +18,11 @@ class MailFailure(Exception):
         self.reply = reply
         self.detail = detail
 
+    @property
+    def reason(self) -> str:
+        """Why, for our log: the detail, or what the client is told where there is none."""
+        return self.detail or self.reply.text[0]
+
 
 class TemporaryFailure(MailFailure):
     """Trying again later may help. POP3 says [SYS/TEMP] (RFC 3206)."""
