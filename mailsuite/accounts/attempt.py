@@ -6,12 +6,12 @@ import hmac
 from collections.abc import Mapping
 from hashlib import md5
 from hmac import compare_digest
-from typing import Literal
 
 import attrs
 from twisted.cred.credentials import ICredentials, IUsernameHashedPassword, IUsernamePassword
 from zope.interface import Attribute, implementer
 
+from mailsuite.config.mechanisms import Apop
 from mailsuite.model.address import Address
 from mailsuite.model.device import Device
 from mailsuite.model.facts import ConnectionFacts
@@ -27,8 +27,6 @@ from mailsuite.wire.sasl.steps import (
     ScramHash,
 )
 
-ApopPolicy = Literal["off", "offer", "require"]
-
 
 @attrs.frozen
 class LoginRules:
@@ -38,11 +36,11 @@ class LoginRules:
     """The domain of a name that has none; empty: such a name is nobody's."""
     alternate_at: str = ""
     """Characters that stand for the @ where a name has none (features row S-M02)."""
-    apop: ApopPolicy = "off"
-    domain_apop: Mapping[str, ApopPolicy] = attrs.field(factory=dict)
+    apop: Apop = "off"
+    domain_apop: Mapping[str, Apop] = attrs.field(factory=dict)
     """Domains that say otherwise."""
 
-    def apop_of(self, domain: str) -> ApopPolicy:
+    def apop_of(self, domain: str) -> Apop:
         return self.domain_apop.get(domain, self.apop)
 
     @property

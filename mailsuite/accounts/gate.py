@@ -12,6 +12,7 @@ from mailsuite.accounts.attempt import Attempt, Granted, LoginRules
 from mailsuite.accounts.keyring import SealBroken
 from mailsuite.accounts.names import login_address
 from mailsuite.accounts.vault import DeviceSecrets, Vault
+from mailsuite.config.mechanisms import PLAINTEXT
 from mailsuite.interfaces import IAccountDirectory
 from mailsuite.model.account import Account, AccountState, Origin
 from mailsuite.model.address import Address
@@ -25,7 +26,7 @@ REFUSED = "wrong name or password"
 LEAST_TRIES = 8
 """Sealed secrets that are opened and tried for any name, so that nobody can tell by the time whether there is
 such an account and how many devices it has. Who has more takes some 10 microseconds longer for each."""
-SHOWN: Final = frozenset({"USER", "PLAIN", "LOGIN"})
+SHOWN: Final = frozenset({"USER", *(name.upper() for name in PLAINTEXT)})
 """Mechanisms that pass the password itself."""
 
 _NOBODY: Final = Address("nobody", "invalid")

@@ -10,19 +10,11 @@ import attrs
 
 from mailsuite.accounts.attempt import LoginRules
 from mailsuite.accounts.gate import SHOWN
-from mailsuite.config.mechanisms import PLAINTEXT, UNDER_TLS
-from mailsuite.config.schema import Config, DomainBlock, Listener, Pop3, ServiceSettings, Submission
+from mailsuite.config.mechanisms import PLAINTEXT, SASL_NAMES, UNDER_TLS
+from mailsuite.config.schema import Config, DomainBlock, Listener, Pop3, ServiceSettings, Smtp, Submission
 from mailsuite.model.account import IPAddress
 
-SASL: Final = (
-    "PLAIN",
-    "LOGIN",
-    "SCRAM-SHA-1",
-    "SCRAM-SHA-256",
-    "SCRAM-SHA-256-PLUS",
-    "CRAM-MD5",
-    "NTLM",
-)
+SASL: Final = tuple(name.upper() for name in SASL_NAMES)
 MECHANISMS: Final = {"pop3": ("USER", "APOP", *SASL), "submission": SASL}
 """All that there is, by service."""
 _BOUND: Final = frozenset(name.upper() for name in UNDER_TLS - PLAINTEXT)
@@ -92,10 +84,14 @@ def rules_of(settings: ServiceSettings, domains: Iterable[DomainBlock]) -> Login
     return LoginRules()
 
 
+def mechanisms_of(settings: ServiceSettings) -> tuple[str, ...]:
+    """The SASL mechanisms that a service may offer, by their registered names."""
+    return () if isinstance(settings, Smtp) else tuple(name.upper() for name in settings.auth)
+
+
 def _named(settings: ServiceSettings, rules: LoginRules) -> Iterator[str]:
     if isinstance(settings, Pop3):
         yield "USER"
         if rules.apop_somewhere:
             yield "APOP"
-    if isinstance(settings, Pop3 | Submission):
-        yield from (name.upper() for name in settings.auth)
+    yield from mechanisms_of(settings)

@@ -11,10 +11,12 @@ from typing import Any, Final
 import attrs
 
 from mailsuite.accounts.documents import Document, login_document
+from mailsuite.accounts.gate import SHOWN
 from mailsuite.accounts.offers import offers
 from mailsuite.accounts.refusal import bad, in_words
-from mailsuite.config.kinds import BadValue, Kind, OneOf
+from mailsuite.config.kinds import BadValue, Kind
 from mailsuite.config.load import Loaded
+from mailsuite.config.mechanisms import APOP
 from mailsuite.config.problems import report
 from mailsuite.config.schema import Config
 from mailsuite.interfaces import IAccountDirectory, ILogins
@@ -30,13 +32,13 @@ SILENCE: Final = DAY
 """For so long nobody has come by the old way of a client, while others came from its address, until it counts
 as changed. Of two clients behind one address both come more often than that."""
 
-SETTINGS: Final[dict[str, Kind[Any]]] = {"pop3.apop": OneOf(("off", "offer", "require"))}
+SETTINGS: Final[dict[str, Kind[Any]]] = {"pop3.apop": APOP}
 """What can be asked about."""
 
 _ENDS: Final[dict[str, frozenset[str]]] = {
     "off": frozenset({"APOP"}),
     "offer": frozenset(),
-    "require": frozenset({"USER", "PLAIN", "LOGIN"}),
+    "require": SHOWN,
 }
 """The mechanisms that each value of pop3.apop leaves no room for."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 import attrs
 
@@ -19,17 +19,10 @@ PLAINTEXT: Final[frozenset[SaslName]] = frozenset({"plain", "login"})
 UNDER_TLS: Final[frozenset[SaslName]] = PLAINTEXT | {"scram-sha-256-plus"}
 """Those that are offered under TLS only; PLUS binds to the channel, and without TLS there is none."""
 
-APOP: Final[Kind[Apop]] = OneOf(("off", "offer", "require"))
+APOP: Final[Kind[Apop]] = OneOf(get_args(Apop))
 
-_NAMES: Final[tuple[SaslName, ...]] = (
-    "plain",
-    "login",
-    "scram-sha-1",
-    "scram-sha-256",
-    "scram-sha-256-plus",
-    "cram-md5",
-    "ntlm",
-)
+SASL_NAMES: Final[tuple[SaslName, ...]] = get_args(SaslName)
+"""In the order in which they are told."""
 
 _NOT_OFFERED: Final = {
     "anonymous": "nobody logs in here without being somebody",
@@ -47,7 +40,7 @@ class SaslMechanism(Kind[SaslName]):
 
     @property
     def _words(self) -> OneOf[SaslName]:
-        return OneOf(_NAMES)
+        return OneOf(SASL_NAMES)
 
     @property
     def word(self) -> str:

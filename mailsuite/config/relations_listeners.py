@@ -51,7 +51,7 @@ def _greeting(look: Look, listener: Listener, block: str) -> Iterator[Problem]:
     if not isinstance(settings, Pop3) or not look.sound(*keys, "server.name"):
         return
     octets = len(f"+OK {settings.response_name} {settings.banner}\r\n")
-    if {settings.apop, *(domain.apop for domain in look.config.domains)} & {"offer", "require"}:
+    if _shows_stamp(look, settings):
         octets += len(f" {settings.response_name}") + STAMP_OCTETS
     if octets > MAX_RESPONSE_OCTETS:
         yield look.error(
@@ -91,8 +91,7 @@ def _clear_door(look: Look, listener: Listener, block: str) -> Iterator[Problem]
         stands = look.place(*trusted)
         door += f" and trusted_networks is empty{f' (line {stands.line})' if stands.line else ''}"
         nobody, instead = "nobody could log in", "; did you mean 'starttls'?"
-        wanted = {settings.apop, *(domain.apop for domain in look.config.domains)}
-        ways = ["APOP", *ways] if wanted & {"offer", "require"} else ways  # docs/adr/0013 says why of domains
+        ways = ["APOP", *ways] if _shows_stamp(look, settings) else ways
     tls_place = (f"{block}.tls", block)
     if ways:
         text = f"{door}: only {' or '.join(ways)} can be used to log in there, and mail goes in the clear"
@@ -100,6 +99,11 @@ def _clear_door(look: Look, listener: Listener, block: str) -> Iterator[Problem]
         return
     severity = look.warning if _is_local(listener) else look.error
     yield severity(f"{door}: {nobody}{instead}", *tls_place)
+
+
+def _shows_stamp(look: Look, settings: Pop3) -> bool:
+    """Whether APOP is offered there: also where a domain alone wants it (docs/adr/0013)."""
+    return bool({settings.apop, *(domain.apop for domain in look.config.domains)} & {"offer", "require"})
 
 
 def _trust(look: Look) -> Iterator[Problem]:

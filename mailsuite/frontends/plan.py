@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IReactorTime
 from mailsuite import __version__
 from mailsuite.accounts.attempt import Granted, LoginRules, attempt_of
 from mailsuite.accounts.login import Login, OpenedMaildrop
-from mailsuite.accounts.offers import rules_of
+from mailsuite.accounts.offers import mechanisms_of, rules_of
 from mailsuite.config.schema import Config, Pop3, ServiceSettings, Smtp, Submission
 from mailsuite.config.schema import Listener as ListenerBlock
 from mailsuite.delivery.reception import Login as SubmitterLogin
@@ -183,11 +183,6 @@ class Plan:
             return attrs.evolve(chosen, apop_stamp=new_stamp(settings.response_name, time.time()))
 
         return Pop3Services(session, login, self._scram(ruling))
-
-
-def mechanisms_of(settings: ServiceSettings) -> tuple[str, ...]:
-    """The SASL mechanisms that a service may offer, by their registered names."""
-    return () if isinstance(settings, Smtp) else tuple(name.upper() for name in settings.auth)
 
 
 def places_of(block: ListenerBlock) -> tuple[Place, ...]:
