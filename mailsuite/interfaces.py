@@ -14,11 +14,14 @@ from zope.interface import Attribute, Interface
 
 from mailsuite.model.account import Account, Domain, IPAddress
 from mailsuite.model.address import Address
-from mailsuite.model.device import Device
+from mailsuite.model.ban import Ban
+from mailsuite.model.device import Device, IPNetwork
 from mailsuite.model.events import Event
 from mailsuite.model.facts import StageFacts, Verdict
 from mailsuite.model.login import LoginRecord
 from mailsuite.model.message import MessageRef, Stored
+from mailsuite.model.retention import Deleted, Retention, Usage
+from mailsuite.model.view import View
 
 T = TypeVar("T")
 
@@ -36,11 +39,11 @@ class IThreads(Interface):
 class IMailStore(Interface):
     """Maildrops, one for each account."""
 
-    async def open_maildrop(account: Address) -> IMaildrop:
-        """Lock the maildrop and freeze the list of its messages.
+    async def open_maildrop(account: Address, view: View = ...) -> IMaildrop:
+        """Lock the maildrop for this view and freeze the list of its messages.
 
-        Raises MaildropInUse where another session, in any process, holds it.
-        A maildrop that nothing was ever delivered to is empty, not missing.
+        Raises MaildropInUse where another session of the same view, in any process, holds it; different
+        views may be open at once. A maildrop that nothing was ever delivered to is empty, not missing.
         """
 
     def begin(account: Address) -> IDelivery:
@@ -52,6 +55,31 @@ class IMailStore(Interface):
         The same promise as prepare() and commit() of each, with one hand-over instead of many: for the
         transaction that has no other participant. When it returns, all are durable and visible.
         """
+
+    async def usage(account: Address) -> Usage:
+        """How much is in the maildrop."""
+
+    async def expire(account: Address, retention: Retention, now: float, rehearse: bool = False) -> Usage:
+        """Delete what has stayed longer than *retention* lets it, and what every device with a view has
+        deleted; answer how much that was (as ``messages`` and ``octets``). *now*: seconds since the epoch.
+
+        Where it only *rehearses*, nothing changes.
+        """
+
+    async def purge(account: Address, before: float) -> int:
+        """Forget for good what was deleted before that time (seconds since the epoch); answer how many."""
+
+    async def deleted(account: Address) -> tuple[Deleted, ...]:
+        """What can be brought back, the latest deletion first."""
+
+    async def undelete(account: Address, uidls: Sequence[str]) -> int:
+        """Bring deleted messages back, octet by octet and UIDL as they were; answer how many are back.
+
+        Durable when it returns. One that is not there any more is passed over.
+        """
+
+    async def forget_view(account: Address, device: str) -> None:
+        """A device password is gone, and with it what it has hidden; it holds no mail any more."""
 
 
 class IDelivery(Interface):
@@ -89,10 +117,12 @@ class IMaildrop(Interface):
     async def open(ref: MessageRef) -> IMessageBody:
         """Open one message. Raises MessageGone where another program has taken it."""
 
-    async def expunge(refs: Sequence[MessageRef]) -> int:
-        """Remove the messages durably; answer how many could *not* be removed (and are still there).
+    async def update(deleted: Sequence[MessageRef], retrieved: Sequence[MessageRef]) -> int:
+        """The UPDATE state (RFC 1939 section 6): remove *deleted* durably, in the sense of the view; answer
+        how many could *not* be removed (and are still there). One that is gone already counts as removed.
 
-        One that is gone already counts as removed.
+        Those *retrieved* are marked as seen in an inbox, as far as that can be done, and brought back by the
+        view that restores.
         """
 
     async def release() -> None:
@@ -234,6 +264,19 @@ class ILogins(Interface):
 
     async def forget(account: Address, device: str | None = None) -> None:
         """Forget the logins of an account, or of one of its devices."""
+
+
+class IBans(Interface):
+    """Which addresses nobody talks to. Survives a restart, but for those that last until then."""
+
+    async def bans() -> tuple[Ban, ...]:
+        """All that are kept, those that have ended meanwhile too (they count for the next time)."""
+
+    async def keep(ban: Ban) -> None:
+        """Keep a ban in the place of any other of the same network."""
+
+    async def drop(network: IPNetwork) -> bool:
+        """Forget the ban of exactly this network; False where there is none."""
 
 
 class IEventBus(Interface):
