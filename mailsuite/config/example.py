@@ -29,6 +29,10 @@ _BLOCK_NOTES: Final = {
         "trusted_networks ...) may stand in a listener block too, and wins there. Without any block the "
         "server listens on high ports of 127.0.0.1 only: 2525, 2587, 2465, 2110 and 2995."
     ),
+    "certificate": (
+        "One block for each further certificate. A client that names one of its host names gets it, on every "
+        "listener; all others get the one of the listener, or of [tls]."
+    ),
     "domain": "The domains whose mail is ours. `mailsuite domain add` makes more, without this file.",
     "account": (
         "Accounts may stand here, for tests, images and configuration management, or be made with "
@@ -53,8 +57,8 @@ _FURTHER_LISTENERS: Final = (
     {"name": "pop3-alternate", "service": "pop3", "port": 2110, "tls": "starttls", "enabled": False},
 )
 
-_COMMENTED_OUT: Final = frozenset({"account", "source"})
-"""Blocks that would give somebody access if they were copied as they stand."""
+_COMMENTED_OUT: Final = frozenset({"account", "certificate", "source"})
+"""Blocks that would give somebody access, or need files, if they were copied as they stand."""
 
 
 def example() -> str:

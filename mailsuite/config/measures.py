@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 import re
 from pathlib import Path
 from typing import Final
@@ -10,6 +11,7 @@ from typing import Final
 import attrs
 
 from mailsuite.config.kinds import BadValue, Kind, printable, shown
+from mailsuite.model.retention import Retention
 
 _NUMBER_AND_UNIT = re.compile(r"([0-9]{1,15})[ \t]*([A-Za-z]+)")
 
@@ -72,6 +74,94 @@ class Duration(Kind[float]):
 
     def write(self, value: float) -> object:
         return duration_text(value)
+
+
+@attrs.frozen
+class DurationOr(Kind[float | None]):
+    """A span of time in seconds, or a word that stands for None."""
+
+    other: str
+    minimum: float = 1.0
+    maximum: float = YEAR
+
+    @property
+    def _duration(self) -> Duration:
+        return Duration(self.minimum, self.maximum)
+
+    @property
+    def word(self) -> str:
+        return self._duration.word
+
+    @property
+    def range(self) -> str:
+        return f'{self._duration.range}, or "{self.other}"'
+
+    @property
+    def expects(self) -> str:
+        return f'{self._duration.expects}, or "{self.other}"'
+
+    def parse(self, raw: object, base: Path) -> float | None:
+        if raw == self.other:
+            return None
+        try:
+            return self._duration.parse(raw, base)
+        except BadValue as error:
+            raise BadValue(f'{error}, or "{self.other}"') from error
+
+    def write(self, value: float | None) -> object:
+        return self.other if value is None else duration_text(value)
+
+
+NEVER: Final = "never"
+AT_RETRIEVAL: Final = "retrieval"
+
+
+@attrs.frozen
+class DeleteAfter(Kind[float]):
+    """How long mail stays, in seconds; infinity: for ever; 0: until it was retrieved and QUIT has come."""
+
+    retrieval: bool = True
+    """Whether that last one can be said."""
+
+    @property
+    def _duration(self) -> Duration:
+        return Duration(_SECONDS["d"], 100 * YEAR)
+
+    @property
+    def _words(self) -> str:
+        return f'"{NEVER}" or "{AT_RETRIEVAL}"' if self.retrieval else f'"{NEVER}"'
+
+    @property
+    def word(self) -> str:
+        return self._duration.word
+
+    @property
+    def range(self) -> str:
+        return f"{self._duration.range}, or {self._words}"
+
+    @property
+    def expects(self) -> str:
+        return f'a duration from {self._duration.range}, for example "30d", or {self._words}'
+
+    def parse(self, raw: object, base: Path) -> float:
+        if raw == NEVER:
+            return math.inf
+        if raw == AT_RETRIEVAL and self.retrieval:
+            return 0.0
+        try:
+            return self._duration.parse(raw, base)
+        except BadValue as error:
+            raise BadValue(f"{error}, or {self._words}") from error
+
+    def write(self, value: float) -> object:
+        if value == math.inf:
+            return NEVER
+        return duration_text(value) if value else AT_RETRIEVAL
+
+
+def retention(read: float, unread: float) -> Retention:
+    """What two values of DeleteAfter mean."""
+    return Retention(*(None if value == math.inf else value for value in (read, unread)))
 
 
 @attrs.frozen

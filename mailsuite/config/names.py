@@ -26,6 +26,9 @@ MAX_DEVICE_NAME_CHARACTERS = 64
 _OF_NAMES = ".-_+@ "
 """What login names have beside letters and digits, and blanks, which some programs put around them."""
 
+_INTERFACE = re.compile(r"(?=.{1,15}$)[A-Za-z][A-Za-z0-9_\-]*(\.[0-9]+)?")
+"""As Linux lets an interface be called (IFNAMSIZ), in the characters that are in use; no host name."""
+
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}?|\}")
 
 
@@ -49,6 +52,27 @@ class HostName(Kind[str]):
             raise self.refuse(raw, "is an address literal")
         try:
             return normalise_domain(text)
+        except AddressSyntaxError as error:
+            raise BadValue(f"{shown(raw)}: {error}; expected {self.expects}") from error
+
+
+@attrs.frozen
+class CertificateName(Kind[str]):
+    """A host name that a certificate is for, as lower-case A-labels; ``*.`` stands for one label."""
+
+    @property
+    def word(self) -> str:
+        return "host name"
+
+    @property
+    def expects(self) -> str:
+        return 'a host name, for example "mail.example.org" or "*.example.org"'
+
+    def parse(self, raw: object, base: Path) -> str:
+        text = printable(raw, self)
+        star = "*." if text.startswith("*.") else ""
+        try:
+            return star + normalise_domain(text.removeprefix("*."))
         except AddressSyntaxError as error:
             raise BadValue(f"{shown(raw)}: {error}; expected {self.expects}") from error
 
@@ -141,11 +165,11 @@ def _is_nobody(address: IPAddress) -> bool:
 
 @attrs.frozen
 class BindAddress(Kind[str]):
-    """Where a listener listens: an address in its usual spelling, or ``*``."""
+    """Where a listener listens: an address in its usual spelling, an interface by its name, or ``*``."""
 
     @property
     def word(self) -> str:
-        return "IP address"
+        return "IP address or interface"
 
     @property
     def range(self) -> str:
@@ -153,7 +177,10 @@ class BindAddress(Kind[str]):
 
     @property
     def expects(self) -> str:
-        return 'an IP address such as "127.0.0.1" or "::1", or "*" for every address'
+        return (
+            'an IP address such as "127.0.0.1" or "::1", an interface such as "eth0", '
+            'or "*" for every address'
+        )
 
     def parse(self, raw: object, base: Path) -> str:
         text = printable(raw, self)
@@ -162,6 +189,8 @@ class BindAddress(Kind[str]):
         try:
             return str(_ip(text))
         except ValueError:
+            if _INTERFACE.fullmatch(text) and text != "localhost":
+                return text
             raise self.refuse(raw, "is no IP address") from None
 
 
@@ -189,7 +218,7 @@ class Network(Kind[IPNetwork]):
             raise BadValue(f'{shown(raw)} has host bits set; did you mean "{wide}"?') from None
 
     def write(self, value: IPNetwork) -> object:
-        return str(value)
+        return str(value.network_address) if value.prefixlen == value.max_prefixlen else str(value)
 
 
 @attrs.frozen

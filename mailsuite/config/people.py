@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Literal
@@ -14,7 +15,7 @@ import attrs
 
 from mailsuite.config.declare import blocks, section, setting
 from mailsuite.config.kinds import Boolean, ListOf, Member, OneOf, OrNone, Text, port
-from mailsuite.config.measures import Day
+from mailsuite.config.measures import Day, DeleteAfter, Duration, retention
 from mailsuite.config.mechanisms import APOP, Apop, Recoverable
 from mailsuite.config.names import (
     DeviceName,
@@ -37,6 +38,7 @@ from mailsuite.model.account import (
 )
 from mailsuite.model.address import Address
 from mailsuite.model.device import Device, Scope
+from mailsuite.model.retention import Retention
 
 
 @attrs.frozen(kw_only=True)
@@ -57,10 +59,46 @@ class DomainBlock:
         meaning='As pop3.apop, for the accounts of this domain; "" is as the listener says.',
         applied="new sessions",
     )
+    login_delay: float | None = setting(
+        OrNone(Duration(minimum=0.0, maximum=86400.0)),
+        "",
+        example="5m",
+        shown=False,
+        meaning='As pop3.login_delay, for the accounts of this domain; "" is as the listener says.',
+        applied="live",
+    )
+    delete_after: float | None = setting(
+        OrNone(DeleteAfter()),
+        "",
+        example="30d",
+        shown=False,
+        meaning='As pop3.delete_after, for the accounts of this domain; "" is what stands there.',
+        applied="live",
+    )
+    delete_unread_after: float | None = setting(
+        OrNone(DeleteAfter(retrieval=False)),
+        "",
+        example="120d",
+        shown=False,
+        meaning='As pop3.delete_unread_after, for the accounts of this domain; "" is what stands there.',
+        applied="live",
+    )
 
     @property
     def domain(self) -> Domain:
         return Domain(self.name, Origin.FILE)
+
+    @property
+    def retention(self) -> Retention | None:
+        """How long mail of its accounts stays; None: as the listener says."""
+        return _retention(self.delete_after, self.delete_unread_after)
+
+
+def _retention(read: float | None, unread: float | None) -> Retention | None:
+    """Who says one of the two has said both: what is left out is for ever."""
+    if read is None and unread is None:
+        return None
+    return retention(math.inf if read is None else read, math.inf if unread is None else unread)
 
 
 @attrs.frozen(kw_only=True)
@@ -129,6 +167,12 @@ class DeviceBlock:
         "",
         example="2027-01-31",
         meaning='The day from whose beginning on, in UTC, it is refused; "" is never.',
+        applied="live",
+    )
+    view: bool = setting(
+        Boolean(),
+        False,
+        meaning="Whether it has a view of its own: what it deletes stays there for the other devices.",
         applied="live",
     )
     password: Secret = attrs.field(default=Secret(""))
@@ -210,6 +254,22 @@ class AccountBlock:
         OneOf(("allow", "deny")),
         "allow",
         meaning="Whether the account may log in by POP3; mail is delivered all the same.",
+        applied="live",
+    )
+    delete_after: float | None = setting(
+        OrNone(DeleteAfter()),
+        "",
+        example="30d",
+        shown=False,
+        meaning='As pop3.delete_after, for this account; "" is as its domain says.',
+        applied="live",
+    )
+    delete_unread_after: float | None = setting(
+        OrNone(DeleteAfter(retrieval=False)),
+        "",
+        example="120d",
+        shown=False,
+        meaning='As pop3.delete_unread_after, for this account; "" is as its domain says.',
         applied="live",
     )
     notifymail: AccountNotifyMail = section(AccountNotifyMail, "How this account wants to be told (RFC 4146)")

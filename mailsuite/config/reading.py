@@ -167,6 +167,9 @@ class Reading:
             given = [layer for layer in layers if name in layer.values]
             if given and isinstance(override, Setting):
                 self.setting(override, given, prefix, changed)
+            elif given and isinstance(override, Section):
+                tables = [table for layer in given if (table := self._subtable(layer, name)) is not None]
+                changed[name] = self.table(override.settings, tables, f"{prefix}{name}.")
         return draft
 
     def _service_section(self, layers: Sequence[Layer]) -> type[Any] | None:

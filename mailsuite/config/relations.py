@@ -1,7 +1,8 @@
 """Checks between settings: values that are right alone and wrong together. Nothing here touches a file.
 
 Those of listeners stand in config/relations_listeners.py, those of how people log in in
-config/relations_logins.py, those of accounts in config/relations_accounts.py.
+config/relations_logins.py, those of accounts in config/relations_accounts.py, those of what POP3 promises in
+config/relations_pop3.py.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from mailsuite.config.problems import Problem
 from mailsuite.config.relations_accounts import account_relations
 from mailsuite.config.relations_listeners import listener_relations
 from mailsuite.config.relations_logins import login_relations
+from mailsuite.config.relations_pop3 import pop3_relations
 from mailsuite.config.sources import source_problems
 from mailsuite.model.account import NotifyState
 
@@ -30,6 +32,7 @@ def relations(look: Look) -> Iterator[Problem]:
     yield from _certificates(look)
     yield from listener_relations(look)
     yield from login_relations(look)
+    yield from pop3_relations(look)
     yield from _guard(look)
     yield from account_relations(look)
     for source in look.config.sources:
@@ -78,6 +81,10 @@ def _guard(look: Look) -> Iterator[Problem]:
         )
         text = f"failure_delay_maximum = {longest} is shorter than failure_delay = {first}, where it begins"
         yield look.error(text, *keys)
+    keys = ("guard.ban_maximum", "guard.ban")
+    if guard.ban is not None and guard.ban_maximum < guard.ban and look.sound(*keys):
+        longest, first = (toml_text(duration_text(one)) for one in (guard.ban_maximum, guard.ban))
+        yield look.error(f"ban_maximum = {longest} is shorter than ban = {first}, where it begins", *keys)
 
 
 def _notify(look: Look) -> Iterator[Problem]:

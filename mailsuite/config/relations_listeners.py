@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from mailsuite.config.look import Look
 from mailsuite.config.mechanisms import UNDER_TLS
 from mailsuite.config.problems import Problem
-from mailsuite.config.schema import Listener, Pop3, Smtp
+from mailsuite.config.schema import Listener, Metrics, Pop3, Submission
 from mailsuite.model.response import MAX_RESPONSE_OCTETS
 
 STAMP_OCTETS = 46
@@ -42,6 +42,7 @@ def _listener(look: Look, listener: Listener) -> Iterator[Problem]:
     if listener.enabled:
         yield from _unsafe_door(look, listener, block)
         yield from _greeting(look, listener, block)
+        yield from _figures(look, listener, block)
 
 
 def _greeting(look: Look, listener: Listener, block: str) -> Iterator[Problem]:
@@ -74,12 +75,26 @@ def _unsafe_door(look: Look, listener: Listener, block: str) -> Iterator[Problem
         yield from _clear_door(look, listener, block)
 
 
+def _figures(look: Look, listener: Listener, block: str) -> Iterator[Problem]:
+    """Figures tell nobody's mail, but they are nobody else's business either."""
+    settings = listener.settings
+    if not isinstance(settings, Metrics):
+        return
+    if listener.tls in {"starttls", "required-starttls"} and look.sound(f"{block}.tls"):
+        yield look.error(
+            f'tls = "{listener.tls}": HTTP has no such command; write "implicit" or "off"', f"{block}.tls"
+        )
+    if any(not network.prefixlen for network in settings.allow):
+        text = "allow names everybody: whoever reaches this listener sees how much mail goes through here"
+        yield look.warning(text, f"{block}.allow", "metrics.allow")
+
+
 def _clear_door(look: Look, listener: Listener, block: str) -> Iterator[Problem]:
     """Without TLS nobody may send a password, but from trusted networks; what hides it works there, too."""
     settings = listener.settings
     keys = [f"{section}.{name}" for section in (block, listener.service) for name in ("auth", "apop")]
     trusted = (f"{block}.trusted_networks", "pop3.trusted_networks")
-    if isinstance(settings, Smtp) or not look.sound(*keys, *trusted):
+    if not isinstance(settings, Pop3 | Submission) or not look.sound(*keys, *trusted):
         return
     ways = [name.upper() for name in settings.auth if name not in UNDER_TLS]
     door = f'tls = "off" on {_doors(listener)}'
@@ -133,9 +148,15 @@ def _door(address: str, port: int) -> str:
 
 def _is_local(listener: Listener) -> bool:
     """Whether only this machine can reach it, as far as the configuration tells."""
-    return not listener.endpoint and all(
-        address != "*" and ipaddress.ip_address(address).is_loopback for address in listener.bind
-    )
+    return not listener.endpoint and all(map(_is_loopback, listener.bind))
+
+
+def _is_loopback(address: str) -> bool:
+    """An interface by its name is somewhere else, unless it is ``lo``."""
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return address == "lo"
 
 
 def _clashes(look: Look) -> Iterator[Problem]:

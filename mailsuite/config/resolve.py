@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
+import attrs
+
+from mailsuite.config.declare import Blocks, Section, declarations
 from mailsuite.config.machine import Machine
 from mailsuite.config.reading import Draft
 from mailsuite.config.schema import (
     AccountBlock,
-    AccountNotifyMail,
+    CertificateBlock,
     Config,
     Delivery,
-    DeviceBlock,
     DomainBlock,
     Guard,
     Listener,
     LogSettings,
+    Metrics,
     Notify,
-    NotifyMail,
     Pop3,
     Server,
     Smtp,
@@ -28,6 +31,8 @@ from mailsuite.config.schema import (
 )
 from mailsuite.config.services import SERVICE_SECTIONS, Service, TlsUse
 from mailsuite.model.address import Address
+
+S = TypeVar("S")
 
 _STATE = "{state}/"
 
@@ -47,6 +52,8 @@ _PORTS: dict[tuple[Service, bool], int] = {
     ("submission", True): 465,  # RFC 8314 section 3.3
     ("pop3", True): 995,  # RFC 8314 section 3.1
     ("smtp", True): 465,
+    ("metrics", False): 9110,
+    ("metrics", True): 9110,
 }
 """The usual port of a service, without and with implicit TLS."""
 
@@ -65,34 +72,49 @@ def resolve(draft: Draft, machine: Machine) -> Config:
             "alternate_at": draft["pop3"].get("alternate_at", ""),
             **draft["submission"],
         },
+        "metrics": draft["metrics"],
     }
     log = LogSettings(**draft["log"])
     return Config(
         schema=draft.get("schema", 1),
         server=server,
         tls=tls,
+        certificates=tuple(CertificateBlock(**block) for block in draft["certificates"]),
         listeners=_listeners(draft["listeners"], sections, tls),
-        pop3=Pop3(**sections["pop3"]),
-        smtp=Smtp(**sections["smtp"]),
-        submission=Submission(**sections["submission"]),
-        delivery=Delivery(path=_filled(Delivery(**draft["delivery"]).path, server.state)),
-        notify=Notify(**{**draft["notify"], "notifymail": NotifyMail(**draft["notify"]["notifymail"])}),
+        pop3=built(Pop3, sections["pop3"]),
+        smtp=built(Smtp, sections["smtp"]),
+        submission=built(Submission, sections["submission"]),
+        delivery=_delivery(draft["delivery"], server.state),
+        notify=built(Notify, draft["notify"]),
         guard=Guard(**draft["guard"]),
         log=LogSettings(
             format=log.format,
             level=log.level,
             to=Path(_filled(str(log.to), server.state)) if isinstance(log.to, Path) else log.to,
         ),
+        metrics=built(Metrics, draft["metrics"]),
         domains=domains,
-        accounts=tuple(map(_account, draft["accounts"])),
+        accounts=tuple(built(AccountBlock, block) for block in draft["accounts"]),
         sources=tuple(SourceBlock(**block) for block in draft["sources"]),
     )
 
 
-def _account(draft: Draft) -> AccountBlock:
-    notifymail = AccountNotifyMail(**draft["notifymail"])
-    devices = tuple(DeviceBlock(**device) for device in draft["devices"])
-    return AccountBlock(**{**draft, "notifymail": notifymail, "devices": devices})
+def built(settings: type[S], draft: Draft) -> S:
+    """A table out of its draft, with the tables and blocks that stand within it."""
+    values = dict(draft)
+    for declared in declarations(settings).values():
+        if isinstance(declared, Section):
+            values[declared.field] = built(declared.settings, values[declared.field])
+        elif isinstance(declared, Blocks):
+            values[declared.field] = tuple(
+                built(declared.settings, block) for block in values[declared.field]
+            )
+    return settings(**values)
+
+
+def _delivery(draft: Draft, state: Path) -> Delivery:
+    delivery = Delivery(**draft)
+    return attrs.evolve(delivery, path=_filled(delivery.path, state))
 
 
 def _server(draft: Draft, machine: Machine) -> Server:
@@ -124,17 +146,30 @@ def _listeners(drafts: Sequence[Draft], sections: dict[Service, Draft], tls: Tls
 
 def _listener(draft: Draft, section: Draft, tls: Tls) -> Listener:
     own = dict(draft)
-    settings = {**section, **own.pop("overrides", {})}
+    settings = _overridden(section, own.pop("overrides", {}))
     service: Service = own["service"]
     if "tls" not in own:
         own["tls"] = _usual_tls(service, own.get("port"))
     own.setdefault("port", _PORTS[service, own["tls"] == "implicit"])
     if not own.get("certificate") and tls.mode == "files":
         own["certificate"], own["key"] = tls.certificate, tls.key
-    return Listener(**own, settings=SERVICE_SECTIONS[service](**settings))
+    return Listener(**own, settings=built(SERVICE_SECTIONS[service], settings))
+
+
+def _overridden(section: Draft, own: Draft) -> Draft:
+    """What a listener says of its own wins, setting by setting, also within a table."""
+    return {
+        **section,
+        **{
+            name: {**section[name], **value} if isinstance(value, dict) else value
+            for name, value in own.items()
+        },
+    }
 
 
 def _usual_tls(service: Service, port: int | None) -> TlsUse:
+    if service == "metrics":
+        return "off"
     if port in {465, 995}:
         return "implicit"
     return "required-starttls" if service == "submission" else "starttls"

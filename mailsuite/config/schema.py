@@ -11,25 +11,40 @@ are told in config/notify.py.
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Literal
 
 import attrs
 
+from mailsuite.config.access import Access
+from mailsuite.config.certificates import CertificateBlock
 from mailsuite.config.declare import blocks, section, setting
-from mailsuite.config.kinds import Integer, OneOf, OrNone, Text
-from mailsuite.config.measures import Duration
-from mailsuite.config.names import FilePath, HostName, LogTarget, MailAddress, MaildropPath
+from mailsuite.config.kinds import Boolean, Integer, ListOf, OneOf, OrNone, Text
+from mailsuite.config.measures import YEAR, Duration, DurationOr
+from mailsuite.config.metrics import Metrics
+from mailsuite.config.names import FilePath, HostName, LogTarget, MailAddress, MaildropPath, Network
 from mailsuite.config.notify import Notify, NotifyMail
 from mailsuite.config.people import AccountBlock, AccountNotifyMail, DeviceBlock, DomainBlock
-from mailsuite.config.services import Listener, Pop3, Service, ServiceSettings, Smtp, Submission, TlsUse
+from mailsuite.config.pop3 import Pop3
+from mailsuite.config.services import (
+    Listener,
+    MailSettings,
+    Service,
+    ServiceSettings,
+    Smtp,
+    Submission,
+    TlsUse,
+)
 from mailsuite.config.sources import SourceBlock
 from mailsuite.model.address import Address
 
 __all__ = [
     "SCHEMA",
+    "Access",
     "AccountBlock",
     "AccountNotifyMail",
+    "CertificateBlock",
     "Config",
     "Delivery",
     "DeviceBlock",
@@ -37,6 +52,8 @@ __all__ = [
     "Guard",
     "Listener",
     "LogSettings",
+    "MailSettings",
+    "Metrics",
     "Notify",
     "NotifyMail",
     "Pop3",
@@ -148,6 +165,30 @@ class Delivery:
         meaning="Where the maildrop of an account lies.",
         applied="restart",
     )
+    keep_deleted: float = setting(
+        Duration(minimum=0.0, maximum=10 * YEAR),
+        "14d",
+        meaning='How long deleted mail can be brought back; with "0s" it is gone at once.',
+        applied="live",
+    )
+    mark_seen: bool = setting(
+        Boolean(),
+        True,
+        meaning="Whether other mail programs see what was fetched as read (flag S of the Maildir).",
+        applied="live",
+    )
+    view_forget: float | None = setting(
+        DurationOr("never", 86400.0, 100 * YEAR),
+        "60d",
+        meaning="A device with a view of its own that was not seen for so long holds no mail any more.",
+        applied="live",
+    )
+    view_history: float | None = setting(
+        DurationOr("all", 0.0, 100 * YEAR),
+        "all",
+        meaning="How old the mail is that such a device sees at its first login, at most.",
+        applied="live",
+    )
 
 
 @attrs.frozen(kw_only=True)
@@ -164,6 +205,36 @@ class Guard:
         Duration(minimum=0.0, maximum=60.0),
         "16s",
         meaning="The longest such wait, for one address and one account alike.",
+        applied="live",
+    )
+    ban: float | None = setting(
+        DurationOr("until-restart"),
+        "15m",
+        meaning="How long an address is banned that did what no honest program does; doubles each time.",
+        applied="live",
+    )
+    ban_maximum: float = setting(
+        Duration(minimum=1.0),
+        "24h",
+        meaning="The longest such ban.",
+        applied="live",
+    )
+    never_ban: tuple[IPv4Network | IPv6Network, ...] = setting(
+        ListOf(Network(), example='["192.0.2.0/24"]'),
+        ["127.0.0.0/8", "::1"],
+        meaning="Networks that are never banned.",
+        applied="live",
+    )
+    admin_networks: tuple[IPv4Network | IPv6Network, ...] = setting(
+        ListOf(Network(), example='["192.0.2.0/24"]'),
+        ["127.0.0.0/8", "::1"],
+        meaning="From where an administrator still gets in when a service has all connections it may have.",
+        applied="live",
+    )
+    admin_reserve: int = setting(
+        Integer(0, 1000, example=5),
+        5,
+        meaning="So many connections beyond the limit of each service are kept for these networks.",
         applied="live",
     )
 
@@ -204,14 +275,18 @@ class Config:
     )
     server: Server = section(Server, "The server itself")
     tls: Tls = section(Tls, "Certificates and TLS")
+    certificates: tuple[CertificateBlock, ...] = blocks(
+        CertificateBlock, "certificate", "Certificates for further host names", "certificate"
+    )
     listeners: tuple[Listener, ...] = blocks(Listener, "name", "Listeners", "listener")
     pop3: Pop3 = section(Pop3, "POP3")
     smtp: Smtp = section(Smtp, "SMTP, mail from other servers")
     submission: Submission = section(Submission, "Submission, mail from our own users")
     delivery: Delivery = section(Delivery, "Local delivery")
     notify: Notify = section(Notify, "Telling users that mail is there")
-    guard: Guard = section(Guard, "Against guessing of passwords")
+    guard: Guard = section(Guard, "Against guessing of passwords and other abuse")
     log: LogSettings = section(LogSettings, "Logs")
+    metrics: Metrics = section(Metrics, "Figures for Prometheus")
     domains: tuple[DomainBlock, ...] = blocks(DomainBlock, "name", "Domains", "domain")
     accounts: tuple[AccountBlock, ...] = blocks(AccountBlock, "address", "Accounts", "account")
     sources: tuple[SourceBlock, ...] = blocks(

@@ -5,102 +5,25 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Literal
 
 import attrs
 
-from mailsuite.config.declare import Caution, setting
+from mailsuite.config.access import Access
+from mailsuite.config.declare import Caution, section, setting
 from mailsuite.config.kinds import Boolean, Integer, ListOf, OneOf, OrNone, Text, port
 from mailsuite.config.measures import Duration, Size
-from mailsuite.config.mechanisms import APOP, Apop, SaslName, mechanisms
-from mailsuite.config.names import AlternateAt, BindAddress, FilePath, Greeting, HostName, Network
+from mailsuite.config.mechanisms import SaslName, mechanisms
+from mailsuite.config.metrics import Metrics
+from mailsuite.config.names import AlternateAt, BindAddress, FilePath, Greeting, HostName
+from mailsuite.config.pop3 import Pop3
 
-Service = Literal["smtp", "submission", "pop3"]
+Service = Literal["smtp", "submission", "pop3", "metrics"]
 TlsUse = Literal["implicit", "starttls", "required-starttls", "off"]
 
 _KIB = 1 << 10
 _GIB = 1 << 30
-
-
-@attrs.frozen(kw_only=True)
-class Pop3:
-    """``[pop3]``, or what of it holds for one listener."""
-
-    response_name: str = setting(
-        HostName(),
-        derived="server.name",
-        example="mail.example.net",
-        shown=False,
-        meaning="The host name in the greeting.",
-        applied="new sessions",
-    )
-    banner: str = setting(
-        Greeting("POP3 ready"),
-        "POP3 ready",
-        meaning="The text of the greeting; it says no version unless you put {version} here.",
-        applied="new sessions",
-    )
-    auth: tuple[SaslName, ...] = setting(
-        mechanisms(),
-        ["plain", "scram-sha-256"],
-        meaning="The SASL mechanisms offered; those that send the password itself under TLS only.",
-        applied="new sessions",
-    )
-    apop: Apop = setting(
-        APOP,
-        "off",
-        meaning="Whether APOP is offered, or required: then no USER and PASS, no PLAIN and LOGIN.",
-        applied="new sessions",
-    )
-    trusted_networks: tuple[IPv4Network | IPv6Network, ...] = setting(
-        ListOf(Network(), example='["192.0.2.0/24"]'),
-        [],
-        meaning="From here a password may come before TLS; from nowhere else, loopback included.",
-        applied="new sessions",
-    )
-    alternate_at: str = setting(
-        AlternateAt(),
-        "",
-        example="#$%",
-        shown=False,
-        meaning="Characters that may stand for the @ of a login name, for programs that cannot send one.",
-        applied="new sessions",
-    )
-    default_domain: str = setting(
-        HostName("example.net"),
-        derived="the first [[domain]], else server.name",
-        example="example.net",
-        shown=False,
-        meaning="The domain of a login name that has none.",
-        applied="new sessions",
-    )
-    idle_timeout: float = setting(
-        Duration(minimum=1.0, maximum=86400.0),
-        "10m",
-        caution=Caution("10m", "is below the ten minutes RFC 1939 asks for"),
-        meaning="A session in which nothing happens for so long is closed, without deleting anything.",
-        applied="new sessions",
-    )
-    max_connections: int = setting(
-        Integer(0, 1_000_000, example=2000),
-        2000,
-        meaning="Sessions at the same time, over all POP3 listeners; 0 is no limit.",
-        applied="live",
-    )
-    max_connections_per_address: int = setting(
-        Integer(0, 1_000_000, example=20),
-        20,
-        meaning="Sessions at the same time from one address; 0 is no limit.",
-        applied="live",
-    )
-    max_command: int = setting(
-        Integer(255, 65536, example=512),
-        512,
-        meaning="Octets in one command line with its CRLF; a longer one is answered with an error.",
-        applied="new sessions",
-    )
 
 
 @attrs.frozen(kw_only=True)
@@ -152,6 +75,8 @@ class SmtpLimits:
 class Smtp(SmtpLimits):
     """``[smtp]``, mail from other servers, or what of it holds for one listener."""
 
+    access: Access = section(Access, "Who may connect by SMTP")
+
 
 @attrs.frozen(kw_only=True)
 class Submission(SmtpLimits):
@@ -179,14 +104,17 @@ class Submission(SmtpLimits):
         meaning="The domain of a login name that has none.",
         applied="new sessions",
     )
+    access: Access = section(Access, "Who may connect for submission")
 
 
-ServiceSettings = Pop3 | Smtp | Submission
+MailSettings = Pop3 | Smtp | Submission
+ServiceSettings = MailSettings | Metrics
 
-SERVICE_SECTIONS: dict[Service, type[Pop3] | type[Smtp] | type[Submission]] = {
+SERVICE_SECTIONS: dict[Service, type[Pop3] | type[Smtp] | type[Submission] | type[Metrics]] = {
     "smtp": Smtp,
     "submission": Submission,
     "pop3": Pop3,
+    "metrics": Metrics,
 }
 """The section whose keys may stand in a listener block of the service."""
 
@@ -202,27 +130,39 @@ class Listener:
         applied="live",
     )
     service: Service = setting(
-        OneOf(("smtp", "submission", "pop3")),
+        OneOf(("smtp", "submission", "pop3", "metrics")),
         example="pop3",
-        meaning="What is spoken there: mail from other servers, mail from our users, or fetching mail.",
+        meaning="What is spoken there: mail from other servers or from our users, fetching, or figures.",
         applied="live",
     )
     bind: tuple[str, ...] = setting(
         ListOf(BindAddress(), 1, '["*"] or ["127.0.0.1", "::1"]'),
         ["*"],
-        meaning='The addresses to listen on; ["*"] is every one, IPv4 and IPv6.',
+        meaning='The addresses, or interfaces, to listen on; ["*"] is every one, IPv4 and IPv6.',
+        applied="live",
+    )
+    v6only: bool = setting(
+        Boolean(),
+        False,
+        meaning='Whether "::" takes IPv6 alone; else it takes IPv4, too.',
+        applied="live",
+    )
+    wait: bool = setting(
+        Boolean(),
+        False,
+        meaning="Whether an address that is not there yet is waited for; else that is an error.",
         applied="live",
     )
     port: int = setting(
         port(0),
-        derived="25, 587 or 110; with implicit TLS 465 or 995",
+        derived="25, 587, 110 or 9110; with implicit TLS 465 or 995",
         example=995,
         meaning="The TCP port; with 0 the system chooses a free one.",
         applied="live",
     )
     tls: TlsUse = setting(
         OneOf(("implicit", "starttls", "required-starttls", "off")),
-        derived='"implicit" on 465 and 995, else "starttls", for submission "required-starttls"',
+        derived='"implicit" on 465 and 995, else "starttls"; submission "required-starttls", metrics "off"',
         example="implicit",
         meaning="When TLS begins: with the connection, on command, on command before all else, or never.",
         applied="live",

@@ -96,9 +96,15 @@ def _overrides(listener: Listener, config: Config, spot: _Spot) -> Iterator[Valu
     section: ServiceSettings = getattr(config, listener.service)
     own = declarations(Listener)
     for name, declared in declarations(type(section)).items():
-        value = getattr(listener.settings, name)
-        if name not in own and isinstance(declared, Setting) and value != getattr(section, name):
+        value, general = getattr(listener.settings, name), getattr(section, name)
+        if name in own or value == general:
+            continue
+        if isinstance(declared, Setting):
             yield Value(declared, value, spot, name)
+        elif isinstance(declared, Section):
+            for inner in _table(value, declared.settings, spot, f"{name}."):
+                if inner.value != getattr(general, inner.setting.field):
+                    yield inner
 
 
 def as_toml(shown: Iterable[Value]) -> str:

@@ -177,7 +177,7 @@ def test_good_values(kind: Kind[Any], raw: object, value: object) -> None:
         (KnockAddress(), "169.254.169.254", "link-local, where no notice ever goes"),
         (KnockAddress(), "::ffff:169.254.1.1", "link-local, where no notice ever goes"),
         (KnockAddress(), "[IPv6:192.0.2.1]", "is no IP address"),
-        (BindAddress(), "eth0", '"*" for every address'),
+        (BindAddress(), "localhost", '"*" for every address'),
         (Network(), "192.0.2.7/24", 'did you mean "192.0.2.0/24"?'),
         (Network(), "192.0.2.0/33", "is no network"),
         (FilePath(), "", "is empty"),
