@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -16,12 +15,12 @@ from mailsuite.accounts.generate import generate_device_password
 from mailsuite.accounts.keyring import SealBroken
 from mailsuite.accounts.refusal import asked_address, bad, in_words, parsed, refused
 from mailsuite.accounts.vault import Vault
-from mailsuite.config.kinds import Kind, ListOf, Member, OneOf
+from mailsuite.config.kinds import Boolean, Kind, ListOf, Member, OneOf
 from mailsuite.config.measures import Day
 from mailsuite.config.names import DeviceName, Network
 from mailsuite.interfaces import IAccountDirectory, ILogins
 from mailsuite.model.address import Address
-from mailsuite.model.device import RECOVERABLE, Device, Scope
+from mailsuite.model.device import RECOVERABLE, Device, Scope, beginning
 from mailsuite.model.failure import MailFailure, PermanentFailure
 from mailsuite.model.login import LoginRecord
 from mailsuite.model.reply import ALREADY_EXISTS, NO_SUCH_ACCOUNT, NO_SUCH_DEVICE
@@ -40,6 +39,7 @@ _FIELDS: Final[dict[str, Kind[Any]]] = {
     "scopes": ListOf(Member(Scope), 1, '["pop3"]'),
     "networks": ListOf(Network(), 0, '["192.0.2.0/24"]'),
     "expires": Day(),
+    "view": Boolean(),
 }
 
 
@@ -92,7 +92,7 @@ class DeviceRegistry:
     async def add_device(self, address: str, fields: Mapping[str, object]) -> tuple[Document, str]:
         """Make a device password; it is answered beside the device, this once.
 
-        *fields* are name and, as far as given, mechanisms, scopes, networks and expires.
+        *fields* are name and, as far as given, mechanisms, scopes, networks, expires and view.
         """
         account = asked_address(address)
         wanted = self._wanted(fields)
@@ -147,11 +147,13 @@ class DeviceRegistry:
             raise bad("device.name is missing")
         values |= {key: frozenset(values[key]) for key in ("mechanisms", "scopes") if key in values}
         if "expires" in values:
-            values["expires"] = _beginning(values["expires"])
+            values["expires"] = beginning(values["expires"])
         now = self.now()
         device = Device(id=secrets.token_hex(ID_OCTETS), sealed=b"", created=float(int(now)), **values)
         if "apop" in device.mechanisms and Scope.POP3 not in device.scopes:
             raise bad("device.mechanisms: apop is for POP3, and the scopes leave that out")
+        if device.view and Scope.POP3 not in device.scopes:
+            raise bad("device.view: a view is of POP3, and the scopes leave that out")
         if device.mechanisms and device.scopes.isdisjoint(_WITH_MECHANISMS):
             names = " and ".join(sorted(device.mechanisms))
             raise bad(
@@ -190,8 +192,3 @@ class DeviceRegistry:
 def _refuse_too_many(account: Address, present: Sequence[Device]) -> None:
     if len(present) >= MAX_DEVICES:
         raise bad(f"{account} has {MAX_DEVICES} devices already; remove one that nobody uses")
-
-
-def _beginning(day: datetime.date) -> float:
-    """In UTC, as seconds since the epoch."""
-    return datetime.datetime.combine(day, datetime.time(), datetime.UTC).timestamp()

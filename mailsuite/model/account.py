@@ -8,6 +8,7 @@ from ipaddress import IPv4Address, IPv6Address
 import attrs
 
 from mailsuite.model.address import Address
+from mailsuite.model.retention import Retention
 
 IPAddress = IPv4Address | IPv6Address
 
@@ -71,6 +72,9 @@ class Account:
     """Whether mail that is forwarded also stays in the maildrop."""
     pop3: bool = True
     """Whether the account may log in by POP3; mail is delivered all the same."""
+    retention: Retention | None = None
+    """How long its mail stays, which then is all that counts; None: as its domain or the listener says.
+    ``read`` is 0 where a message goes at the QUIT of the session that retrieved it."""
 
 
 @attrs.frozen

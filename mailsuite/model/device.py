@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import enum
 from ipaddress import IPv4Network, IPv6Network
 
@@ -45,6 +46,8 @@ class Device:
     created: float = 0.0
     """Seconds since the epoch."""
     origin: Origin = Origin.DATABASE
+    view: bool = False
+    """It sees the maildrop as its own: what it deletes stays there for the other devices (row B-01)."""
 
     @property
     def folded(self) -> str:
@@ -62,3 +65,9 @@ class Device:
     def has_expired(self, now: float) -> bool:
         """Whether it is refused by now, in seconds since the epoch."""
         return self.expires is not None and now >= self.expires
+
+
+def beginning(day: datetime.date) -> float:
+    """When *day* begins in UTC, in seconds since the epoch; a device that expires then is refused from then
+    on."""
+    return datetime.datetime.combine(day, datetime.time(), datetime.UTC).timestamp()

@@ -39,6 +39,24 @@ class MaildropInUse(TemporaryFailure):
         super().__init__(MAILDROP_BUSY)
 
 
+class AccountCrowded(MaildropInUse):
+    """The account has as many sessions as it may have. POP3 says [IN-USE], too: another session has to end
+    first."""
+
+    def __init__(self) -> None:
+        MailFailure.__init__(self, MAILDROP_BUSY, "the account has as many sessions as it may have")
+
+
+class LoginTooSoon(TemporaryFailure):
+    """Right credentials, but the last login was too short a time ago. POP3 says [LOGIN-DELAY] (RFC 2449
+    section 8.1.1)."""
+
+    def __init__(self, left: float) -> None:
+        """*left* is how many seconds are."""
+        super().__init__(MAILDROP_BUSY, f"the last login was too short a time ago; {left:.0f} s are left")
+        self.left = left
+
+
 class MessageGone(TemporaryFailure):
     """The message was listed, and another program has taken or blocked it meanwhile."""
 

@@ -14,6 +14,7 @@ from mailsuite.model.address import Address
 from mailsuite.model.device import Device, Scope
 from mailsuite.model.failure import PermanentFailure
 from mailsuite.model.reply import ALREADY_EXISTS, NO_SUCH_ACCOUNT, NO_SUCH_DEVICE
+from mailsuite.model.retention import Retention
 
 JOE = Account(Address("joe", "example.net"), "Joe Doe", "$argon2id$canary")
 ANN = Account(
@@ -32,6 +33,7 @@ LAPTOP = Device(
     (ip_network("192.0.2.0/24"), ip_network("2001:db8::/32")),
     1_800_000_000.25,
     1_700_000_000.0,
+    view=True,
 )
 
 
@@ -103,6 +105,25 @@ class AccountDirectoryContract:
             self.answer(self.directory.change_account(changed))
             self.assertEqual(self.answer(self.directory.account(account.address)), changed)
             self.assertIn(changed, self.answer(self.directory.accounts()))
+
+    def test_every_retention_comes_back(self):
+        retentions = (
+            None,
+            Retention(),
+            Retention(86400.0),
+            Retention(None, 864000.5),
+            Retention(0.0, 2592000.0),
+        )
+        self.add(JOE)
+        for retention in retentions:
+            changed = attrs.evolve(JOE, retention=retention)
+            self.answer(self.directory.change_account(changed))
+            self.assertEqual(self.answer(self.directory.account(JOE.address)), changed)
+            self.assertEqual(self.answer(self.directory.accounts()), (changed,))
+        for number, retention in enumerate(retentions):
+            account = Account(Address(f"user{number}", "example.net"), retention=retention)
+            self.add(account)
+            self.assertEqual(self.answer(self.directory.account(account.address)), account)
 
     def test_only_exactly_this_address_is_found(self):
         self.add(JOE)

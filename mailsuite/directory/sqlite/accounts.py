@@ -77,10 +77,18 @@ SCHEMA: Schema = (
         ) STRICT""",
         "CREATE INDEX login_at ON login (at)",
     ),
+    (
+        """ALTER TABLE account ADD COLUMN own_retention INTEGER NOT NULL DEFAULT 0
+            CHECK (own_retention IN (0, 1))""",
+        "ALTER TABLE account ADD COLUMN delete_after REAL",
+        "ALTER TABLE account ADD COLUMN delete_unread_after REAL",
+        "ALTER TABLE device ADD COLUMN view INTEGER NOT NULL DEFAULT 0 CHECK (view IN (0, 1))",
+    ),
 )
 """``notify_state`` NULL: as the configuration's default says. Devices, verifiers and logins refer to no
 account, because an account of the configuration file has them too; ``folded`` is the device's name without
-its letter case; the table ``login`` is sqlite/logins.py's, where ``number`` grows with every recording."""
+its letter case; ``delete_after`` NULL: never, where ``own_retention`` is 1, else as the domain says; the
+table ``login`` is sqlite/logins.py's, where ``number`` grows with every recording."""
 
 
 @implementer(ILowerDirectory)

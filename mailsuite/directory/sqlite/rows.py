@@ -10,6 +10,7 @@ from typing import Any
 from mailsuite.model.account import Account, AccountState, NotifyPreference, NotifyState
 from mailsuite.model.address import Address
 from mailsuite.model.device import Device, Scope
+from mailsuite.model.retention import Retention
 
 
 def key(address: Address) -> tuple[str, str]:
@@ -19,7 +20,7 @@ def key(address: Address) -> tuple[str, str]:
 
 def account_values(account: Account) -> tuple[object, ...]:
     """All but the key."""
-    notify, forward = account.notify, account.forward
+    notify, forward, retention = account.notify, account.forward, account.retention
     return (
         account.name,
         account.password_hash,
@@ -31,13 +32,16 @@ def account_values(account: Account) -> tuple[object, ...]:
         forward.domain if forward is not None else None,
         account.keep_copy,
         account.pop3,
+        retention is not None,
+        retention.read if retention is not None else None,
+        retention.unread if retention is not None else None,
     )
 
 
 def read_account(row: tuple[Any, ...]) -> Account:
     """From domain, local and account_values(). Raises sqlite3.DataError, with nothing secret in it."""
     domain, local, name, password_hash, notify_state, address, port, state, *rest = row
-    forward_local, forward_domain, keep_copy, pop3 = rest
+    forward_local, forward_domain, keep_copy, pop3, own_retention, read, unread = rest
     try:
         return Account(
             Address(local, domain),
@@ -52,6 +56,7 @@ def read_account(row: tuple[Any, ...]) -> Account:
             forward=Address(forward_local, forward_domain) if forward_local is not None else None,
             keep_copy=bool(keep_copy),
             pop3=bool(pop3),
+            retention=Retention(read, unread) if own_retention else None,
         )
     except ValueError as error:
         raise sqlite3.DataError(f"the row of {local}@{domain} cannot be read") from error
@@ -68,12 +73,13 @@ def device_values(device: Device) -> tuple[object, ...]:
         " ".join(map(str, device.networks)),
         device.expires,
         device.created,
+        device.view,
     )
 
 
 def read_device(row: tuple[Any, ...]) -> Device:
     """From the id and device_values(). Raises sqlite3.DataError, with nothing secret in it."""
-    id, name, _, sealed, scopes, mechanisms, networks, expires, created = row
+    id, name, _, sealed, scopes, mechanisms, networks, expires, created, view = row
     try:
         return Device(
             id,
@@ -84,6 +90,7 @@ def read_device(row: tuple[Any, ...]) -> Device:
             tuple(map(ip_network, networks.split())),
             expires,
             created,
+            view=bool(view),
         )
     except ValueError as error:
         raise sqlite3.DataError(f"the row of device {id} cannot be read") from error

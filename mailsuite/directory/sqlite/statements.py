@@ -9,21 +9,23 @@ INSERT_DOMAIN: Final = "INSERT INTO domain (name) VALUES (?) ON CONFLICT DO NOTH
 
 LIST_ACCOUNTS: Final = (
     "SELECT domain, local, name, password_hash, notify_state, notify_address, notify_port,"
-    " state, forward_local, forward_domain, keep_copy, pop3 FROM account ORDER BY domain, local"
+    " state, forward_local, forward_domain, keep_copy, pop3, own_retention, delete_after,"
+    " delete_unread_after FROM account ORDER BY domain, local"
 )
 FIND_ACCOUNT: Final = (
     "SELECT domain, local, name, password_hash, notify_state, notify_address, notify_port,"
-    " state, forward_local, forward_domain, keep_copy, pop3 FROM account WHERE domain = ? AND local = ?"
+    " state, forward_local, forward_domain, keep_copy, pop3, own_retention, delete_after,"
+    " delete_unread_after FROM account WHERE domain = ? AND local = ?"
 )
 INSERT_ACCOUNT: Final = (
     "INSERT INTO account (domain, local, name, password_hash, notify_state, notify_address, notify_port,"
-    " state, forward_local, forward_domain, keep_copy, pop3)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " state, forward_local, forward_domain, keep_copy, pop3, own_retention, delete_after,"
+    " delete_unread_after) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 UPDATE_ACCOUNT: Final = (
     "UPDATE account SET name = ?, password_hash = ?, notify_state = ?, notify_address = ?, notify_port = ?,"
-    " state = ?, forward_local = ?, forward_domain = ?, keep_copy = ?, pop3 = ?"
-    " WHERE domain = ? AND local = ?"
+    " state = ?, forward_local = ?, forward_domain = ?, keep_copy = ?, pop3 = ?,"
+    " own_retention = ?, delete_after = ?, delete_unread_after = ? WHERE domain = ? AND local = ?"
 )
 REPLACE_HASH: Final = (
     "UPDATE account SET password_hash = ? WHERE domain = ? AND local = ? AND password_hash = ?"
@@ -31,23 +33,23 @@ REPLACE_HASH: Final = (
 DELETE_ACCOUNT: Final = "DELETE FROM account WHERE domain = ? AND local = ?"
 
 LIST_DEVICES: Final = (
-    "SELECT domain, local, id, name, folded, sealed, scopes, mechanisms, networks, expires, created"
-    " FROM device ORDER BY domain, local, folded"
+    "SELECT domain, local, id, name, folded, sealed, scopes, mechanisms, networks, expires, created,"
+    " view FROM device ORDER BY domain, local, folded"
 )
 FIND_DEVICES: Final = (
-    "SELECT id, name, folded, sealed, scopes, mechanisms, networks, expires, created FROM device"
-    " WHERE domain = ? AND local = ? ORDER BY folded"
+    "SELECT id, name, folded, sealed, scopes, mechanisms, networks, expires, created, view"
+    " FROM device WHERE domain = ? AND local = ? ORDER BY folded"
 )
 INSERT_DEVICE: Final = (
     "INSERT INTO device"
-    " (domain, local, id, name, folded, sealed, scopes, mechanisms, networks, expires, created)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+    " (domain, local, id, name, folded, sealed, scopes, mechanisms, networks, expires, created, view)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 )
 HAS_DEVICE: Final = "SELECT 1 FROM device WHERE domain = ? AND local = ? AND id = ?"
 HAS_NAMESAKE: Final = "SELECT 1 FROM device WHERE domain = ? AND local = ? AND id <> ? AND folded = ?"
 UPDATE_DEVICE: Final = (
     "UPDATE device SET name = ?, folded = ?, sealed = ?, scopes = ?, mechanisms = ?, networks = ?,"
-    " expires = ?, created = ? WHERE domain = ? AND local = ? AND id = ?"
+    " expires = ?, created = ?, view = ? WHERE domain = ? AND local = ? AND id = ?"
 )
 DELETE_DEVICE: Final = "DELETE FROM device WHERE domain = ? AND local = ? AND id = ?"
 DELETE_DEVICES: Final = "DELETE FROM device WHERE domain = ? AND local = ?"

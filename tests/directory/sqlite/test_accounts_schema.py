@@ -13,6 +13,7 @@ from mailsuite.directory.sqlite.logins import SqliteLogins
 from mailsuite.model.account import Account, AccountState, Domain, NotifyPreference, NotifyState
 from mailsuite.model.address import Address
 from mailsuite.model.device import Device
+from mailsuite.model.retention import Retention
 from tests.contracts.logins import POLL
 from tests.directory.folders import FolderCase
 
@@ -35,6 +36,15 @@ INSERT INTO account (name, password_hash, notify_state, notify_address, notify_p
 PRAGMA user_version = 1;
 """
 """What version 1 of the schema was; never to be changed."""
+
+SECOND = """
+INSERT INTO domain (name) VALUES ('example.net');
+INSERT INTO account (name, password_hash, notify_port, domain, local)
+    VALUES ('Joe Doe', '$argon2id$x', 79, 'example.net', 'joe');
+INSERT INTO device (id, domain, local, name, folded, sealed, scopes, mechanisms, networks, created)
+    VALUES ('d1', 'example.net', 'joe', 'Phone', 'phone', x'7365616c6564', 'pop3 submission', '', '', 0.0);
+"""
+"""Written into version 2 of the schema."""
 
 JOE = Account(Address("joe", "example.net"), "Joe Doe", "$argon2id$x")
 ANN = Account(
@@ -82,8 +92,14 @@ class SchemaTests(FolderCase, SynchronousTestCase):
         self.write_first()
         database = self.opened()
         directory = SqliteDirectory(database)
-        changed = Account(JOE.address, state=AccountState.FORWARD, forward=ANN.address, pop3=False)
-        phone = Device("d1", "Phone", b"sealed")
+        changed = Account(
+            JOE.address,
+            state=AccountState.FORWARD,
+            forward=ANN.address,
+            pop3=False,
+            retention=Retention(0.0, 86400.0),
+        )
+        phone = Device("d1", "Phone", b"sealed", view=True)
         self.answer(directory.change_account(changed))
         self.answer(directory.add_device(JOE.address, phone))
         self.answer(directory.keep_verifiers(JOE.address, b"sealed"))
@@ -95,6 +111,14 @@ class SchemaTests(FolderCase, SynchronousTestCase):
         self.assertEqual(self.answer(directory.devices(JOE.address)), (phone,))
         self.assertEqual(self.answer(directory.verifiers(JOE.address)), b"sealed")
         self.assertEqual(self.answer(SqliteLogins(database).since(0.0)), (POLL,))
+
+    def test_devices_of_the_second_version_share_their_view(self):
+        database = self.opened(SCHEMA[:2])
+        self.answer(database.run(lambda connection: connection.executescript(SECOND)))
+        database._close()
+        directory = SqliteDirectory(self.opened())
+        self.assertEqual(self.answer(directory.account(JOE.address)), JOE)
+        self.assertEqual(self.answer(directory.devices(JOE.address)), (Device("d1", "Phone", b"sealed"),))
 
     def test_an_old_file_becomes_what_a_new_one_is(self):
         self.write_first()
