@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from functools import partial
 
 import attrs
@@ -16,18 +17,36 @@ from mailsuite.store.maildir.descriptor import Descriptor
 from mailsuite.store.maildir.files import temporary_failure
 from mailsuite.store.maildir.names import parse
 from mailsuite.store.maildir.scan import open_regular
-from mailsuite.store.maildir.wireform import WireReader
+from mailsuite.store.maildir.wireform import (
+    READ_OCTETS,
+    ConvertingReader,
+    PlainReader,
+    SizeMismatch,
+    pread_cached,
+)
+
+Reader = PlainReader | ConvertingReader
+
+_OURS = re.compile(r"[^:]*,D=[01](?:[,:]|\Z)")
+"""A name whose file we wrote: in wire form, if its sizes say so. Anybody may write S= and W=, and err."""
+READAHEAD_OCTETS = 1 << 20
+"""Of a file that is sent by sendfile, what the disk is asked for at opening."""
 
 
 @implementer(IMessageBody)
 @attrs.define(eq=False)
 class FileBody:
-    """Read in a thread, a chunk at a time; the first chunk came with the opening."""
+    """Read a chunk at a time, in a thread where a disk may have to be waited for; the first chunk came with
+    the opening, but for a large file that sendfile() may take.
+
+    Where the size in a foreign name is wrong, ``size`` tells the truth for a message of one chunk; a larger
+    one shows it by its length.
+    """
 
     size: int
     _threads: IThreads
     _file: Descriptor
-    _reader: WireReader
+    _reader: Reader
     _first: bytes
     _sendable: bool
 
@@ -44,16 +63,25 @@ class FileBody:
         if self._reader.done:
             return b""
         try:
-            return await self._threads.run(partial(_read, self._file, self._reader))
+            return self._read_cached() or await self._threads.run(partial(_read, self._file, self._reader))
         except OSError as error:
             raise temporary_failure(error) from error
+
+    def _read_cached(self) -> bytes:
+        """What needs no thread because it is in memory; b"" where it does."""
+        try:
+            return self._reader.read(self._file.number, pread_cached)
+        except SizeMismatch:
+            raise
+        except OSError:
+            return b""
 
     def close(self) -> None:
         self._first = b""
         self._file.close()
 
 
-def _read(file: Descriptor, reader: WireReader) -> bytes:
+def _read(file: Descriptor, reader: Reader) -> bytes:
     with file.borrowed() as number:
         return reader.read(number)
 
@@ -65,22 +93,29 @@ def open_body(path: str, ref: MessageRef, threads: IThreads) -> FileBody:
     """
     number, status = open_regular(path)
     try:
-        stored = parse(os.path.basename(path)).stored
+        name = os.path.basename(path)
+        stored = parse(name).stored
         if stored is not None and stored != status.st_size:
             raise TemporaryFailure(STORE_UNAVAILABLE, f"{path} holds {status.st_size} octets")
-        as_stored = stored == ref.size
-        reader = WireReader(ref.size, convert=not as_stored)
-        return FileBody(
-            ref.size,
-            threads,
-            Descriptor(number),
-            reader,
-            reader.read(number),
-            as_stored and _ends_a_line(number, ref.size),
-        )
+        plain = stored == ref.size and _OURS.match(name) is not None
+        sendable = plain and _ends_a_line(number, status.st_size)
+        reader: Reader = PlainReader(ref.size) if plain else ConvertingReader(status.st_size, ref.size)
+        if sendable and ref.size > READ_OCTETS:
+            first = b""
+            _read_ahead(number)
+        else:
+            first = reader.read(number)
+        size = reader.answered if reader.done else ref.size
+        return FileBody(size, threads, Descriptor(number), reader, first, sendable)
     except BaseException:
         os.close(number)
         raise
+
+
+def _read_ahead(descriptor: int) -> None:
+    """Only a hint. Linux has it, and not every other system."""
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(descriptor, 0, READAHEAD_OCTETS, os.POSIX_FADV_WILLNEED)
 
 
 def _ends_a_line(descriptor: int, size: int) -> bool:

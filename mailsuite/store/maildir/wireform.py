@@ -6,6 +6,7 @@ Works on chunks: nothing is done line by line. A CR that stands alone is left as
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 import attrs
 
@@ -13,6 +14,20 @@ READ_OCTETS = 65_536
 """What one read answers at most, as IMessageBody says."""
 CONVERTED_READ_OCTETS = READ_OCTETS // 2 - 1
 """Conversion at most doubles; the end may add two octets."""
+
+_NOWAIT: int = getattr(os, "RWF_NOWAIT", -1)
+"""Linux has it; elsewhere no preadv() takes such flags."""
+
+Pread = Callable[[int, int, int], bytes]
+"""As os.pread(): descriptor, octets, position."""
+
+
+def pread_cached(descriptor: int, octets: int, position: int) -> bytes:
+    """As os.pread() of what is in memory already: raises OSError where a disk would have to be waited for, or
+    the system cannot tell."""
+    buffer = bytearray(octets)
+    found = os.preadv(descriptor, [buffer], position, _NOWAIT)
+    return bytes(memoryview(buffer)[:found])
 
 
 class SizeMismatch(OSError):
@@ -43,37 +58,56 @@ def measure(descriptor: int) -> int:
 
 
 @attrs.define(eq=False)
-class WireReader:
-    """Reads a file from its start: exactly ``size`` octets of wire form, or SizeMismatch."""
+class PlainReader:
+    """Reads a file that is in wire form: exactly ``size`` octets, or SizeMismatch."""
 
     size: int
-    convert: bool
-    done: bool = attrs.field(default=False, init=False)
-    _position: int = attrs.field(default=0, init=False)
-    _answered: int = attrs.field(default=0, init=False)
-    _last: bytes = attrs.field(default=b"\n", init=False)
+    answered: int = attrs.field(default=0, init=False)
+    """Octets so far."""
 
-    def read(self, descriptor: int) -> bytes:
-        """The next octets, b"" at the end. Blocks."""
-        if self.done:
-            return b""
-        chunk, self.done = self._converted(descriptor) if self.convert else self._raw(descriptor)
-        self._answered += len(chunk)
-        if self._answered > self.size or (self.done and self._answered < self.size):
-            raise SizeMismatch(f"{self.size} octets were announced, {self._answered} are there")
+    @property
+    def done(self) -> bool:
+        return self.answered == self.size
+
+    def read(self, descriptor: int, pread: Pread = os.pread) -> bytes:
+        """The next octets, b"" at the end. Blocks as *pread* does; where that fails, nothing has changed."""
+        chunk = pread(descriptor, min(READ_OCTETS, self.size - self.answered), self.answered)
+        if not (chunk or self.done):
+            raise _cut_short(self.size, self.answered)
+        self.answered += len(chunk)
         return chunk
 
-    def _raw(self, descriptor: int) -> tuple[bytes, bool]:
-        chunk = os.pread(descriptor, min(READ_OCTETS, self.size - self._answered), self._answered)
-        return chunk, not chunk or self._answered + len(chunk) == self.size
 
-    def _converted(self, descriptor: int) -> tuple[bytes, bool]:
-        raw = os.pread(descriptor, CONVERTED_READ_OCTETS, self._position)
-        self._position += len(raw)
+@attrs.define(eq=False)
+class ConvertingReader:
+    """Reads a file of any line ends: the wire form of its first ``stored`` octets, or SizeMismatch where they
+    are not there. How many octets that makes shows at the end, whatever was ``announced``."""
+
+    stored: int
+    announced: int
+    """What the file's name says, or an earlier look found. Some count no line end for a last line that has
+    none (Dovecot); then it gets none."""
+    answered: int = attrs.field(default=0, init=False)
+    """Octets so far."""
+    done: bool = attrs.field(default=False, init=False)
+    _position: int = attrs.field(default=0, init=False)
+    _last: bytes = attrs.field(default=b"\n", init=False)
+
+    def read(self, descriptor: int, pread: Pread = os.pread) -> bytes:
+        """The next octets, b"" at the end. Blocks as *pread* does; where that fails, nothing has changed."""
+        raw = pread(descriptor, min(CONVERTED_READ_OCTETS, self.stored - self._position), self._position)
         chunk = to_crlf(raw, self._last == b"\r")
+        self._position += len(raw)
         self._last = raw[-1:] or self._last
-        # Look ahead only where the end must be near: a small message is read in one go.
-        near_end = self._answered + len(chunk) + 2 >= self.size
-        at_end = not raw or (near_end and not os.pread(descriptor, 1, self._position))
-        lacks_line_end = self._last != b"\n" and self._answered + len(chunk) + 2 == self.size
-        return (chunk + b"\r\n" if at_end and lacks_line_end else chunk), at_end
+        if self._position == self.stored and not self.done:
+            self.done = True
+            if self._last != b"\n" and self.answered + len(chunk) != self.announced:
+                chunk += b"\r\n"
+        elif not (raw or self.done):
+            raise _cut_short(self.stored, self._position)
+        self.answered += len(chunk)
+        return chunk
+
+
+def _cut_short(size: int, found: int) -> SizeMismatch:
+    return SizeMismatch(f"the file had {size} octets, {found} are there")
