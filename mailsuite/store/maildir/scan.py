@@ -14,8 +14,12 @@ from mailsuite.model.message import MessageRef
 from mailsuite.store.maildir.names import age_order, parse, uidl, unique_part, usual
 from mailsuite.store.maildir.wireform import measure
 
-MAX_CACHED_SIZES = 50_000
-"""Sizes of foreign messages remembered, about 10 MB."""
+MAX_CACHED_SIZES = 250_000
+"""Sizes of foreign messages remembered, about 90 MB: more than one very large maildrop has, so that a second
+login reads none of them again."""
+MAX_CHECKED_SIZES = 20_000
+"""Measured sizes that are looked at before a listing is used again, 0.1 s. Where there are more, a file that
+was written anew in its place is noticed when it is retrieved."""
 MAX_TRIES = 4
 """How often we follow a file that is renamed between our look and our use of it."""
 MAX_RESCANS = 3
@@ -92,29 +96,44 @@ def _changed_at(directory: str) -> int:
         return 0
 
 
+_Identity = tuple[str, int, int, int, int]
+
+
 @attrs.define(eq=False)
 class Sizes:
-    """Wire sizes of messages whose names do not tell; remembered while the file stays what it is."""
+    """Wire sizes of messages whose names do not tell; remembered while the file stays what it is.
 
-    _known: OrderedDict[tuple[str, int, int, int], int] = attrs.field(factory=OrderedDict, init=False)
+    The first look reads the whole file, each later one is an lstat().
+    """
+
+    _known: OrderedDict[_Identity, int] = attrs.field(factory=OrderedDict, init=False)
     _guard: threading.Lock = attrs.field(factory=threading.Lock, init=False)
 
     def of(self, path: str, unique: str) -> int:
         """Raises OSError where the file cannot be read."""
+        known = self._recall(_identity(unique, os.lstat(path)))
+        return self._measure(path, unique) if known is None else known
+
+    def _recall(self, identity: _Identity) -> int | None:
+        with self._guard:
+            return self._known.get(identity)
+
+    def _measure(self, path: str, unique: str) -> int:
         descriptor, status = open_regular(path)
         try:
-            identity = (unique, status.st_ino, status.st_mtime_ns, status.st_size)
-            with self._guard:
-                known = self._known.get(identity)
-            if known is None:
-                known = measure(descriptor)
-                with self._guard:
-                    self._known[identity] = known
-                    if len(self._known) > MAX_CACHED_SIZES:
-                        self._known.popitem(last=False)
-            return known
+            size = measure(descriptor)
         finally:
             os.close(descriptor)
+        with self._guard:
+            self._known[_identity(unique, status)] = size
+            if len(self._known) > MAX_CACHED_SIZES:
+                self._known.popitem(last=False)
+        return size
+
+
+def _identity(unique: str, status: os.stat_result) -> _Identity:
+    """Of a regular file alone: what another inode was is never asked for under a regular file's number."""
+    return unique, status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size
 
 
 @attrs.frozen
@@ -123,6 +142,21 @@ class Listing:
 
     messages: tuple[MessageRef, ...]
     unreadable: tuple[OSError, ...] = ()
+    measured: tuple[MessageRef, ...] = ()
+    """Those of the messages whose size is not from their name."""
+
+    def holds(self, maildir: str, sizes: Sizes) -> bool:
+        """Whether the measured sizes are still those of the files: no directory tells of a file that was
+        written anew in its place."""
+        if len(self.measured) > MAX_CHECKED_SIZES:
+            return True
+        try:
+            return all(
+                sizes.of(f"{maildir}/{ref.key}", unique_part(ref.key.partition("/")[2])) == ref.size
+                for ref in self.measured
+            )
+        except OSError:
+            return False
 
 
 def scan(maildir: str, sizes: Sizes) -> Listing:
@@ -138,18 +172,18 @@ def scan(maildir: str, sizes: Sizes) -> Listing:
     if not others:
         return Listing(tuple([messages[unique] for unique in sorted(messages)]))
     unreadable: list[OSError] = []
+    measured: list[MessageRef] = []
     for unique, key in others.items():
+        said = parse(key.partition("/")[2])
         try:
-            messages[unique] = _other(maildir, unique, key, sizes)
+            octets = sizes.of(f"{maildir}/{key}", unique) if said.wire is None else said.wire
         except FileNotFoundError:
             continue
         except OSError as error:
             unreadable.append(error)
-    return Listing(tuple([messages[unique] for unique in sorted(messages, key=age_order)]), tuple(unreadable))
-
-
-def _other(maildir: str, unique: str, key: str, sizes: Sizes) -> MessageRef:
-    """A message whose name is none of the usual."""
-    name = parse(key.partition("/")[2])
-    size = sizes.of(f"{maildir}/{key}", unique) if name.wire is None else name.wire
-    return MessageRef(uidl(unique), size, key, name.dot_lines)
+            continue
+        ref = messages[unique] = MessageRef(uidl(unique), octets, key, said.dot_lines)
+        if said.wire is None:
+            measured.append(ref)
+    ordered = tuple([messages[unique] for unique in sorted(messages, key=age_order)])
+    return Listing(ordered, tuple(unreadable), tuple(measured))
