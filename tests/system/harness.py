@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import poplib
+import shutil
 import signal
 import smtplib
 import ssl
@@ -121,6 +122,8 @@ class Server:
     """What the password files hold where it is not password_of(): a hash, or another password."""
     environment: dict[str, str] | None = None
     """That of the process; None is ours."""
+    user: str = ""
+    """Whom it becomes, where root starts it; it may enter *directory*."""
     command: tuple[str, ...] = (sys.executable, "-m", "mailsuite")
     process: subprocess.Popen[bytes] | None = None
     ports: dict[str, int] = attrs.field(factory=dict)
@@ -183,6 +186,7 @@ class Server:
             'admin = "joe@example.test"',
             f'state = "{self.state}"',
             f'control_socket = "{self.socket}"',
+            f'user = "{self.user}"',
             self.listeners,
             self.extra,
             '[[domain]]\nname = "example.test"',
@@ -200,6 +204,8 @@ class Server:
     def start(self, *arguments: str) -> Server:
         """Start, and return when mail is served."""
         self.write_config()
+        if self.user:
+            shutil.chown(self._sockets.name, self.user)
         reading, writing = os.pipe()
         command = [
             *self.command,

@@ -1,0 +1,192 @@
+"""Debian's Dovecot on loopback: IMAP and POP3 in Maildirs of the test's choice, on ports that are free."""
+
+from __future__ import annotations
+
+import imaplib
+import os
+import poplib
+import pwd
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+from types import TracebackType
+
+import attrs
+
+from tests.interop.programs import PATIENCE, SEARCH_PATH, needs
+
+needs_dovecot = (needs("dovecot", "dovecot-imapd"), needs("dovecot", "dovecot-pop3d"))
+"""For a module's ``pytestmark``."""
+
+PASSWORD = "walnut-harbor-crystal-58"
+UNPRIVILEGED = "mail"
+"""Who owns the mail where tests run as root: Dovecot touches no mail as root."""
+
+
+def owner() -> str:
+    """The user whose mail it is."""
+    return UNPRIVILEGED if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+
+
+def _free_port() -> int:
+    """A port that was free a moment ago: Dovecot cannot be told to let the kernel choose."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+_CONFIGURATION = """
+base_dir = {base}/run
+state_dir = {base}/run
+log_path = {base}/log
+protocols = imap pop3
+listen = 127.0.0.1
+ssl = no
+disable_plaintext_auth = no
+auth_failure_delay = 0
+default_internal_user = {nobody}
+default_internal_group = {group}
+default_login_user = {nobody}
+first_valid_uid = 1
+mail_location = maildir:{location}
+service anvil {{
+  chroot =
+}}
+service stats {{
+  chroot =
+}}
+service auth {{
+  user = {root}
+}}
+service imap-login {{
+  chroot =
+  inet_listener imap {{
+    port = {imap}
+  }}
+  inet_listener imaps {{
+    port = 0
+  }}
+}}
+service pop3-login {{
+  chroot =
+  inet_listener pop3 {{
+    port = {pop3}
+  }}
+  inet_listener pop3s {{
+    port = 0
+  }}
+}}
+passdb {{
+  driver = static
+  args = password={password}
+}}
+userdb {{
+  driver = static
+  args = uid={uid} gid={gid} home={base}/home
+}}
+namespace inbox {{
+  inbox = yes
+}}
+{more}
+"""
+
+
+@attrs.define
+class Dovecot:
+    """One Dovecot of ours. *location*: where the Maildir of a user is (``%n``: name, ``%d``: domain)."""
+
+    base: Path
+    """A folder of its own that everybody may enter; its path is short, for there are sockets in it."""
+    location: str
+    more: str = ""
+    imap_port: int = attrs.field(factory=_free_port, init=False)
+    pop3_port: int = attrs.field(factory=_free_port, init=False)
+    _process: subprocess.Popen[bytes] | None = attrs.field(default=None, init=False)
+
+    def __enter__(self) -> Dovecot:
+        user = pwd.getpwnam(owner())
+        is_root = os.geteuid() == 0
+        nobody = "nobody" if is_root else user.pw_name
+        text = _CONFIGURATION.format(
+            base=self.base,
+            location=self.location,
+            nobody=nobody,
+            group="nogroup" if is_root else "",
+            root="root" if is_root else user.pw_name,
+            imap=self.imap_port,
+            pop3=self.pop3_port,
+            password=PASSWORD,
+            uid=user.pw_uid,
+            gid=user.pw_gid,
+            more=self.more,
+        )
+        (self.base / "run").mkdir()
+        home = self.base / "home"
+        home.mkdir()
+        if is_root:
+            os.chown(home, user.pw_uid, user.pw_gid)
+        file = self.base / "dovecot.conf"
+        file.write_text(text.replace("default_internal_group = \n", ""))
+        with (self.base / "stderr").open("wb") as said:
+            self._process = subprocess.Popen(
+                ["dovecot", "-F", "-c", str(file)],
+                stdout=subprocess.DEVNULL,
+                stderr=said,
+                env={"PATH": SEARCH_PATH, "LC_ALL": "C.UTF-8"},
+            )
+        try:
+            self._await_greetings()
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def _await_greetings(self) -> None:
+        deadline = time.monotonic() + PATIENCE
+        for port in (self.imap_port, self.pop3_port):
+            while not _greets(port):
+                assert self._process is not None
+                assert self._process.poll() is None, self.said()
+                assert time.monotonic() < deadline, self.said()
+                time.sleep(0.05)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGTERM)
+        self._process.wait(PATIENCE)
+
+    def said(self) -> str:
+        """Its log."""
+        files = (self.base / "stderr", self.base / "log")
+        return "".join(file.read_text(errors="replace") for file in files if file.exists())
+
+    def imap(self, user: str) -> imaplib.IMAP4:
+        """A session of *user*, with the inbox selected."""
+        client = imaplib.IMAP4("127.0.0.1", self.imap_port, timeout=PATIENCE)
+        client.login(user, PASSWORD)
+        status, words = client.select("INBOX")
+        assert status == "OK", words
+        return client
+
+    def pop3(self, user: str) -> poplib.POP3:
+        """A session of *user*, logged in."""
+        client = poplib.POP3("127.0.0.1", self.pop3_port, timeout=PATIENCE)
+        client.user(user)
+        client.pass_(PASSWORD)
+        return client
+
+
+def _greets(port: int) -> bool:
+    """Whether somebody says something there."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as client:
+            return bool(client.recv(1))
+    except ConnectionRefusedError:
+        return False
