@@ -6,7 +6,9 @@ from collections import Counter
 
 import attrs
 
+from mailsuite.model.access import site_of
 from mailsuite.model.account import IPAddress
+from mailsuite.model.device import IPNetwork
 
 
 @attrs.define
@@ -14,32 +16,44 @@ class Admission:
     """Exact counts; a changed limit holds for new connections and ends none (features row S-M01).
 
     0 means no limit. What enters here has to pass *within* too: a listener's own limits within the service's.
+    An address of IPv6 counts with its whole /64, which is one customer's (RFC 6177 section 2).
     """
 
     total: int
     per_address: int
     within: Admission | None = None
-    _open: Counter[IPAddress] = attrs.field(factory=Counter, init=False)
+    reserve: int = 0
+    """So many connections beyond *total* are kept for those of *reserved_for*."""
+    reserved_for: tuple[IPNetwork, ...] = ()
+    """Administrators' networks: no limit of one address counts there."""
+    _open: Counter[IPNetwork] = attrs.field(factory=Counter, init=False)
     _count: int = attrs.field(default=0, init=False)
 
     def enter(self, peer: IPAddress) -> bool:
         """Whether one more connection from *peer* may come in; if so it is counted."""
-        if self.total and self._count >= self.total:
-            return False
-        if self.per_address and self._open[peer] >= self.per_address:
+        site = site_of(peer)
+        if not self._has_room(peer, site):
             return False
         if self.within is not None and not self.within.enter(peer):
             return False
-        self._open[peer] += 1
+        self._open[site] += 1
         self._count += 1
         return True
 
+    def _has_room(self, peer: IPAddress, site: IPNetwork) -> bool:
+        if any(peer in network for network in self.reserved_for):
+            return not self.total or self._count < self.total + self.reserve
+        if self.total and self._count >= self.total:
+            return False
+        return not self.per_address or self._open[site] < self.per_address
+
     def leave(self, peer: IPAddress) -> None:
         """A counted connection has ended."""
+        site = site_of(peer)
         self._count -= 1
-        self._open[peer] -= 1
-        if self._open[peer] <= 0:
-            del self._open[peer]
+        self._open[site] -= 1
+        if self._open[site] <= 0:
+            del self._open[site]
         if self.within is not None:
             self.within.leave(peer)
 

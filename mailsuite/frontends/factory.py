@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import Factory, Protocol, connectionDone
@@ -16,19 +17,48 @@ from mailsuite.frontends.base import SessionProtocol
 from mailsuite.frontends.door import address_of
 from mailsuite.model.account import IPAddress
 from mailsuite.observe.log import Log
+from mailsuite.policy.admission import Refused
 
 REFUSAL_TIMEOUT = 10.0
 """Seconds that a connection beyond the limits may take to read that it is refused."""
 MAX_REFUSALS = 100
 """Connections of one listener that are being told so; those beyond are closed without a word."""
 REFUSALS_LOGGED_EVERY = 1.0
-"""Seconds between two lines in the log, however many come."""
+"""Seconds between two lines in the log about one kind of refusal, however many come."""
+TOO_MANY = "too-many"
+"""Why a connection beyond the limits is refused; the other reasons are policy/admission.py's."""
 DRAIN_TIMEOUT = 30.0
 """Seconds that a session may go on after the service was told to stop (features row S-I01)."""
 
 
+def _welcome(peer: IPAddress) -> Refused | None:
+    return None
+
+
+def _uncounted(reason: str) -> None:
+    """Where nobody keeps figures."""
+
+
+@attrs.define
+class _Flood:
+    """Counts what comes in floods, so that the log hears of it once in a while."""
+
+    clock: IReactorTime
+    _count: int = attrs.field(default=0, init=False)
+    _told_at: float = attrs.field(default=float("-inf"), init=False)
+
+    def one_more(self) -> int:
+        """How many there were since the last time that this was told; 0: it is not time yet."""
+        self._count += 1
+        now = self.clock.seconds()
+        if now - self._told_at < REFUSALS_LOGGED_EVERY:
+            return 0
+        count, self._count, self._told_at = self._count, 0, now
+        return count
+
+
 class Refusal(Protocol):
-    """Says that there is no room, and closes."""
+    """Says why nobody talks to this connection, and closes."""
 
     def __init__(self, clock: IReactorTime, words: bytes, gone: Callable[[], None]) -> None:
         self._clock = clock
@@ -60,8 +90,13 @@ class SessionFactory(Factory):
         admission: Admission,
         refusal: bytes,
         log: Log,
+        *,
+        keeps_out: Callable[[IPAddress], Refused | None] = _welcome,
+        on_refused: Callable[[str], None] = _uncounted,
     ) -> None:
-        """*build* makes a session; *refusal* is what a connection beyond the limits is told."""
+        """*build* makes a session; *refusal* is what a connection beyond the limits is told; *keeps_out* is
+        asked of each connection before all else; *on_refused* is told why each one was turned away:
+        ``banned``, ``denied`` or TOO_MANY."""
         self.admission = admission
         self.sessions: set[SessionProtocol[Any]] = set()
         """Those that are connected."""
@@ -69,16 +104,24 @@ class SessionFactory(Factory):
         self._build = build
         self._refusal = refusal
         self._log = log
+        self._keeps_out = keeps_out
+        self._on_refused = on_refused
         self._ending: set[SessionProtocol[Any]] = set()
         """Those whose connection is gone, and whose last answer is still under way."""
         self._empty: list[Deferred[None]] = []
         self._refusals = 0
-        self._unlogged = 0
-        self._logged_at = float("-inf")
+        self._denied = _Flood(clock)
+        self._beyond = _Flood(clock)
 
     def buildProtocol(self, addr: Any) -> Protocol | None:
-        """A session, or a refusal, or None: closed without a word."""
+        """A session, or a refusal, or None: closed without a word.
+
+        Who is kept out counts for no limit, and is dealt with before the banner and before TLS.
+        """
         peer, _ = address_of(addr)
+        refused = self._keeps_out(peer)
+        if refused is not None:
+            return self._deny(peer, refused)
         if not self.admission.enter(peer):
             return self._refuse(peer)
         try:
@@ -92,17 +135,25 @@ class SessionFactory(Factory):
         self.sessions.add(session)
         return session
 
+    def _deny(self, peer: IPAddress, refused: Refused) -> Protocol | None:
+        self._on_refused(refused.reason)
+        if count := self._denied.one_more():
+            fields = {"peer": peer, "reason": refused.reason, "rule": refused.rule, "denied": count}
+            self._log.info("connection.denied", **fields)
+        return self._tell(refused.words)
+
     def _refuse(self, peer: IPAddress) -> Protocol | None:
-        self._unlogged += 1
-        now = self._clock.seconds()
-        if now - self._logged_at >= REFUSALS_LOGGED_EVERY:
-            fields = {"peer": peer, "open": self.admission.count, "refused": self._unlogged}
+        self._on_refused(TOO_MANY)
+        if count := self._beyond.one_more():
+            fields = {"peer": peer, "open": self.admission.count, "refused": count}
             self._log.info("connection.refused", **fields)
-            self._logged_at, self._unlogged = now, 0
-        if self._refusals >= MAX_REFUSALS:
+        return self._tell(self._refusal)
+
+    def _tell(self, words: bytes) -> Protocol | None:
+        if not words or self._refusals >= MAX_REFUSALS:
             return None
         self._refusals += 1
-        return Refusal(self._clock, self._refusal, self._refusal_gone)
+        return Refusal(self._clock, words, self._refusal_gone)
 
     def _refusal_gone(self) -> None:
         self._refusals -= 1

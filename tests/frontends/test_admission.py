@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 import pytest
 from hypothesis import given
@@ -12,6 +12,8 @@ from hypothesis import strategies as some
 from mailsuite.frontends.admission import Admission
 
 PEERS = tuple(ip_address(text) for text in ("192.0.2.1", "192.0.2.2", "2001:db8::1"))
+DESK = ip_network("192.0.2.0/31")
+"""Where an administrator sits: at the first of PEERS."""
 ONE, TWO, THREE = PEERS
 
 
@@ -37,6 +39,38 @@ def test_a_lower_limit_ends_nobody_and_lets_nobody_in() -> None:
     admission.leave(ONE)
     admission.leave(ONE)
     assert admission.enter(TWO)
+
+
+def test_a_64_of_ipv6_counts_as_one_address() -> None:
+    admission = Admission(0, 2)
+    same = [ip_address(f"2001:db8:1:2::{number}") for number in (1, 2, 3)]
+    assert [admission.enter(peer) for peer in same] == [True, True, False]
+    assert admission.enter(ip_address("2001:db8:1:3::1"))
+    admission.leave(same[0])
+    assert admission.enter(same[2])
+
+
+def test_the_reserve_is_for_administrators_alone() -> None:
+    service = Admission(2, 1, reserve=2, reserved_for=(DESK,))
+    door = Admission(1, 1, within=service, reserve=2, reserved_for=(DESK,))
+    assert door.enter(TWO)
+    assert service.enter(THREE)
+    assert not service.enter(TWO)
+    assert [door.enter(ONE) for _ in range(3)] == [True, True, False], "also beyond the limit of one address"
+    assert service.count == 4
+    service.leave(THREE)
+    assert not service.enter(THREE), "administrators count, too"
+    assert service.enter(ONE)
+    assert not service.enter(ONE)
+
+
+def test_administrators_without_a_reserve_and_without_a_limit() -> None:
+    admission = Admission(2, 1, reserved_for=(DESK,))
+    assert [admission.enter(ONE) for _ in range(3)] == [True, True, False]
+    admission.total = 0
+    assert all(admission.enter(ONE) for _ in range(50))
+    assert admission.enter(TWO)
+    assert not admission.enter(TWO)
 
 
 @pytest.mark.parametrize(("total", "per_address"), [(0, 0), (2, 0), (0, 1), (3, 2)])

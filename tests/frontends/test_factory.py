@@ -10,7 +10,12 @@ from mailsuite.frontends.factory import (
     MAX_REFUSALS,
     REFUSAL_TIMEOUT,
     REFUSALS_LOGGED_EVERY,
+    TOO_MANY,
+    SessionFactory,
 )
+from mailsuite.model.account import IPAddress
+from mailsuite.observe.log import Log
+from mailsuite.policy.admission import Refused
 from tests.frontends.lines import SessionCase
 
 STRANGER = IPv4Address("TCP", "192.0.2.99", 4000)
@@ -70,6 +75,86 @@ class Admitting(SessionCase):
         self.assertIn("a mistake of ours in build", self.logged("connection.failed")[0])
         self.broken = ""
         self.connect()
+
+
+class KeepingOut(SessionCase):
+    """Who is banned or denied is refused before all else."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.refused: Refused | None = Refused("denied", "192.0.2.0/24 (smtp.access.list, entry 1)", b"no\n")
+        self.asked: list[str] = []
+        self.counted: list[str] = []
+        log = Log(lambda line, level: self.lines.append(line))
+        self.factory = SessionFactory(
+            self.clock,
+            self.build,
+            self.admission,
+            b"full\n",
+            log,
+            keeps_out=self.keeps_out,
+            on_refused=self.counted.append,
+        )
+
+    def keeps_out(self, peer: IPAddress) -> Refused | None:
+        self.asked.append(str(peer))
+        return self.refused
+
+    def test_with_words_and_without(self) -> None:
+        refused, transport = self.connect()
+        self.assertEqual((transport.value(), transport.disconnecting), (b"no\n", True))
+        self.lose(refused)
+        self.refused = Refused("banned", "192.0.2.1/32: oversize-command")
+        self.assertIsNone(self.factory.buildProtocol(STRANGER))
+        self.assertEqual(self.asked, ["192.0.2.1", "192.0.2.99"])
+        self.assertEqual(self.counted, ["denied", "banned"])
+        self.assertEqual((self.admission.count, self.factory.sessions), (0, set()), "they count for no limit")
+
+    def test_the_answer_of_the_moment_counts(self) -> None:
+        self.refused = None
+        session, transport = self.connect()
+        self.refused = Refused("banned", "why")
+        self.assertIsNone(self.factory.buildProtocol(STRANGER))
+        self.assertFalse(transport.disconnecting, "whoever is in stays in")
+        self.refused = None
+        self.connect()
+        self.assertEqual(self.counted, ["banned"])
+        self.lose(session)
+        self.assertEqual(self.admission.count, 1)
+
+    def test_a_place_in_a_full_house_is_no_reason_to_talk(self) -> None:
+        self.refused = None
+        self.connect(), self.connect()
+        self.assertEqual(self.connect()[1].value(), b"full\n")
+        self.refused = Refused("banned", "why")
+        self.assertIsNone(self.factory.buildProtocol(STRANGER))
+        self.assertEqual(self.counted, [TOO_MANY, "banned"])
+
+    def test_the_log_survives_a_flood(self) -> None:
+        for _ in range(500):
+            self.factory.buildProtocol(STRANGER)
+        self.clock.advance(REFUSALS_LOGGED_EVERY)
+        self.refused = Refused("banned", "192.0.2.99/32: oversize-command")
+        self.factory.buildProtocol(STRANGER)
+        first, second = self.logged("connection.denied")
+        rule = '"192.0.2.0/24 (smtp.access.list, entry 1)"'
+        self.assertIn(f"peer=192.0.2.99 reason=denied rule={rule} denied=1", first)
+        self.assertIn('reason=banned rule="192.0.2.99/32: oversize-command" denied=500', second)
+        self.assertEqual((self.counted.count("denied"), self.counted.count("banned")), (500, 1))
+
+    def test_so_many_are_told_and_no_more(self) -> None:
+        refused = [self.connect()[0] for _ in range(MAX_REFUSALS)]
+        self.assertIsNone(self.factory.buildProtocol(STRANGER))
+        self.lose(refused[0])
+        self.assertIsNotNone(self.factory.buildProtocol(STRANGER))
+
+    def test_the_place_is_free_as_soon_as_a_session_has_gone(self) -> None:
+        self.refused = None
+        first, _ = self.connect()
+        self.connect()
+        first.dataReceived(b"wait\n")
+        self.lose(first)
+        self.assertEqual(self.connect()[1].value(), b"hello\n", "though its last answer is under way")
 
 
 class Draining(SessionCase):
