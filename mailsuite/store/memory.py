@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
 import attrs
 from twisted.internet.defer import Deferred
@@ -11,11 +12,16 @@ from zope.interface import implementer
 
 from mailsuite.interfaces import IDelivery, IMaildrop, IMailStore, IMessageBody
 from mailsuite.model.address import Address
-from mailsuite.model.failure import MaildropInUse, MailFailure, MessageGone
+from mailsuite.model.failure import MaildropInUse, MailFailure, MessageGone, TemporaryFailure
 from mailsuite.model.message import MessageRef, Stored
+from mailsuite.model.reply import STORE_UNAVAILABLE
+from mailsuite.model.retention import Deleted, MaildropRules, Retention, Usage
+from mailsuite.model.view import Box, View
+from mailsuite.store.device_views import DeviceView, check_device, deleted_by_all
 
 READ_OCTETS = 65_536
 """What one read() answers at most, as IMessageBody says."""
+CLASSIC = View()
 
 
 @attrs.frozen
@@ -24,10 +30,51 @@ class Kept:
 
     uidl: str
     content: bytes
+    serial: int
+    at: float
+    """When it was delivered, in seconds since the epoch."""
+    seen: bool = False
 
     @property
     def dot_lines(self) -> bool:
         return self.content.startswith(b".") or b"\n." in self.content
+
+    @property
+    def ref(self) -> MessageRef:
+        return MessageRef(self.uidl, len(self.content), self.uidl, self.dot_lines)
+
+
+@attrs.define(eq=False)
+class Lodging:
+    """All that one account has here; each part by the UIDL."""
+
+    inbox: dict[str, Kept] = attrs.field(factory=dict)
+    trash: dict[str, tuple[int, Kept]] = attrs.field(factory=dict)
+    """Each with the time of its deletion."""
+    views: dict[str, DeviceView] = attrs.field(factory=dict)
+    """By the id of the device."""
+
+    def remove(self, uidls: Sequence[str], at: int, keeps: bool) -> None:
+        """Delete; what is gone already is passed over."""
+        for uidl in uidls:
+            kept = self.inbox.pop(uidl, None)
+            if kept is not None and keeps:
+                self.trash[uidl] = (at, kept)
+
+    def restore(self, uidls: set[str], after: float, device: str = "") -> int:
+        """Bring back what was deleted after that time, for every device; what *device* alone has deleted,
+        for that one."""
+        back = {uidl for uidl, (at, _) in self.trash.items() if uidl in uidls and at > after}
+        for owner, view in self.views.items():
+            self.views[owner] = view.show(uidls if owner == device else back)
+        self.inbox |= {uidl: self.trash.pop(uidl)[1] for uidl in back}
+        self.inbox = dict(sorted(self.inbox.items(), key=lambda item: item[1].serial))
+        return len(back)
+
+    def forget(self, uidls: set[str]) -> None:
+        """For good."""
+        for uidl in uidls:
+            self.trash.pop(uidl, None)
 
 
 @implementer(IMailStore)
@@ -42,13 +89,15 @@ class MemoryStore:
 
     refuse_with: MailFailure | None = None
     congested: bool = False
-    _maildrops: dict[Address, dict[str, Kept]] = attrs.field(factory=dict, init=False)
-    _held: set[Address] = attrs.field(factory=set, init=False)
+    rules: MaildropRules = attrs.field(factory=MaildropRules)
+    clock: Callable[[], float] = time.time
+    _lodgings: dict[Address, Lodging] = attrs.field(factory=dict, init=False)
+    _held: set[tuple[Address, View]] = attrs.field(factory=set, init=False)
     _waiting: list[Deferred[None]] = attrs.field(factory=list, init=False)
     _serial: itertools.count[int] = attrs.field(factory=lambda: itertools.count(1), init=False)
 
     def begin(self, account: Address) -> MemoryDelivery:
-        return MemoryDelivery(account, self, f"m{next(self._serial)}")
+        return MemoryDelivery(account, self, next(self._serial))
 
     async def deliver(self, deliveries: Sequence[IDelivery]) -> tuple[Stored, ...]:
         try:
@@ -60,24 +109,106 @@ class MemoryStore:
                 await delivery.abort()
             raise
 
-    async def open_maildrop(self, account: Address) -> MemoryMaildrop:
+    async def open_maildrop(self, account: Address, view: View = CLASSIC) -> MemoryMaildrop:
         self.check()
-        if account in self._held:
+        if view.device:
+            check_device(view.device)
+        if (account, view) in self._held:
             raise MaildropInUse
-        self._held.add(account)
-        refs = tuple(
-            MessageRef(kept.uidl, len(kept.content), kept.uidl, kept.dot_lines)
-            for kept in self.maildrop(account).values()
+        self._held.add((account, view))
+        lodging = self.lodging(account)
+        shown = (
+            self._inbox(lodging, view.device) if view.box is Box.INBOX else self._trash(lodging, view.device)
         )
-        return MemoryMaildrop(account, refs, self)
+        return MemoryMaildrop(account, tuple(kept.ref for kept in shown), self, view)
+
+    def _inbox(self, lodging: Lodging, device: str) -> list[Kept]:
+        if not device:
+            return list(lodging.inbox.values())
+        now, view = self.clock(), lodging.views.get(device)
+        if view is None:
+            history = self.rules.view_history
+            old = (
+                kept.uidl
+                for kept in lodging.inbox.values()
+                if history is not None and kept.at < now - history
+            )
+            view = DeviceView(now, passed=frozenset(old))
+        lodging.views[device] = view = view.seen_at(now)
+        return [kept for kept in lodging.inbox.values() if not view.hides(kept.uidl)]
+
+    def _trash(self, lodging: Lodging, device: str) -> list[Kept]:
+        begins = self.trash_begins
+        view = lodging.views.get(device, DeviceView(0.0))
+        shown = [
+            kept for at, kept in lodging.trash.values() if at > begins and not view.has_forgotten(kept.uidl)
+        ]
+        shown += [kept for kept in lodging.inbox.values() if view.is_in_trash(kept.uidl, begins)]
+        return sorted(shown, key=lambda kept: kept.serial)
+
+    async def usage(self, account: Address) -> Usage:
+        self.check()
+        lodging = self.lodging(account)
+        return Usage(
+            len(lodging.inbox),
+            sum(len(kept.content) for kept in lodging.inbox.values()),
+            len(lodging.trash),
+            sum(len(kept.content) for _, kept in lodging.trash.values()),
+        )
+
+    async def expire(
+        self, account: Address, retention: Retention, now: float, rehearse: bool = False
+    ) -> Usage:
+        self.check()
+        lodging = self.lodging(account)
+        due = deleted_by_all(lodging.views.values(), now, self.rules.view_forget)
+        for kept in lodging.inbox.values():
+            stays = retention.read if kept.seen else retention.unread
+            if stays is not None and now - int(kept.at) > stays:
+                due.add(kept.uidl)
+        removed = [kept for kept in lodging.inbox.values() if kept.uidl in due]
+        if not rehearse:
+            self.remove(lodging, [kept.uidl for kept in removed])
+        return Usage(len(removed), sum(len(kept.content) for kept in removed))
+
+    async def purge(self, account: Address, before: float) -> int:
+        self.check()
+        trash = self.lodging(account).trash
+        old = [uidl for uidl, (at, _) in trash.items() if at < before]
+        for uidl in old:
+            del trash[uidl]
+        return len(old)
+
+    async def deleted(self, account: Address) -> tuple[Deleted, ...]:
+        self.check()
+        found = [
+            Deleted(uidl, len(kept.content), float(at))
+            for uidl, (at, kept) in self.lodging(account).trash.items()
+            if at > self.trash_begins
+        ]
+        return tuple(sorted(found, key=lambda message: (-message.at, message.uidl)))
+
+    async def undelete(self, account: Address, uidls: Sequence[str]) -> int:
+        self.check()
+        return self.lodging(account).restore(set(uidls), self.trash_begins)
+
+    async def forget_view(self, account: Address, device: str) -> None:
+        check_device(device)
+        self.check()
+        self.lodging(account).views.pop(device, None)
+
+    async def views(self, account: Address) -> tuple[str, ...]:
+        """The ids of the devices that have a view here."""
+        self.check()
+        return tuple(sorted(self.lodging(account).views))
 
     def contents(self, account: Address) -> tuple[bytes, ...]:
         """The messages in a maildrop, oldest first."""
-        return tuple(kept.content for kept in self.maildrop(account).values())
+        return tuple(kept.content for kept in self.lodging(account).inbox.values())
 
     def take_away(self, account: Address, uidl: str) -> None:
         """Remove a message as another program would: locks are nothing to it."""
-        del self.maildrop(account)[uidl]
+        del self.lodging(account).inbox[uidl]
 
     def relieve(self) -> None:
         """End the congestion: who waits in drained() goes on."""
@@ -88,13 +219,21 @@ class MemoryStore:
 
     # What deliveries and maildrops need.
 
+    @property
+    def trash_begins(self) -> float:
+        """What was deleted at this time or before cannot be brought back any more."""
+        return self.clock() - self.rules.keep_deleted
+
     def check(self) -> None:
         """Raise what a test wants raised."""
         if self.refuse_with is not None:
             raise self.refuse_with
 
-    def maildrop(self, account: Address) -> dict[str, Kept]:
-        return self._maildrops.setdefault(account, {})
+    def lodging(self, account: Address) -> Lodging:
+        return self._lodgings.setdefault(account, Lodging())
+
+    def remove(self, lodging: Lodging, uidls: Sequence[str]) -> None:
+        lodging.remove(uidls, int(self.clock()), self.rules.keep_deleted > 0)
 
     async def relieved(self) -> None:
         if self.congested:
@@ -102,8 +241,8 @@ class MemoryStore:
             self._waiting.append(waiter)
             await waiter
 
-    def unlock(self, account: Address) -> None:
-        self._held.discard(account)
+    def unlock(self, account: Address, view: View) -> None:
+        self._held.discard((account, view))
 
 
 @implementer(IDelivery)
@@ -113,7 +252,7 @@ class MemoryDelivery:
 
     account: Address
     _store: MemoryStore
-    _uidl: str
+    _serial: int
     _chunks: list[bytes] = attrs.field(factory=list, init=False)
     _prepared: Kept | None = attrs.field(default=None, init=False)
     _ended: bool = attrs.field(default=False, init=False)
@@ -121,6 +260,10 @@ class MemoryDelivery:
     @property
     def congested(self) -> bool:
         return self._store.congested
+
+    @property
+    def _uidl(self) -> str:
+        return f"m{self._serial}"
 
     def write(self, data: bytes) -> None:
         if self._prepared is not None or self._ended:
@@ -135,20 +278,21 @@ class MemoryDelivery:
             raise RuntimeError("prepared after commit() or abort()")
         self._store.check()
         if self._prepared is None:
-            self._prepared = Kept(self._uidl, b"".join(self._chunks))
+            content = b"".join(self._chunks)
+            self._prepared = Kept(self._uidl, content, self._serial, self._store.clock())
 
     async def commit(self) -> Stored:
         if self._prepared is None or self._ended:
             raise RuntimeError("committed without prepare()")
         self._store.check()
         self._ended = True
-        self._store.maildrop(self.account)[self._uidl] = self._prepared
+        self._store.lodging(self.account).inbox[self._uidl] = self._prepared
         return Stored(self.account, self._uidl, len(self._prepared.content))
 
     async def abort(self) -> None:
         self._ended = True
         self._chunks.clear()
-        self._store.maildrop(self.account).pop(self._uidl, None)
+        self._store.lodging(self.account).inbox.pop(self._uidl, None)
 
 
 @implementer(IMaildrop)
@@ -159,25 +303,58 @@ class MemoryMaildrop:
     account: Address
     messages: tuple[MessageRef, ...]
     _store: MemoryStore
+    _view: View = CLASSIC
     _released: bool = attrs.field(default=False, init=False)
 
     async def open(self, ref: MessageRef) -> MemoryBody:
         self._store.check()
-        kept = self._store.maildrop(self.account).get(ref.key)
+        lodging = self._store.lodging(self.account)
+        kept = lodging.inbox.get(ref.key)
+        if kept is None and self._view.box is not Box.INBOX:
+            kept = lodging.trash.get(ref.key, (0, None))[1]
         if kept is None:
             raise MessageGone(ref.key)
         return MemoryBody(kept.content)
 
-    async def expunge(self, refs: Sequence[MessageRef]) -> int:
+    async def update(self, deleted: Sequence[MessageRef], retrieved: Sequence[MessageRef]) -> int:
         self._store.check()
-        for ref in refs:
-            self._store.maildrop(self.account).pop(ref.key, None)
+        lodging = self._store.lodging(self.account)
+        uidls, read = [ref.key for ref in deleted], {ref.key for ref in retrieved}
+        if self._view.box is not Box.INBOX:
+            self._update_trash(lodging, set(uidls), read)
+            return 0
+        if self._view.device:
+            self._hide(lodging, uidls)
+        else:
+            self._store.remove(lodging, uidls)
+        if self._store.rules.mark_seen:
+            for uidl in read & lodging.inbox.keys():
+                lodging.inbox[uidl] = attrs.evolve(lodging.inbox[uidl], seen=True)
         return 0
+
+    def _hide(self, lodging: Lodging, uidls: Sequence[str]) -> None:
+        if not uidls:
+            return
+        view = lodging.views.get(self._view.device)
+        if view is None:
+            raise TemporaryFailure(STORE_UNAVAILABLE, "the device was removed")
+        now = self._store.clock()
+        lodging.views[self._view.device] = view.delete(uidls, int(now))
+        gone = deleted_by_all(lodging.views.values(), now, self._store.rules.view_forget)
+        self._store.remove(lodging, [uidl for uidl in uidls if uidl in gone])
+
+    def _update_trash(self, lodging: Lodging, deleted: set[str], retrieved: set[str]) -> None:
+        if self._view.box is Box.RESTORE:
+            lodging.restore(retrieved, self._store.trash_begins, self._view.device)
+            deleted -= retrieved
+        lodging.forget(deleted)
+        if (view := lodging.views.get(self._view.device)) is not None:
+            lodging.views[self._view.device] = view.forget(deleted)
 
     async def release(self) -> None:
         if not self._released:
             self._released = True
-            self._store.unlock(self.account)
+            self._store.unlock(self.account, self._view)
 
 
 @implementer(IMessageBody)

@@ -8,22 +8,35 @@ from zope.interface.verify import verifyObject
 from mailsuite.interfaces import IDelivery, IMaildrop, IMailStore, IMessageBody
 from mailsuite.model.address import Address
 from mailsuite.model.failure import MaildropInUse, MessageGone
+from mailsuite.model.view import View
 
 JOE = Address("joe", "example.net")
 ANN = Address("ann", "example.net")
+CLASSIC = View()
 SHORT = b"Subject: hello\r\n\r\nWorld.\r\n"
 DOTTED = b"Subject: dots\r\n\r\n.\r\n..two\r\n"
 LARGE = b"Subject: large\r\n\r\n" + b"0123456789abcdef" * 4 * 16_384 + b"\r\n"
 """One MiB and a little: beyond every buffer."""
 
 
-class MailStoreContract:
+NOW = 1_795_000_000.0
+"""2026-11-18 09:46:40 UTC."""
+
+
+class MailStoreCase:
     """Subclasses say how a store is made, found again after a restart, and robbed of a message."""
+
+    now = NOW
 
     def setUp(self):
         self.store = self.make_store()
 
+    def seconds(self):
+        """The clock of all stores."""
+        return self.now
+
     def make_store(self):
+        """A store with the usual rules, by the clock of this test."""
         raise NotImplementedError
 
     def restarted(self, store):
@@ -59,12 +72,12 @@ class MailStoreContract:
         (stored,) = self.answer(self.store.deliver([self.begun(content, account)]))
         return stored
 
-    def opened(self, account=JOE):
-        return self.answer(self.store.open_maildrop(account))
+    def opened(self, account=JOE, view=CLASSIC):
+        return self.answer(self.store.open_maildrop(account, view))
 
-    def seen(self, account=JOE):
+    def seen(self, account=JOE, view=CLASSIC):
         """The messages in the maildrop, as a session of their own sees them."""
-        maildrop = self.opened(account)
+        maildrop = self.opened(account, view)
         contents = [self.content(maildrop, ref) for ref in maildrop.messages]
         self.answer(maildrop.release())
         return contents
@@ -79,6 +92,10 @@ class MailStoreContract:
         self.assertEqual(self.answer(body.read()), b"", "the end stays the end")
         body.close()
         return b"".join(chunks)
+
+
+class MailStoreContract(MailStoreCase):
+    """Delivery, and the maildrop as it is without views."""
 
     # -- delivery
 
@@ -226,7 +243,7 @@ class MailStoreContract:
         for uidl in uidls:
             self.assertTrue(1 <= len(uidl) <= 70)
             self.assertTrue(all("!" <= character <= "~" for character in uidl))
-        self.answer(first.expunge(first.messages[:1]))
+        self.answer(first.update(first.messages[:1], []))
         self.answer(first.release())
         self.store = self.restarted(self.store)
         again = self.opened()
@@ -258,17 +275,17 @@ class MailStoreContract:
         with self.assertRaises(RuntimeError):
             self.answer(two.read())
 
-    def test_expunge(self):
+    def test_update(self):
         for content in (SHORT, DOTTED, LARGE):
             self.delivered(content)
         maildrop = self.opened()
         first, second, third = maildrop.messages
         self.take_away(JOE, third.uidl)
-        self.assertEqual(self.answer(maildrop.expunge([first, third])), 0)
+        self.assertEqual(self.answer(maildrop.update([first, third], [])), 0)
         with self.assertRaises(MessageGone):
             self.answer(maildrop.open(first))
         self.assertEqual(self.content(maildrop, second), DOTTED)
-        self.assertEqual(self.answer(maildrop.expunge([])), 0)
+        self.assertEqual(self.answer(maildrop.update([], [])), 0)
         self.answer(maildrop.release())
         self.assertEqual(self.seen(), [DOTTED])
 

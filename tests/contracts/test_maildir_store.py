@@ -4,12 +4,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mailsuite.concurrent.threads import Pool
 from tests.contracts.mail_store import MailStoreContract
+from tests.contracts.mail_store_views import MailViewsContract
 from tests.store.maildirs import MaildirCase
 
 
-class MaildirStoreContractTests(MaildirCase, MailStoreContract, SynchronousTestCase):
+class InPlace(MaildirCase):
     def make_store(self):
-        return self.maildir_store(threads=self.make_threads())
+        return self.maildir_store(threads=self.make_threads(), clock=self.seconds)
 
     def make_threads(self):
         return None
@@ -26,9 +27,25 @@ class MaildirStoreContractTests(MaildirCase, MailStoreContract, SynchronousTestC
         self.pump.until(lambda: outcome)
 
 
-class MaildirStoreInThreadsContractTests(MaildirStoreContractTests):
+class InThreads(InPlace):
     def make_threads(self):
         pool = Pool(self.pump, "store", 4, 16)
         pool.start()
         self.addCleanup(pool.stop)
         return pool
+
+
+class MaildirStoreContractTests(InPlace, MailStoreContract, SynchronousTestCase):
+    pass
+
+
+class MaildirStoreInThreadsContractTests(InThreads, MailStoreContract, SynchronousTestCase):
+    pass
+
+
+class MaildirViewsContractTests(InPlace, MailViewsContract, SynchronousTestCase):
+    pass
+
+
+class MaildirViewsInThreadsContractTests(InThreads, MailViewsContract, SynchronousTestCase):
+    pass

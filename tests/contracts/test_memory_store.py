@@ -5,19 +5,29 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mailsuite.model.failure import TemporaryFailure
 from mailsuite.model.reply import DISK_FULL
+from mailsuite.model.retention import Retention
 from mailsuite.store.memory import MemoryStore
 from tests.contracts.mail_store import DOTTED, JOE, SHORT, MailStoreContract
+from tests.contracts.mail_store_views import MailViewsContract
 
 
-class MemoryStoreContractTests(MailStoreContract, SynchronousTestCase):
+class InMemory:
     def make_store(self):
-        return MemoryStore()
+        return MemoryStore(clock=self.seconds)
 
     def restarted(self, store):
         return store
 
     def take_away(self, account, uidl):
         self.store.take_away(account, uidl)
+
+
+class MemoryStoreContractTests(InMemory, MailStoreContract, SynchronousTestCase):
+    pass
+
+
+class MemoryViewsContractTests(InMemory, MailViewsContract, SynchronousTestCase):
+    pass
 
 
 class MemoryStoreSteeringTests(SynchronousTestCase):
@@ -44,7 +54,14 @@ class MemoryStoreSteeringTests(SynchronousTestCase):
             self.begun().prepare(),
             prepared.commit(),
             maildrop.open(maildrop.messages[0]),
-            maildrop.expunge(maildrop.messages),
+            maildrop.update(maildrop.messages, []),
+            self.store.usage(JOE),
+            self.store.expire(JOE, Retention(0.0, 0.0), 2e9),
+            self.store.purge(JOE, 2e9),
+            self.store.deleted(JOE),
+            self.store.undelete(JOE, ["m1"]),
+            self.store.forget_view(JOE, "desk"),
+            self.store.views(JOE),
         ):
             failure = self.failureResultOf(self.started(step), TemporaryFailure)
             self.assertIs(failure.value.reply, DISK_FULL)

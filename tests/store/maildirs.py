@@ -8,8 +8,8 @@ from pathlib import Path
 
 from mailsuite.concurrent.threads import Inline
 from mailsuite.model.address import Address
-from mailsuite.store.maildir.files import Files
 from mailsuite.store.maildir.layout import Layout
+from mailsuite.store.maildir.replacing import ReplacingFiles
 from mailsuite.store.maildir.store import MaildirStore
 from tests.store.pump import Pump
 
@@ -33,7 +33,7 @@ class MaildirCase:
             Layout.below(root or self.root / "mail"),
             self.pump,
             threads or Inline(),
-            files=files or Files(),
+            files=files or ReplacingFiles(),
             **settings,
         )
         store.start()

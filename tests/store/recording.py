@@ -6,11 +6,10 @@ import os
 import threading
 
 from mailsuite.store.maildir.files import Files
+from mailsuite.store.maildir.replacing import ReplacingFiles
 
-FALLIBLE = ("create", "write", "sync", "close", "move", "sync_directory", "unlink", "make_directory")
 
-
-class RecordingFiles(Files):
+class RecordingFiles(ReplacingFiles):
     """Does the real thing, and notes (operation, base name) when it has returned.
 
     ``fail(n, error)`` makes the n-th operation from now raise instead; ``hold`` names an operation before
@@ -95,3 +94,6 @@ class RecordingFiles(Files):
 
     def make_directory(self, path):
         self._do("make_directory", path, lambda: Files.make_directory(self, path))
+
+    def replace(self, source, target):
+        self._do("replace", target, lambda: ReplacingFiles.replace(self, source, target))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Sequence
 from functools import partial
 
@@ -16,10 +15,10 @@ from mailsuite.model.failure import MessageGone
 from mailsuite.model.message import MessageRef
 from mailsuite.observe.log import Log
 from mailsuite.store.maildir.body import FileBody, open_body
+from mailsuite.store.maildir.contents import Contents, Outcome
 from mailsuite.store.maildir.descriptor import Descriptor, run_owned
-from mailsuite.store.maildir.files import Files, temporary_failure
-from mailsuite.store.maildir.names import unique_part
-from mailsuite.store.maildir.scan import MAX_TRIES, NotRegular, locate
+from mailsuite.store.maildir.files import temporary_failure
+from mailsuite.store.maildir.scan import MAX_TRIES, NotRegular
 
 
 @implementer(IMaildrop)
@@ -29,13 +28,10 @@ class Maildrop:
 
     account: Address
     messages: tuple[MessageRef, ...]
-    _maildir: str
+    _contents: Contents
     _lock: Descriptor
     _threads: IThreads
-    _files: Files
     _log: Log
-    _moved: dict[str, str] = attrs.field(factory=dict, init=False)
-    """Where messages were when we last had to look again: other programs rename many at a time."""
 
     async def open(self, ref: MessageRef) -> FileBody:
         try:
@@ -45,14 +41,16 @@ class Maildrop:
         except OSError as error:
             raise temporary_failure(error) from error
 
-    async def expunge(self, refs: Sequence[MessageRef]) -> int:
+    async def update(self, deleted: Sequence[MessageRef], retrieved: Sequence[MessageRef]) -> int:
         try:
-            failed = await self._threads.run(partial(self._expunge, refs))
+            outcome = await self._threads.run(partial(self._update, deleted, retrieved))
         except OSError as error:
             raise temporary_failure(error) from error
-        for problem in failed:
-            self._log.error("store.expunge_failed", account=self.account, reason=str(problem))
-        return len(failed)
+        for problem in outcome.failed:
+            self._log.error("store.update_failed", account=self.account, reason=str(problem))
+        for problem in outcome.postponed:
+            self._log.warning("store.removal_postponed", account=self.account, reason=str(problem))
+        return len(outcome.failed)
 
     async def release(self) -> None:
         """A call that is at work in a thread keeps the lock until it has ended."""
@@ -61,62 +59,17 @@ class Maildrop:
     # In a thread.
 
     def _open(self, ref: MessageRef) -> FileBody:
+        where = self._contents.where
         with self._lock.borrowed():
             for _ in range(MAX_TRIES):
                 try:
-                    return open_body(self._path(ref), ref, self._threads)
+                    return open_body(where.path(ref.key), ref, self._threads)
                 except FileNotFoundError:
-                    self._moved = locate(self._maildir)
-                    if _unique(ref) not in self._moved:
+                    where.look_again()
+                    if not where.is_somewhere(ref.key):
                         raise MessageGone(ref.key) from None
-        raise _outrun(ref)
+        raise OSError(errno.EBUSY, "renamed again and again", ref.key)
 
-    def _expunge(self, refs: Sequence[MessageRef]) -> list[OSError]:
-        """In rounds: one look tells of all that other programs have renamed or taken, be it thousands."""
-        failed: list[OSError] = []
-        touched: set[str] = set()
-        left = refs
+    def _update(self, deleted: Sequence[MessageRef], retrieved: Sequence[MessageRef]) -> Outcome:
         with self._lock.borrowed():
-            for _ in range(MAX_TRIES):
-                missing = self._unlink(left, touched, failed)
-                left = self._found_again(missing, failed) if missing else []
-            failed += map(_outrun, left)
-            for directory in sorted(touched):
-                self._files.sync_directory(directory)
-        return failed
-
-    def _unlink(
-        self, refs: Sequence[MessageRef], touched: set[str], failed: list[OSError]
-    ) -> list[MessageRef]:
-        """Answers the messages whose files are not where we knew them to be."""
-        missing = []
-        for ref in refs:
-            path = self._path(ref)
-            try:
-                self._files.unlink(path)
-                touched.add(os.path.dirname(path))
-            except FileNotFoundError:
-                missing.append(ref)
-            except OSError as error:
-                failed.append(error)
-        return missing
-
-    def _found_again(self, missing: Sequence[MessageRef], failed: list[OSError]) -> list[MessageRef]:
-        """Look where they are now. What is nowhere is gone, and counts as removed."""
-        try:
-            self._moved = locate(self._maildir)
-        except OSError as error:
-            failed += [error] * len(missing)
-            return []
-        return [ref for ref in missing if _unique(ref) in self._moved]
-
-    def _path(self, ref: MessageRef) -> str:
-        return os.path.join(self._maildir, self._moved.get(_unique(ref), ref.key))
-
-
-def _unique(ref: MessageRef) -> str:
-    return unique_part(os.path.basename(ref.key))
-
-
-def _outrun(ref: MessageRef) -> OSError:
-    return OSError(errno.EBUSY, "renamed again and again", ref.key)
+            return self._contents.update(deleted, retrieved)

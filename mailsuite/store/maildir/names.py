@@ -29,6 +29,9 @@ _FIELD = re.compile(r",([A-Z])=([0-9]{1,15})(?=[,:]|\Z)")
 _USUAL = re.compile(
     r"([0-9]{10}\.[!-+\--9;-~]{1,59}),S=[0-9]{1,15},W=([0-9]{1,15})(?:,D=([01]))?(?::.*)?", re.DOTALL
 )
+_DELIVERED = re.compile(r"([0-9]{9,11})\.")
+_DELETED = re.compile(r"([0-9]{1,15})_(.+)", re.DOTALL)
+_FLAGS = re.compile(r"[A-Za-z]*")
 _UIDL = re.compile(rf"[\x21-\x7e]{{1,{MAX_UIDL_CHARACTERS}}}")
 
 
@@ -81,6 +84,38 @@ def age_order(unique: str) -> str:
     """Sorts by the time in the name, then by name; names without a time come first."""
     match = _SECONDS.match(unique)
     return unique.zfill(len(unique) + 11 - match.end()) if match else " " + unique
+
+
+def delivered_at(unique: str) -> int | None:
+    """When the message was delivered, in seconds since the epoch; None where the name does not tell."""
+    match = _DELIVERED.match(unique)
+    return int(match[1]) if match else None
+
+
+def is_seen(name: str) -> bool:
+    """Whether the name has the flag S (maildir(5)): somebody has read the message."""
+    return "S" in name.partition(":2,")[2]
+
+
+def with_seen(name: str) -> str | None:
+    """The name with the flag S beside those it has; None where it has that, or flags of another kind."""
+    if ":" not in name:
+        return name + ":2,S"
+    base, standard, flags = name.partition(":2,")
+    if not standard or "S" in flags or not _FLAGS.fullmatch(flags):
+        return None
+    return base + standard + "".join(sorted(flags + "S"))
+
+
+def deleted_name(name: str, at: int) -> str:
+    """What a message is called that was deleted at that time (seconds since the epoch)."""
+    return f"{at}_{name}"
+
+
+def parse_deleted(name: str) -> tuple[int, str] | None:
+    """When it was deleted, and what it was called before; None for what no deletion has made."""
+    match = _DELETED.fullmatch(name)
+    return (int(match[1]), match[2]) if match else None
 
 
 def final_name(unique: str, size: int, dot_lines: bool) -> str:

@@ -8,6 +8,7 @@ import stat
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TypeVar
 
 import attrs
 from zope.interface import implementer
@@ -17,19 +18,32 @@ from mailsuite.concurrent.threads import CallsFromThread
 from mailsuite.interfaces import IDelivery, IMailStore, IThreads
 from mailsuite.model.address import Address
 from mailsuite.model.message import Stored
+from mailsuite.model.retention import Deleted, MaildropRules, Retention, Usage
+from mailsuite.model.view import View
 from mailsuite.observe.log import Log
+from mailsuite.store.device_views import check_device
+from mailsuite.store.maildir import expiry
+from mailsuite.store.maildir.beside import Beside
 from mailsuite.store.maildir.committer import Committer
+from mailsuite.store.maildir.contents import Contents, contents_of
 from mailsuite.store.maildir.delivery import Delivery
 from mailsuite.store.maildir.descriptor import Descriptor, run_owned
 from mailsuite.store.maildir.directories import Directories
-from mailsuite.store.maildir.files import Files, temporary_failure
+from mailsuite.store.maildir.files import temporary_failure
+from mailsuite.store.maildir.inbox import Maildir
 from mailsuite.store.maildir.layout import Layout
-from mailsuite.store.maildir.lock import take_lock
+from mailsuite.store.maildir.lock import lock_name, take_lock
 from mailsuite.store.maildir.maildrop import Maildrop
 from mailsuite.store.maildir.names import UniqueNames
 from mailsuite.store.maildir.parcel import Parcel
-from mailsuite.store.maildir.scan import Listing, Sizes, scan
+from mailsuite.store.maildir.replacing import ReplacingFiles
+from mailsuite.store.maildir.restoring import bring_back, deleted, purge
+from mailsuite.store.maildir.scan import Listing, Sizes
+from mailsuite.store.maildir.views import DIRECTORY as VIEWS
 
+T = TypeVar("T")
+
+CLASSIC = View()
 STALE_SECONDS = 36 * 3600
 """A file in tmp that nobody touched for so long belongs to a delivery that died (maildir(5))."""
 
@@ -44,9 +58,12 @@ class MaildirStore:
     threads: IThreads
     log: Log = attrs.field(factory=Log)
     clock: Callable[[], float] = time.time
-    files: Files = attrs.field(factory=Files)
+    files: ReplacingFiles = attrs.field(factory=ReplacingFiles)
+    rules: MaildropRules = attrs.field(factory=MaildropRules)
+    """May be replaced while it runs."""
     _names: UniqueNames = attrs.field(init=False)
     _directories: Directories = attrs.field(init=False)
+    _beside: Beside = attrs.field(init=False)
     _committer: Committer = attrs.field(init=False)
     _tasks: Tasks = attrs.field(init=False)
     _sizes: Sizes = attrs.field(factory=Sizes, init=False)
@@ -54,6 +71,7 @@ class MaildirStore:
     def __attrs_post_init__(self) -> None:
         self._names = UniqueNames(self.clock)
         self._directories = Directories(self.layout.base, self.files)
+        self._beside = Beside(self.files)
         self._committer = Committer(self.reactor, self.log, self.files)
         self._tasks = Tasks(partial(self.log.failure, "store.spool_failed"))
 
@@ -87,17 +105,54 @@ class MaildirStore:
             raise
         return tuple([delivery.committed() for delivery in ours])
 
-    async def open_maildrop(self, account: Address) -> Maildrop:
-        maildir = self.layout.directory(account)
+    async def open_maildrop(self, account: Address, view: View = CLASSIC) -> Maildrop:
+        if view.device:
+            check_device(view.device)
+        maildir = self._maildir(account)
         try:
-            lock, listing = await run_owned(
-                self.threads, partial(self._lock_and_list, maildir), lambda result: result[0].close()
+            lock, contents, listing = await run_owned(
+                self.threads, partial(self._open, maildir, view), lambda result: result[0].close()
             )
         except OSError as error:
             raise temporary_failure(error) from error
         for problem in listing.unreadable:
             self.log.warning("store.unreadable", account=account, reason=str(problem))
-        return Maildrop(account, listing.messages, maildir, lock, self.threads, self.files, self.log)
+        return Maildrop(account, listing.messages, contents, lock, self.threads, self.log)
+
+    async def usage(self, account: Address) -> Usage:
+        return await self._run(partial(expiry.usage, self._maildir(account)))
+
+    async def expire(
+        self, account: Address, retention: Retention, now: float, rehearse: bool = False
+    ) -> Usage:
+        work = partial(expiry.expire, self._maildir(account), retention, now, rehearse)
+        expired = await self._run(work)
+        for problem in expired.problems:
+            self.log.warning("store.expire_failed", account=account, reason=str(problem))
+        return expired.usage
+
+    async def purge(self, account: Address, before: float) -> int:
+        removed, failed = await self._run(partial(purge, self._maildir(account), before))
+        for problem in failed:
+            self.log.warning("store.purge_failed", account=account, reason=str(problem))
+        return removed
+
+    async def deleted(self, account: Address) -> tuple[Deleted, ...]:
+        return await self._run(partial(deleted, self._maildir(account)))
+
+    async def undelete(self, account: Address, uidls: Sequence[str]) -> int:
+        restored = await self._run(partial(bring_back, self._maildir(account), tuple(uidls)))
+        for problem in restored.failed:
+            self.log.warning("store.undelete_failed", account=account, reason=str(problem))
+        return restored.count
+
+    async def forget_view(self, account: Address, device: str) -> None:
+        check_device(device)
+        await self._run(partial(self._maildir(account).views.forget, device))
+
+    async def views(self, account: Address) -> tuple[str, ...]:
+        """The ids of the devices that have a view here."""
+        return tuple(await self._run(self._maildir(account).views.devices))
 
     async def clean_stale(self, now: float) -> int:
         """Remove what dead deliveries left in tmp, in all maildirs; answer how many files.
@@ -106,10 +161,33 @@ class MaildirStore:
         """
         return await self.threads.run(partial(_clean_stale, self.layout, now))
 
-    def _lock_and_list(self, maildir: str) -> tuple[Descriptor, Listing]:
-        lock = take_lock(maildir, self._directories)
+    def _maildir(self, account: Address) -> Maildir:
+        return Maildir(
+            self.layout.directory(account),
+            self.files,
+            self._directories,
+            self._beside,
+            self._sizes,
+            lambda: self.rules,
+            self.clock,
+        )
+
+    async def _run(self, work: Callable[[], T]) -> T:
         try:
-            return lock, scan(maildir, self._sizes)
+            return await self.threads.run(work)
+        except OSError as error:
+            raise temporary_failure(error) from error
+
+    def _open(self, maildir: Maildir, view: View) -> tuple[Descriptor, Contents, Listing]:
+        if view.device:  # its lock stands below
+            if not os.path.isdir(maildir.path):
+                self._directories.forget(maildir.path)
+            self._directories.ensure(maildir.path)
+            maildir.views.prepare()
+        lock = take_lock(maildir.path, self._directories, lock_name(view, VIEWS))
+        try:
+            contents = contents_of(maildir, view)
+            return lock, contents, contents.listing()
         except BaseException:
             lock.close()
             raise

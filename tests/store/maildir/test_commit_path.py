@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mailsuite.model.failure import PermanentFailure, TemporaryFailure
 from mailsuite.model.reply import DISK_FULL, STORE_UNAVAILABLE
+from mailsuite.model.retention import MaildropRules
 from mailsuite.observe.log import Log
 from mailsuite.store.maildir import committer as committer_module
 from mailsuite.store.maildir import parcel as parcel_module
@@ -123,28 +124,46 @@ class OrderTests(RecordedCase):
         for directory in (path.parent, *path.parents[1:4]):
             self.assertEqual(directory.stat().st_mode & 0o777, 0o700)
 
-    def test_expunge_is_durable_before_it_returns(self):
+    def test_a_deletion_is_durable_before_it_returns(self):
         for _ in range(3):
             self.deliver(self.store, self.written(self.store))
         maildrop = self.pump.answer(self.store.open_maildrop(JOE))
         self.files.done.clear()
-        self.assertEqual(self.pump.answer(maildrop.expunge(maildrop.messages[:2])), 0)
+        self.assertEqual(self.pump.answer(maildrop.update(maildrop.messages[:2], [])), 0)
+        self.assertEqual(
+            self.files.done,
+            [
+                ("make_directory", JOE_DIRECTORY + "/mailsuite.deleted"),
+                ("sync_directory", JOE_DIRECTORY),
+                *[("move", JOE_DIRECTORY + "/new/*")] * 2,
+                ("sync_directory", JOE_DIRECTORY + "/mailsuite.deleted"),
+                ("sync_directory", JOE_DIRECTORY + "/new"),
+            ],
+        )
+
+    def test_the_same_where_nothing_deleted_is_kept(self):
+        self.store.rules = MaildropRules(keep_deleted=0)
+        for _ in range(3):
+            self.deliver(self.store, self.written(self.store))
+        maildrop = self.pump.answer(self.store.open_maildrop(JOE))
+        self.files.done.clear()
+        self.assertEqual(self.pump.answer(maildrop.update(maildrop.messages[:2], [])), 0)
         self.assertEqual(
             self.files.done,
             [("unlink", JOE_DIRECTORY + "/new/*")] * 2 + [("sync_directory", JOE_DIRECTORY + "/new")],
         )
 
-    def test_expunge_tells_what_stays(self):
+    def test_an_update_tells_what_stays(self):
         for _ in range(3):
             self.deliver(self.store, self.written(self.store))
         maildrop = self.pump.answer(self.store.open_maildrop(JOE))
-        self.files.fail(1, BAD_DISK)
-        self.assertEqual(self.pump.answer(maildrop.expunge(maildrop.messages)), 1)
+        self.files.fail(3, BAD_DISK)
+        self.assertEqual(self.pump.answer(maildrop.update(maildrop.messages, [])), 1)
         self.assertEqual(len(self.visible()), 1)
-        self.assertIn("store.expunge_failed", self.lines[-1])
+        self.assertIn("store.update_failed", self.lines[-1])
         self.files.fail(1, BAD_DISK)
         with self.assertRaises(TemporaryFailure):
-            self.pump.answer(maildrop.expunge(maildrop.messages[1:2]))
+            self.pump.answer(maildrop.update(maildrop.messages[1:2], []))
 
 
 class FailureTests(RecordedCase):

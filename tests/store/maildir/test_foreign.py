@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mailsuite.model.failure import MessageGone, TemporaryFailure
 from mailsuite.observe.log import Log
-from mailsuite.store.maildir import maildrop as maildrop_module
+from mailsuite.store.maildir import inbox as inbox_module
 from mailsuite.store.maildir import scan as scan_module
 from mailsuite.store.maildir.names import UniqueNames
 from mailsuite.store.maildir.scan import NotRegular, Sizes, locate, open_regular, scan
@@ -221,7 +221,7 @@ class NoMessageTests(ForeignCase):
         maildrop = self.opened()
         (self.new / "1.x").unlink()
         (self.new / "1.x").mkdir()
-        self.assertEqual(self.pump.answer(maildrop.expunge(maildrop.messages)), 1)
+        self.assertEqual(self.pump.answer(maildrop.update(maildrop.messages, [])), 1)
         self.assertEqual([path.name for path in self.visible()], ["1.x"])
 
     def test_unreadable_files_do_not_hide_the_others(self):
@@ -264,7 +264,7 @@ class OtherProgramTests(ForeignCase):
         self.flag_all("S")
         self.assertEqual(self.content(maildrop, maildrop.messages[1]), MESSAGE)
         self.flag_all("FS")
-        self.assertEqual(self.pump.answer(maildrop.expunge(maildrop.messages[:2])), 0)
+        self.assertEqual(self.pump.answer(maildrop.update(maildrop.messages[:2], [])), 0)
         self.assertEqual(len(self.visible()), 1)
         self.pump.answer(maildrop.release())
         self.assertEqual(self.uidls(), uidls[2:])
@@ -283,7 +283,7 @@ class OtherProgramTests(ForeignCase):
         for path in self.visible():
             path.unlink()
         looks = self.count_looks()
-        self.assertEqual(self.pump.answer(maildrop.expunge(maildrop.messages)), 0)
+        self.assertEqual(self.pump.answer(maildrop.update(maildrop.messages, [])), 0)
         self.assertEqual(len(looks), 1)
 
     def test_an_expunge_that_cannot_look_for_what_is_missing(self):
@@ -293,8 +293,8 @@ class OtherProgramTests(ForeignCase):
         def fail(maildir):
             raise OSError(5, "Input/output error", maildir)
 
-        self.patch(maildrop_module, "locate", fail)
-        self.assertEqual(self.pump.answer(maildrop.expunge(maildrop.messages)), 1)
+        self.patch(inbox_module, "locate", fail)
+        self.assertEqual(self.pump.answer(maildrop.update(maildrop.messages, [])), 1)
         self.assertEqual(self.visible(), [])
 
     def count_looks(self):
@@ -304,7 +304,7 @@ class OtherProgramTests(ForeignCase):
             looks.append(maildir)
             return locate(maildir)
 
-        self.patch(maildrop_module, "locate", counting)
+        self.patch(inbox_module, "locate", counting)
         return looks
 
     def test_a_file_that_is_gone_is_gone_alone(self):
@@ -313,7 +313,7 @@ class OtherProgramTests(ForeignCase):
         with self.assertRaises(MessageGone):
             self.pump.answer(maildrop.open(maildrop.messages[1]))
         self.assertEqual(self.content(maildrop, maildrop.messages[2]), MESSAGE)
-        self.assertEqual(self.pump.answer(maildrop.expunge(maildrop.messages)), 0)
+        self.assertEqual(self.pump.answer(maildrop.update(maildrop.messages, [])), 0)
         self.assertEqual(self.visible(), [])
 
     def test_a_file_that_is_renamed_after_each_look(self):
@@ -327,11 +327,11 @@ class OtherProgramTests(ForeignCase):
             return places
 
         self.flag_all("")
-        self.patch(maildrop_module, "locate", outrun)
+        self.patch(inbox_module, "locate", outrun)
         with self.assertRaises(TemporaryFailure):
             self.pump.answer(maildrop.open(maildrop.messages[0]))
         self.assertEqual(len(looks), 4)
-        self.assertEqual(self.pump.answer(maildrop.expunge(maildrop.messages[:1])), 1)
+        self.assertEqual(self.pump.answer(maildrop.update(maildrop.messages[:1], [])), 1)
         self.assertEqual(len(self.visible()), 3)
 
     def test_a_rename_while_cur_is_listed(self):

@@ -97,7 +97,7 @@ class LockTests(MaildirCase, SynchronousTestCase):
         with self.assertRaises(RuntimeError):
             self.pump.answer(maildrop.open(maildrop.messages[0]))
         with self.assertRaises(RuntimeError):
-            self.pump.answer(maildrop.expunge(maildrop.messages))
+            self.pump.answer(maildrop.update(maildrop.messages, []))
         self.assertEqual(len(self.visible()), 1)
 
     def test_modes(self):

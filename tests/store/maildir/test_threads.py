@@ -140,7 +140,7 @@ class ReadingTests(ThreadCase):
     def test_expunge_that_comes_after_the_release_deletes_nothing(self):
         maildrop = self.opened()
         self.threads.direct = False
-        expunging = self.pump.start(maildrop.expunge(maildrop.messages))
+        expunging = self.pump.start(maildrop.update(maildrop.messages, []))
         self.pump.answer(maildrop.release())
         self.threads.step()()
         self.failureResultOf(expunging, RuntimeError)

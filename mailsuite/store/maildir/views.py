@@ -1,0 +1,152 @@
+"""What each device with a view of its own has deleted, on the disk: one small JSON file for each device.
+
+A file is always written as a whole: beside, synced, renamed over the old one, the directory synced. So after
+a crash it says what it said before or after, never half of it. Whoever changes any of them holds the lock of
+all meanwhile; reading needs none. All blocks, for a thread, and raises OSError.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+from collections.abc import Iterator
+
+import attrs
+
+from mailsuite.model.view import Box, View
+from mailsuite.store.device_views import DeviceView, is_device
+from mailsuite.store.maildir.beside import Beside
+from mailsuite.store.maildir.lock import lock_name, remove_lock, waiting_lock
+from mailsuite.store.maildir.replacing import ReplacingFiles
+from mailsuite.store.maildir.scan import open_regular
+
+DIRECTORY = "mailsuite.views"
+VERSION = 1
+MAX_STATE_OCTETS = 256 * 1024 * 1024
+"""Some millions of messages; what is longer was not written by us."""
+
+
+class Damaged(OSError):
+    """A state file does not hold what we write. As long as it is there, nothing is deleted on its word."""
+
+
+@attrs.frozen
+class Views:
+    """The views of one maildir."""
+
+    maildir: str
+    files: ReplacingFiles
+    beside: Beside
+
+    @property
+    def directory(self) -> str:
+        return os.path.join(self.maildir, DIRECTORY)
+
+    def exist(self) -> bool:
+        """Whether there was ever one here; where not, nobody needs the lock."""
+        return os.path.isdir(self.directory)
+
+    def prepare(self) -> None:
+        """Return when the directory is there and durable."""
+        if not self.exist():
+            self.beside.forget(self.directory)
+        self.beside.ensure(self.directory)
+
+    @contextlib.contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Nobody else changes any of them meanwhile, in any process."""
+        self.prepare()
+        with waiting_lock(os.path.join(self.directory, ".lock")):
+            yield
+
+    def devices(self) -> list[str]:
+        """Whose views there are."""
+        try:
+            return sorted(filter(is_device, os.listdir(self.directory)))
+        except FileNotFoundError:
+            return []
+
+    def read(self, device: str) -> DeviceView | None:
+        """What a device has; None where it was never here. Raises Damaged."""
+        path = self._path(device)
+        try:
+            number, status = open_regular(path)
+        except FileNotFoundError:
+            return None
+        with open(number, "rb") as file:
+            if status.st_size > MAX_STATE_OCTETS:
+                raise Damaged(errno.EFBIG, "a view's state is too long", path)
+            return _decode(file.read(), path)
+
+    def read_all(self) -> dict[str, DeviceView]:
+        """Each device's. Raises Damaged."""
+        found = ((device, self.read(device)) for device in self.devices())
+        return {device: view for device, view in found if view is not None}
+
+    def write(self, device: str, view: DeviceView) -> None:
+        """Durable when it returns. For whoever holds the lock."""
+        path = self._path(device)
+        beside = path + ".tmp"
+        self._create(beside, _encode(view))
+        try:
+            self.files.replace(beside, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                self.files.remove(beside)
+            raise
+        self.files.sync_directory(self.directory)
+
+    def forget(self, device: str) -> None:
+        """The device holds nothing any more; durable when it returns. Nothing where it was never here."""
+        if not self.exist():
+            return
+        with self.exclusive():
+            self.files.remove(self._path(device))
+            for box in Box:
+                remove_lock(os.path.join(self.maildir, lock_name(View(box, device), DIRECTORY)), self.files)
+            self.files.sync_directory(self.directory)
+
+    def _path(self, device: str) -> str:
+        return os.path.join(self.directory, device)
+
+    def _create(self, path: str, octets: bytes) -> None:
+        """A new file, durable but for its name; in the place of what a crash has left."""
+        try:
+            number = self.files.create(path)
+        except FileExistsError:
+            self.files.unlink(path)
+            number = self.files.create(path)
+        try:
+            try:
+                self.files.write(number, octets)
+                self.files.sync(number)
+            finally:
+                self.files.close(number)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                self.files.remove(path)
+            raise
+
+
+def _encode(view: DeviceView) -> bytes:
+    """ASCII: names that are no UTF-8 are in it as escaped halves of surrogate pairs."""
+    document = {
+        "version": VERSION,
+        "seen": view.seen,
+        "deleted": dict(view.deleted),
+        "passed": sorted(view.passed),
+    }
+    return json.dumps(document, indent=0).encode("ascii") + b"\n"
+
+
+def _decode(octets: bytes, path: str) -> DeviceView:
+    try:
+        document = json.loads(octets)
+        if document["version"] != VERSION:
+            raise ValueError("a version that we do not know")
+        deleted = {str(unique): int(at) for unique, at in document["deleted"].items()}
+        return DeviceView(float(document["seen"]), deleted, frozenset(map(str, document["passed"])))
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise Damaged(errno.EIO, f"a view's state cannot be read: {error}", path) from error
