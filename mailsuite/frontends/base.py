@@ -9,29 +9,31 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import (
-    IHalfCloseableProtocol,
-    IHandshakeListener,
-    ITCPTransport,
-    ITLSTransport,
-)
+from twisted.internet.interfaces import IHalfCloseableProtocol, IHandshakeListener, ITLSTransport
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from mailsuite.concurrent.tasks import Tasks
+from mailsuite.frontends import tcp
 from mailsuite.frontends.door import CLOSE_TIMEOUT, Core, Door, address_of
 from mailsuite.frontends.flow import Flow
+from mailsuite.frontends.sendfile import send_file
 from mailsuite.frontends.timer import Timer
 from mailsuite.frontends.tls import channel_bindings, describe_failure, describe_tls
 from mailsuite.model.account import IPAddress
 from mailsuite.model.address import Address
 from mailsuite.model.facts import ConnectionFacts
+from mailsuite.model.view import View
+from mailsuite.observe.protocol_log import Tap
 
 Event = TypeVar("Event")
+
+SERVICE_STOPS = "service stops"
+"""Why a session ended."""
 
 
 def _nobody_waits() -> None:
@@ -45,11 +47,28 @@ class SessionProtocol(Protocol, Generic[Event]):
     ``disconnected`` is called when the connection is gone, ``finished`` when the last answer has ended too.
     """
 
+    needs_login: ClassVar[bool] = False
+    """Whether a client that does not log in has no business here."""
+
     core: Core[Event]
+    peer: IPAddress
+    """Where the client is; from connectionMade() on."""
+    peer_port: int
     account: Address | None = None
     """Who logged in."""
     device: str = ""
     """The id of the device whose password it was; empty: the account's own."""
+    mechanism: str = ""
+    """By what they logged in."""
+    view: View | None = None
+    """What of a maildrop they see, where they opened one."""
+    tls: str = ""
+    """Version and cipher, empty in clear."""
+    opened_at: float = 0.0
+    """Seconds since the epoch."""
+    octets_in: int = 0
+    """Inside TLS; so with ``octets_out``."""
+    octets_out: int = 0
 
     def __init__(self, door: Door) -> None:
         self.door = door
@@ -63,9 +82,10 @@ class SessionProtocol(Protocol, Generic[Event]):
         self._tasks = Tasks(self._failed)
         self._for_the_client = Tasks(self._failed)
         """Answers that are worth nothing once the client has gone."""
-        self._timer = Timer(door.clock, door.idle_timeout, self._expired)
+        self._tap: Tap | None = None
+        self._timer = Timer(door.clock, self._expired)
         self._flow = Flow(self._unchoked)
-        self._opened_at = 0.0
+        self._began = 0.0
         self._handshaking = door.implicit_tls
         self._begun = False
         self._busy = False
@@ -73,12 +93,28 @@ class SessionProtocol(Protocol, Generic[Event]):
         self._pumping = False
         self._input_ended = False
         self._closing = False
+        self._draining = False
+        self._sending = False
         self._lost = False
 
+    def tap(self, tap: Tap) -> None:
+        """Let *tap* see what passes from now on."""
+        self._tap = tap
+
     @property
-    def peer(self) -> IPAddress:
-        """Where the client is."""
-        return address_of(self._transport.getPeer())[0]
+    def is_tapped(self) -> bool:
+        """Somebody wants to see what passes."""
+        return self._tap is not None
+
+    @property
+    def idle(self) -> float:
+        """Seconds since anything moved."""
+        return self._timer.idle
+
+    @property
+    def seconds(self) -> float:
+        """How long the connection has lasted."""
+        return self.door.clock.seconds() - self._began
 
     # What a subclass provides
 
@@ -99,11 +135,12 @@ class SessionProtocol(Protocol, Generic[Event]):
     # Connection
 
     def connectionMade(self) -> None:
-        self._opened_at = self.door.clock.seconds()
+        self._began = self.door.clock.seconds()
+        self.opened_at = self.door.now()
+        self.peer, self.peer_port = address_of(self._transport.getPeer())
         self.log = self.log.bind(peer=self.peer)
-        if ITCPTransport.providedBy(self.transport):
-            self.transport.setTcpNoDelay(True)
-            self.transport.setTcpKeepAlive(True)
+        self.door.meter.opened()
+        tcp.set_up(self.transport)
         if self._handshaking:
             self._timer.limit(self.door.handshake_timeout)
         else:
@@ -118,20 +155,20 @@ class SessionProtocol(Protocol, Generic[Event]):
         tls = describe_tls(self.transport)
         if self.door.channel_binding:
             self.bindings = channel_bindings(self.transport)
+        self.tls = tls
         if not self._begun:
             self._start(tls)
             return
-        self._timer.watch()
+        self._watch()
         self._flow.attach(self.transport)
         self._try(self.core.tls_started, self.bindings)
         self._try(self.secured, tls)
         self._pump()
 
     def _start(self, tls: str) -> None:
-        door = self.door
-        peer, port = address_of(self._transport.getPeer())
+        door, peer, port = self.door, self.peer, self.peer_port
         self.log.debug(f"{door.service}.opened", listener=door.listener, port=port, tls=tls)
-        self._timer.watch()
+        self._watch()
         self._flow.attach(self.transport)
         facts = ConnectionFacts(self.id, door.listener, door.service, peer=peer, peer_port=port, tls=tls)
         self._try(self._begin, facts)
@@ -142,6 +179,19 @@ class SessionProtocol(Protocol, Generic[Event]):
         self._begun = True
         self.core.start()
 
+    def known_as(self, account: Address, device: str, mechanism: str, view: View | None = None) -> None:
+        """Somebody has logged in, and may from now on be idle as long as the door says."""
+        self.account, self.device, self.mechanism, self.view = account, device, mechanism, view
+        self._watch()
+
+    def _watch(self) -> None:
+        """Expire when nothing moves; before a login that is needed, also when that does not come."""
+        door = self.door
+        if self.needs_login and self.account is None:
+            self._timer.watch(door.idle_timeout, door.login_timeout)
+        else:
+            self._timer.watch(door.idle_timeout)
+
     @property
     def _transport(self) -> Any:
         """The transport with all that TCP and TLS transports have beyond ITransport."""
@@ -151,6 +201,9 @@ class SessionProtocol(Protocol, Generic[Event]):
         if self._closing:
             return
         self._timer.moved()
+        self.octets_in += len(data)
+        if self._tap is not None:
+            self._try(self._tap.received, data)
         self._try(self.core.receive, data)
         if self._busy or self._flow.choked:
             self._flow.took(len(data))
@@ -184,9 +237,9 @@ class SessionProtocol(Protocol, Generic[Event]):
             if self._begun:
                 await self.ended()
         finally:
-            seconds = round(self.door.clock.seconds() - self._opened_at, 3)
-            reason = self.end_reason or "disconnected"
-            self.log.debug(f"{self.door.service}.closed", reason=reason, seconds=seconds)
+            seconds, reason = self.seconds, self.end_reason or "disconnected"
+            self.log.debug(f"{self.door.service}.closed", reason=reason, seconds=round(seconds, 3))
+            self.door.meter.closed(seconds, self.octets_in, self.octets_out)
             self.finished()
 
     # The loop
@@ -238,6 +291,8 @@ class SessionProtocol(Protocol, Generic[Event]):
             return
         self._flow.caught_up()
         if self.core.closing or self._input_ended:
+            if self._draining:
+                self.end_reason = self.end_reason or SERVICE_STOPS
             self.close()
 
     def _take_events(self) -> None:
@@ -249,13 +304,43 @@ class SessionProtocol(Protocol, Generic[Event]):
 
     def _flush(self) -> None:
         if not self._closing and (data := self.core.bytes_to_send()):
-            self._transport.write(data)
+            self.say(data)
+
+    def say(self, data: bytes) -> None:
+        """Send responses, which the core gave."""
+        if self._closing:
+            return
+        if self._tap is not None:
+            self._try(self._tap.said, data)
+        self.octets_out += len(data)
+        self._transport.write(data)
 
     def write(self, data: bytes) -> None:
-        """Send octets that did not come through the core, behind all that did."""
-        if not self._closing:
-            self._flush()
-            self._transport.write(data)
+        """Send octets of a message or a listing, behind all that the core has said."""
+        if self._closing:
+            return
+        self._flush()
+        if self._tap is not None:
+            self._try(self._tap.streamed, data)
+        self.octets_out += len(data)
+        self._transport.write(data)
+
+    async def send_file(self, descriptor: int, size: int) -> bool:
+        """Let the kernel send so many octets of a file, behind all that was written; only where can_send()
+        says so. False: the client went away before the end. Raises as send_file() does."""
+        self._flush()
+        self._flow.detach()
+        self._sending = True
+        try:
+            return await send_file(self.transport, descriptor, size, self._sent)
+        finally:
+            self._sending = False
+            if not self._closing:
+                self._flow.attach(self.transport)
+
+    def _sent(self, octets: int) -> None:
+        self.octets_out += octets
+        self._timer.moved()
 
     async def writable(self) -> bool:
         """Wait until the client has read what was written; False: nothing can be written any more."""
@@ -306,17 +391,22 @@ class SessionProtocol(Protocol, Generic[Event]):
         """The timer: nothing moved, or the handshake or the last words took too long."""
         if self._handshaking or self._closing:
             self.abort("time-out")
-        elif self._busy and not self._flow.choked:
-            self._timer.watch()  # it is we who are slow
+        elif self._busy and not self._waits_for_reader:
+            self._watch()  # it is we who are slow
         else:
             self.log.info(f"{self.door.service}.timed_out")
             self._give_up()
 
+    @property
+    def _waits_for_reader(self) -> bool:
+        return self._flow.choked or self._sending
+
     def _give_up(self) -> None:
-        if self._flow.choked:
+        if self._waits_for_reader:
             self.abort("stalled")
             return
-        self.end_reason = "idle time-out"
+        waits_for_login = self.needs_login and self.account is None
+        self.end_reason = "login time-out" if waits_for_login else "idle time-out"
         self._try(self.core.timed_out)
         self.close()
 
@@ -327,9 +417,9 @@ class SessionProtocol(Protocol, Generic[Event]):
         """
         if self._closing:
             return
-        self.end_reason = "service stops"
+        self._draining = True
         if self._handshaking:
-            self.abort(self.end_reason)
+            self.abort(SERVICE_STOPS)
         else:
             self._try(self.core.drain)
             self._pump()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 from typing import Any, Protocol, TypeVar
 
@@ -12,11 +13,16 @@ from twisted.internet.interfaces import IReactorTime
 from mailsuite.frontends.tls import ServerTLS
 from mailsuite.model.account import IPAddress
 from mailsuite.observe.log import Log
+from mailsuite.observe.metrics import Metrics, SessionMeter
+from mailsuite.observe.protocol_log import Level, Watches
 
 HANDSHAKE_TIMEOUT = 60.0
 """Seconds for a whole TLS handshake (features row P-16)."""
 CLOSE_TIMEOUT = 60.0
 """Seconds that a client has to take our last words; as long as a handshake may take."""
+
+LOGIN_TIMEOUT = 180.0
+"""Seconds from the greeting to a login, whatever else is said (features row P-16; Dovecot's number)."""
 
 Event_co = TypeVar("Event_co", covariant=True)
 
@@ -42,6 +48,10 @@ class Core(Protocol[Event_co]):
     def timed_out(self) -> None: ...
 
 
+def _nobody_asks(peer: IPAddress, port: int, kind: str, octets: int, first: bytes) -> None:
+    """Where nobody is banned."""
+
+
 @attrs.frozen
 class Door:
     """What the sessions of one listener share."""
@@ -57,6 +67,23 @@ class Door:
     handshake_timeout: float = HANDSHAKE_TIMEOUT
     channel_binding: bool = False
     """A mechanism that binds to the TLS connection is offered (RFC 5802 section 6)."""
+    login_timeout: float = LOGIN_TIMEOUT
+    """Where sessions are nothing without a login."""
+    report: Callable[[IPAddress, int, str, int, bytes], None] = _nobody_asks
+    """Is told of each violation: peer, port, kind, how many octets, the first of them. Whoever bans decides
+    by the kind. Does not raise."""
+    now: Callable[[], float] = time.time
+    """Seconds since the epoch."""
+    protocol_log: Level = "sessions"
+    """What the log shows of each session (features row S-I07)."""
+    watches: Watches = attrs.field(factory=Watches)
+    """Whose sessions it shows more of for a while."""
+    meter: SessionMeter = attrs.field()
+    """Counts what happens here."""
+
+    @meter.default
+    def _count_for_nobody(self) -> SessionMeter:
+        return Metrics().sessions(self.service, self.listener)
 
 
 def address_of(peer: Any) -> tuple[IPAddress, int]:

@@ -84,6 +84,8 @@ class SmtpSession(SessionProtocol[Event]):
             case Violation():
                 self.end_reason = event.kind
                 self.log.warning("smtp.violation", kind=event.kind, detail=event.detail)
+                self.door.meter.violation(event.kind)
+                self.door.report(self.peer, self.peer_port, event.kind, 0, b"")
 
     async def _reply(self, reply: Awaitable[Reply]) -> None:
         self.core.reply(await reply)
@@ -96,9 +98,13 @@ class SmtpSession(SessionProtocol[Event]):
             else:
                 self.core.reply(answer)
             return
-        reply, signature = await self._reception.authenticate(event.claim)
+        clock, claim = self.door.clock, event.claim
+        began = clock.seconds()
+        reply, signature = await self._reception.authenticate(claim)
+        self.door.meter.login(claim.mechanism, _result(reply), clock.seconds() - began)
         facts = self._reception.facts
-        self.account, self.device = facts.account, facts.device
+        if facts.account is not None:
+            self.known_as(facts.account, facts.device, claim.mechanism)
         self.core.authenticated(reply, signature)
 
     async def _drained(self) -> None:
@@ -107,3 +113,10 @@ class SmtpSession(SessionProtocol[Event]):
 
     async def ended(self) -> None:
         await self._reception.closed()
+
+
+def _result(reply: Reply) -> str:
+    """How a login is counted."""
+    if reply.code < 400:
+        return "ok"
+    return "refused" if reply.code >= 500 else "unavailable"

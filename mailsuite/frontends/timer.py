@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 
 import attrs
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -10,33 +11,38 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 @attrs.define(eq=False)
 class Timer:
-    """Calls *expired* when nothing has moved for *idle* seconds, or when a limit is over.
+    """Calls *expired* when nothing has moved for a while, or when a limit is over.
 
     One delayed call per connection: it looks how long ago anything moved, and comes back. So moved(), which
     is called for every piece of input, costs next to nothing.
     """
 
     _clock: IReactorTime
-    _idle: float
     _expired: Callable[[], None]
     _moved_at: float = attrs.field(default=0.0, init=False)
-    _limited: bool = attrs.field(default=False, init=False)
+    _idle: float = attrs.field(default=inf, init=False)
+    _deadline: float = attrs.field(default=inf, init=False)
     _call: IDelayedCall | None = attrs.field(default=None, init=False)
 
     def moved(self) -> None:
         """Something went on."""
         self._moved_at = self._clock.seconds()
 
-    def watch(self) -> None:
-        """From now on expire when nothing moves."""
+    @property
+    def idle(self) -> float:
+        """Seconds since anything moved."""
+        return self._clock.seconds() - self._moved_at
+
+    def watch(self, idle: float, at_most: float = inf) -> None:
+        """From now on expire when nothing moves for *idle* seconds, or in *at_most*, whatever moves."""
         self.moved()
-        self._limited = False
-        self._schedule(self._idle)
+        self._idle = idle
+        self._deadline = self._moved_at + at_most
+        self._schedule(min(idle, at_most))
 
     def limit(self, seconds: float) -> None:
         """Expire in *seconds*, whatever moves."""
-        self._limited = True
-        self._schedule(seconds)
+        self.watch(inf, seconds)
 
     def stop(self) -> None:
         """Never expire."""
@@ -51,8 +57,8 @@ class Timer:
             self._call = self._clock.callLater(seconds, self._look)
 
     def _look(self) -> None:
-        left = self._moved_at + self._idle - self._clock.seconds()
-        if self._limited or left <= 0:
+        left = min(self._moved_at + self._idle, self._deadline) - self._clock.seconds()
+        if left <= 0:
             self._expired()
         else:
             self._schedule(left)

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import attrs
 from OpenSSL import SSL
+from prometheus_client.parser import text_string_to_metric_families
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectionDone
@@ -23,8 +24,11 @@ from mailsuite.frontends.flow import Flow
 from mailsuite.frontends.tls import ServerTLS
 from mailsuite.model.facts import ConnectionFacts
 from mailsuite.observe.log import Log
+from mailsuite.observe.metrics import Metrics
 
 IDLE = 300.0
+NOW = 1_795_000_000.0
+"""Seconds since the epoch."""
 
 
 @attrs.define
@@ -89,7 +93,7 @@ class LineSession(SessionProtocol[bytes]):
         self.broken = broken
         self.waits: list[Deferred[None]] = []
         self.facts: ConnectionFacts | None = None
-        self.tls: list[str] = []
+        self.secured_by: list[str] = []
         self.has_ended = 0
         self.cancelled = 0
         self.stubborn: Deferred[None] | None = None
@@ -123,7 +127,7 @@ class LineSession(SessionProtocol[bytes]):
         self.core.out += event + b"\n"
 
     def secured(self, tls: str) -> None:
-        self.tls.append(tls)
+        self.secured_by.append(tls)
 
     async def _wait(self) -> None:
         done: Deferred[None] = Deferred()
@@ -207,6 +211,7 @@ class SessionCase(SynchronousTestCase):
     """Sessions of one factory, two at a time."""
 
     implicit_tls = False
+    needs_login = False
 
     def setUp(self) -> None:
         self.clock = Clock()
@@ -214,14 +219,27 @@ class SessionCase(SynchronousTestCase):
         self.broken = ""
         log = Log(sink=lambda line, level: self.lines.append(line), level="debug", clock=self.clock.seconds)
         tls = ServerTLS(cast(SSL.Context, None))
-        self.door = Door("line", "door", self.clock, log, IDLE, tls, self.implicit_tls)
+        self.metrics = Metrics()
+        self.door = Door(
+            "line",
+            "door",
+            self.clock,
+            log,
+            IDLE,
+            tls,
+            self.implicit_tls,
+            now=lambda: NOW,
+            meter=self.metrics.sessions("line", "door"),
+        )
         self.admission = Admission(2, 0)
         self.factory = SessionFactory(self.clock, self.build, self.admission, b"full\n", log)
 
     def build(self) -> LineSession:
         if self.broken == "build":
             raise RuntimeError("a mistake of ours in build")
-        return LineSession(self.door, self.broken)
+        session = LineSession(self.door, self.broken)
+        session.needs_login = self.needs_login  # type: ignore[misc]
+        return session
 
     def connect(self, host: str = "192.0.2.1") -> tuple[LineSession, Wire]:
         address = IPv4Address("TCP", host, 4000)
@@ -235,3 +253,16 @@ class SessionCase(SynchronousTestCase):
 
     def logged(self, event: str) -> list[str]:
         return [line for line in self.lines if f" {event} " in f"{line} "]
+
+    def figure(self, name: str, *labels: str) -> float:
+        """What Prometheus would read, of this listener or of what *labels* name alone."""
+        known = {"service": "line", "listener": "door"}
+        wanted = {label: known[label] for label in labels or known}
+        families = text_string_to_metric_families(self.metrics.text().decode())
+        [value] = [
+            sample.value
+            for family in families
+            for sample in family.samples
+            if (sample.name, sample.labels) == (name, wanted)
+        ]
+        return float(value)

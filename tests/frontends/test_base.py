@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import attrs
 from OpenSSL import SSL
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionLost
 
-from mailsuite.frontends.door import CLOSE_TIMEOUT, HANDSHAKE_TIMEOUT
+from mailsuite.frontends.door import CLOSE_TIMEOUT, HANDSHAKE_TIMEOUT, LOGIN_TIMEOUT
 from mailsuite.frontends.flow import MAX_WAITING_INPUT
-from tests.frontends.lines import IDLE, LineSession, SessionCase, Wire
+from mailsuite.model.address import Address
+from mailsuite.model.view import Box, View
+from tests.frontends.lines import IDLE, NOW, LineSession, SessionCase, Wire
+
+JOE = Address("joe", "example.test")
 
 
 class Pumping(SessionCase):
@@ -82,6 +87,114 @@ class Pumping(SessionCase):
         session.dataReceived(b"quit\n")
         session.dataReceived(b"more\n")
         self.assertNotIn(b"more", transport.value())
+
+
+class Knowing(SessionCase):
+    """What is known of a session while it lives (``mailsuite who``)."""
+
+    def test_from_where_and_since_when(self) -> None:
+        session, _ = self.connect("192.0.2.7")
+        self.assertEqual((str(session.peer), session.peer_port), ("192.0.2.7", 4000))
+        self.assertEqual(session.opened_at, NOW)
+        self.clock.advance(2.5)
+        self.assertEqual((session.seconds, session.idle), (2.5, 2.5))
+        session.dataReceived(b"one\n")
+        self.assertEqual((session.seconds, session.idle), (2.5, 0.0))
+
+    def test_how_much(self) -> None:
+        session, transport = self.connect()
+        session.dataReceived(b"one\nstream\n")
+        self.assertEqual(session.octets_in, 11)
+        self.assertEqual(session.octets_out, len(transport.value()))
+        session.abort("enough")
+        session.write(b"lost")
+        session.say(b"lost")
+        self.assertEqual(session.octets_out, len(transport.value()))
+
+    def test_who(self) -> None:
+        session, _ = self.connect()
+        self.assertEqual(
+            (session.account, session.device, session.mechanism, session.view), (None, "", "", None)
+        )
+        view = View(Box.TRASH)
+        session.known_as(JOE, "d1", "PLAIN", view)
+        self.assertEqual(
+            (session.account, session.device, session.mechanism, session.view), (JOE, "d1", "PLAIN", view)
+        )
+
+    def test_inside_tls(self) -> None:
+        session, _ = self.connect()
+        self.assertEqual(session.tls, "")
+        session.dataReceived(b"tls\n")
+        session.handshakeCompleted()
+        self.assertEqual(session.tls, "TLSv1.3 TLS_AES_256_GCM_SHA384")
+
+    def test_the_figures(self) -> None:
+        first, transport = self.connect()
+        second, _ = self.connect()
+        self.assertEqual(self.figure("mailsuite_sessions_open"), 2.0)
+        first.dataReceived(b"wait\n")
+        self.clock.advance(2.0)
+        self.lose(first)
+        self.assertEqual(self.figure("mailsuite_sessions_open"), 2.0, "its last answer is under way")
+        first.waits[0].callback(None)
+        self.lose(second)
+        self.assertEqual(self.figure("mailsuite_sessions_open"), 0.0)
+        self.assertEqual(self.figure("mailsuite_sessions_total"), 2.0)
+        self.assertEqual(self.figure("mailsuite_session_duration_seconds_sum", "service"), 4.0)
+        self.assertEqual(self.figure("mailsuite_received_bytes_total", "service"), 5.0)
+        self.assertEqual(
+            self.figure("mailsuite_sent_bytes_total", "service"), len(transport.value()) + len(b"hello\n")
+        )
+
+
+@attrs.define
+class Listener:
+    """A tap that keeps what it sees; *broken*: a mistake of ours."""
+
+    seen: list[tuple[str, bytes]] = attrs.field(factory=list)
+    broken: bool = False
+
+    def received(self, data: bytes) -> None:
+        if self.broken:
+            raise RuntimeError("a mistake of ours")
+        self.seen.append(("in", data))
+
+    def said(self, data: bytes) -> None:
+        self.seen.append(("out", data))
+
+    def streamed(self, data: bytes) -> None:
+        self.seen.append(("text", data))
+
+
+class Tapped(SessionCase):
+    def test_it_sees_all_that_passes_in_order(self) -> None:
+        session, _ = self.connect()
+        tap = Listener()
+        self.assertFalse(session.is_tapped)
+        session.tap(tap)
+        self.assertTrue(session.is_tapped)
+        session.dataReceived(b"one\n")
+        session.dataReceived(b"stream\n")
+        self.assertEqual(
+            tap.seen,
+            [
+                ("in", b"one\n"),
+                ("out", b"one\n"),
+                ("in", b"stream\n"),
+                ("text", b"1"),
+                ("text", b"2"),
+                ("text", b"3"),
+                ("out", b"stream\n"),
+            ],
+        )
+
+    def test_a_mistake_in_it_ends_this_session(self) -> None:
+        session, transport = self.connect()
+        session.tap(Listener(broken=True))
+        session.dataReceived(b"one\n")
+        self.assertTrue(transport.aborted)
+        self.lose(session)
 
 
 class Ending(SessionCase):
@@ -403,6 +516,53 @@ class Timers(SessionCase):
         self.assertTrue(transport.aborted)
 
 
+class NeedsLogin(SessionCase):
+    """Sessions that are nothing without a login have so long for it (features row P-16)."""
+
+    needs_login = True
+
+    def test_words_that_lead_nowhere_put_nothing_off(self) -> None:
+        session, transport = self.connect()
+        for _ in range(17):
+            self.clock.advance(10.0)
+            session.dataReceived(b"one\n")
+        self.assertFalse(transport.disconnecting)
+        self.clock.advance(10.0)
+        self.assertTrue(transport.disconnecting)
+        self.lose(session)
+        self.assertIn('reason="login time-out"', self.logged("line.closed")[0])
+
+    def test_who_has_logged_in_may_be_idle_for_longer(self) -> None:
+        session, transport = self.connect()
+        self.clock.advance(170.0)
+        session.known_as(JOE, "", "PLAIN")
+        self.clock.advance(IDLE - 1.0)
+        self.assertFalse(transport.disconnecting)
+        self.clock.advance(1.0)
+        self.assertTrue(transport.disconnecting)
+        self.lose(session)
+        self.assertIn('reason="idle time-out"', self.logged("line.closed")[0])
+
+    def test_a_login_that_is_being_judged_is_waited_for_and_then_not_much_longer(self) -> None:
+        session, transport = self.connect()
+        session.dataReceived(b"ask\n")
+        self.clock.advance(LOGIN_TIMEOUT + 1.0)
+        session.waits[0].callback(None)
+        self.assertFalse(transport.disconnecting)
+        self.clock.advance(LOGIN_TIMEOUT)
+        self.assertTrue(transport.disconnecting)
+
+    def test_the_handshake_has_its_own_time(self) -> None:
+        session, transport = self.connect()
+        session.dataReceived(b"tls\n")
+        self.clock.advance(HANDSHAKE_TIMEOUT - 1.0)
+        session.handshakeCompleted()
+        self.clock.advance(LOGIN_TIMEOUT - 1.0)
+        self.assertFalse(transport.disconnecting)
+        self.clock.advance(1.0)
+        self.assertTrue(transport.disconnecting)
+
+
 class StartTls(SessionCase):
     def begin(self) -> tuple[LineSession, Wire]:
         session, transport = self.connect()
@@ -415,7 +575,7 @@ class StartTls(SessionCase):
         self.assertEqual(transport.value(), b"hello\none\n")
         self.assertIsNone(transport.producer, "while TLS is put in")
         session.handshakeCompleted()
-        self.assertEqual(session.tls, ["TLSv1.3 TLS_AES_256_GCM_SHA384"])
+        self.assertEqual(session.secured_by, ["TLSv1.3 TLS_AES_256_GCM_SHA384"])
         self.assertEqual(session.core.secured, 1)
         session.dataReceived(b"two\n")
         self.assertTrue(transport.value().endswith(b"two\n"))
@@ -489,7 +649,7 @@ class ImplicitTls(SessionCase):
         self.assertEqual(transport.value(), b"hello\n")
         assert session.facts is not None
         self.assertEqual(session.facts.tls, "TLSv1.3 TLS_AES_256_GCM_SHA384")
-        self.assertEqual((session.tls, session.core.secured), ([], 0), "it began so")
+        self.assertEqual((session.secured_by, session.core.secured), ([], 0), "it began so")
 
     def test_a_handshake_that_takes_too_long_is_cut(self) -> None:
         session, transport = self.connect()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from ipaddress import ip_address
 from typing import cast
 
 from OpenSSL import SSL
@@ -18,6 +19,7 @@ from mailsuite.frontends.tls import ServerTLS
 from mailsuite.model.device import Device
 from mailsuite.model.failure import TemporaryFailure
 from mailsuite.observe.log import Log
+from mailsuite.observe.metrics import Metrics
 from mailsuite.wire.smtp.session import SessionSettings
 from tests.delivery.case import FULL, JOE, LONG_BODY, Case, Granted
 from tests.frontends.lines import Wire
@@ -35,7 +37,18 @@ class SmtpCase(Case):
         super().setUp()
         log = Log(lambda line, level: self.lines.append(line), "debug", clock=self.clock.seconds)
         tls = ServerTLS(cast(SSL.Context, None))
-        self.door = Door(self.service, "mx", self.clock, log, 300.0, tls)
+        self.metrics = Metrics()
+        self.reported: list[tuple[object, ...]] = []
+        self.door = Door(
+            self.service,
+            "mx",
+            self.clock,
+            log,
+            300.0,
+            tls,
+            report=lambda *what: self.reported.append(what),
+            meter=self.metrics.sessions(self.service, "mx"),
+        )
         services = SmtpServices(self.settings, self.services.receive)
         self.session = SmtpSession(self.door, services)
         self.transport = Wire(peerAddress=IPv4Address("TCP", "192.0.2.1", 4000))
@@ -149,6 +162,13 @@ class Mailing(SmtpCase):
         [line] = self.logged("smtp.violation")
         self.assertIn("peer=192.0.2.1 kind=foreign-protocol", line)
 
+    def test_a_violation_is_reported_and_counted(self) -> None:
+        self.say(b"GET / HTTP/1.1")
+        self.assertEqual(self.reported, [(ip_address("192.0.2.1"), 4000, "foreign-protocol", 0, b"")])
+        self.assertIn(
+            b'mailsuite_violations_total{kind="foreign-protocol",service="smtp"} 1.0', self.metrics.text()
+        )
+
     def test_tls_forgets_what_came_in_clear(self) -> None:
         self.say(*ENVELOPE)
         self.assertEqual(self.say(b"RSET", b"STARTTLS"), [b"250", b"220"])
@@ -182,7 +202,7 @@ class Submitting(SmtpCase):
     def test_who_logged_in_is_known(self) -> None:
         self.assertIsNone(self.session.account)
         self.assertEqual(self.say(b"AUTH PLAIN " + PLAIN), [b"235"])
-        self.assertEqual(self.session.account, JOE)
+        self.assertEqual((self.session.account, self.session.mechanism), (JOE, "PLAIN"))
         [(claim, facts)] = self.logins.asked
         self.assertEqual((claim.authcid, facts.service), ("joe@example.net", "submission"))
         self.assertIn("TLSv1.3", facts.tls)
@@ -237,6 +257,17 @@ class Submitting(SmtpCase):
         self.logins.outcome = TemporaryFailure(FULL.reply)
         self.assertEqual(self.say(b"AUTH PLAIN " + PLAIN, b"MAIL FROM:<joe@example.net>"), [b"454", b"530"])
         self.assertIsNone(self.session.account)
+
+    def test_logins_are_counted_by_how_they_ended(self) -> None:
+        for outcome, answer, result in (
+            (UnauthorizedLogin(), b"535", "refused"),
+            (TemporaryFailure(FULL.reply), b"454", "unavailable"),
+            (Granted(JOE), b"235", "ok"),
+        ):
+            self.logins.outcome = outcome
+            self.assertEqual(self.say(b"AUTH PLAIN " + PLAIN), [answer])
+            line = f'mailsuite_logins_total{{mechanism="PLAIN",result="{result}",service="submission"}} 1.0'
+            self.assertIn(line, self.metrics.text().decode())
 
     def test_a_login_before_tls_does_not_count(self) -> None:
         self.assertEqual(self.say(b"MAIL FROM:<joe@example.net>"), [b"530"])

@@ -192,7 +192,7 @@ class OverTls(SocketCase):
         self.assertEqual(said, b"inside\n" + b"b" * BIG + b"quit\n")
         [session] = self.sessions
         self.assertEqual(session.core.secured, 1)
-        self.assertTrue(session.tls[0].startswith("TLSv1.3 "))
+        self.assertTrue(session.secured_by[0].startswith("TLSv1.3 "))
 
     async def test_channel_bindings(self) -> None:
         """Both sides have the same, however TLS began; Python's ssl can show one of them."""

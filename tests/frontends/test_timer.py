@@ -12,10 +12,10 @@ class TimerTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.expired: list[float] = []
-        self.timer = Timer(self.clock, 10.0, lambda: self.expired.append(self.clock.seconds()))
+        self.timer = Timer(self.clock, lambda: self.expired.append(self.clock.seconds()))
 
     def test_movement_puts_it_off(self) -> None:
-        self.timer.watch()
+        self.timer.watch(10.0)
         for _ in range(5):
             self.clock.advance(7.0)
             self.timer.moved()
@@ -27,13 +27,13 @@ class TimerTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [], "once is enough")
 
     def test_movement_costs_no_call(self) -> None:
-        self.timer.watch()
+        self.timer.watch(10.0)
         [call] = self.clock.getDelayedCalls()
         self.timer.moved()
         self.assertEqual(self.clock.getDelayedCalls(), [call])
 
     def test_a_limit_heeds_no_movement(self) -> None:
-        self.timer.watch()
+        self.timer.watch(10.0)
         self.timer.limit(4.0)
         self.clock.advance(3.0)
         self.timer.moved()
@@ -47,10 +47,29 @@ class TimerTests(SynchronousTestCase):
         self.clock.advance(1.0)
         self.assertEqual(self.expired, [60.0])
 
+    def test_idleness_within_a_limit(self) -> None:
+        self.timer.watch(10.0, 25.0)
+        for _ in range(3):
+            self.clock.advance(8.0)
+            self.timer.moved()
+        self.assertEqual(self.expired, [])
+        self.clock.advance(1.0)
+        self.assertEqual(self.expired, [25.0])
+        self.timer.watch(10.0, 25.0)
+        self.clock.advance(10.0)
+        self.assertEqual(self.expired, [25.0, 35.0])
+
+    def test_how_long_nothing_moved(self) -> None:
+        self.timer.watch(10.0)
+        self.clock.advance(4.0)
+        self.assertEqual(self.timer.idle, 4.0)
+        self.timer.moved()
+        self.assertEqual(self.timer.idle, 0.0)
+
     def test_after_a_limit_idleness_counts_again(self) -> None:
         self.timer.limit(4.0)
         self.clock.advance(3.0)
-        self.timer.watch()
+        self.timer.watch(10.0)
         self.clock.advance(9.9)
         self.assertEqual(self.expired, [])
         self.clock.advance(0.1)
@@ -58,15 +77,15 @@ class TimerTests(SynchronousTestCase):
 
     def test_it_can_be_set_again_from_within(self) -> None:
         self.timer = Timer(
-            self.clock, 10.0, lambda: (self.expired.append(self.clock.seconds()), self.timer.watch())
+            self.clock, lambda: (self.expired.append(self.clock.seconds()), self.timer.watch(10.0))
         )
-        self.timer.watch()
+        self.timer.watch(10.0)
         self.clock.pump([10.0] * 3)
         self.assertEqual(self.expired, [10.0, 20.0, 30.0])
 
     def test_stop_any_number_of_times(self) -> None:
         self.timer.stop()
-        self.timer.watch()
+        self.timer.watch(10.0)
         self.timer.stop()
         self.timer.stop()
         self.assertEqual(self.clock.getDelayedCalls(), [])
