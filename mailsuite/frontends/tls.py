@@ -1,13 +1,13 @@
-"""TLS on listeners: one context per certificate, never edited.
+"""TLS on listeners: certificates with their keys, and contexts made of them.
 
-pyOpenSSL refuses changes to a context that has made a connection, so a reload reads new ones for its new
-listeners; sessions that run keep theirs. Only TLS 1.2 and 1.3, forward secrecy, no compression, no
+pyOpenSSL refuses changes to a context that has made a connection, so new ones are made where a certificate
+has changed; sessions that run keep theirs. Only TLS 1.2 and 1.3, forward secrecy, no compression, no
 renegotiation (RFC 9325).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +15,22 @@ import attrs
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
-from cryptography.x509 import Certificate
+from cryptography.x509 import Certificate, load_pem_x509_certificates
 from OpenSSL import SSL
 from twisted.internet.error import ConnectionClosed
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from mailsuite.concurrent.watch import Stamp, stamps
+
 CIPHERS = (
     b"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
     b"ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
 )
 """RFC 9325 section 4.2, for TLS 1.2; TLS 1.3 brings its own."""
+MAX_PEM_OCTETS = 1 << 20
+"""A thousand certificates; whatever is longer is none."""
 
 _MINIMUM = {"1.2": SSL.TLS1_2_VERSION, "1.3": SSL.TLS1_3_VERSION}
 _EXPORTER_LABEL = b"EXPORTER-Channel-Binding"
@@ -39,18 +43,38 @@ class CertificateError(Exception):
 
 
 @implementer(IOpenSSLServerConnectionCreator)
-@attrs.frozen(eq=False)
+@attrs.define(eq=False)
 class ServerTLS:
-    """Makes the server's side of TLS connections."""
+    """Makes the server's side of TLS connections, by the context of now."""
 
     context: SSL.Context
 
     def serverConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:
-        return SSL.Connection(self.context, None)
+        connection = SSL.Connection(self.context, None)
+        # It may be switched to another context by a callback of this one, which OpenSSL calls a second time
+        # after a HelloRetryRequest: it must not be gone by then.
+        connection.set_app_data(self.context)
+        return connection
 
 
 Pair = tuple[Path, Path]
-"""A certificate and its key."""
+"""A certificate and its key; both may be in one file."""
+
+
+@attrs.frozen
+class Credentials:
+    """What was read of a pair. Two are equal where a client would see no difference."""
+
+    pair: Pair
+    chain: tuple[Certificate, ...]
+    """Our own certificate, and those that lead to an authority."""
+    key: Any = attrs.field(repr=False, eq=False)
+    seen: Mapping[Path, Stamp | None] = attrs.field(factory=dict, repr=False, eq=False)
+    """How the files stood before they were read."""
+
+    @property
+    def certificate(self) -> Certificate:
+        return self.chain[0]
 
 
 def read_pairs(wanted: Iterable[Pair], minimum_version: str) -> dict[Pair, ServerTLS]:
@@ -60,28 +84,50 @@ def read_pairs(wanted: Iterable[Pair], minimum_version: str) -> dict[Pair, Serve
 
 def load_context(certificate: Path, key: Path, minimum_version: str) -> SSL.Context:
     """Read a PEM certificate chain and its key. Raises CertificateError."""
-    _read(certificate)
+    return make_context(read_credentials((certificate, key)), minimum_version)
+
+
+def read_credentials(pair: Pair) -> Credentials:
+    """Read a PEM certificate chain and its key, which fit together. Raises CertificateError."""
+    certificate, key = pair
+    seen = stamps(pair)
+    try:
+        chain = tuple(load_pem_x509_certificates(_read(certificate)))
+    except ValueError as error:
+        raise CertificateError(f"{certificate}: holds no PEM certificate") from error
     private_key = _private_key(key)
+    try:
+        fits = chain[0].public_key() == private_key.public_key()
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise CertificateError(f"{certificate}: is for a kind of key that is not known here") from error
+    if not fits:
+        raise CertificateError(f"{key}: is not the key of {certificate}")
+    return Credentials(pair, chain, private_key, seen)
+
+
+def make_context(credentials: Credentials, minimum_version: str) -> SSL.Context:
+    """A context that nobody has used yet. Raises CertificateError where OpenSSL finds it too weak."""
     context = SSL.Context(SSL.TLS_METHOD)
     context.set_min_proto_version(_MINIMUM[minimum_version])
     context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_CIPHER_SERVER_PREFERENCE | _NO_RENEGOTIATION)
     context.set_cipher_list(CIPHERS)
     context.set_session_id(b"mailsuite")
     try:
-        context.use_certificate_chain_file(str(certificate))
-    except SSL.Error as error:
-        raise CertificateError(f"{certificate}: holds no PEM certificate") from error
-    try:
-        context.use_privatekey(private_key)
+        context.use_certificate(credentials.certificate)
+        for certificate in credentials.chain[1:]:
+            context.add_extra_chain_cert(certificate)
+        context.use_privatekey(credentials.key)
         context.check_privatekey()
     except (SSL.Error, TypeError) as error:
-        raise CertificateError(f"{key}: is not the key of {certificate}") from error
+        reason = _openssl_words(error) or "is of a kind that TLS does not know"
+        raise CertificateError(f"{credentials.pair[0]}: cannot be used: {reason}") from error
     return context
 
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            return file.read(MAX_PEM_OCTETS)
     except OSError as error:
         raise CertificateError(f"{path}: cannot be read: {error.strerror}") from error
 
@@ -135,9 +181,14 @@ def end_point(certificate: Certificate) -> bytes:
 def describe_failure(reason: Failure) -> str:
     """Why a handshake came to nothing, in OpenSSL's words or our own."""
     error = reason.value
-    queue = error.args[0] if isinstance(error, SSL.Error) and error.args else None
-    if isinstance(queue, list) and queue:
-        return ", ".join(entry[-1] for entry in queue)
+    if words := _openssl_words(error):
+        return words
     if isinstance(error, ConnectionClosed):
         return "the client went away"
     return type(error).__name__
+
+
+def _openssl_words(error: BaseException) -> str:
+    """What OpenSSL says about an error of its own; empty where it says nothing."""
+    queue = error.args[0] if isinstance(error, SSL.Error) and error.args else None
+    return ", ".join(entry[-1] for entry in queue) if isinstance(queue, list) else ""

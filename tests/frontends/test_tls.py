@@ -6,7 +6,8 @@ import contextlib
 import datetime
 import hashlib
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,12 +16,13 @@ import pytest
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, x25519
 from cryptography.x509.oid import NameOID
 from OpenSSL import SSL
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.python.failure import Failure
 
+from mailsuite.concurrent.watch import stamps
 from mailsuite.frontends.certificates import self_signed
 from mailsuite.frontends.tls import (
     CertificateError,
@@ -31,8 +33,10 @@ from mailsuite.frontends.tls import (
     describe_tls,
     end_point,
     load_context,
+    read_credentials,
     read_pairs,
 )
+from tests.frontends.issuing import ed, issue, p256, rsa_of
 
 NOW = datetime.datetime.now(datetime.UTC)
 NAME = "mail.example.test"
@@ -164,6 +168,54 @@ def test_one_broken_pair_is_the_failure_of_all(pair: Pair, tmp_path: Path) -> No
         read_pairs([pair, (tmp_path / "missing.pem", pair[1])], "1.2")
 
 
+def test_both_in_one_file(pair: Pair, tmp_path: Path) -> None:
+    certificate, key = (path.read_bytes() for path in pair)
+    for content in (certificate + key, key + certificate):
+        file = tmp_path / "both.pem"
+        file.write_bytes(content)
+        assert "TLSv1.3" in Both(ServerTLS(load_context(file, file, "1.2")), client()).shake()
+
+
+def test_what_leads_to_the_authority_is_sent_along(tmp_path: Path) -> None:
+    root = issue("root", [], authority=True)
+    middle = issue("middle", [], by=root, authority=True)
+    pair = issue(NAME, by=middle).save(tmp_path, "pair", middle)
+    both = Both(ServerTLS(load_context(*pair, "1.2")), client())
+    both.shake()
+    chain = both.client.get_peer_cert_chain(as_cryptography=True)
+    assert chain is not None
+    assert [each.subject.rfc4514_string() for each in chain] == [f"CN={NAME}", "CN=middle"]
+
+
+@pytest.mark.parametrize("maximum", [SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION])
+@pytest.mark.parametrize("make", [p256, ed, partial(rsa_of, 2048)], ids=["P-256", "Ed25519", "RSA"])
+def test_kinds_of_keys(tmp_path: Path, make: Callable[[], Any], maximum: int) -> None:
+    pair = issue(NAME, key=make()).save(tmp_path, "pair")
+    assert "GCM" in Both(ServerTLS(load_context(*pair, "1.2")), client(maximum=maximum)).shake()
+
+
+def test_a_key_that_openssl_finds_too_small(tmp_path: Path) -> None:
+    pair = issue(NAME, key=rsa_of(1024)).save(tmp_path, "pair")
+    with pytest.raises(CertificateError, match=rf"^{pair[0]}: cannot be used: ee key too small$"):
+        load_context(*pair, "1.2")
+
+
+def test_a_key_that_nothing_is_signed_with(tmp_path: Path) -> None:
+    private = x25519.X25519PrivateKey.generate()
+    signer = issue("signer", [], authority=True)
+    pair = issue(NAME, key=private, by=signer).save(tmp_path, "pair")
+    with pytest.raises(CertificateError, match=rf"^{pair[0]}: cannot be used: "):
+        load_context(*pair, "1.2")
+
+
+def test_how_the_files_stood_before_they_were_read(pair: Pair) -> None:
+    assert read_credentials(pair).seen == stamps(pair)
+
+
+def test_no_secret_is_shown(pair: Pair) -> None:
+    assert "key=" not in repr(read_credentials(pair))
+
+
 class TestWords:
     """Each names the file and the reason, and none of them waits for somebody at a terminal."""
 
@@ -195,6 +247,14 @@ class TestWords:
 
     def test_mismatch(self, pair: Pair, other: Pair) -> None:
         assert self.words(pair[0], other[1]) == f"{other[1]}: is not the key of {pair[0]}"
+
+    def test_a_key_of_tomorrow(self, tmp_path: Path) -> None:
+        issued = issue()
+        pair = issued.save(tmp_path, "pair")
+        der = issued.certificate.public_bytes(serialization.Encoding.DER)
+        unknown = der.replace(bytes.fromhex("2a8648ce3d0201"), bytes.fromhex("2a8648ce3d027f"))  # RFC 5480
+        pair[0].write_text(ssl.DER_cert_to_PEM_cert(unknown))
+        assert self.words(*pair) == f"{pair[0]}: is for a kind of key that is not known here"
 
     def test_passphrase(self, pair: Pair, tmp_path: Path) -> None:
         key = serialization.load_pem_private_key(pair[1].read_bytes(), None)
