@@ -46,8 +46,7 @@ def parse_entry(text: str) -> Entry:
     where = written if verdict is None else "".join(rest)
     if not where:
         raise ValueError("no address stands there")
-    if "%" in where:
-        raise ValueError(f"{where!r} names a zone, which no list can hold")
+    _refuse_zones(where)
     if "/" in where:
         network = _network(where)
         first, last = int(network.network_address), int(network.broadcast_address)
@@ -57,6 +56,18 @@ def parse_entry(text: str) -> Entry:
         return Entry(written, version, first, last, verdict)
     address = _address(where)
     return Entry(written, address.version, int(address), int(address), verdict)
+
+
+def parse_network(text: str) -> IPNetwork:
+    """An address or a network in CIDR form. Raises ValueError with a sentence that says what is wrong."""
+    where = text.strip()
+    _refuse_zones(where)
+    return _network(where) if "/" in where else unmapped_network(ip_network(_address(where)))
+
+
+def _refuse_zones(text: str) -> None:
+    if "%" in text:
+        raise ValueError(f"{text!r} names a zone, which no list can hold")
 
 
 def _range(text: str) -> tuple[int, int, int]:

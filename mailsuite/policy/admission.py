@@ -7,8 +7,6 @@ from typing import Literal
 import attrs
 
 from mailsuite.model.account import IPAddress
-from mailsuite.model.ban import Ban
-from mailsuite.policy.access import Decision
 from mailsuite.policy.access_files import AccessLists
 from mailsuite.policy.bans import Bans
 
@@ -26,16 +24,6 @@ class Refused:
     """What it is told before it is closed; empty: nothing."""
 
 
-@attrs.frozen
-class Judgement:
-    """What would become of a connection from an address."""
-
-    verdict: Literal["allowed", "banned", "denied"]
-    decision: Decision
-    """Of the access list; a ban stands above it."""
-    ban: Ban | None
-
-
 @attrs.frozen(eq=False)
 class Gatekeeper:
     """Answers for one listener by the bans and lists of the moment, so that a reload, a changed file or a
@@ -47,13 +35,6 @@ class Gatekeeper:
     words: bytes = b""
     """What one is told who is denied (SMTP: 554 5.7.1); empty on POP3, and wherever TLS comes first: there
     nothing may be said in clear. Who is banned is never told anything."""
-
-    def judge(self, peer: IPAddress) -> Judgement:
-        """Whether *peer* would be let in, and what decides."""
-        ban, decision = self.bans.find(peer), self.lists.decide(self.listener, peer)
-        if ban is not None:
-            return Judgement("banned", decision, ban)
-        return Judgement("allowed" if decision.allowed else "denied", decision, None)
 
     def refusal(self, peer: IPAddress) -> Refused | None:
         """None: *peer* may come in, as far as the limits let it."""

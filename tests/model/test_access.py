@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from mailsuite.model.access import parse_entry, site_of, unmapped_network
+from mailsuite.model.access import parse_entry, parse_network, site_of, unmapped_network
 
 
 def span(text: str) -> tuple[int, str, str]:
@@ -106,6 +106,28 @@ def test_whom_an_address_stands_for() -> None:
     assert site_of(ip_address("192.0.2.7")) == ip_network("192.0.2.7/32")
     assert site_of(ip_address("::ffff:192.0.2.7")) == ip_network("192.0.2.7/32")
     assert site_of(ip_address("2001:db8:1:2:3:4:5:6")) == ip_network("2001:db8:1:2::/64")
+
+
+@pytest.mark.parametrize(
+    ("text", "network"),
+    [
+        (" 192.0.2.7 ", "192.0.2.7/32"),
+        ("192.0.2.0/24", "192.0.2.0/24"),
+        ("::ffff:192.0.2.7", "192.0.2.7/32"),
+        ("::ffff:192.0.2.0/120", "192.0.2.0/24"),
+        ("2001:db8::7", "2001:db8::7/128"),
+    ],
+)
+def test_networks(text: str, network: str) -> None:
+    assert parse_network(text) == ip_network(network)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "192.0.2.1/24", "192.0.2.1-192.0.2.9", "fe80::1%eth0", "allow 192.0.2.1"]
+)
+def test_what_is_no_network(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is no IP address|has host bits set|names a zone"):
+        parse_network(text)
 
 
 def test_networks_are_unmapped() -> None:

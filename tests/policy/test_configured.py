@@ -1,0 +1,83 @@
+"""From a configuration to the rules of lists and bans."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+
+from mailsuite.config.load import load
+from mailsuite.config.schema import Config
+from mailsuite.model.access import parse_entry
+from mailsuite.policy.access import AccessRules
+from mailsuite.policy.bans import BanRules
+from mailsuite.policy.configured import access_rules, ban_rules
+
+LISTENERS = """
+[pop3.access]
+policy = "deny-all-except"
+list   = ["192.0.2.0/24", "allow 198.51.100.1"]
+files  = ["friends.list"]
+
+[[listener]]
+name    = "pop3"
+service = "pop3"
+port    = 2110
+trusted_networks = []
+
+[[listener]]
+name    = "pop3-open"
+service = "pop3"
+port    = 2111
+access  = { policy = "allow-all-except", files = [] }
+
+[[listener]]
+name    = "pop3-shut"
+service = "pop3"
+port    = 2112
+enabled = false
+
+[[listener]]
+name    = "mx"
+service = "smtp"
+port    = 2525
+
+[[listener]]
+name    = "figures"
+service = "metrics"
+bind    = ["127.0.0.1"]
+port    = 2199
+"""
+
+
+def loaded(tmp_path: Path, text: str) -> Config:
+    file = tmp_path / "mailsuite.toml"
+    file.write_text(f'[server]\nname = "mail.example.test"\nstate = "{tmp_path}/state"\n{text}')
+    result = load(file, {}, ())
+    assert result.config is not None, result.problems
+    return result.config
+
+
+def test_each_open_listener_has_a_list(tmp_path: Path) -> None:
+    entries = tuple(map(parse_entry, ("192.0.2.0/24", "allow 198.51.100.1")))
+    assert access_rules(loaded(tmp_path, LISTENERS)) == {
+        "pop3": AccessRules("pop3.access", "deny-all-except", entries, (tmp_path / "friends.list",)),
+        "pop3-open": AccessRules("listener.pop3-open.access", "allow-all-except", entries, ()),
+        "mx": AccessRules("smtp.access", "allow-all-except", (), ()),
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "rules"),
+    [
+        ("", BanRules(900.0, 86400.0, (ip_network("127.0.0.0/8"), ip_network("::1")))),
+        (
+            '[guard]\nban = "until-restart"\nban_maximum = "2h"\nnever_ban = ["192.0.2.0/24"]\n'
+            'admin_networks = ["2001:db8::/32", "192.0.2.0/24"]\n',
+            BanRules(None, 7200.0, (ip_network("192.0.2.0/24"), ip_network("2001:db8::/32"))),
+        ),
+    ],
+)
+def test_how_long_and_whom_never(tmp_path: Path, text: str, rules: BanRules) -> None:
+    assert ban_rules(loaded(tmp_path, text)) == rules
