@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mailsuite.accounts.stay import stay_document
 from mailsuite.model.account import Account, Domain
 from mailsuite.model.address import Address
 from mailsuite.model.device import Device, Scope
@@ -25,6 +26,7 @@ def account_document(account: Account) -> Document:
         "forward": None if account.forward is None else str(account.forward),
         "keep_copy": account.keep_copy,
         "pop3": "allow" if account.pop3 else "deny",
+        **stay_document(account.retention),
         "notifymail": {
             "state": None if preference.state is None else preference.state.value,
             "address": None if preference.address is None else str(preference.address),
@@ -50,6 +52,7 @@ def device_document(account: Address, device: Device, last_use: LoginRecord | No
         "networks": [str(network) for network in device.networks],
         "created": device.created,
         "expires": device.expires,
+        "view": "own" if device.view else "shared",
         "last_use": None if last_use is None else _use(last_use),
     }
 

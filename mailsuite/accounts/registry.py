@@ -20,6 +20,7 @@ from mailsuite.accounts.generate import generate_password
 from mailsuite.accounts.keyring import SealBroken
 from mailsuite.accounts.passwords import PasswordRefused, Passwords
 from mailsuite.accounts.refusal import RegistryError, asked_address, bad, in_words, parsed, refused
+from mailsuite.accounts.stay import STAY, with_stay
 from mailsuite.accounts.vault import Vault
 from mailsuite.config.kinds import Boolean, Kind, Member, OneOf, port
 from mailsuite.config.names import KnockAddress, MailAddress
@@ -57,7 +58,7 @@ _STANDING: Final[dict[str, Kind[Any]]] = {
     "keep_copy": Boolean(),
     "pop3": OneOf(("allow", "deny")),
 }
-CHANGEABLE: Final = ("name", "notifymail", *_STANDING)
+CHANGEABLE: Final = ("name", "notifymail", *_STANDING, *STAY)
 """The fields that change_account() takes."""
 
 
@@ -67,7 +68,8 @@ class Registry:
 
     A new account starts unseen, whoever had its address before. *removed* is told of each removal, *disabled*
     of each account that may not log in any more, or not by POP3, and why: their sessions end. *forget* is
-    told of each whose password is another from now on: nothing that was remembered of it counts.
+    told of each whose password is another from now on: nothing that was remembered of it counts. *retained*
+    is told of each whose mail stays for another time than before.
     """
 
     directory: IAccountDirectory
@@ -81,6 +83,7 @@ class Registry:
     """Makes the SCRAM verifiers of a new password; without one they are made at the next login."""
     disabled: Callable[[Address, str], None] = lambda address, reason: None
     forget: Callable[[Address], None] = lambda address: None
+    retained: Callable[[Account], None] = lambda account: None
     turn: DeferredLock = attrs.field(factory=DeferredLock)
     """Held by whoever changes accounts: an account is read, changed and written as a whole. Nobody hashes
     while they hold it: that waits for a thread, and others must not wait for it too."""
@@ -171,6 +174,8 @@ class Registry:
         if reason := barred(before, changed):
             self.forget(changed.address)
             self.disabled(changed.address, reason)
+        if changed.retention != before.retention:
+            self.retained(changed)
         return account_document(changed)
 
     async def with_fields(self, account: Account, fields: Mapping[str, object]) -> Account:
@@ -185,6 +190,8 @@ class Registry:
             changed = attrs.evolve(changed, notify=self._preference(fields["notifymail"], changed.notify))
         if standing := {name: fields[name] for name in _STANDING if name in fields}:
             changed = await self._standing(standing, changed)
+        if stay := {name: fields[name] for name in STAY if name in fields}:
+            changed = attrs.evolve(changed, retention=with_stay(stay, changed.retention))
         return changed
 
     async def remove_account(self, address: str) -> None:

@@ -152,6 +152,7 @@ def show(context: Context, address: str, as_json: bool) -> None:
         ("password", _password_text(account)),
         ("devices", str(details["devices"])),
         ("last login", _last_login_text(details["last_login"])),
+        ("mail stays", _stay_text(account)),
         ("notifymail", _notifymail_text(account)),
         ("kept in", account["origin"]),
     ):
@@ -169,6 +170,13 @@ def show(context: Context, address: str, as_json: bool) -> None:
 @click.option("--forward", metavar="ADDR", help="Send mail on to this account of ours.")
 @click.option("--keep-copy/--no-keep-copy", default=None, help="Whether forwarded mail also stays here.")
 @click.option("--pop3", type=click.Choice(("allow", "deny")), help="Whether mail can be fetched by POP3.")
+@click.option(
+    "--delete-after",
+    metavar="TIME",
+    help="How long read mail stays: 30d, never, retrieval (it goes at the QUIT of who fetched it), or "
+    "default (as the domain says).",
+)
+@click.option("--delete-unread-after", metavar="TIME", help="How long unread mail stays: 120d, or never.")
 @_notifymail_options
 @json_option
 @quiet_option
@@ -185,7 +193,7 @@ def change(
     quiet: bool,
     **given: Any,
 ) -> None:
-    """Change the name, the state, or how the user is told of new mail.
+    """Change the name, the state, how long mail stays, or how the user is told of new mail.
 
     Whoever may not log in any more is logged out at once.
     """
@@ -194,7 +202,9 @@ def change(
     given["notifymail"] = _preference(notifymail, notifymail_address, notifymail_port)
     fields = {name: value for name, value in given.items() if value is not None}
     if not fields:
-        raise click.UsageError("nothing to change: give --name, --state, --forward, --pop3 or --notifymail")
+        raise click.UsageError(
+            "nothing to change: give --name, --state, --forward, --pop3, --delete-after or --notifymail"
+        )
     with open_directory(context, quiet) as directory:
         account = directory.change_account(address, fields)
         forwarders = _stranded(directory, account)
@@ -332,6 +342,15 @@ def _state_text(account: Document) -> str:
     if account["state"] == "forward":
         words += f" to {account['forward']}{', with a copy here' if account['keep_copy'] else ''}"
     return words if account["pop3"] == "allow" else f"{words}, POP3 denied"
+
+
+def _stay_text(account: Document) -> str:
+    """``read mail 30d, unread mail for ever``."""
+    read, unread = account["delete_after"], account["delete_unread_after"]
+    if read is None:
+        return "as its domain says"
+    words = {"never": "for ever", "retrieval": "until fetched"}
+    return f"read mail {words.get(read, read)}, unread mail {words.get(unread, unread)}"
 
 
 def _last_login_text(login: Document | None) -> str:

@@ -22,7 +22,7 @@ from mailsuite.cli.terminal import (
     time_text,
 )
 
-_COLUMNS: Final = ("NAME", "WORKS FOR", "FROM", "MADE", "LAST USE", "EXPIRES", "KEPT IN")
+_COLUMNS: Final = ("NAME", "WORKS FOR", "FROM", "VIEW", "MADE", "LAST USE", "EXPIRES", "KEPT IN")
 
 
 @click.group("device")
@@ -49,6 +49,11 @@ def device_group() -> None:
 @click.option(
     "--expires", metavar="YYYY-MM-DD", help="The day from whose beginning on, in UTC, it is refused."
 )
+@click.option(
+    "--own-view",
+    is_flag=True,
+    help="It sees the maildrop as its own: what it deletes stays there for the other devices.",
+)
 @json_option
 @quiet_option
 @click.pass_obj
@@ -61,6 +66,7 @@ def add(
     scopes: tuple[str, ...],
     networks: tuple[str, ...],
     expires: str | None,
+    own_view: bool,
     as_json: bool,
     quiet: bool,
     **mechanisms: bool,
@@ -73,6 +79,7 @@ def add(
         "scopes": list(scopes),
         "networks": list(networks),
         "expires": expires,
+        "view": own_view,
     }
     with open_directory(context, quiet) as directory:
         device, password = directory.add_device(
@@ -155,6 +162,7 @@ def _row(device: Document) -> tuple[str, ...]:
         device["name"],
         _works_for(device),
         ", ".join(device["networks"]) or "anywhere",
+        device["view"],
         time_text(device["created"]) if device["created"] else "-",
         login_text(device["last_use"]),
         day_text(device["expires"]) if device["expires"] else "never",

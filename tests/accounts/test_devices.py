@@ -55,6 +55,7 @@ def test_a_device_has_a_password_of_its_own(world: World, devices: DeviceRegistr
         "networks": [],
         "created": NOW,
         "expires": None,
+        "view": "shared",
         "last_use": None,
     }
     assert now(devices.devices("JOE@example.test")) == [document]
@@ -63,6 +64,20 @@ def test_a_device_has_a_password_of_its_own(world: World, devices: DeviceRegistr
     assert secrets.matches(password)
     assert secrets.password == password
     assert password not in repr(device) + str(document)
+
+
+def test_a_device_may_have_a_view_of_its_own(world: World) -> None:
+    document, _ = world.add_device("laptop", view=True)
+    assert (document["view"], stored(world).view) == ("own", True)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [({"view": "own"}, "device.view: "), ({"view": True, "scopes": ["submission"]}, "a view is of POP3")],
+)
+def test_a_view_is_of_pop3_alone(devices: DeviceRegistry, fields: dict[str, object], words: str) -> None:
+    kind, text = refusal(devices.add_device(str(JOE), {"name": "x", **fields}))
+    assert (kind, words in text) == ("bad-request", True)
 
 
 def test_only_a_device_that_needs_it_is_recoverable(world: World) -> None:

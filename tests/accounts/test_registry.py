@@ -22,6 +22,7 @@ from mailsuite.model.account import MAX_FORWARDS, Account, AccountState, NotifyP
 from mailsuite.model.address import Address
 from mailsuite.model.failure import TemporaryFailure
 from mailsuite.model.reply import DIRECTORY_UNAVAILABLE
+from mailsuite.model.retention import DAY, Retention
 from tests.accounts.offices import JOE, PEER, World, login, refusal
 from tests.accounts.offices import now as run
 from tests.concurrent.held import HeldThreads
@@ -68,6 +69,8 @@ def test_add_account_answers_the_account_as_it_stands(registry: Registry, databa
         "forward": None,
         "keep_copy": False,
         "pop3": "allow",
+        "delete_after": None,
+        "delete_unread_after": None,
         "notifymail": {"state": "last-ip", "address": None, "port": 79},
     }
     assert generated is None
@@ -500,6 +503,68 @@ def test_pop3_can_be_denied(registry: Registry, world: World) -> None:
     assert world.ended == [(JOE, None, "POP3 was closed to the account")]
     run(registry.change_account(str(JOE), {"pop3": "allow"}))
     assert len(world.ended) == 1
+
+
+@pytest.mark.parametrize(
+    ("before", "fields", "after"),
+    [
+        (None, {"delete_after": "30d"}, Retention(30 * DAY)),
+        (None, {"delete_after": "retrieval"}, Retention(0.0)),
+        (None, {"delete_unread_after": "120d"}, Retention(None, 120 * DAY)),
+        (None, {"delete_after": "90d", "delete_unread_after": "120d"}, Retention(90 * DAY, 120 * DAY)),
+        (None, {"delete_after": "never"}, Retention()),
+        (Retention(DAY, DAY), {"delete_after": "never"}, Retention(None, DAY)),
+        (Retention(0.0, DAY), {"delete_unread_after": "never"}, Retention(0.0)),
+        (Retention(DAY, DAY), {"name": "J"}, Retention(DAY, DAY)),
+        (Retention(DAY), {"delete_after": "default"}, None),
+        (Retention(DAY), {"delete_after": "default", "delete_unread_after": "default"}, None),
+        (None, {"delete_unread_after": "default"}, None),
+    ],
+)
+@pytest.mark.usefixtures("people")
+def test_an_account_has_its_own_word_on_how_long_mail_stays(
+    registry: Registry,
+    world: World,
+    before: Retention | None,
+    fields: dict[str, object],
+    after: Retention | None,
+) -> None:
+    told: list[Account] = []
+    joe = run(world.directory.account(JOE))
+    assert joe is not None
+    run(world.directory.change_account(attrs.evolve(joe, retention=before)))
+    document = run(attrs.evolve(registry, retained=told.append).change_account(str(JOE), fields))
+    stored = run(world.directory.account(JOE))
+    assert stored is not None
+    assert stored.retention == after
+    assert told == ([stored] if before != after else [])
+    names = ("delete_after", "delete_unread_after")
+    shown = {name: document[name] or "default" for name in names}
+    assert all(shown[name] == fields[name] for name in names if name in fields)
+    run(registry.change_account(str(JOE), shown))
+    assert run(world.directory.account(JOE)) == stored, "what is shown can be said"
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"delete_after": "soon"}, "delete_after: "),
+        ({"delete_after": "5m"}, "delete_after: "),
+        ({"delete_after": 30}, "delete_after: "),
+        ({"delete_after": []}, "delete_after: "),
+        ({"delete_unread_after": "retrieval"}, "delete_unread_after: "),
+        (
+            {"delete_after": "default", "delete_unread_after": "30d"},
+            "delete_after: the domain has its say about both",
+        ),
+    ],
+)
+@pytest.mark.usefixtures("people")
+def test_how_long_mail_stays_is_said_in_days_and_words(
+    registry: Registry, fields: dict[str, object], words: str
+) -> None:
+    kind, text = refusal(registry.change_account(str(JOE), fields))
+    assert (kind, text.startswith(words)) == ("bad-request", True)
 
 
 @pytest.mark.usefixtures("people")

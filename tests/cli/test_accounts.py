@@ -105,6 +105,8 @@ def test_what_a_server_says_is_cleaned(run: Run, control: ControlDouble) -> None
         "forward": "ann\x1b@example.test",
         "keep_copy": True,
         "pop3": "deny",
+        "delete_after": "\x1b[2Jnever",
+        "delete_unread_after": "30d\x9b",
         "notifymail": {"state": "last-ip", "address": None, "port": 79},
     }
     control.answers["GET /v1/accounts"] = (200, {"accounts": [account]})
@@ -136,11 +138,39 @@ def test_show(run: Run, control: ControlDouble) -> None:
         ["password", "yes"],
         ["devices", "0"],
         ["last", "login", "never"],
+        ["mail", "stays", "as", "its", "domain", "says"],
         ["notifymail", "default"],
         ["kept", "in", "database"],
     ]
     document = json.loads(run("account", "show", JOE, "--json").output)
     assert (document["account"]["address"], document["devices"], document["last_login"]) == (JOE, 0, None)
+
+
+@pytest.mark.parametrize(
+    ("options", "sent", "shown"),
+    [
+        (["--delete-after", "30d"], {"delete_after": "30d"}, "read mail 30d, unread mail for ever"),
+        (
+            ["--delete-after", "retrieval", "--delete-unread-after", "120d"],
+            {"delete_after": "retrieval", "delete_unread_after": "120d"},
+            "read mail until fetched, unread mail 120d",
+        ),
+        (["--delete-after", "default"], {"delete_after": "default"}, "as its domain says"),
+    ],
+)
+def test_how_long_mail_stays_is_changed_and_shown(
+    run: Run, control: ControlDouble, options: list[str], sent: dict[str, str], shown: str
+) -> None:
+    run("account", "add", JOE, "--generate")
+    assert run("account", "change", JOE, *options).exit_code == 0
+    assert [body for method, _, body in control.requests if method == "PATCH"] == [sent]
+    assert f"mail stays   {shown}\n" in run("account", "show", JOE).output
+
+
+def test_a_stay_that_is_none_is_refused(run: Run, control: ControlDouble) -> None:
+    run("account", "add", JOE, "--generate")
+    result = run("account", "change", JOE, "--delete-after", "1h")
+    assert (result.exit_code, "delete_after: " in result.output) == (1, True)
 
 
 def test_show_says_who_was_there_last(run: Run, control: ControlDouble) -> None:

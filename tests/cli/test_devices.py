@@ -56,6 +56,7 @@ def test_add_prints_the_password_once_and_what_it_works_for(run: Run, config: Pa
     [
         ([], {}, "POP3, SMTP submission"),
         (["--scope", "pop3"], {"scopes": ["pop3"]}, "POP3"),
+        (["--own-view"], {"view": True}, "POP3, SMTP submission"),
         (
             ["--scope", "notify", "--scope", "console"],
             {"scopes": ["notify", "console"]},
@@ -125,18 +126,19 @@ def test_refusals(run: Run, command: list[str], words: str, status: int) -> None
 
 def test_list_says_who_used_what_and_how(run: Run, world: World) -> None:
     device, _ = world.add_device(
-        "Eudora", mechanisms=["apop"], networks=["192.0.2.0/24"], expires="2027-01-31"
+        "Eudora", mechanisms=["apop"], networks=["192.0.2.0/24"], expires="2027-01-31", view=True
     )
     now(world.logins.record(login(device=device["id"], mechanism="APOP")))
     now(world.office.devices.add_device("filed@file.test", {"name": "phone"}))
     head, row = run("device", "list", ADDRESS).stdout.splitlines()
-    columns = ["NAME", "WORKS FOR", "FROM", "MADE", "LAST USE", "EXPIRES", "KEPT IN"]
+    columns = ["NAME", "WORKS FOR", "FROM", "VIEW", "MADE", "LAST USE", "EXPIRES", "KEPT IN"]
     assert [part.strip() for part in head.split("   ") if part.strip()] == columns
     cells = [part.strip() for part in row.split("   ") if part.strip()]
     assert cells == [
         "Eudora",
         "POP3 (APOP, USER/PASS over TLS), SMTP submission",
         "192.0.2.0/24",
+        "own",
         time_text(NOW),
         f"{time_text(NOW - 60)} from 192.0.2.9 (POP3, APOP)",
         "2027-01-31",
@@ -145,6 +147,7 @@ def test_list_says_who_used_what_and_how(run: Run, world: World) -> None:
     everything = run("device", "list").stdout.splitlines()
     assert [line.split()[0] for line in everything] == ["ACCOUNT", ADDRESS, "filed@file.test"]
     assert "anywhere" in everything[2]
+    assert "shared" in everything[2]
     assert everything[2].split()[-3:] == ["never", "never", "database"]
     assert run("device", "list", "-q").stdout == f"{ADDRESS} Eudora\nfiled@file.test phone\n"
     assert run("device", "list", ADDRESS, "-q").stdout == "Eudora\n"
