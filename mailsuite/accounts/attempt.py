@@ -11,10 +11,13 @@ import attrs
 from twisted.cred.credentials import ICredentials, IUsernameHashedPassword, IUsernamePassword
 from zope.interface import Attribute, implementer
 
+from mailsuite.accounts.names import Named
 from mailsuite.config.mechanisms import Apop
 from mailsuite.model.address import Address
 from mailsuite.model.device import Device
 from mailsuite.model.facts import ConnectionFacts
+from mailsuite.model.retention import Retention
+from mailsuite.model.view import View
 from mailsuite.wire.sasl.ntlm_response import nt_hash, ntlmv2_proves
 from mailsuite.wire.sasl.scram_keys import proves, server_signature
 from mailsuite.wire.sasl.steps import (
@@ -39,9 +42,25 @@ class LoginRules:
     apop: Apop = "off"
     domain_apop: Mapping[str, Apop] = attrs.field(factory=dict)
     """Domains that say otherwise."""
+    login_delay: float = 0.0
+    """Seconds from one POP3 login to the next (RFC 2449 section 6.5)."""
+    domain_login_delay: Mapping[str, float] = attrs.field(factory=dict)
+    retention: Retention = attrs.field(factory=Retention)
+    """How long mail stays of accounts that have no own word on it; ``read`` as Account.retention has it."""
+    domain_retention: Mapping[str, Retention] = attrs.field(factory=dict)
+    max_sessions: int = 0
+    """POP3 sessions of one account at the same time; 0: no limit."""
+    takeover: bool = False
+    """Whether a login ends the session of the same view, instead of being refused (features row P-05)."""
 
     def apop_of(self, domain: str) -> Apop:
         return self.domain_apop.get(domain, self.apop)
+
+    def login_delay_of(self, domain: str) -> float:
+        return self.domain_login_delay.get(domain, self.login_delay)
+
+    def retention_of(self, domain: str) -> Retention:
+        return self.domain_retention.get(domain, self.retention)
 
     @property
     def apop_somewhere(self) -> bool:
@@ -88,7 +107,7 @@ class Attempt:
     """One attempt to log in, and where it comes from.
 
     Neither the name nor what was shown is in its repr(): people type a password into the field of the
-    name. Login and our checkers fill in ``account``, the latter ``granted`` and ``stored``; those of third
+    name. Login and our checkers fill in ``named``, the latter ``granted`` and ``stored``; those of third
     parties leave them alone.
     """
 
@@ -97,8 +116,9 @@ class Attempt:
     """As in the log: "USER", "APOP", "PLAIN", "SCRAM-SHA-256" ..."""
     rules: LoginRules
     facts: ConnectionFacts
-    account: Address | None = attrs.field(default=None, init=False, repr=False)
-    """Whose the name is, or would be if there were such an account, as soon as that is known."""
+    named: Named | None = attrs.field(default=None, init=False, repr=False)
+    """Whose the name is, or would be if there were such an account, and of which box, as soon as that is
+    known."""
     granted: Granted | None = attrs.field(default=None, init=False)
     stored: str | None = attrs.field(default=None, init=False, repr=False)
     """The account's password hash as it was when this was granted."""
@@ -106,6 +126,15 @@ class Attempt:
     @property
     def username(self) -> bytes:
         return octets(self.name)
+
+    @property
+    def view(self) -> View:
+        """Of which maildrop, and for whom: the classic view of the inbox, unless a checker of ours granted
+        more."""
+        if self.granted is None or self.named is None:
+            return View()
+        device = self.granted.device
+        return View(self.named.box, device.id if device is not None and device.view else "")
 
 
 @implementer(IUsernamePassword)

@@ -8,7 +8,7 @@ What keeps us from judging raises TemporaryFailure (RFC 3206 section 4, RFC 4954
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 import attrs
 from twisted.cred.checkers import ICredentialsChecker
@@ -22,35 +22,14 @@ from mailsuite.accounts.keyring import SealBroken
 from mailsuite.accounts.password_cache import PasswordCache
 from mailsuite.accounts.passwords import Passwords
 from mailsuite.accounts.renewal import Renewal
+from mailsuite.accounts.sources.chain import Sources
+from mailsuite.accounts.sources.question import AvatarId
 from mailsuite.accounts.vault import ScramKeys
 from mailsuite.model.account import Account
-from mailsuite.model.address import Address
 from mailsuite.model.device import Device
 from mailsuite.model.failure import TemporaryFailure
 
-AvatarId = bytes | tuple[()]
-
 _WRONG, _NONE = "wrong-password", "no-password"
-
-
-class ISources(Protocol):
-    """Where passwords are checked that are kept elsewhere; accounts/sources/ has them."""
-
-    def serves(self, address: Address) -> bool:
-        """Whether this account's password may be there."""
-
-    async def check(self, address: Address, password: str) -> bool:
-        """Whether it is this one. Raises TemporaryFailure where nobody there answers."""
-
-
-class NoSources:
-    """Every password is here, so none of those that are asked about is right."""
-
-    def serves(self, address: Address) -> bool:
-        return False
-
-    async def check(self, address: Address, password: str) -> bool:
-        return False
 
 
 @attrs.frozen
@@ -84,7 +63,7 @@ class PasswordChecker:
     passwords: Passwords
     cache: PasswordCache
     renewal: Renewal
-    sources: ISources = attrs.field(factory=NoSources)
+    sources: Sources = attrs.field(factory=Sources)
 
     credentialInterfaces: ClassVar[tuple[type[Interface], ...]] = (IUsernamePassword,)
 

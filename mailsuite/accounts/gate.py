@@ -10,7 +10,7 @@ from twisted.cred.error import UnauthorizedLogin
 
 from mailsuite.accounts.attempt import Attempt, Granted, LoginRules
 from mailsuite.accounts.keyring import SealBroken
-from mailsuite.accounts.names import login_address
+from mailsuite.accounts.names import Named, NameRules, login_address
 from mailsuite.accounts.vault import DeviceSecrets, Vault
 from mailsuite.config.mechanisms import PLAINTEXT
 from mailsuite.interfaces import IAccountDirectory
@@ -91,16 +91,20 @@ class Gate:
     async def claimant(self, attempt: Attempt | None, name: str) -> Claimant:
         """Look the name up; asks the directory the same for any. Raises what the directory raises."""
         if attempt is None:
-            address = await login_address(name, LoginRules(), self.directory)
+            named = await self.named(name, LoginRules())
         else:  # Login has found out whose name it is, if it can be anybody's
-            address = attempt.account or await login_address(name, attempt.rules, self.directory)
-            attempt.account = address
-        asked = address or _NOBODY
+            named = attempt.named or await self.named(name, attempt.rules, attempt.facts.service)
+            attempt.named = named
+        asked = named.address if named is not None else _NOBODY
         account = await self.directory.account(asked)
         devices = await self.directory.devices(asked)
-        if address is None or account is None:
+        if named is None or account is None:
             return Claimant(asked)
-        return Claimant(address, account, devices)
+        return Claimant(asked, account, devices)
+
+    async def named(self, name: str, rules: NameRules, service: str = "") -> Named | None:
+        """What *name* means at a listener of *service*, if anything. Of POP3 alone there are boxes."""
+        return await login_address(name, rules, self.directory, boxes=service == "pop3")
 
     async def verifiers(self, claimant: Claimant) -> bytes:
         """The sealed verifiers of the claimant's own password; asks the directory the same for any."""
@@ -157,8 +161,9 @@ class Gate:
             return "device-expired"
         return ""
 
-    async def look_again(self, granted: Granted, attempt: Attempt | None, stored: str | None) -> None:
-        """Raise where what was granted is not true any more: UnauthorizedLogin or ProofOutdated.
+    async def look_again(self, granted: Granted, attempt: Attempt | None, stored: str | None) -> Account:
+        """The account as it is now. Raises where what was granted is not true any more: UnauthorizedLogin or
+        ProofOutdated.
 
         The account or the device was removed, something speaks against them now, or the account's own
         password is another than that of *stored* (None: nobody here knows by what it was proved). All that
@@ -176,9 +181,10 @@ class Gate:
             reason = self.objection(account, kept, attempt) if kept is not None else "device-removed"
         elif account is not None and self._stands(account, stored):
             reason = self.objection(account, None, attempt)
-        if reason:
+        if account is None or reason:
             claimant = Claimant(granted.account, account or Account(granted.account))
             raise self.refuse(attempt, claimant, reason, device)
+        return account
 
     def _stands(self, account: Account, stored: str | None) -> bool:
         """Whether the account's own password is still that of *stored*. Raises ProofOutdated for an account

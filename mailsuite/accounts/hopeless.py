@@ -10,8 +10,8 @@ from twisted.internet.defer import Deferred
 from zope.interface import Interface, implementer
 
 from mailsuite.accounts.attempt import Attempt, IHopeless
-from mailsuite.accounts.checkers import AvatarId
 from mailsuite.accounts.gate import Gate
+from mailsuite.accounts.sources.question import AvatarId
 
 
 @implementer(ICredentialsChecker)

@@ -12,14 +12,19 @@ from zope.interface import Interface
 
 from mailsuite.accounts.attempt import Attempt, Granted, LoginRules
 from mailsuite.accounts.gate import Gate, SecretsUnreadable
-from mailsuite.accounts.names import login_address
+from mailsuite.accounts.names import Named
+from mailsuite.accounts.terms import terms_of
 from mailsuite.accounts.throttle import FailureThrottle
+from mailsuite.accounts.turnstile import Entry, Turnstile
 from mailsuite.concurrent.tasks import Tasks
 from mailsuite.interfaces import ILogins, IMaildrop, ISightings, ISubmitter
+from mailsuite.model.account import Account
 from mailsuite.model.address import Address
 from mailsuite.model.facts import ConnectionFacts
 from mailsuite.model.failure import MailFailure
 from mailsuite.model.login import LoginRecord
+from mailsuite.model.retention import Terms
+from mailsuite.model.view import View
 from mailsuite.observe.log import Log
 from mailsuite.wire.sasl.steps import ScramParameters, ScramQuestion
 
@@ -30,6 +35,8 @@ class OpenedMaildrop:
 
     maildrop: IMaildrop
     granted: Granted
+    terms: Terms = attrs.field(factory=Terms)
+    view: View = attrs.field(factory=View)
 
 
 @attrs.frozen
@@ -56,52 +63,68 @@ class Login:
     """Seconds since the epoch."""
     tasks: Tasks
     log: Log = attrs.field(factory=Log)
+    turnstile: Turnstile = attrs.field()
+    """One for all listeners and over reloads, so that it counts right."""
+
+    @turnstile.default
+    def _own_turnstile(self) -> Turnstile:
+        return Turnstile(self.throttle.clock, self.log)
 
     async def login_maildrop(self, attempt: Attempt) -> OpenedMaildrop:
-        """Open the maildrop of whoever this is. Raises MaildropInUse too. The caller releases it."""
-        avatar, granted = await self._login(attempt, IMaildrop, lambda avatar: avatar.account)
-        return OpenedMaildrop(cast(IMaildrop, avatar), granted)
+        """Open the maildrop of whoever this is. Raises LoginTooSoon and MaildropInUse too, which count as no
+        failure. The caller releases it, and has it among his sessions before he waits again."""
+        entry = Entry(self.turnstile, attempt)
+        try:
+            avatar, granted, account = await self._login(
+                attempt, entry, IMaildrop, lambda avatar: avatar.account
+            )
+            entry.succeeded(account.address)
+        finally:
+            entry.leave()
+        view = attempt.view
+        terms = terms_of(account, attempt.rules, view.box)
+        return OpenedMaildrop(cast(IMaildrop, avatar), granted, terms, view)
 
     async def login_submitter(self, attempt: Attempt) -> Granted:
         """Who this is."""
-        _, granted = await self._login(attempt, ISubmitter, lambda avatar: avatar.account.address)
+        _, granted, _ = await self._login(attempt, None, ISubmitter, lambda avatar: avatar.account.address)
         return granted
 
     async def scram_parameters(
         self, question: ScramQuestion, rules: LoginRules, facts: ConnectionFacts
     ) -> ScramParameters:
         """For any name, whether or not there is such an account. Raises what the directory raises."""
-        address = await login_address(question.authcid, rules, self.gate.directory)
-        return self.gate.vault.scram_parameters(_known_as(question.authcid, address), question.hash)
+        named = await self.gate.named(question.authcid, rules, facts.service)
+        return self.gate.vault.scram_parameters(_known_as(question.authcid, named), question.hash)
 
     async def _login(
-        self, attempt: Attempt, wanted: type[Interface], account_of: Callable[[Any], Address]
-    ) -> tuple[object, Granted]:
+        self, attempt: Attempt, mind: object, wanted: type[Interface], account_of: Callable[[Any], Address]
+    ) -> tuple[object, Granted, Account]:
         peer = attempt.facts.peer
-        attempt.account = await login_address(attempt.name, attempt.rules, self.gate.directory)
-        known_as = _known_as(attempt.name, attempt.account)
+        attempt.named = await self.gate.named(attempt.name, attempt.rules, attempt.facts.service)
+        known_as = _known_as(attempt.name, attempt.named)
         await self.throttle.admit(peer, known_as)
         since = self.throttle.clock.seconds()
         try:
-            avatar, granted = await self._enter(attempt, wanted, account_of)
+            avatar, granted, account = await self._enter(attempt, mind, wanted, account_of)
         except (UnauthorizedLogin, SecretsUnreadable):
             await self.throttle.penalty(peer, known_as, since)
             raise
         self.throttle.succeeded(peer, known_as)
         self._remember(attempt, granted)
-        return avatar, granted
+        return avatar, granted, account
 
     async def _enter(
-        self, attempt: Attempt, wanted: type[Interface], account_of: Callable[[Any], Address]
-    ) -> tuple[object, Granted]:
-        _, avatar, logout = await self.portal.login(attempt, None, wanted)
+        self, attempt: Attempt, mind: object, wanted: type[Interface], account_of: Callable[[Any], Address]
+    ) -> tuple[object, Granted, Account]:
+        _, avatar, logout = await self.portal.login(attempt, mind, wanted)
         granted = attempt.granted or Granted(account_of(avatar))
         try:
-            await self.gate.look_again(granted, attempt, attempt.stored)
+            account = await self.gate.look_again(granted, attempt, attempt.stored)
         except BaseException:
             logout()
             raise
-        return avatar, granted
+        return avatar, granted, account
 
     def _remember(self, attempt: Attempt, granted: Granted) -> None:
         facts, at = attempt.facts, self.now()
@@ -127,6 +150,7 @@ class Login:
         return self.log.bind(session=attempt.facts.session, account=account)
 
 
-def _known_as(name: str, account: Address | None) -> str:
-    """What a name counts as: the canonical account where it can be one, else the name itself, folded."""
-    return str(account) if account is not None else name.casefold()
+def _known_as(name: str, named: Named | None) -> str:
+    """What a name counts as: the account, whichever box is meant, where it can be one, else the name itself,
+    folded."""
+    return str(named.address) if named is not None else name.casefold()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Protocol
+from typing import Final, Protocol
 
+import attrs
 from precis_i18n import get_profile
 
 from mailsuite.interfaces import IAccountDirectory
 from mailsuite.model.address import Address, AddressSyntaxError
+from mailsuite.model.view import Box
 
 MAX_NAME_OCTETS = 320
 """64 for the local part, the @, 255 for the domain (RFC 5321 section 4.5.3.1)."""
@@ -17,6 +19,21 @@ _LOCAL = re.compile(r"[a-z0-9!#$%&'+=^_`{|}~\x80-\U0010ffff-]+(\.[a-z0-9!#$%&'+=
 """A dot-string of RFC 6531 section 3.3 in lower case, without what paths and globs are made of."""
 
 _USERNAME = get_profile("UsernameCaseMapped")
+
+
+_ENDINGS: Final = tuple(
+    (f"+{box.value}", box) for box in sorted(Box, key=lambda box: -len(box.value)) if box.value
+)
+"""What a name for another box than the inbox ends with before its @; the longest first."""
+
+
+@attrs.frozen
+class Named:
+    """What a login name means."""
+
+    address: Address
+    """Canonical, of an account that need not exist."""
+    box: Box = Box.INBOX
 
 
 class NameRules(Protocol):
@@ -36,6 +53,12 @@ def account_address(name: str, default_domain: str = "") -> Address:
     The local part is folded by the profile UsernameCaseMapped of RFC 8265, and a domain may be written in
     any script (RFC 5890). Raises AddressSyntaxError for whatever can be no account's name.
     """
+    local, domain = _halves(name, default_domain)
+    return Address.of(local, domain)
+
+
+def _halves(name: str, default_domain: str) -> tuple[str, str]:
+    """The local part, folded, and the domain as it was written. Raises AddressSyntaxError."""
     if len(name.encode("utf-8", "surrogatepass")) > MAX_NAME_OCTETS:
         raise AddressSyntaxError(f"the name is longer than {MAX_NAME_OCTETS} octets")
     local, at, domain = name.rpartition("@")
@@ -44,7 +67,7 @@ def account_address(name: str, default_domain: str = "") -> Address:
     local = local.lower() if local.isascii() else _fold(local)
     if not _LOCAL.fullmatch(local):
         raise AddressSyntaxError("the part before the @ has a character that no account's name has")
-    return Address.of(local, domain)
+    return local, domain
 
 
 def _fold(local: str) -> str:
@@ -58,23 +81,60 @@ def _fold(local: str) -> str:
     return folded
 
 
-async def login_address(name: str, rules: NameRules, directory: IAccountDirectory) -> Address | None:
-    """Whose account *name* means at a listener with these rules; None where it can be nobody's.
+async def login_address(
+    name: str, rules: NameRules, directory: IAccountDirectory, *, boxes: bool = False
+) -> Named | None:
+    """Whose account *name* means at a listener with these rules, and which of its boxes; None where it can be
+    nobody's.
 
-    Where the name has no @ and one of ``alternate_at``'s characters, the last of them stands for it, unless
-    there is an account that is called so literally (features row S-M02). The account need not exist.
+    Where the name has no @ and one of ``alternate_at``'s characters, the last of them stands for it (features
+    row S-M02). Where *boxes* can be named, ``+trash`` and ``+trash+restore`` before the @ do that (B-02). In
+    both cases an account that is called so literally wins. The account need not exist.
     """
-    literal = _possible(name, rules.default_domain)
+    literal = _Reading.of(name, rules.default_domain, boxes)
     at = max(map(name.rfind, rules.alternate_at), default=-1) if "@" not in name else -1
     if at < 0:
-        return literal
-    if literal is not None and await directory.account(literal) is not None:
-        return literal
-    return _possible(f"{name[:at]}@{name[at + 1 :]}", "") or literal
+        return await literal.meant(directory)
+    if literal.plain is not None and await directory.account(literal.plain) is not None:
+        return Named(literal.plain)
+    alternate = _Reading.of(f"{name[:at]}@{name[at + 1 :]}", "", boxes)
+    return await alternate.meant(directory) or await literal.meant(directory)
 
 
-def _possible(name: str, default_domain: str) -> Address | None:
+@attrs.frozen
+class _Reading:
+    """What a name may mean, once it is clear where its @ is."""
+
+    plain: Address | None = None
+    """The account that is called so literally."""
+    boxed: Named | None = None
+    """The account without the ending, and its box."""
+
+    @classmethod
+    def of(cls, name: str, default_domain: str, boxes: bool) -> _Reading:
+        try:
+            local, domain = _halves(name, default_domain)
+        except AddressSyntaxError:
+            return cls()
+        reading = cls(_possible(local, domain))
+        for ending, box in _ENDINGS:
+            if boxes and local.endswith(ending):
+                owner = _possible(local.removesuffix(ending), domain)
+                return attrs.evolve(reading, boxed=Named(owner, box) if owner is not None else None)
+        return reading
+
+    async def meant(self, directory: IAccountDirectory) -> Named | None:
+        if self.boxed is None:
+            return Named(self.plain) if self.plain is not None else None
+        if self.plain is not None and await directory.account(self.plain) is not None:
+            return Named(self.plain)
+        return self.boxed
+
+
+def _possible(local: str, domain: str) -> Address | None:
+    if not _LOCAL.fullmatch(local):
+        return None
     try:
-        return account_address(name, default_domain)
+        return Address.of(local, domain)
     except AddressSyntaxError:
         return None

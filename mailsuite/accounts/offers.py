@@ -11,7 +11,7 @@ import attrs
 from mailsuite.accounts.attempt import LoginRules
 from mailsuite.accounts.gate import SHOWN
 from mailsuite.config.mechanisms import PLAINTEXT, SASL_NAMES, UNDER_TLS
-from mailsuite.config.schema import Config, DomainBlock, Listener, Pop3, ServiceSettings, Smtp, Submission
+from mailsuite.config.schema import Config, DomainBlock, Listener, Pop3, ServiceSettings, Submission
 from mailsuite.model.account import IPAddress
 
 SASL: Final = tuple(name.upper() for name in SASL_NAMES)
@@ -73,12 +73,27 @@ def _offer(block: Listener, rules: LoginRules) -> Offer:
 
 
 def rules_of(settings: ServiceSettings, domains: Iterable[DomainBlock]) -> LoginRules:
-    """What a listener with these settings says about logins. A domain's own word on APOP counts for its
-    accounts, whatever the listener says; where no login is offered there is nothing to say."""
+    """What a listener with these settings says about logins. A domain's own word counts for its accounts,
+    whatever the listener says; where no login is offered there is nothing to say."""
     match settings:
         case Pop3():
-            decided = {block.name: block.apop for block in domains if block.apop}
-            return LoginRules(settings.default_domain, settings.alternate_at, settings.apop, decided)
+            blocks = tuple(domains)
+            return LoginRules(
+                settings.default_domain,
+                settings.alternate_at,
+                settings.apop,
+                {block.name: block.apop for block in blocks if block.apop},
+                login_delay=settings.login_delay,
+                domain_login_delay={
+                    block.name: block.login_delay for block in blocks if block.login_delay is not None
+                },
+                retention=settings.retention,
+                domain_retention={
+                    block.name: block.retention for block in blocks if block.retention is not None
+                },
+                max_sessions=settings.max_connections_per_account,
+                takeover=settings.takeover,
+            )
         case Submission():
             return LoginRules(settings.default_domain, settings.alternate_at)
     return LoginRules()
@@ -86,7 +101,7 @@ def rules_of(settings: ServiceSettings, domains: Iterable[DomainBlock]) -> Login
 
 def mechanisms_of(settings: ServiceSettings) -> tuple[str, ...]:
     """The SASL mechanisms that a service may offer, by their registered names."""
-    return () if isinstance(settings, Smtp) else tuple(name.upper() for name in settings.auth)
+    return tuple(name.upper() for name in settings.auth) if isinstance(settings, Pop3 | Submission) else ()
 
 
 def _named(settings: ServiceSettings, rules: LoginRules) -> Iterator[str]:

@@ -8,10 +8,11 @@ from typing import Final
 
 import attrs
 
-from mailsuite.accounts.attempt import Attempt
+from mailsuite.accounts.attempt import Attempt, LoginRules
 from mailsuite.accounts.documents import Document
 from mailsuite.accounts.gate import SHOWN, Gate
 from mailsuite.accounts.keyring import SealBroken
+from mailsuite.accounts.names import Named
 from mailsuite.accounts.offers import MECHANISMS, Offer, offers
 from mailsuite.accounts.passwords import Passwords
 from mailsuite.accounts.refusal import asked_address, bad, in_words
@@ -19,8 +20,10 @@ from mailsuite.accounts.sources.chain import Sources
 from mailsuite.accounts.vault import DeviceSecrets, ScramKeys
 from mailsuite.config.schema import Config
 from mailsuite.model.account import Account, IPAddress
+from mailsuite.model.address import Address
 from mailsuite.model.device import RECOVERABLE, Device
 from mailsuite.model.facts import ConnectionFacts
+from mailsuite.model.view import Box
 from mailsuite.wire.sasl.steps import ScramHash
 
 DEFAULTS: Final = {"pop3": "USER", "submission": "PLAIN"}
@@ -39,6 +42,11 @@ _OBJECTIONS: Final = {
     "device-scope": 'the password is that of the device "{device}", which is not for {service}',
     "device-network": 'the password is that of the device "{device}", which may not be used from there',
     "device-expired": 'the password is that of the device "{device}", and has expired',
+}
+_BOXES: Final = {
+    Box.INBOX: "",
+    Box.TRASH: "; it opens what was deleted",
+    Box.RESTORE: "; it opens what was deleted, and brings back what is retrieved",
 }
 _BROKEN: Final = (
     "{what} does not open, so nobody can tell whether this is its password: the key file was lost or "
@@ -108,14 +116,26 @@ class Rehearsal:
     async def judge(
         self, address: str, password: str, service: str = "pop3", mechanism: str = "", peer: str = ""
     ) -> Document:
-        """Whether a login with *password* would succeed, which rule decides, and what would help."""
-        wanted = asked_address(address)
+        """Whether a login with *password* would succeed, which rule decides, what would help, and which box
+        would be opened."""
+        named = await self._named(address, service)
         login = _Try(service, _mechanism(service, mechanism), _peer(peer))
+        verdict = await self._judge(named.address, password, login)
+        if verdict["accepted"]:
+            verdict["text"] += _BOXES[named.box]
+        return {**verdict, "box": named.box.value}
+
+    async def _named(self, address: str, service: str) -> Named:
+        with in_words(address):
+            named = await self.gate.named(address, LoginRules(), service) if "@" in address else None
+        return named or Named(asked_address(address))
+
+    async def _judge(self, wanted: Address, password: str, login: _Try) -> Document:
         with in_words(str(wanted)):
             account = await self.gate.directory.account(wanted)
             if account is None:
                 return _refused("unknown-account", f"there is no account {wanted}")
-            listeners = offers(self.config(), service)
+            listeners = offers(self.config(), login.service)
             offering = [offer for offer in listeners if offer.allows(login.mechanism, login.peer)]
             if not offering:
                 return _refused("not-offered", _not_offered(listeners, login))

@@ -9,8 +9,11 @@ from twisted.cred.credentials import ICredentials, IUsernameHashedPassword, IUse
 from zope.interface.verify import verifyObject
 
 from mailsuite.accounts.attempt import Granted, IScramProof, LoginRules, attempt_of, octets
+from mailsuite.accounts.names import Named
 from mailsuite.model.address import Address
 from mailsuite.model.device import Device
+from mailsuite.model.retention import Retention
+from mailsuite.model.view import Box, View
 from mailsuite.wire.sasl.scram_keys import salted_password, server_key, stored_key
 from mailsuite.wire.sasl.steps import DigestClaim, NtlmClaim, PasswordClaim, ScramClaim
 from tests.accounts.fakes import SECRET, attempt, digest, facts_of, scram
@@ -106,7 +109,7 @@ def test_what_everybody_brings(claim):
     assert ICredentials.providedBy(credentials)
     assert (credentials.name, credentials.mechanism) == (claim.authcid, claim.mechanism)
     assert (credentials.rules, credentials.facts) == (RULES, FACTS)
-    assert (credentials.account, credentials.granted) == (None, None)
+    assert (credentials.named, credentials.granted) == (None, None)
     assert credentials in {credentials}
 
 
@@ -133,6 +136,33 @@ def test_a_domain_may_have_its_own_word_on_apop():
     assert rules.apop_of("example.net") == "offer"
     assert rules.apop_of("example.org") == "require"
     assert LoginRules().apop_of("example.net") == "off"
+
+
+def test_a_domain_may_have_its_own_word_on_delays_and_retention():
+    rules = LoginRules(
+        login_delay=60.0,
+        domain_login_delay={"example.org": 0.0},
+        retention=Retention(86400.0),
+        domain_retention={"example.org": Retention()},
+    )
+    assert (rules.login_delay_of("example.net"), rules.login_delay_of("example.org")) == (60.0, 0.0)
+    assert rules.retention_of("example.net") == Retention(86400.0)
+    assert rules.retention_of("example.org") == Retention()
+
+
+def test_the_view_is_what_was_named_and_granted():
+    credentials = attempt("joe+trash@example.net")
+    joe = Address("joe", "example.net")
+    credentials.named = Named(joe, Box.TRASH)
+    assert credentials.view == View(), "no checker of ours knows that name"
+    credentials.granted = Granted(joe)
+    assert credentials.view == View(Box.TRASH)
+    credentials.granted = Granted(joe, Device("d1", "Phone", b"x"))
+    assert credentials.view == View(Box.TRASH)
+    credentials.granted = Granted(joe, Device("d1", "Phone", b"x", view=True))
+    assert credentials.view == View(Box.TRASH, "d1")
+    credentials.named = Named(joe)
+    assert credentials.view == View(Box.INBOX, "d1")
 
 
 @pytest.mark.parametrize(("text", "coded"), [("\udc80", b"\x80"), ("\ud800", b"\xed\xa0\x80"), ("", b"")])

@@ -10,8 +10,9 @@ from twisted.internet.defer import CancelledError
 from zope.interface.verify import verifyObject
 
 from mailsuite.accounts.attempt import LoginRules
-from mailsuite.accounts.checkers import NoSources, PasswordChecker, ScramChecker, SecretChecker
+from mailsuite.accounts.checkers import PasswordChecker, ScramChecker, SecretChecker
 from mailsuite.accounts.gate import LEAST_TRIES, REFUSED
+from mailsuite.accounts.names import Named
 from mailsuite.accounts.password_cache import PasswordCache
 from mailsuite.accounts.passwords import _NOBODYS, Passwords
 from mailsuite.accounts.renewal import Renewal
@@ -163,7 +164,7 @@ class PasswordCheckerTests(CheckerCase):
             credentials = own(name)
             self.assertEqual(self.admitted(credentials), b"joe@example.net")
             self.assertEqual(credentials.granted.account, JOE.address)
-            self.assertEqual(credentials.account, JOE.address)
+            self.assertEqual(credentials.named, Named(JOE.address))
             self.assertIsNone(credentials.granted.device)
 
     def test_the_avatar_id_is_in_utf_8(self):
@@ -412,7 +413,7 @@ class SourcesTests(CheckerCase):
         self.admitted(by("dumb", "dumb-phone"))
 
     def test_without_sources_nothing_is_kept_elsewhere(self):
-        nowhere = NoSources()
+        nowhere = PasswordChecker(self.gate, None, None, None).sources
         self.assertIs(nowhere.serves(DUMB.address), False)
         self.assertIs(self.do(nowhere.check(DUMB.address, "canary-elsewhere")), False)
 

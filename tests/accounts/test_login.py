@@ -28,6 +28,7 @@ from mailsuite.model.address import Address
 from mailsuite.model.failure import MaildropInUse, TemporaryFailure
 from mailsuite.model.login import LoginRecord
 from mailsuite.model.reply import DIRECTORY_UNAVAILABLE, INTERNAL_ERROR
+from mailsuite.model.view import View
 from mailsuite.store.memory import MemoryStore
 from mailsuite.wire.sasl.steps import ScramQuestion
 from tests.accounts.fakes import CHEAP, HASH, PEER, SECRET, CountingHasher, attempt, digest, facts_of, scram
@@ -35,6 +36,7 @@ from tests.accounts.gates import DEVICES, DUMB, JOE, NOON, GateCase, password_of
 from tests.concurrent.held import HeldThreads
 
 RULES = LoginRules("example.net")
+INBOX = View()
 OTHER = CHEAP.hash("other-swordfish")
 
 
@@ -45,10 +47,10 @@ class SlowStore(MemoryStore):
         super().__init__()
         self.before = None
 
-    async def open_maildrop(self, account):
+    async def open_maildrop(self, account, view=INBOX):
         if self.before is not None:
             await self.before
-        return await super().open_maildrop(account)
+        return await super().open_maildrop(account, view)
 
 
 class LoginCase(GateCase):

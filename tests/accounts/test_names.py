@@ -135,10 +135,12 @@ class Rules:
     alternate_at: str = ""
 
 
-def found(name, *accounts, rules=Rules("example.net", "#$%")):
+def found(name, *accounts, rules=Rules("example.net", "#$%"), boxes=False):
     directory = MemoryDirectory([Account(Address.parse(each)) for each in accounts])
-    address = run_now(login_address(name, rules, directory))
-    return str(address) if address is not None else None
+    named = run_now(login_address(name, rules, directory, boxes=boxes))
+    if named is None:
+        return None
+    return f"{named.address} {named.box.value}".strip()
 
 
 @pytest.mark.parametrize(
@@ -167,6 +169,83 @@ def test_a_literal_name_wins():
     assert found("joe#example.org", *both) == both[0]
     assert found("joe#example.org", both[1]) == both[1]
     assert found("joe#example.org@example.net", *both) == both[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "meaning"),
+    [
+        ("joe@example.net", "joe@example.net"),
+        ("joe+trash@example.net", "joe@example.net trash"),
+        ("JOE+Trash@Example.NET", "joe@example.net trash"),
+        ("joe+trash", "joe@example.net trash"),
+        ("joe+trash+restore@example.net", "joe@example.net trash+restore"),
+        ("joe+TRASH+restore", "joe@example.net trash+restore"),
+        ("joe+trash#example.org", "joe@example.org trash"),
+        ("joe+trash+restore%example.org", "joe@example.org trash+restore"),
+        ("joe#doe+trash", "joe#doe@example.net trash"),
+        ("joe+list+trash", "joe+list@example.net trash"),
+        ("JÜRGEN+trash@example.net", "jürgen@example.net trash"),
+        ("joe\uff0btrash", "joe@example.net trash"),
+        ("a" * 64 + "+trash", "a" * 64 + "@example.net trash"),
+        ("joe+trash+trash", "joe+trash@example.net trash"),
+        ("joe+restore", "joe+restore@example.net"),
+        ("joe+", "joe+@example.net"),
+        ("joe+trashcan", "joe+trashcan@example.net"),
+        ("joe.+trash", "joe.+trash@example.net"),
+        ("+trash", "+trash@example.net"),
+        ("../joe+trash", None),
+        ("joe+trash@", None),
+        ("a" * 65 + "+trash", None),
+    ],
+)
+def test_an_ending_names_a_box(name, meaning):
+    assert found(name, boxes=True) == meaning
+
+
+def test_an_account_that_is_called_so_literally_wins_over_a_box():
+    literal, owner = "joe+trash@example.net", "joe@example.net"
+    for name in ("joe+trash@example.net", "JOE+trash", "joe+trash#example.net"):
+        assert found(name, literal, owner, boxes=True) == literal
+        assert found(name, owner, boxes=True) == f"{owner} trash"
+        assert found(name, boxes=True) == f"{owner} trash", "there need be nobody"
+    assert found("joe+trash+restore", literal, owner, boxes=True) == f"{owner} trash+restore"
+    assert found("joe+trash+trash", literal, owner, boxes=True) == f"{literal} trash"
+    assert found("joe#example.org+trash", "joe#example.org+trash@example.net", boxes=True) == (
+        "joe#example.org+trash@example.net"
+    )
+
+
+def test_where_boxes_have_no_names_it_is_somebody_of_that_name():
+    assert found("joe+trash@example.net", "joe@example.net") == "joe+trash@example.net"
+
+
+@pytest.mark.parametrize("rules", [Rules(), Rules("example.net", "#%")])
+def test_the_directory_is_asked_the_same_whoever_exists(rules):
+    class Counting(MemoryDirectory):
+        asked = ()
+
+        async def account(self, address):
+            self.asked = (*self.asked, address)
+            return await super().account(address)
+
+    for name in ("joe+trash@example.net", "joe+trash+restore", "joe+trash#example.net"):
+        asked = []
+        for accounts in ([], [Account(JOE)]):
+            directory = Counting(accounts)
+            run_now(login_address(name, rules, directory, boxes=True))
+            asked.append(directory.asked)
+        assert asked[0] == asked[1]
+
+
+@given(st.text(max_size=40), st.sampled_from(["", "+trash", "+trash+restore"]))
+def test_any_name_with_an_ending_means_an_account_or_nobody(text, ending):
+    named = run_now(login_address(text + ending, Rules(), MemoryDirectory(), boxes=True))
+    plain = run_now(login_address(text, Rules(), MemoryDirectory()))
+    if named is not None:
+        assert named.address == named.address.canonical == Address.parse(str(named.address))
+    if plain is not None and "@" not in text and ending:
+        assert named is not None
+        assert (named.address, f"+{named.box.value}") == (plain.address, ending)
 
 
 def test_without_alternates_the_name_is_taken_as_it_is():

@@ -16,9 +16,11 @@ from mailsuite.model.account import Account
 from mailsuite.model.address import Address
 from mailsuite.model.failure import MaildropInUse, TemporaryFailure
 from mailsuite.model.reply import DIRECTORY_UNAVAILABLE, STORE_UNAVAILABLE
+from mailsuite.model.view import View
 from mailsuite.store.memory import MemoryStore
 
 JOE = Account(Address("joe", "example.net"), "Joe")
+CLASSIC = View()
 
 
 class SlowStore(MemoryStore):
@@ -28,11 +30,11 @@ class SlowStore(MemoryStore):
         super().__init__()
         self.slow = []
 
-    async def open_maildrop(self, account):
+    async def open_maildrop(self, account, view=CLASSIC):
         ready = Deferred(lambda cancelled: None)
         self.slow.append(ready)
         await ready
-        return await super().open_maildrop(account)
+        return await super().open_maildrop(account, view)
 
 
 class RealmCase(SynchronousTestCase):

@@ -13,6 +13,7 @@ from mailsuite.accounts.attempt import LoginRules
 from mailsuite.accounts.offers import offers, rules_of
 from mailsuite.model.failure import TemporaryFailure
 from mailsuite.model.reply import DIRECTORY_UNAVAILABLE
+from mailsuite.model.retention import DAY, Retention
 from tests.accounts.offices import FILED, JOE, World, now, refusal
 
 POP3 = '[[listener]]\nname = "pop3s"\nservice = "pop3"\nport = 995\n'
@@ -43,6 +44,7 @@ def test_the_whole_answer(world: World) -> None:
         "text": "USER with the account's own password, under TLS, at pop3s",
         "cure": None,
         "device": None,
+        "box": "",
     }
 
 
@@ -82,6 +84,7 @@ def test_what_needs_a_device_says_so(world: World, mechanism: str, password: str
         f"--{option}",
         "cure": f"mailsuite device add joe@example.test NAME --{option}",
         "device": None,
+        "box": "",
     }
 
 
@@ -102,6 +105,26 @@ def test_an_account_without_a_password(world: World) -> None:
     rehearsal = world.office.rehearsal
     assert now(rehearsal.judge(str(FILED), "any"))["rule"] == "wrong-password"
     assert "no password of its own" in now(rehearsal.judge(str(FILED), "any", "pop3", "APOP"))["text"]
+
+
+@pytest.mark.parametrize("mechanism", ["", "SCRAM-SHA-256", "APOP", "NTLM"])
+def test_a_name_may_say_which_box(world: World, mechanism: str) -> None:
+    _, password = world.add_device("Eudora", mechanisms=["apop", "ntlm"])
+    for name, box, words in (
+        ("joe@example.test", "", "at pop3s"),
+        ("JOE+trash@example.test", "trash", "; it opens what was deleted"),
+        ("joe+trash+restore@example.test", "trash+restore", "and brings back what is retrieved"),
+    ):
+        verdict = now(world.office.rehearsal.judge(name, password, "pop3", mechanism))
+        assert (verdict["accepted"], verdict["box"]) == (True, box)
+        assert verdict["text"].endswith(words)
+        assert now(world.office.rehearsal.judge(name, "wrong", "pop3", mechanism))["box"] == box
+
+
+def test_a_box_is_of_pop3_alone(world: World) -> None:
+    verdict = now(world.office.rehearsal.judge("joe+trash@example.test", CANARY, "submission"))
+    assert (verdict["accepted"], verdict["rule"], verdict["box"]) == (False, "unknown-account", "")
+    assert verdict["text"] == "there is no account joe+trash@example.test"
 
 
 def test_an_unknown_account_is_told(world: World) -> None:
@@ -359,14 +382,29 @@ def test_submission_without_tls_takes_no_password(world: World, mechanism: str) 
 
 
 def test_a_listener_s_rules(world: World) -> None:
-    domains = '[[domain]]\nname = "x.test"\napop = "off"\n[[domain]]\nname = "y.test"\n'
+    domains = (
+        '[[domain]]\nname = "x.test"\napop = "off"\nlogin_delay = "5m"\n'
+        '[[domain]]\nname = "y.test"\ndelete_after = "retrieval"\n'
+    )
     world.settings = (
         POP3 + f'default_domain = "y.test"\n{SUBMISSION}[pop3]\nalternate_at = "%"\napop = "offer"\n'
+        'login_delay = "1m"\ndelete_after = "30d"\ntakeover = true\nmax_connections_per_account = 3\n'
         f'[submission]\nalternate_at = "#"\n{domains}'
     )
     config = world.load().accepted()
     [pop3] = offers(config, "pop3")
-    assert pop3.rules == LoginRules("y.test", "%", "offer", {"x.test": "off"})
+    assert pop3.rules == LoginRules(
+        "y.test",
+        "%",
+        "offer",
+        {"x.test": "off"},
+        login_delay=60.0,
+        domain_login_delay={"x.test": 300.0},
+        retention=Retention(30 * DAY),
+        domain_retention={"y.test": Retention(0.0)},
+        max_sessions=3,
+        takeover=True,
+    )
     [submission] = offers(config, "submission")
     assert submission.rules == LoginRules("x.test", "#")
     assert rules_of(config.smtp, config.domains) == LoginRules()
