@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import attrs
 
-START_OCTETS = 8
+START_OCTETS = 32
+"""Of an over-long line so many are kept for the log (features row S-I04)."""
 
 
 @attrs.frozen
@@ -16,7 +17,7 @@ class Overlong:
     crlf: bool
     """Whether CR LF ended it, rather than LF alone."""
     start: bytes
-    """Its first START_OCTETS octets, enough to tell a command by."""
+    """Its first START_OCTETS octets."""
 
 
 @attrs.define
@@ -57,13 +58,23 @@ class LineBuffer:
         octets = self._dropped + end
         if octets > self.limit:
             crlf = self._data[:end].endswith(b"\r\n")
-            start = self._start if self._dropped else bytes(self._data[: min(end, START_OCTETS)])
+            start = self._first_octets(end)
             del self._data[:end]
-            self._dropped = 0
+            self._forget_dropped()
             return Overlong(octets, crlf, start)
         line = bytes(self._data[:end])
         del self._data[:end]
         return line
+
+    @property
+    def overrun(self) -> Overlong | None:
+        """An unfinished line that has passed the limit, as far as it has come; None: there is no such line.
+
+        Looked at after next_line() gave None.
+        """
+        if not self._dropped:
+            return None
+        return Overlong(self._dropped + len(self._data), False, self._first_octets(len(self._data)))
 
     def take_all(self) -> bytes:
         """Take everything as it stands: the way over to data that is no lines."""
@@ -74,13 +85,20 @@ class LineBuffer:
     def clear(self) -> None:
         """Forget everything, a line in the middle of being dropped included."""
         self._data.clear()
-        self._searched = self._dropped = 0
+        self._searched = 0
+        self._forget_dropped()
+
+    def _first_octets(self, end: int) -> bytes:
+        """The first ones of the line whose part that was not dropped ends at *end*."""
+        return (self._start + self._data[: min(end, START_OCTETS)])[:START_OCTETS]
+
+    def _forget_dropped(self) -> None:
+        self._dropped, self._start = 0, b""
 
     def _drop(self, octets: int) -> None:
         """Drop all but the last octet, which may be the CR of the line end."""
         if octets > 0:
-            if not self._dropped:
-                self._start = bytes(self._data[:START_OCTETS])
+            self._start = self._first_octets(octets)
             del self._data[:octets]
             self._dropped += octets
             self._searched = 1

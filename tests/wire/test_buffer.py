@@ -34,13 +34,13 @@ def fed(pieces: list[bytes], limit: int = 10) -> list[bytes | Overlong]:
         (b"abc\ndef\r\ng", [b"abc\n", b"def\r\n"]),
         (b"a\rb\r\n", [b"a\rb\r\n"]),
         (b"12345678\r\n", [b"12345678\r\n"]),
-        (b"123456789\r\nok\r\n", [Overlong(11, True, b"12345678"), b"ok\r\n"]),
-        (b"1234567890\nok\r\n", [Overlong(11, False, b"12345678"), b"ok\r\n"]),
-        (b"x" * 500 + b"\r\nok\r\n", [Overlong(502, True, b"x" * 8), b"ok\r\n"]),
-        (b"x" * 500 + b"\nok\r\n", [Overlong(501, False, b"x" * 8), b"ok\r\n"]),
+        (b"123456789\r\nok\r\n", [Overlong(11, True, b"123456789\r\n"), b"ok\r\n"]),
+        (b"1234567890\nok\r\n", [Overlong(11, False, b"1234567890\n"), b"ok\r\n"]),
+        (b"x" * 500 + b"\r\nok\r\n", [Overlong(502, True, b"x" * 32), b"ok\r\n"]),
+        (b"x" * 500 + b"\nok\r\n", [Overlong(501, False, b"x" * 32), b"ok\r\n"]),
         (
             b"x" * 50 + b"\r\n" + b"y" * 60 + b"\r\n",
-            [Overlong(52, True, b"x" * 8), Overlong(62, True, b"y" * 8)],
+            [Overlong(52, True, b"x" * 32), Overlong(62, True, b"y" * 32)],
         ),
     ],
 )
@@ -74,9 +74,27 @@ def test_what_is_behind_a_line_can_be_taken_as_it_stands() -> None:
 def test_the_limit_may_change_between_lines() -> None:
     buffer = LineBuffer(5)
     buffer.feed(b"long line\r\n" * 2)
-    assert buffer.next_line() == Overlong(11, True, b"long lin")
+    assert buffer.next_line() == Overlong(11, True, b"long line\r\n")
     buffer.limit = 11
     assert buffer.next_line() == b"long line\r\n"
+
+
+@pytest.mark.parametrize("piece", [1, 7, 1000])
+def test_a_line_that_has_passed_the_limit_is_known_before_its_end(piece: int) -> None:
+    buffer = LineBuffer(100)
+    stream = bytes(range(97, 97 + 26)) * 4
+    for at in range(0, 100, piece):
+        buffer.feed(stream[at : min(at + piece, 100)])
+        assert buffer.next_line() is None
+        assert buffer.overrun is None
+    for at in range(100, 104):
+        buffer.feed(stream[at : at + 1])
+        assert buffer.next_line() is None
+        assert buffer.overrun == Overlong(at + 1, False, stream[:32])
+    buffer.feed(b"\r\nok")
+    assert buffer.next_line() == Overlong(106, True, stream[:32])
+    assert buffer.next_line() is None
+    assert buffer.overrun is None
 
 
 def test_clear_forgets_a_line_that_is_being_dropped() -> None:
@@ -95,7 +113,7 @@ def test_an_endless_line_takes_no_memory() -> None:
         assert buffer.next_line() is None
         assert len(buffer) <= 1
     buffer.feed(b"\r\n")
-    assert buffer.next_line() == Overlong(50_002, True, b"x" * 8)
+    assert buffer.next_line() == Overlong(50_002, True, b"x" * 32)
 
 
 def test_time_is_linear_in_what_was_sent() -> None:
