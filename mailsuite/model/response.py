@@ -6,9 +6,18 @@ text, never what a stranger sent.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import attrs
 
-from mailsuite.model.failure import MaildropInUse, MailFailure, MessageGone, TemporaryFailure
+from mailsuite.model.failure import (
+    AccountCrowded,
+    LoginTooSoon,
+    MaildropInUse,
+    MailFailure,
+    MessageGone,
+    TemporaryFailure,
+)
 
 MAX_RESPONSE_OCTETS = 512
 """The first line of a response, CRLF included (RFC 2449 section 4)."""
@@ -23,6 +32,8 @@ SYS_PERM = "SYS/PERM"
 """Our side, and trying again will not help (RFC 3206 section 4)."""
 AUTH = "AUTH"
 """The credentials are the problem, nothing else (RFC 3206 section 5)."""
+UTF8 = "UTF8"
+"""The message is for clients that have said UTF8 (RFC 6856 section 5)."""
 
 
 @attrs.frozen
@@ -62,6 +73,7 @@ TLS_FIRST = _err("Nobody logs in here before TLS; begin with STLS", SYS_PERM)
 CLEAR_TEXT_REFUSED = _err("No password is taken on a clear connection; use TLS", SYS_PERM)
 WRONG_CREDENTIALS = _err("Name or password is wrong", AUTH)
 MAILDROP_IN_USE = _err("Another session has this maildrop open", IN_USE)
+ACCOUNT_CROWDED = _err("This account has as many sessions as it may have", IN_USE)
 LOGGED_IN_TOO_SOON = _err("The last login was a moment ago; please wait", LOGIN_DELAY)
 HIDDEN_PASSWORDS_ONLY = _err("No password is taken in the open here; use APOP or SCRAM", AUTH)
 APOP_NOT_OFFERED = _err("APOP is not offered here")
@@ -73,6 +85,10 @@ EXCHANGE_MALFORMED = _err("That is not what this mechanism defines")
 TLS_BEGINS = _ok("Begin TLS now")
 TLS_ALREADY = _err("TLS is active already")
 TLS_NOT_OFFERED = _err("TLS is not offered here")
+TLS_AFTER_UTF8 = _err("STLS comes before UTF8")
+UTF8_ON = _ok("UTF-8 from here on")
+UTF8_ALREADY = _err("UTF-8 is on already")
+UTF8_NOT_OFFERED = _err("UTF8 is not offered here")
 
 # TRANSACTION
 DONE = _ok("Done")
@@ -83,6 +99,7 @@ NO_NUMBER = _err("That is no message number")
 NO_LINE_COUNT = _err("That is no number of lines")
 TOP_FOLLOWS = _ok("Top of message follows")
 MESSAGE_TAKEN = _err("Another program has taken this message", SYS_TEMP)
+UTF8_NEEDED = _err("This message is for programs that have said UTF8", UTF8)
 
 # Either state, or before the first
 TOO_MANY_CONNECTIONS = _err("Too many connections just now; please try again later", SYS_TEMP)
@@ -90,6 +107,8 @@ CAPABILITIES_FOLLOW = _ok("Capabilities follow")
 GOODBYE = _ok("Goodbye")
 UNKNOWN_COMMAND = _err("Unknown command")
 BAD_CHARACTER = _err("Commands are printable ASCII")
+BAD_TEXT = _err("Names and passwords are UTF-8 without control characters")
+BAD_LINE_END = _err("Lines end with CR LF here")
 BAD_ARGUMENTS = _err("The arguments do not fit this command")
 LINE_TOO_LONG = _err("The command is too long")
 NOT_BEFORE_LOGIN = _err("Log in first")
@@ -120,6 +139,11 @@ def message_follows(octets: int) -> Response:
     return _ok(f"{octets} octets")
 
 
+def highest_accessed(number: int) -> Response:
+    """The answer to LAST (RFC 1460 section 5)."""
+    return _ok(str(number))
+
+
 def message_marked(number: int) -> Response:
     """The answer to DELE."""
     return _ok(f"Message {number} is marked as deleted")
@@ -132,8 +156,15 @@ def not_removed(messages: int) -> Response:
 
 def for_failure(failure: MailFailure) -> Response:
     """What a POP3 client is told where a seam said no; the text of the failure stays with us."""
-    if isinstance(failure, MaildropInUse):
-        return MAILDROP_IN_USE
-    if isinstance(failure, MessageGone):
-        return MESSAGE_TAKEN
-    return TEMPORARY_TROUBLE if isinstance(failure, TemporaryFailure) else PERMANENT_TROUBLE
+    fitting = (answer for kind, answer in _BY_FAILURE.items() if isinstance(failure, kind))
+    return next(fitting, PERMANENT_TROUBLE)
+
+
+_BY_FAILURE: Mapping[type[MailFailure], Response] = {
+    AccountCrowded: ACCOUNT_CROWDED,
+    MaildropInUse: MAILDROP_IN_USE,
+    LoginTooSoon: LOGGED_IN_TOO_SOON,
+    MessageGone: MESSAGE_TAKEN,
+    TemporaryFailure: TEMPORARY_TROUBLE,
+}
+"""The first that fits is given: the special before the general."""

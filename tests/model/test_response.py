@@ -9,6 +9,8 @@ import pytest
 
 from mailsuite.model import response
 from mailsuite.model.failure import (
+    AccountCrowded,
+    LoginTooSoon,
     MaildropInUse,
     MailFailure,
     MessageGone,
@@ -19,7 +21,7 @@ from mailsuite.model.reply import DISK_FULL, READ_ONLY
 from mailsuite.model.response import MAX_RESPONSE_OCTETS, Response
 
 TABLE = {name: value for name, value in vars(response).items() if isinstance(value, Response)}
-CODES = {"", "IN-USE", "LOGIN-DELAY", "SYS/TEMP", "SYS/PERM", "AUTH"}
+CODES = {"", "IN-USE", "LOGIN-DELAY", "SYS/TEMP", "SYS/PERM", "AUTH", "UTF8"}
 
 
 @pytest.mark.parametrize(
@@ -35,6 +37,7 @@ CODES = {"", "IN-USE", "LOGIN-DELAY", "SYS/TEMP", "SYS/PERM", "AUTH"}
         (response.single_listing(2, "QhdPYR:00WBw1Ph7x7"), b"+OK 2 QhdPYR:00WBw1Ph7x7\r\n"),
         (response.maildrop_state(0, 0), b"+OK 0 messages (0 octets)\r\n"),
         (response.message_follows(120), b"+OK 120 octets\r\n"),
+        (response.highest_accessed(0), b"+OK 0\r\n"),
         (response.message_marked(3), b"+OK Message 3 is marked as deleted\r\n"),
         (response.not_removed(4), b"-ERR [SYS/TEMP] 4 messages marked as deleted were not removed\r\n"),
         (response.GREETING.with_text("x"), b"+OK x\r\n"),
@@ -61,6 +64,8 @@ def test_every_response_keeps_the_rules(name: str) -> None:
     [
         (MaildropInUse(), "IN-USE"),
         (MessageGone("new/123 vanished"), "SYS/TEMP"),
+        (AccountCrowded(), "IN-USE"),
+        (LoginTooSoon(17.0), "LOGIN-DELAY"),
         (TemporaryFailure(DISK_FULL, "ENOSPC on /srv"), "SYS/TEMP"),
         (PermanentFailure(READ_ONLY), "SYS/PERM"),
     ],
