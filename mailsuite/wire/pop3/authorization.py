@@ -1,4 +1,4 @@
-"""The AUTHORIZATION state: who are you? (RFC 1939 sections 4 and 7, RFC 5034 section 4)."""
+"""The AUTHORIZATION state: who are you? (RFC 1939 sections 4, 7, RFC 5034 section 4, RFC 6856 section 2)."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ import attrs
 from mailsuite.model import response as say
 from mailsuite.model.message import MessageRef
 from mailsuite.model.response import Response
+from mailsuite.model.retention import Terms
 from mailsuite.wire.dialogue import Answer, Dialogue
+from mailsuite.wire.pop3.capabilities import Standing, capabilities
 from mailsuite.wire.pop3.commands import Keyword, is_digest
-from mailsuite.wire.pop3.events import Ask, Disconnected, Listing, Login
-from mailsuite.wire.pop3.settings import SessionSettings
+from mailsuite.wire.pop3.events import Ask, Disconnected, Listing, Login, StartTls
+from mailsuite.wire.pop3.settings import AUTH_LIST, SessionSettings
 from mailsuite.wire.sasl.mechanisms import HIDING, MECHANISMS
 from mailsuite.wire.sasl.steps import (
     Challenge,
@@ -36,9 +38,10 @@ class Admitted:
     """A claim is true, and this is in the maildrop."""
 
     messages: tuple[MessageRef, ...]
+    terms: Terms
 
 
-Outcome = Response | Challenge | Login | Ask | Admitted | Disconnected
+Outcome = Response | Challenge | Login | Ask | StartTls | Admitted | Disconnected
 """What a line of AUTHORIZATION, or the answer to an event, leads to."""
 
 
@@ -53,6 +56,8 @@ class Authorization:
     _settings: SessionSettings
     _tls_active: bool
     _bindings: Mapping[str, bytes] = {}
+    utf8: bool = attrs.field(default=False, init=False)
+    """The client has said UTF8: messages may go out with UTF-8 in their headers."""
     _name: str = attrs.field(default="", init=False)
     _dialogue: Dialogue = attrs.field(factory=Dialogue, init=False)
     _verdict: Admitted | Response = attrs.field(default=say.WRONG_CREDENTIALS, init=False)
@@ -70,9 +75,10 @@ class Authorization:
         """What USER said is no longer true."""
         self._name = ""
 
-    def capabilities(self, logged_in: bool) -> tuple[str, ...]:
-        """The lines of CAPA on this connection as it is now."""
-        return self._settings.capabilities(self._tls_active, logged_in, self._bindings)
+    def capabilities(self, terms: Terms | None) -> tuple[str, ...]:
+        """The lines of CAPA on this connection as it is now; *terms* are those of who is logged in."""
+        standing = Standing(self._tls_active, self._bindings, self.utf8, terms)
+        return capabilities(self._settings, standing)
 
     def tls_started(self, bindings: Mapping[str, bytes]) -> None:
         """Begin anew inside TLS. A stamp that was spent in clear stays so."""
@@ -85,7 +91,7 @@ class Authorization:
         """USER: any name is good, so that nobody learns which names exist (features row P-04)."""
         if refusal := self._settings.password_refusal(self._tls_active):
             return refusal
-        self._name = arguments[0].decode("ascii")
+        self._name = arguments[0].decode("utf-8")
         return say.NAME_ACCEPTED
 
     def password(self, arguments: tuple[bytes, ...]) -> Response | Login:
@@ -95,7 +101,7 @@ class Authorization:
         name, self._name = self._name, ""
         if not name:
             return say.NAME_FIRST
-        return Login(PasswordClaim("USER", "", name, arguments[0].decode("ascii")))
+        return Login(PasswordClaim("USER", "", name, arguments[0].decode("utf-8")))
 
     def apop(self, arguments: tuple[bytes, ...]) -> Response | Login:
         """APOP: the digest is lower-case hexadecimal, nothing else.
@@ -108,7 +114,7 @@ class Authorization:
             return say.APOP_NOT_OFFERED
         if refusal := self._settings.login_refusal(self._tls_active):
             return refusal
-        name, digest = arguments[0].decode("ascii"), arguments[1]
+        name, digest = arguments[0].decode("utf-8"), arguments[1]
         if not is_digest(digest):
             return say.BAD_ARGUMENTS
         if self._stamp_spent:
@@ -118,12 +124,17 @@ class Authorization:
         return Login(DigestClaim("APOP", name, stamp, digest.decode("ascii")))
 
     def auth(self, arguments: tuple[bytes, ...]) -> Outcome | Listing:
-        """AUTH: begin an exchange; without a mechanism, list them, which old clients ask for."""
+        """AUTH: begin an exchange; without a mechanism, list them, which old clients ask for.
+
+        Where there is nothing to list that is an error, at which some of them give up instead of going on
+        with USER and PASS: the quirk ``auth-list`` gives these an empty list.
+        """
         self._name = ""
         settings = self._settings
         offered = settings.mechanisms(self._tls_active, self._bindings)
         if not arguments:
-            return Listing.of_words(say.MECHANISMS_FOLLOW, offered) if offered else self._nothing_offered()
+            listed = offered or AUTH_LIST in settings.quirks
+            return Listing.of_words(say.MECHANISMS_FOLLOW, offered) if listed else self._nothing_offered()
         mechanism = arguments[0].decode("ascii").upper()
         if mechanism in offered:
             initial = arguments[1] if len(arguments) > 1 else None
@@ -140,11 +151,32 @@ class Authorization:
             return say.SASL_NOT_OFFERED
         return self._settings.password_refusal(self._tls_active) or say.SASL_NOT_OFFERED
 
+    def stls(self, arguments: tuple[bytes, ...]) -> Response | StartTls:
+        """STLS (RFC 2595 section 4)."""
+        if self._tls_active:
+            return say.TLS_ALREADY
+        if not self._settings.tls_available:
+            return say.TLS_NOT_OFFERED
+        return say.TLS_AFTER_UTF8 if self.utf8 else StartTls()
+
+    def switch_to_utf8(self, arguments: tuple[bytes, ...]) -> Response:
+        """UTF8 (RFC 6856 section 2.1)."""
+        if not self._settings.utf8:
+            return say.UTF8_NOT_OFFERED
+        if self.utf8:
+            return say.UTF8_ALREADY
+        self.utf8 = True
+        return say.UTF8_ON
+
     # Exchanges, and how they end
 
     def respond(self, line: bytes) -> Outcome:
         """A line of an exchange that is under way, without its line end."""
         return self._went(self._dialogue.respond(line))
+
+    def spoil(self) -> Outcome:
+        """A line of an exchange that can be no response, whatever stands in it."""
+        return self._went(self._dialogue.spoil())
 
     def answer(self, parameters: ScramParameters) -> Outcome:
         """To Ask."""
@@ -184,5 +216,7 @@ COMMANDS: Mapping[Keyword, Callable[[Authorization, tuple[bytes, ...]], Outcome 
     Keyword.PASS: Authorization.password,
     Keyword.APOP: Authorization.apop,
     Keyword.AUTH: Authorization.auth,
+    Keyword.STLS: Authorization.stls,
+    Keyword.UTF8: Authorization.switch_to_utf8,
 }
-"""What a client may say here, besides STLS, CAPA and QUIT."""
+"""What a client may say here, besides CAPA and QUIT."""

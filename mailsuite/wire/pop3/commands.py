@@ -1,13 +1,21 @@
-"""Command lines into values (RFC 1939 section 3, RFC 2449 section 4; features row P-02)."""
+"""Command lines into values (RFC 1939 section 3, RFC 2449 section 4, RFC 6856 section 2.2; row P-02)."""
 
 from __future__ import annotations
 
 import enum
 import re
+import stringprep
 
 import attrs
 
-from mailsuite.model.response import BAD_ARGUMENTS, BAD_CHARACTER, LINE_TOO_LONG, UNKNOWN_COMMAND, Response
+from mailsuite.model.response import (
+    BAD_ARGUMENTS,
+    BAD_CHARACTER,
+    BAD_TEXT,
+    LINE_TOO_LONG,
+    UNKNOWN_COMMAND,
+    Response,
+)
 
 MAX_COMMAND_OCTETS = 255
 """A command with its CRLF (RFC 2449 section 4). Longer ones are answered -ERR."""
@@ -24,6 +32,7 @@ class Keyword(enum.Enum):
     APOP = "APOP"
     AUTH = "AUTH"
     STLS = "STLS"
+    UTF8 = "UTF8"
     CAPA = "CAPA"
     QUIT = "QUIT"
     STAT = "STAT"
@@ -34,6 +43,7 @@ class Keyword(enum.Enum):
     DELE = "DELE"
     RSET = "RSET"
     NOOP = "NOOP"
+    LAST = "LAST"
 
 
 _ARGUMENTS = {
@@ -48,6 +58,9 @@ _ARGUMENTS = {
 }
 """The least and the most arguments that a command takes; those not named take none. PASS has its own rule."""
 
+_WITH_TEXT = (Keyword.USER, Keyword.PASS, Keyword.APOP)
+"""Their arguments are a person's own words, and may be UTF-8 where that is offered."""
+
 _KEYWORDS = {
     keyword.value.encode("ascii"): (keyword, *_ARGUMENTS.get(keyword, (0, 0))) for keyword in Keyword
 }
@@ -61,16 +74,23 @@ class Command:
     arguments: tuple[bytes, ...] = attrs.field(default=(), repr=False)
 
 
-def parse(line: bytes) -> Command | Response:
-    """Read one line with its line end, CRLF or LF alone. A line that is no command gives its answer."""
+def parse(line: bytes, *, utf8: bool = False, last: bool = False) -> Command | Response:
+    """Read one line with its line end, CRLF or LF alone. A line that is no command gives its answer.
+
+    *utf8*: names and passwords may be UTF-8, whether or not the client has said UTF8 (RFC 6856 section 2.2).
+    *last*: LAST is a command.
+    """
     if len(line) > MAX_COMMAND_OCTETS:
         return LINE_TOO_LONG
     text = line.removesuffix(b"\n").removesuffix(b"\r")
-    if not _PRINTABLE.fullmatch(text):
-        return BAD_CHARACTER
     word, _, rest = text.partition(b" ")
     known = _KEYWORDS.get(word.upper())
-    if known is None:
+    if not _PRINTABLE.fullmatch(text):
+        if not utf8 or known is None or known[0] not in _WITH_TEXT:
+            return BAD_CHARACTER
+        if not is_text(rest):
+            return BAD_TEXT
+    if known is None or (known[0] is Keyword.LAST and not last):
         return UNKNOWN_COMMAND
     keyword, least, most = known
     if keyword is Keyword.PASS:
@@ -85,6 +105,28 @@ def parse(line: bytes) -> Command | Response:
 def parse_number(word: bytes) -> int | None:
     """The number that decimal digits alone spell; no sign, no fraction."""
     return int(word) if word.isdigit() else None
+
+
+_PROHIBITED = (
+    stringprep.in_table_c21_c22,
+    stringprep.in_table_c3,
+    stringprep.in_table_c4,
+    stringprep.in_table_c6,
+    stringprep.in_table_c7,
+    stringprep.in_table_c8,
+    stringprep.in_table_c9,
+)
+"""RFC 4013 section 2.3, which RFC 6856 section 2.2 asks to refuse. Of what else stands there, spaces are
+mapped to the usual one, and UTF-8 has no surrogates."""
+
+
+def is_text(octets: bytes) -> bool:
+    """Whether this is UTF-8 that a name or a password may be made of."""
+    try:
+        text = octets.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return not any(prohibited(character) for character in text for prohibited in _PROHIBITED)
 
 
 def is_digest(word: bytes) -> bool:

@@ -68,6 +68,9 @@ class Quit:
     """
 
     deleted: tuple[MessageRef, ...]
+    """Those that are marked, and, where the site lets nobody leave mail behind, those retrieved."""
+    retrieved: tuple[MessageRef, ...] = ()
+    """Those that RETR sent to their end in this session; RSET does not change that."""
 
 
 @attrs.frozen
@@ -83,6 +86,10 @@ class Violation:
     bans. No answer. ``kind`` is ``oversize-command``, ``oversize-response`` or ``plaintext-after-stls``."""
 
     kind: str
+    detail: bytes = b""
+    """Of an over-long command the first 32 octets, what may be a secret left out."""
+    octets: int = attrs.field(default=0, eq=False)
+    """Of an over-long line as many as had arrived: not the same for the same line, so it does not compare."""
 
 
 Event = Login | Ask | StartTls | Retrieve | Multiline | Quit | Disconnected | Violation

@@ -13,10 +13,8 @@ from collections.abc import Mapping
 from mailsuite.model import response as say
 from mailsuite.model.message import MessageRef
 from mailsuite.model.response import AUTH, Response
-from mailsuite.wire.buffer import LineBuffer, Overlong
-from mailsuite.wire.pop3 import authorization, transaction
+from mailsuite.model.retention import Terms
 from mailsuite.wire.pop3.authorization import Admitted, Authorization
-from mailsuite.wire.pop3.commands import Command, Keyword, parse
 from mailsuite.wire.pop3.events import (
     Ask,
     Disconnected,
@@ -30,13 +28,14 @@ from mailsuite.wire.pop3.events import (
     Violation,
 )
 from mailsuite.wire.pop3.multiline import terminator
+from mailsuite.wire.pop3.outbox import Outbox
 from mailsuite.wire.pop3.patience import Patience
+from mailsuite.wire.pop3.reading import Reader
 from mailsuite.wire.pop3.retrieval import Retrieval
-from mailsuite.wire.pop3.settings import SessionSettings
-from mailsuite.wire.pop3.snapshot import Snapshot
-from mailsuite.wire.pop3.transaction import Transaction
+from mailsuite.wire.pop3.settings import NO_LIMITS, SessionSettings
+from mailsuite.wire.pop3.stages import Consequence, Farewell, Stages
 from mailsuite.wire.pop3.turn import Awaited, OutOfTurn, Question, Turn
-from mailsuite.wire.sasl.steps import MAX_LINE_OCTETS, Challenge, ScramParameters
+from mailsuite.wire.sasl.steps import Challenge, ScramParameters
 
 __all__ = [
     "Ask",
@@ -57,9 +56,6 @@ MAX_WAITING_OUTPUT = 64 * 1024
 """Octets of answers that may wait to be sent before even a short listing leaves as an event: a segment
 full of LISTs costs its sender's patience, not our memory."""
 
-_Outcome = Response | Listing | Challenge | Admitted | Disconnected | Question | None
-"""What a command leads to; None where it ended the session."""
-
 
 class ServerSession:
     """One connection's way through AUTHORIZATION, TRANSACTION and UPDATE (RFC 1939 sections 3 to 6).
@@ -74,17 +70,15 @@ class ServerSession:
     ) -> None:
         """*bindings*: channel bindings of a connection that TLS is active on."""
         self._settings = settings
-        self._tls_active = tls_active
-        self._input = LineBuffer(settings.max_command)
-        self._output: list[bytes] = []
-        self._output_octets = 0
+        self._input = Reader(settings)
+        self._output = Outbox()
         self._event: Event | None = None
         self._turn = Turn()
         self._closing = False
         self._draining = False
         self._patience = Patience(settings.max_bad_commands_before_login)
         self._authorization = Authorization(settings, tls_active, bindings)
-        self._transaction: Transaction | None = None
+        self._stages = Stages(self._authorization)
         self._retrieval: Retrieval | None = None
 
     @property
@@ -100,13 +94,23 @@ class ServerSession:
     @property
     def logged_in(self) -> bool:
         """The session is, or was at its end, in TRANSACTION or UPDATE."""
-        return self._transaction is not None
+        return self._stages.transaction is not None
+
+    @property
+    def exchanging(self) -> bool:
+        """What the client sends next answers a challenge: it is secret."""
+        return self._authorization.exchanging
+
+    @property
+    def utf8(self) -> bool:
+        """The client has said UTF8: it takes messages with UTF-8 in their headers (RFC 6856)."""
+        return self._authorization.utf8
 
     # Octets and events
 
     def start(self) -> None:
         """Greet (RFC 1939 section 4)."""
-        self._say(self._settings.greeting)
+        self._output.say(self._settings.greeting)
 
     def receive(self, data: bytes) -> None:
         """Take what has arrived; next_event() reads it."""
@@ -120,37 +124,33 @@ class ServerSession:
     def next_event(self) -> Event | None:
         """Read on to the next event. None: more input is needed, or an answer, or the session has ended."""
         while not (self.waiting or self._closing):
-            unread = len(self._input)
-            line = self._input.next_line()
-            if isinstance(line, Overlong) or (line is None and unread > self._input.limit):
-                exchanging = self._authorization.exchanging
-                kind = "oversize-response" if exchanging else "oversize-command"
-                self._end(Violation(kind), say.LINE_TOO_LONG)
-            elif line is None:
+            said = self._input.next()
+            if said is None:
                 break
+            if isinstance(said, Violation):
+                self._end(said, say.LINE_TOO_LONG)
             else:
-                self._take(line)
+                self._carry(self._stages.hear(said))
         event, self._event = self._event, None
         return event
 
     def bytes_to_send(self) -> bytes:
         """What the client is to be sent next; each octet comes once."""
-        data = b"".join(self._output)
-        self._output.clear()
-        self._output_octets = 0
-        return data
+        return self._output.take()
 
     # Answers to events
 
-    def logged_in_as(self, messages: tuple[MessageRef, ...], signature: bytes = b"") -> None:
+    def logged_in_as(
+        self, messages: tuple[MessageRef, ...], signature: bytes = b"", terms: Terms = NO_LIMITS
+    ) -> None:
         """To Login: it is true, the maildrop is locked, and this is in it. *signature* is what a ScramClaim
-        was answered by.
+        was answered by, *terms* hold for this account.
 
         Where the mechanism has last words, TRANSACTION begins when the client has accepted them; a client
         that does not is disconnected (Disconnected), without UPDATE.
         """
         if self._answers(Awaited.LOGIN):
-            self._carry(self._authorization.conclude(Admitted(messages), signature))
+            self._carry(self._authorization.conclude(Admitted(messages, terms), signature))
             self._go_on()
 
     def scram_parameters(self, parameters: ScramParameters) -> None:
@@ -174,8 +174,8 @@ class ServerSession:
             self._carry(self._authorization.conclude(response))
         else:
             self._authorization.give_up()
-            self._fit_limit()
-            self._say(response)
+            self._input.expect(self.exchanging)
+            self._output.say(response)
         self._go_on()
 
     def retrieval_started(self, size: int) -> bytes:
@@ -184,7 +184,7 @@ class ServerSession:
         if retrieval is None:
             return b""
         self._turn.awaited = Awaited.BODY
-        self._say(retrieval.first_line(size))
+        self._output.say(retrieval.first_line(size))
         return self.bytes_to_send()
 
     def body_chunk(self, data: bytes) -> bytes:
@@ -197,6 +197,11 @@ class ServerSession:
         """A TOP has all it asked for: the rest of the message need not be read."""
         return self._retrieval is not None and self._retrieval.complete
 
+    @property
+    def sent_as_stored(self) -> bool:
+        """The text of this message goes out unchanged: body_sent() may follow."""
+        return self._retrieval is not None and not self._retrieval.needs_feeding
+
     def retrieval_ended(self) -> bytes:
         """All of the message went through body_chunk(), or enough of it."""
         retrieval = self._retrieval_in(Awaited.BODY)
@@ -204,7 +209,7 @@ class ServerSession:
 
     def body_sent(self, ends_with_crlf: bool = True) -> bytes:
         """After retrieval_started() the shell sent the whole message past the session (sendfile): only
-        the terminator is missing. Right for a RETR of a message without dot lines, and for nothing else."""
+        the terminator is missing. Right where sent_as_stored, and nowhere else."""
         retrieval = self._retrieval_in(Awaited.BODY)
         if retrieval is None:
             return b""
@@ -231,7 +236,6 @@ class ServerSession:
     def tls_started(self, bindings: Mapping[str, bytes] = {}) -> None:
         """To StartTls: the handshake is done; nothing said before it counts (RFC 2595 section 4)."""
         if self._answers(Awaited.TLS):
-            self._tls_active = True
             self._authorization.tls_started(bindings)
             self._patience.forget()
             self._go_on()
@@ -249,77 +253,44 @@ class ServerSession:
         if not self._closing:
             self._end(Disconnected("time-out"))
 
-    # Commands
-
-    def _take(self, line: bytes) -> None:
-        if self._authorization.exchanging:
-            outcome: _Outcome = self._authorization.respond(line.removesuffix(b"\n").removesuffix(b"\r"))
-        else:
-            command = parse(line)
-            outcome = command if isinstance(command, Response) else self._obey(command)
-        self._carry(outcome)
-
-    def _obey(self, command: Command) -> _Outcome:
-        keyword, arguments = command.keyword, command.arguments
-        if keyword is Keyword.CAPA:
-            capabilities = self._authorization.capabilities(self.logged_in)
-            return Listing.of_words(say.CAPABILITIES_FOLLOW, capabilities)
-        if keyword is Keyword.QUIT:
-            return self._quit()
-        if self._transaction is not None:
-            message_command = transaction.COMMANDS.get(keyword)
-            return message_command(self._transaction, arguments) if message_command else say.NOT_AFTER_LOGIN
-        if keyword is Keyword.STLS:
-            return self._stls()
-        login_command = authorization.COMMANDS.get(keyword)
-        return login_command(self._authorization, arguments) if login_command else say.NOT_BEFORE_LOGIN
-
-    def _quit(self) -> Quit | None:
-        """UPDATE is entered from TRANSACTION alone (RFC 1939 section 6)."""
-        if self._transaction is not None:
-            return Quit(self._transaction.snapshot.marked)
-        self._end(Disconnected("quit"), say.GOODBYE)
-        return None
-
-    def _stls(self) -> Response | StartTls | None:
-        """RFC 2595 section 4. Whatever came in clear behind STLS was put there by somebody else."""
-        if self._tls_active:
-            return say.TLS_ALREADY
-        if not self._settings.tls_available:
-            return say.TLS_NOT_OFFERED
-        if len(self._input):
-            self._end(Violation("plaintext-after-stls"))
-            return None
-        self._say(say.TLS_BEGINS)
-        return StartTls()
-
     # What a command leads to
 
-    def _carry(self, outcome: _Outcome) -> None:
-        self._fit_limit()
+    def _carry(self, outcome: Consequence) -> None:
+        self._input.expect(self.exchanging)  # commands are short, responses of an exchange are not
         match outcome:
             case Response():
                 self._respond(outcome)
             case Listing():
                 self._list(outcome)
             case Challenge():
-                self._send(b"+ " + outcome.encode() + b"\r\n")
-            case Login() | Ask() | StartTls() | Retrieve() | Quit():
+                self._output.put(b"+ " + outcome.encode() + b"\r\n")
+            case StartTls():
+                self._start_tls(outcome)
+            case Login() | Ask() | Retrieve() | Quit():
                 self._ask(outcome)
             case Admitted():
-                self._begin_transaction(outcome.messages)
+                self._begin_transaction(outcome)
             case Disconnected():
                 self._end(outcome, say.EXCHANGE_CANCELLED)
+            case _:
+                self._farewell(outcome)
 
-    def _fit_limit(self) -> None:
-        """Commands are short, responses of an exchange are not."""
-        self._input.limit = MAX_LINE_OCTETS if self._authorization.exchanging else self._settings.max_command
+    def _farewell(self, outcome: Farewell) -> None:
+        self._end(Disconnected("quit"), say.GOODBYE)
 
-    def _begin_transaction(self, messages: tuple[MessageRef, ...]) -> None:
-        self._transaction = Transaction(Snapshot(messages))
+    def _start_tls(self, event: StartTls) -> None:
+        """Whatever came in clear behind STLS was put there by somebody else (RFC 2595 section 4)."""
+        if len(self._input):
+            self._end(Violation("plaintext-after-stls"))
+        else:
+            self._output.say(say.TLS_BEGINS)
+            self._ask(event)
+
+    def _begin_transaction(self, admitted: Admitted) -> None:
+        summary = self._stages.admit(admitted)
         self._patience.bad_commands = self._settings.max_bad_commands
         self._patience.forget()
-        self._say(self._transaction.summary)
+        self._output.say(summary)
 
     def _respond(self, response: Response) -> None:
         if not response.ok:
@@ -328,20 +299,20 @@ class ServerSession:
         if reason:
             self._end(Disconnected(reason), say.TOO_MANY_BAD_COMMANDS if not response.code else response)
         else:
-            self._say(response)
+            self._output.say(response)
 
     def _list(self, listing: Listing) -> None:
         self._patience.forget()
-        self._say(listing.first)
-        if listing.short and self._output_octets <= MAX_WAITING_OUTPUT:
-            self._send(b"".join(listing.chunks))
+        self._output.say(listing.first)
+        if listing.short and self._output.octets <= MAX_WAITING_OUTPUT:
+            self._output.put(b"".join(listing.chunks))
         else:
             self._ask(Multiline(listing.chunks))
 
     def _ask(self, event: Question) -> None:
         self._turn.asks(event)
         self._event = event
-        self._retrieval = Retrieval(event) if isinstance(event, Retrieve) else None
+        self._retrieval = Retrieval(event, self._settings.quirks) if isinstance(event, Retrieve) else None
 
     def _answers(self, *awaited: Awaited) -> bool:
         """Whether an answer is in time; raises OutOfTurn where no event asked for it."""
@@ -359,8 +330,9 @@ class ServerSession:
         return self._retrieval
 
     def _finish_body(self, data: bytes) -> bytes:
+        self._stages.message_sent()
         self._turn.ends()
-        self._send(data)
+        self._output.put(data)
         self._go_on()
         return self.bytes_to_send()
 
@@ -372,15 +344,8 @@ class ServerSession:
     def _end(self, event: Disconnected | Violation, response: Response | None = None) -> None:
         """The session is over; whatever was under way does not happen."""
         if response is not None:
-            self._say(response)
+            self._output.say(response)
         self._closing = True
         self._turn.ends()
         self._event = event
         self._input.clear()
-
-    def _say(self, response: Response) -> None:
-        self._send(response.encode())
-
-    def _send(self, data: bytes) -> None:
-        self._output.append(data)
-        self._output_octets += len(data)

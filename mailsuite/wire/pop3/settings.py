@@ -1,10 +1,11 @@
-"""What one listener offers, and what a client is told of it: greeting and CAPA."""
+"""What one listener offers, and how it greets. What CAPA says of it is in capabilities.py."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Set as AbstractSet
+from typing import Any, Literal
 
 import attrs
 
@@ -16,11 +17,22 @@ from mailsuite.model.response import (
     TLS_FIRST,
     Response,
 )
+from mailsuite.model.retention import Terms
 from mailsuite.wire.dialogue import not_given
 from mailsuite.wire.sasl.mechanisms import MECHANISMS, Surroundings, offered
 
 _GREETING_TEXT = re.compile(r"[\x20-;=?-~]*")
+_TOKENS = re.compile(r"([!-~]+( [!-~]+)*)?")
 _STAMP = re.compile(r"(<[!-;=?-~]+@[!-;=?-~]+>)?")
+
+NO_LIMITS = Terms()
+"""Mail stays for ever, and nobody has to wait for the next login."""
+
+NO_NULS = "outlook-no-nuls"
+WHOLE_HEADERS = "oe-ns-eoh"
+AUTH_LIST = "auth-list"
+QUIRKS = frozenset({NO_NULS, WHOLE_HEADERS, AUTH_LIST})
+"""Allowances for old programs (features row P-23). What they do is told where it is done."""
 
 
 def _fits_greeting(instance: SessionSettings, attribute: attrs.Attribute[Any], value: str) -> None:
@@ -37,6 +49,18 @@ def _is_stamp(instance: SessionSettings, attribute: attrs.Attribute[Any], value:
 def _are_known(instance: SessionSettings, attribute: attrs.Attribute[Any], value: tuple[str, ...]) -> None:
     if unknown := [name for name in value if name not in MECHANISMS]:
         raise ValueError(f"unknown SASL mechanisms: {', '.join(unknown)}")
+
+
+def _are_quirks(instance: SessionSettings, attribute: attrs.Attribute[Any], value: AbstractSet[str]) -> None:
+    if unknown := sorted(value - QUIRKS):
+        raise ValueError(f"unknown quirks: {', '.join(unknown)}")
+
+
+def _is_implementation(instance: SessionSettings, attribute: attrs.Attribute[Any], value: str) -> None:
+    """RFC 2449 section 6.9, in a line that section 4 lets be."""
+    line = f"IMPLEMENTATION {value}\r\n"
+    if not _TOKENS.fullmatch(value) or len(line) > MAX_RESPONSE_OCTETS:
+        raise ValueError(f"no words that could name an implementation: {value!r}")
 
 
 @attrs.frozen
@@ -64,11 +88,27 @@ class SessionSettings:
     seconds: Callable[[], float] = not_given
     """Since the epoch, for the same mechanisms."""
     max_command: int = 512
-    """Octets in a command line; beyond, the session ends (features row S-I04)."""
+    """Octets in a command line (features row S-I04)."""
+    overlong: Literal["error", "close"] = "close"
+    """What a longer one leads to: an error, or the end of the session. Whether that bans is for others."""
+    strict_crlf: bool = False
+    """A line that ends with LF alone is refused."""
     max_bad_commands_before_login: int = 3
     """So many bad commands in a row are answered, one more closes (Dovecot's number)."""
     max_bad_commands: int = 20
     """The same after login."""
+    offer: Terms = NO_LIMITS
+    """What is announced before the login: the shortest time that mail stays for any user, and the longest
+    wait from one login to the next (RFC 2449 sections 6.7 and 6.5)."""
+    terms_vary: bool = False
+    """Users may have other terms."""
+    utf8: bool = True
+    """UTF8 is offered (RFC 6856), and names and passwords in UTF-8 are taken."""
+    last: bool = False
+    """LAST is offered (RFC 1460 section 5)."""
+    implementation: str = attrs.field(default="", validator=_is_implementation)
+    """What CAPA calls us after the login; empty: nothing."""
+    quirks: AbstractSet[str] = attrs.field(default=frozenset(), validator=_are_quirks)
 
     def __attrs_post_init__(self) -> None:
         if len(self.greeting.encode()) > MAX_RESPONSE_OCTETS:
@@ -102,20 +142,3 @@ class SessionSettings:
         hostname = self.hostname or self.response_name
         offered = self.mechanisms(tls_active, bindings)
         return Surroundings(hostname, self.octets, self.seconds, bindings, offered)
-
-    def capabilities(
-        self, tls_active: bool, logged_in: bool, bindings: Mapping[str, bytes]
-    ) -> tuple[str, ...]:
-        """The lines of CAPA: what is honoured on this connection as it is now.
-
-        USER and SASL stay after login, as RFC 2449 section 5 wants for all that AUTHORIZATION announces;
-        STLS belongs to AUTHORIZATION alone (RFC 2595 section 4).
-        """
-        capabilities = ["TOP", "UIDL", "RESP-CODES", "AUTH-RESP-CODE", "PIPELINING", "EXPIRE NEVER"]
-        if self.password_refusal(tls_active) is None:
-            capabilities.append("USER")
-        if mechanisms := self.mechanisms(tls_active, bindings):
-            capabilities.append(" ".join(("SASL", *mechanisms)))
-        if self.tls_available and not tls_active and not logged_in:
-            capabilities.append("STLS")
-        return tuple(capabilities)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import attrs
 
@@ -57,9 +57,13 @@ class Snapshot:
         self.octets = self._all_octets
 
     @property
-    def marked(self) -> tuple[MessageRef, ...]:
-        """What a QUIT removes, oldest first."""
-        return tuple(self[number] for number in sorted(self._marked))
+    def marked(self) -> frozenset[int]:
+        """The numbers of those that are marked."""
+        return frozenset(self._marked)
+
+    def chosen(self, numbers: Iterable[int]) -> tuple[MessageRef, ...]:
+        """The messages of these numbers, oldest first."""
+        return tuple(self[number] for number in sorted(numbers))
 
     def sizes(self) -> Iterator[bytes]:
         """The lines of LIST and the terminator, in chunks."""

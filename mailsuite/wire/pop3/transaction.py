@@ -1,4 +1,4 @@
-"""The TRANSACTION state: the commands on messages (RFC 1939 sections 5 and 7)."""
+"""The TRANSACTION state: the commands on messages (RFC 1939 sections 5, 7, 8; LAST: RFC 1460 section 5)."""
 
 from __future__ import annotations
 
@@ -8,16 +8,31 @@ import attrs
 
 from mailsuite.model import response as say
 from mailsuite.model.response import Response
+from mailsuite.model.retention import Terms
 from mailsuite.wire.pop3.commands import Keyword, parse_number
-from mailsuite.wire.pop3.events import Listing, Retrieve
+from mailsuite.wire.pop3.events import Listing, Quit, Retrieve
 from mailsuite.wire.pop3.snapshot import LINES_PER_CHUNK, Snapshot
 
 
 @attrs.define
 class Transaction:
-    """Answers from the snapshot. Methods take a command's arguments, in number already right."""
+    """Answers from the snapshot. Methods take a command's arguments, in number already right.
+
+    Where the site lets nobody leave mail behind (``terms.expire`` is 0; RFC 1939 section 8), QUIT removes
+    what RETR has sent to its end, marked or not, and TOP shows headers alone, so that nobody reads by TOP.
+    """
 
     snapshot: Snapshot
+    terms: Terms
+    _retrieved: set[int] = attrs.field(factory=set, init=False)
+    _under_way: int = attrs.field(default=0, init=False)
+    """The number that RETR was last asked for, until it is sent; 0: none."""
+    _highest: int = attrs.field(default=0, init=False)
+    """The "highest number accessed" of RFC 1460, by RETR and DELE, in this session alone."""
+
+    @property
+    def _leaves_nothing(self) -> bool:
+        return self.terms.expire == 0
 
     @property
     def summary(self) -> Response:
@@ -45,28 +60,51 @@ class Transaction:
 
     def retr(self, arguments: tuple[bytes, ...]) -> Response | Retrieve:
         number = self.snapshot.find(arguments[0])
-        return number if isinstance(number, Response) else Retrieve(self.snapshot[number])
+        if isinstance(number, Response):
+            return number
+        self._under_way = number
+        return Retrieve(self.snapshot[number])
 
     def top(self, arguments: tuple[bytes, ...]) -> Response | Retrieve:
         number = self.snapshot.find(arguments[0])
         if isinstance(number, Response):
             return number
         lines = parse_number(arguments[1])
-        return say.NO_LINE_COUNT if lines is None else Retrieve(self.snapshot[number], lines)
+        if lines is None:
+            return say.NO_LINE_COUNT
+        self._under_way = 0
+        return Retrieve(self.snapshot[number], 0 if self._leaves_nothing else lines)
+
+    def sent(self) -> None:
+        """What RETR or TOP asked for last has gone out to its end."""
+        if self._under_way:
+            self._retrieved.add(self._under_way)
+            self._highest = max(self._highest, self._under_way)
 
     def dele(self, arguments: tuple[bytes, ...]) -> Response:
         number = self.snapshot.find(arguments[0])
         if isinstance(number, Response):
             return number
         self.snapshot.mark(number)
+        self._highest = max(self._highest, number)
         return say.message_marked(number)
 
     def rset(self, arguments: tuple[bytes, ...]) -> Response:
+        """RSET: what was retrieved stays so."""
         self.snapshot.reset()
+        self._highest = 0
         return self.summary
 
     def noop(self, arguments: tuple[bytes, ...]) -> Response:
         return say.DONE
+
+    def last(self, arguments: tuple[bytes, ...]) -> Response:
+        return say.highest_accessed(self._highest)
+
+    def update(self) -> Quit:
+        """The session enters UPDATE (RFC 1939 section 6)."""
+        removed = self.snapshot.marked | (self._retrieved if self._leaves_nothing else set())
+        return Quit(self.snapshot.chosen(removed), self.snapshot.chosen(self._retrieved))
 
     def _listing(self, chunks: Iterator[bytes]) -> Listing:
         return Listing(self.summary, chunks, self.snapshot.count <= LINES_PER_CHUNK)
@@ -81,5 +119,6 @@ COMMANDS: Mapping[Keyword, Callable[[Transaction, tuple[bytes, ...]], Response |
     Keyword.DELE: Transaction.dele,
     Keyword.RSET: Transaction.rset,
     Keyword.NOOP: Transaction.noop,
+    Keyword.LAST: Transaction.last,
 }
 """What a client may say here, besides CAPA and QUIT."""

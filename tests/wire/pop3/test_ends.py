@@ -11,40 +11,8 @@ from mailsuite.wire.pop3.session import (
     Quit,
     SessionSettings,
     StartTls,
-    Violation,
 )
 from tests.wire.pop3.world import DIGEST, STAMPED, World, logged_in_with, many, plain_retrieval, refs
-
-
-@pytest.mark.parametrize("piece", [0, 1, 100])
-@pytest.mark.parametrize("line", [b"A" * 511 + b"\r\n", b"A" * 512 + b"\n", b"A" * 513, b"\0" * 5000])
-@pytest.mark.parametrize("working", [False, True])
-def test_an_oversize_command_closes(line: bytes, piece: int, working: bool) -> None:
-    """features row S-I04; without a line end too."""
-    world = World().log_in() if working else World()
-    world.take()
-    world.events.clear()
-    assert world.say(line + b"\r\nSTAT\r\nQUIT\r\n", piece) == b"-ERR The command is too long\r\n"
-    assert world.session.closing
-    assert world.events == [Violation("oversize-command")]
-    assert world.removed == []
-
-
-@pytest.mark.parametrize("octets", [256, 511, 512])
-@pytest.mark.parametrize("piece", [0, 1])
-def test_a_long_command_is_refused_and_the_session_lives(octets: int, piece: int) -> None:
-    world = World().log_in()
-    line = b"NOOP" + b" " * (octets - 6) + b"\r\n"
-    assert world.say(line + b"NOOP\r\n", piece) == b"-ERR The command is too long\r\n+OK Done\r\n"
-    assert not world.session.closing
-
-
-def test_the_longest_command_is_a_setting() -> None:
-    world = World(SessionSettings("h", max_command=20))
-    world.take()
-    assert world.say(b"CAPA" + b" " * 14 + b"\r\n").startswith(b"+OK")
-    assert world.say(b"CAPA" + b" " * 15 + b"\r\n") == b"-ERR The command is too long\r\n"
-    assert world.session.closing
 
 
 @pytest.mark.parametrize(("working", "borne"), [(False, 3), (True, 20)])

@@ -104,7 +104,10 @@ def test_nothing_is_read_behind_the_end() -> None:
 @pytest.mark.parametrize("command", [b"LIST", b"UIDL", b"RETR", b"DELE", b"TOP"])
 @pytest.mark.parametrize(
     "number",
-    [b"0", b"-1", b"+1", b"1x", b"1.0", b"9223372036854775808", b"4", b"99", b"abc", b"2"],
+    [
+        *(b"0", b"-1", b"+1", b"1x", b"1.0", b"9223372036854775807", b"9223372036854775808", b"4", b"99"),
+        *(b"18446744073709551617", b"9" * 200, b"abc", b"0x1", b"1e0", b"1_0", b"*", b"00", b"2"),
+    ],
 )
 def test_bad_numbers_touch_nothing(command: bytes, number: bytes) -> None:
     """features row P-08; number 2 is deleted. Twisted's POP3 dies of some of these (section 13)."""
@@ -117,6 +120,18 @@ def test_bad_numbers_touch_nothing(command: bytes, number: bytes) -> None:
     assert answer.count(b"\r\n") == 1
     assert len(world.events) == events
     assert world.say(b"STAT\r\n") == b"+OK 2 36\r\n"
+
+
+@pytest.mark.parametrize("command", [b"RETR", b"DELE", b"TOP"])
+@pytest.mark.parametrize("empty", [b"", b" ", b"   "])
+def test_no_number_is_no_number(command: bytes, empty: bytes) -> None:
+    """LIST and UIDL of nothing are those of all: trailing spaces mean nothing (features row P-02)."""
+    world = World().log_in()
+    assert world.say(command + empty + b"\r\n") == b"-ERR The arguments do not fit this command\r\n"
+    assert (
+        world.say(b"LIST" + empty + b"\r\n") == b"+OK 3 messages (75 octets)\r\n1 23\r\n2 39\r\n3 13\r\n.\r\n"
+    )
+    assert world.say(b"STAT\r\n") == b"+OK 3 75\r\n"
 
 
 @pytest.mark.parametrize("lines", [b"-1", b"+1", b"x", b"1.5"])

@@ -1,14 +1,11 @@
-"""Greeting and capabilities (features rows P-01, P-13)."""
+"""The greeting (features row P-01), and settings that would break the protocol."""
 
 from __future__ import annotations
 
 import pytest
 
 from mailsuite.model.response import MAX_RESPONSE_OCTETS
-from mailsuite.wire.pop3.settings import SessionSettings
-
-ALWAYS = ("TOP", "UIDL", "RESP-CODES", "AUTH-RESP-CODE", "PIPELINING", "EXPIRE NEVER")
-BOTH = ("PLAIN", "LOGIN")
+from mailsuite.wire.pop3.settings import QUIRKS, SessionSettings
 
 
 @pytest.mark.parametrize(
@@ -55,48 +52,18 @@ def test_only_known_mechanisms() -> None:
         SessionSettings("h", sasl_mechanisms=("PLAIN", "CRAM-MD6", "plain"))
 
 
-@pytest.mark.parametrize("logged_in", [False, True])
-@pytest.mark.parametrize(
-    ("settings", "tls", "more"),
-    [
-        (SessionSettings("h"), False, ()),
-        (SessionSettings("h"), True, ("USER",)),
-        (SessionSettings("h", plaintext_login=True), False, ("USER",)),
-        (SessionSettings("h", tls_available=True), True, ("USER",)),
-        (SessionSettings("h", sasl_mechanisms=BOTH), False, ()),
-        (SessionSettings("h", sasl_mechanisms=BOTH), True, ("USER", "SASL PLAIN LOGIN")),
-        (SessionSettings("h", sasl_mechanisms=("PLAIN",)), True, ("USER", "SASL PLAIN")),
-        (
-            SessionSettings("h", plaintext_login=True, sasl_mechanisms=BOTH),
-            False,
-            ("USER", "SASL PLAIN LOGIN"),
-        ),
-    ],
-)
-def test_capabilities(settings: SessionSettings, tls: bool, more: tuple[str, ...], logged_in: bool) -> None:
-    """RFC 2449 section 5: what AUTHORIZATION announces stays announced after login."""
-    assert settings.capabilities(tls, logged_in, {}) == ALWAYS + more
+@pytest.mark.parametrize("text", ["a b", "mailsuite", "mailsuite 1.0 (Twisted)"])
+def test_an_implementation_is_words(text: str) -> None:
+    assert SessionSettings("h", implementation=text).implementation == text
 
 
-def test_binding_is_offered_where_there_is_something_to_bind_to() -> None:
-    settings = SessionSettings("h", sasl_mechanisms=("SCRAM-SHA-256-PLUS", "SCRAM-SHA-256"))
-    assert "SASL SCRAM-SHA-256" in settings.capabilities(True, False, {})
-    bound = settings.capabilities(True, False, {"tls-exporter": b"x"})
-    assert "SASL SCRAM-SHA-256-PLUS SCRAM-SHA-256" in bound
+@pytest.mark.parametrize("text", [" a", "a ", "a  b", "a\r\nUSER", "caf\xe9", "\t", "x" * 496])
+def test_no_implementation_breaks_a_listing(text: str) -> None:
+    with pytest.raises(ValueError, match="implementation"):
+        SessionSettings("h", implementation=text)
 
 
-def test_nobody_logs_in_before_the_tls_that_is_required() -> None:
-    settings = SessionSettings(
-        "h", tls_available=True, tls_required=True, sasl_mechanisms=("SCRAM-SHA-256", "PLAIN")
-    )
-    assert settings.capabilities(False, False, {}) == (*ALWAYS, "STLS")
-    assert settings.capabilities(True, False, {}) == (*ALWAYS, "USER", "SASL SCRAM-SHA-256 PLAIN")
-
-
-@pytest.mark.parametrize(
-    ("tls", "logged_in", "shown"),
-    [(False, False, True), (True, False, False), (False, True, False), (True, True, False)],
-)
-def test_stls_is_announced_where_it_can_be_given(tls: bool, logged_in: bool, shown: bool) -> None:
-    settings = SessionSettings("h", tls_available=True)
-    assert ("STLS" in settings.capabilities(tls, logged_in, {})) is shown
+def test_only_known_quirks() -> None:
+    assert SessionSettings("h", quirks=QUIRKS).quirks == {"outlook-no-nuls", "oe-ns-eoh", "auth-list"}
+    with pytest.raises(ValueError, match="unknown quirks: netscape-eoh, nuls"):
+        SessionSettings("h", quirks={"oe-ns-eoh", "nuls", "netscape-eoh"})

@@ -52,12 +52,13 @@ def test_marked_messages_are_hidden_until_reset() -> None:
     snapshot.mark(3)
     snapshot.mark(1)
     assert (snapshot.count, snapshot.octets) == (1, 0)
-    assert [ref.uidl for ref in snapshot.marked] == ["u1", "u3"]
+    assert snapshot.marked == {1, 3}
+    assert [ref.uidl for ref in snapshot.chosen(snapshot.marked)] == ["u1", "u3"]
     assert b"".join(snapshot.sizes()) == b"2 0\r\n.\r\n"
     assert b"".join(snapshot.unique_ids()) == b"2 u2\r\n.\r\n"
     snapshot.reset()
     assert (snapshot.count, snapshot.octets) == (3, 40)
-    assert snapshot.marked == ()
+    assert snapshot.marked == frozenset()
     assert b"".join(snapshot.sizes()) == b"1 10\r\n2 0\r\n3 30\r\n.\r\n"
 
 

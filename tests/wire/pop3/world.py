@@ -9,6 +9,7 @@ import attrs
 
 from mailsuite.model.message import MessageRef
 from mailsuite.model.response import WRONG_CREDENTIALS
+from mailsuite.model.retention import Terms
 from mailsuite.wire.pop3.session import (
     Ask,
     Event,
@@ -20,6 +21,7 @@ from mailsuite.wire.pop3.session import (
     SessionSettings,
     StartTls,
 )
+from mailsuite.wire.pop3.settings import NO_LIMITS
 from tests.wire.proofs import PARAMETERS, PASSWORD, judged
 
 MESSAGES = (
@@ -60,6 +62,8 @@ class World:
     tls_active: bool = False
     messages: tuple[bytes, ...] = MESSAGES
     chunk: int = 7
+    terms: Terms = NO_LIMITS
+    """Joe's."""
     answers: bool = True
     """Whether events are answered at all."""
     session: ServerSession = attrs.field(init=False)
@@ -104,7 +108,7 @@ class World:
                 if signature is None:
                     session.refuse(WRONG_CREDENTIALS)
                 else:
-                    session.logged_in_as(refs(self.messages), signature)
+                    session.logged_in_as(refs(self.messages), signature, self.terms)
             case Ask():
                 session.scram_parameters(PARAMETERS)
             case StartTls():
