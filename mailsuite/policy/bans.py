@@ -28,6 +28,8 @@ from mailsuite.policy.kept_bans import KeptBans
 MAX_BANS: Final = 100_000
 """About 50 MB; beyond, the one that ends first makes room."""
 BY_HAND: Final = "by-hand"
+BANNED_FOR: Final = frozenset({"oversize-command"})
+"""What no honest program does. Other violations end a session, and come from programs with mistakes, too."""
 FIRST_OCTETS: Final = 32
 """So many octets of an over-long command are told (features row S-I04)."""
 
@@ -113,12 +115,14 @@ class Bans:
     # Changes
 
     def reporter(self, service: str, listener: str) -> Report:
-        """Whom the sessions of a listener tell what somebody did; that is worth a ban.
+        """Whom the sessions of a listener tell of violations; those of BANNED_FOR lead to a ban.
 
         Who is banned already is not banned anew, and it is logged once.
         """
 
         def report(peer: IPAddress, port: int, kind: str, octets: int, first: bytes) -> None:
+            if kind not in BANNED_FOR:
+                return
             seen = _shown(first)
             detail = (
                 f"{service} (listener {listener}) from port {port}: {octets} octets, beginning with {seen}"

@@ -260,6 +260,11 @@ class Reporting(BansCase):
             ban.detail, f"pop3 (listener pop3s) from port 4711: 513 octets, beginning with {'A' * 32}"
         )
 
+    def test_other_violations_are_no_reason(self) -> None:
+        for kind in ("plaintext-after-stls", "oversize-response", "too-many-errors", "failed-logins"):
+            self.bans.reporter("smtp", "mx")(BAD, 4711, kind, 0, b"")
+        self.assertEqual((self.bans.list(), self.lines), ((), []))
+
     def test_until_the_restart_is_told(self) -> None:
         self.bans.rules = BanRules(None)
         self.report(b"A")
