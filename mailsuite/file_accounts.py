@@ -13,6 +13,7 @@ from mailsuite.accounts.endings import (
     DEVICE_NARROWED,
     DEVICE_PASSWORD,
     DEVICE_REMOVED,
+    DEVICE_VIEW,
     barred,
 )
 from mailsuite.accounts.passwords import Passwords
@@ -118,8 +119,10 @@ def _of_device(account: Address, old: DeviceBlock, new: DeviceBlock | None, now:
     device = new.device(id, b"")
     if device.has_expired(now):
         return Expulsion(account, DEVICE_EXPIRED, id)
-    if set(old.mechanisms) - set(new.mechanisms):
-        return Expulsion(account, DEVICE_NARROWED, id)  # no session knows by which of them it began
-    if (old.scopes, old.networks) != (new.scopes, new.networks):
-        return Expulsion(account, DEVICE_NARROWED, id, allowed=device)
-    return None
+    narrowed = (old.scopes, old.networks) != (new.scopes, new.networks)
+    seen_anew = old.view != new.view
+    if set(old.mechanisms) - set(new.mechanisms) or (narrowed and seen_anew):
+        return Expulsion(account, DEVICE_NARROWED, id)  # no session knows by which mechanism it began
+    if seen_anew:
+        return Expulsion(account, DEVICE_VIEW, id)
+    return Expulsion(account, DEVICE_NARROWED, id, allowed=device) if narrowed else None

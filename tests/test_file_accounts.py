@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mailsuite.accounts.endings import DEVICE_VIEW, concerns
 from mailsuite.config.load import load
 from mailsuite.config.schema import Config
 from mailsuite.file_accounts import Expulsion, expelled
@@ -98,3 +99,13 @@ def test_a_device_whose_day_has_come(tmp_path: Path) -> None:
     before = read(tmp_path)
     assert told(before, read(tmp_path, 'expires = "2026-11-21"')) == [(True, "the device has expired")]
     assert told(before, read(tmp_path, 'expires = "2026-11-22"')) == []
+
+
+def test_a_device_that_sees_another_view_reads_no_further(tmp_path: Path) -> None:
+    before, after = read(tmp_path), read(tmp_path, "view = true")
+    for one, other in ((before, after), (after, before)):
+        assert told(one, other) == [(True, "the device sees another view of the maildrop")]
+    assert told(after, after) == []
+    assert [concerns(DEVICE_VIEW, service) for service in ("pop3", "submission")] == [True, False]
+    also_narrower = read(tmp_path, 'view = true\nnetworks = ["192.0.2.0/25"]')
+    assert not only(expelled(before, also_narrower, NOW)).spares("pop3", HERE)

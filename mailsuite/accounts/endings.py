@@ -14,11 +14,13 @@ DEVICE_REMOVED: Final = "the device was removed"
 DEVICE_PASSWORD: Final = "the device has another password"  # noqa: S105 - words, no password
 DEVICE_EXPIRED: Final = "the device has expired"
 DEVICE_NARROWED: Final = "the device may do less than before"
+DEVICE_VIEW: Final = "the device sees another view of the maildrop"
+_OF_POP3: Final = frozenset({POP3_DENIED, DEVICE_VIEW})
 
 
 def concerns(reason: str, service: str) -> bool:
     """Whether sessions of this service end for that reason: who may not use POP3 may still send."""
-    return reason != POP3_DENIED or service == "pop3"
+    return reason not in _OF_POP3 or service == "pop3"
 
 
 def barred(before: Account, after: Account) -> str:
