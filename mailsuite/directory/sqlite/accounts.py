@@ -10,6 +10,7 @@ import attrs
 from zope.interface import implementer
 
 from mailsuite.directory.lower import ILowerDirectory
+from mailsuite.directory.sqlite import bans
 from mailsuite.directory.sqlite import statements as sql
 from mailsuite.directory.sqlite.cache import NOTHING, UNSURE, AccountCache, Kept
 from mailsuite.directory.sqlite.database import Database, Schema, transaction
@@ -84,11 +85,13 @@ SCHEMA: Schema = (
         "ALTER TABLE account ADD COLUMN delete_unread_after REAL",
         "ALTER TABLE device ADD COLUMN view INTEGER NOT NULL DEFAULT 0 CHECK (view IN (0, 1))",
     ),
+    (bans.CREATE_TABLE,),
 )
 """``notify_state`` NULL: as the configuration's default says. Devices, verifiers and logins refer to no
 account, because an account of the configuration file has them too; ``folded`` is the device's name without
 its letter case; ``delete_after`` NULL: never, where ``own_retention`` is 1, else as the domain says; the
-table ``login`` is sqlite/logins.py's, where ``number`` grows with every recording."""
+table ``login`` is sqlite/logins.py's, where ``number`` grows with every recording, and ``ban`` is
+sqlite/bans.py's."""
 
 
 @implementer(ILowerDirectory)

@@ -128,7 +128,8 @@ class SchemaTests(FolderCase, SynchronousTestCase):
         self.answer(self.opened().open())
         self.assertEqual(stepped, self.tables())
         self.assertEqual(
-            set(stepped) - {"sqlite_sequence"}, {"account", "device", "domain", "login", "verifiers"}
+            set(stepped) - {"sqlite_sequence"},
+            {"account", "ban", "device", "domain", "login", "verifiers"},
         )
 
     def test_an_older_program_leaves_a_new_file_alone(self):
