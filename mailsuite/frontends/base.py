@@ -179,10 +179,14 @@ class SessionProtocol(Protocol, Generic[Event]):
         self._begun = True
         self.core.start()
 
-    def known_as(self, account: Address, device: str, mechanism: str, view: View | None = None) -> None:
-        """Somebody has logged in, and may from now on be idle as long as the door says."""
+    def known_as(
+        self, account: Address | None, device: str, mechanism: str, view: View | None = None
+    ) -> None:
+        """Somebody has logged in, and may from now on be idle as long as the door says; None: nobody after
+        all."""
         self.account, self.device, self.mechanism, self.view = account, device, mechanism, view
-        self._watch()
+        if not self._closing:
+            self._watch()
 
     def _watch(self) -> None:
         """Expire when nothing moves; before a login that is needed, also when that does not come."""

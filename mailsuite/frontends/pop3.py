@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
+from typing import Final
 
 import attrs
 from twisted.cred.error import UnauthorizedLogin
@@ -10,14 +11,17 @@ from twisted.internet.defer import CancelledError
 from twisted.python.failure import Failure
 
 from mailsuite.accounts.login import OpenedMaildrop
-from mailsuite.frontends.base import SessionProtocol
+from mailsuite.frontends.base import SERVICE_STOPS, SessionProtocol
 from mailsuite.frontends.door import Door
+from mailsuite.frontends.pop3_tap import ProtocolTap
+from mailsuite.frontends.sendfile import LEAST_OCTETS, can_send
 from mailsuite.interfaces import IMaildrop, IMessageBody
 from mailsuite.model import response
 from mailsuite.model.facts import ConnectionFacts
 from mailsuite.model.failure import MailFailure
-from mailsuite.model.message import MessageRef
 from mailsuite.model.response import Response
+from mailsuite.model.view import View
+from mailsuite.observe.protocol_log import CLOSE_LEVELS, LEVELS, Level, Watch
 from mailsuite.wire.pop3.events import (
     Ask,
     Disconnected,
@@ -33,6 +37,16 @@ from mailsuite.wire.pop3.session import ServerSession
 from mailsuite.wire.pop3.settings import SessionSettings
 from mailsuite.wire.sasl.steps import Claim, ScramParameters, ScramQuestion
 
+_RESULTS: Final = {response.IN_USE: "in-use", response.LOGIN_DELAY: "too-soon"}
+"""How a login that we did not let through is counted, by the code of our response."""
+_REASONS: Final = {"quit": "QUIT", "drained": SERVICE_STOPS}
+"""Ends in the core's words that the log has others for."""
+
+
+async def _as_it_is(maildrop: IMaildrop, utf8: bool) -> IMaildrop:
+    """For maildrops that hide nothing."""
+    return maildrop
+
 
 @attrs.frozen
 class Pop3Services:
@@ -45,20 +59,29 @@ class Pop3Services:
     goes away."""
     scram: Callable[[ScramQuestion, ConnectionFacts], Awaitable[ScramParameters]]
     """Answers for any name. Raises MailFailure. Is cancelled likewise."""
+    show: Callable[[IMaildrop, bool], Awaitable[IMaildrop]] = _as_it_is
+    """A maildrop as a client may see it that did, or did not, say UTF8 (RFC 6856). Raises MailFailure."""
 
 
 @attrs.define
 class Traffic:
     """What a session did, for its one line in the log."""
 
-    retrieved: int = 0
-    tops: int = 0
+    messages: int = 0
+    """In the maildrop at the login; their size is ``octets``."""
     octets: int = 0
+    retrieved: int = 0
+    """Sent whole; octets are as they went out, dots and all, those of broken ones too."""
+    retrieved_octets: int = 0
+    tops: int = 0
+    top_octets: int = 0
     deleted: int = 0
 
 
 class Pop3Session(SessionProtocol[Event]):
     """One POP3 connection. Only a clean QUIT removes anything."""
+
+    needs_login = True
 
     core: ServerSession
 
@@ -68,10 +91,13 @@ class Pop3Session(SessionProtocol[Event]):
         self._facts: ConnectionFacts
         self._maildrop: IMaildrop | None = None
         self._traffic = Traffic()
+        self._device_name = ""
+        self._watched: list[Watch] = []
 
     def begin(self, facts: ConnectionFacts) -> None:
         self._facts = facts
         self.core = ServerSession(self._services.settings(facts), bool(facts.tls), self.bindings)
+        self._show_more(self.door.watches.on_peer(self.peer))
 
     def secured(self, tls: str) -> None:
         self._facts = attrs.evolve(self._facts, tls=tls)
@@ -81,20 +107,25 @@ class Pop3Session(SessionProtocol[Event]):
             case Retrieve():
                 self.answer(self._safely(self._retrieve(event)))
             case Login():
-                self.answer(self._safely(self._login(event.claim)), for_the_client=True)
+                self.answer(self._safely(self._login(event)), for_the_client=True)
             case Ask():
                 self.answer(self._safely(self._ask(event.question)), for_the_client=True)
             case Multiline():
                 self.answer(self._multiline(event.chunks))
             case Quit():
-                self.answer(self._safely(self._quit(event.deleted)))
+                self.answer(self._safely(self._quit(event)))
             case StartTls():
                 self.start_tls()
             case Violation():
-                self.end_reason = event.kind
-                self.log.warning("pop3.violation", kind=event.kind)
+                self._violated(event)
             case Disconnected():
-                self.end_reason = event.reason
+                self.end_reason = _REASONS.get(event.reason, event.reason)
+
+    def _violated(self, event: Violation) -> None:
+        self.end_reason = event.kind
+        self.log.warning("pop3.violation", kind=event.kind, octets=event.octets, detail=event.detail)
+        self.door.meter.violation(event.kind)
+        self.door.report(self.peer, self.peer_port, event.kind, event.octets, event.detail)
 
     async def _safely(self, answer: Awaitable[None]) -> None:
         """Whatever goes wrong is answered, temporary unless the seam says otherwise (promise 6)."""
@@ -113,28 +144,71 @@ class Pop3Session(SessionProtocol[Event]):
         if not self.lost:
             self.core.refuse(words)
 
-    async def _login(self, claim: Claim) -> None:
+    # Login
+
+    async def _login(self, event: Login) -> None:
+        opened = await self._judge(event.claim)
+        if opened is None:
+            self._refuse(response.WRONG_CREDENTIALS)
+            return
+        await self._enter(opened, event.claim.mechanism)
+
+    async def _enter(self, opened: OpenedMaildrop, mechanism: str) -> None:
+        """Begin TRANSACTION in what was opened, or release it."""
+        granted, device = opened.granted, opened.granted.device
+        self._maildrop = opened.maildrop
+        self.known_as(granted.account, device.id if device is not None else "", mechanism, opened.view)
+        try:
+            self._maildrop = await self._services.show(opened.maildrop, self.core.utf8)
+        except BaseException:
+            self.known_as(None, "", "")
+            await self._release()
+            raise
+        messages = self._maildrop.messages
+        self.log = self.log.bind(account=granted.account)
+        self._device_name = device.name if device is not None else ""
+        self._traffic.messages, self._traffic.octets = len(messages), sum(ref.size for ref in messages)
+        self._log_login()
+        self._show_more(self.door.watches.on_account(granted.account))
+        self.core.logged_in_as(messages, granted.signature, opened.terms)
+
+    async def _judge(self, claim: Claim) -> OpenedMaildrop | None:
+        """The maildrop of whoever this is; None: nobody's. Counted, unless the client goes away meanwhile."""
+        began = self.door.clock.seconds()
+
+        def judged(result: str) -> None:
+            self.door.meter.login(claim.mechanism, result, self.door.clock.seconds() - began)
+
         try:
             opened = await self._services.login(claim, self._facts)
         except UnauthorizedLogin:
-            self._refuse(response.WRONG_CREDENTIALS)
-            return
-        maildrop, granted, device = opened.maildrop, opened.granted, opened.granted.device
-        self._maildrop, self.account = maildrop, granted.account
-        self.device = device.id if device is not None else ""
-        messages = maildrop.messages
-        self.log = self.log.bind(account=granted.account)
-        self.log.info(
-            "pop3.login",
-            mechanism=claim.mechanism,
-            tls=self._facts.tls,
-            device=device.name if device is not None else "",
-            messages=len(messages),
-        )
-        self.core.logged_in_as(messages, granted.signature)
+            judged("refused")
+            return None
+        except CancelledError:
+            raise
+        except MailFailure as failure:
+            judged(_RESULTS.get(response.for_failure(failure).code, "unavailable"))
+            raise
+        except Exception:
+            judged("unavailable")
+            raise
+        judged("ok")
+        return opened
+
+    def _log_login(self) -> None:
+        if self.door.protocol_log != "off":
+            self.log.info(
+                "pop3.login",
+                mechanism=self.mechanism,
+                tls=self._facts.tls,
+                device=self._device_name,
+                messages=self._traffic.messages,
+            )
 
     async def _ask(self, question: ScramQuestion) -> None:
         self.core.scram_parameters(await self._services.scram(question, self._facts))
+
+    # Messages
 
     async def _retrieve(self, event: Retrieve) -> None:
         body = await self._open_maildrop().open(event.ref)
@@ -143,24 +217,33 @@ class Pop3Session(SessionProtocol[Event]):
                 self.log.warning(
                     "pop3.size_differs", uidl=event.ref.uidl, listed=event.ref.size, now=body.size
                 )
-            self.write(self.core.retrieval_started(body.size))
+            self.say(self.core.retrieval_started(body.size))
             await self._stream_safely(body, event)
         finally:
             body.close()
 
     async def _stream_safely(self, body: IMessageBody, event: Retrieve) -> None:
         """From here on no -ERR can be told from the text: whatever goes wrong ends the connection."""
+        before, whole = self.octets_out, False
         try:
-            whole = await self._stream(body)
+            whole = await (self._send(body) if self._can_send(body) else self._stream(body))
         except MailFailure as failure:
             self.log.warning("pop3.broken_message", uidl=event.ref.uidl, detail=failure.detail)
             self.core.retrieval_broken()
         except Exception:
             self.log.failure("pop3.failed", Failure(), uidl=event.ref.uidl)
             self.core.retrieval_broken()
+        finally:
+            self._count(event, whole, self.octets_out - before)
+
+    def _count(self, event: Retrieve, whole: bool, octets: int) -> None:
+        traffic = self._traffic
+        if event.lines is None:
+            traffic.retrieved += whole
+            traffic.retrieved_octets += octets
         else:
-            self._traffic.retrieved += whole and event.lines is None
-            self._traffic.tops += whole and event.lines is not None
+            traffic.tops += whole
+            traffic.top_octets += octets
 
     async def _stream(self, body: IMessageBody) -> bool:
         """Send the text as fast as the client reads it, at most 64 KiB of it in memory.
@@ -174,9 +257,25 @@ class Pop3Session(SessionProtocol[Event]):
             chunk = await body.read()
             if not chunk:
                 break
-            self._traffic.octets += len(chunk)
             self.write(core.body_chunk(chunk))
-        self.write(core.retrieval_ended())
+        self.say(core.retrieval_ended())
+        return True
+
+    def _can_send(self, body: IMessageBody) -> bool:
+        """Whether the octets of the file go out as they stand, and nobody wants to see them pass."""
+        return (
+            body.descriptor >= 0
+            and body.size >= LEAST_OCTETS
+            and self.core.sent_as_stored
+            and not self.is_tapped
+            and can_send(self.transport)
+        )
+
+    async def _send(self, body: IMessageBody) -> bool:
+        """Let the kernel send the text; False: the client went away before the end."""
+        if not await self.send_file(body.descriptor, body.size):
+            return False
+        self.say(self.core.body_sent())
         return True
 
     async def _multiline(self, chunks: Iterator[bytes]) -> None:
@@ -186,12 +285,15 @@ class Pop3Session(SessionProtocol[Event]):
             self.write(chunk)
         self.core.multiline_sent()
 
-    async def _quit(self, deleted: tuple[MessageRef, ...]) -> None:
+    # The end
+
+    async def _quit(self, event: Quit) -> None:
         """Remove, release, and only then answer: the client may be back as soon as it has read that."""
-        maildrop = self._open_maildrop()
+        maildrop, left = self._open_maildrop(), 0
         try:
-            left = await maildrop.expunge(deleted) if deleted else 0
-            self._traffic.deleted = len(deleted) - left
+            if event.deleted or event.retrieved:
+                left = await maildrop.update(event.deleted, event.retrieved)
+            self._traffic.deleted = len(event.deleted) - left
         finally:
             await self._release()
         self.core.quit_done(left)
@@ -205,8 +307,51 @@ class Pop3Session(SessionProtocol[Event]):
         maildrop, self._maildrop = self._maildrop, None
         if maildrop is not None:
             await maildrop.release()
-            self.log.info("pop3.session", reason=self.end_reason or "QUIT", **attrs.asdict(self._traffic))
 
     async def ended(self) -> None:
-        self.end_reason = self.end_reason or "disconnected"
-        await self._release()
+        try:
+            await self._release()
+        finally:
+            self._sum_up()
+
+    def _sum_up(self) -> None:
+        """The one line that tells of the whole session (features row P-24)."""
+        self.door.meter.transferred(self._traffic.retrieved, self._traffic.deleted)
+        if self.door.protocol_log == "off":
+            return
+        view = self.view
+        self.log.info(
+            "pop3.session",
+            listener=self.door.listener,
+            account=self.account if self.account is not None else "",
+            mechanism=self.mechanism,
+            tls=self.tls,
+            device=self._device_name,
+            view=_spelled(view) if view is not None else "",
+            reason=self.end_reason or "disconnected",
+            **attrs.asdict(self._traffic),
+            octets_in=self.octets_in,
+            octets_out=self.octets_out,
+            seconds=round(self.seconds, 3),
+        )
+
+    # The log
+
+    def _log_level(self) -> Level:
+        """How much is shown of what passes, by the door and by whoever watches at this moment."""
+        watches = self.door.watches
+        levels: list[Level] = [watch.level for watch in self._watched if watches.is_on(watch)]
+        return max((self.door.protocol_log, *levels), key=LEVELS.index)
+
+    def _show_more(self, watch: Watch | None) -> None:
+        """Show what passes from now on, where the door or *watch* wants that."""
+        if watch is not None:
+            self._watched.append(watch)
+        if self._log_level() in CLOSE_LEVELS and not self.is_tapped:
+            core = self.core
+            self.tap(ProtocolTap(self.log, self._log_level, lambda: core.logged_in, lambda: core.exchanging))
+
+
+def _spelled(view: View) -> str:
+    """A view in a word for the log: ``inbox``, ``trash``, ``trash+restore``, ``device``."""
+    return "device" if view.device else view.box.value or "inbox"

@@ -17,6 +17,8 @@ Level = Literal["off", "sessions", "commands", "raw"]
 """Nothing; a line for each session; each command and each response too; all octets too."""
 LEVELS: Final[tuple[Level, ...]] = get_args(Level)
 WatchLevel = Literal["commands", "raw"]
+CLOSE_LEVELS: Final = frozenset(get_args(WatchLevel))
+"""Those for which somebody has to look at what passes."""
 
 WATCH_SECONDS = 900.0
 """How long somebody is watched where nothing else is said (features row S-I07: 15 minutes)."""
