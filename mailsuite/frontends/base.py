@@ -331,16 +331,18 @@ class SessionProtocol(Protocol, Generic[Event]):
 
     async def send_file(self, descriptor: int, size: int) -> bool:
         """Let the kernel send so many octets of a file, behind all that was written; only where can_send()
-        says so. False: the client went away before the end. Raises as send_file() does."""
+        says so. False: the client went away before the end. Raises as send_file() does; then, too, nothing
+        more can be said."""
         self._flush()
         self._flow.detach()
         self._sending = True
         try:
-            return await send_file(self.transport, descriptor, size, self._sent)
+            whole = await send_file(self.transport, descriptor, size, self._sent)
         finally:
             self._sending = False
-            if not self._closing:
-                self._flow.attach(self.transport)
+        if whole and not self._closing:
+            self._flow.attach(self.transport)
+        return whole
 
     def _sent(self, octets: int) -> None:
         self.octets_out += octets

@@ -11,10 +11,12 @@ import tempfile
 from collections.abc import Callable
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
+import attrs
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock, deferLater
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
@@ -23,15 +25,17 @@ from mailsuite.frontends.certificates import self_signed
 from mailsuite.frontends.door import Door
 from mailsuite.frontends.doors import Doors
 from mailsuite.frontends.factory import SessionFactory
-from mailsuite.frontends.listener import Listener, Place
+from mailsuite.frontends.listener import Listener, ListenerError, Place
 from mailsuite.frontends.tls import ServerTLS, load_context
 from mailsuite.observe.log import Log
-from tests.frontends.lines import LineSession
+from tests.frontends.lines import IDLE, LineSession
 
 T = TypeVar("T")
 PATIENCE = 20.0
 """Seconds after which a socket of a test gives up; nothing waits that long when all is well."""
 BIG = 5_000_000
+FILE = 40 * 1024 * 1024
+"""More than all buffers between two programs take."""
 STRANGER = ip_address("192.0.2.1")
 
 
@@ -39,16 +43,26 @@ class BigSession(LineSession):
     """``big`` is answered by more octets than any buffer takes, past the core; ``flood`` through the core.
     ``tls please`` is answered before TLS begins, as STARTTLS is."""
 
+    gone = 0
+    """Files that the client did not wait for."""
+
     def dispatch(self, event: bytes) -> None:
         if event == b"big":
             self.answer(self._big())
         elif event == b"flood":
             self.core.out += b"f" * BIG
+        elif event == b"file":
+            self.answer(self._file())
         elif event == b"tls please":
             self.core.out += b"go\n"
             self.start_tls()
         else:
             super().dispatch(event)
+
+    async def _file(self) -> None:
+        with tempfile.TemporaryFile() as file:
+            file.truncate(FILE)
+            self.gone += not await self.send_file(file.fileno(), FILE)
 
     async def _big(self) -> None:
         for _ in range(BIG // 50_000):
@@ -78,11 +92,13 @@ class SocketCase(TestCase):
             assert factory.is_empty
         assert self.admission.count == 0
 
-    async def open(self, implicit: bool = False, channel_binding: bool = False) -> None:
+    async def open(
+        self, implicit: bool = False, channel_binding: bool = False, clock: object = reactor
+    ) -> None:
         door = Door(
             "line",
             "door",
-            reactor,
+            cast(Any, clock),
             self.log,
             300.0,
             self.tls,
@@ -126,10 +142,10 @@ def line(connection: socket.socket) -> bytes:
 
 
 def rest(connection: socket.socket) -> bytes:
-    data = b""
+    data = bytearray()
     while piece := connection.recv(65536):
         data += piece
-    return data
+    return bytes(data)
 
 
 class Clear(SocketCase):
@@ -169,6 +185,130 @@ class Clear(SocketCase):
         await self.client(act)
         await self.doors.drain()
         self.assertEqual([session.has_ended for session in self.sessions], [1])
+
+
+class Files(SocketCase):
+    """Sent by the kernel itself: in order, counted, and the reader watched all the same."""
+
+    async def begin(self, clock: Clock) -> tuple[BigSession, socket.socket]:
+        """A session that sends a file to a client that does not read yet."""
+        await self.open(clock=clock)
+        connection = await deferToThread(socket.create_connection, ("127.0.0.1", self.port), PATIENCE)
+        self.addCleanup(connection.close)
+        await deferToThread(line, connection)
+        connection.sendall(b"file\nafter\nquit\n")
+        session = None
+        while session is None or session.octets_out < 100_000:
+            await deferLater(reactor, 0)
+            session = self.sessions[0] if self.sessions else None
+        return session, connection
+
+    async def test_whole_and_in_order(self) -> None:
+        await self.open()
+
+        def act(connection: socket.socket) -> bytes:
+            line(connection)
+            connection.sendall(b"before\nfile\nafter\nquit\n")
+            return line(connection) + rest(connection)
+
+        said = await self.client(act)
+        self.assertTrue(said == b"before\n" + bytes(FILE) + b"after\nquit\n", "41 MB make no readable diff")
+        self.assertEqual(self.sessions[0].octets_out, len(b"hello\n") + len(said))
+
+    async def test_a_reader_that_stalls_is_cut(self) -> None:
+        clock = Clock()
+        session, _ = await self.begin(clock)
+        clock.advance(IDLE - 1.0)
+        self.assertEqual(session.end_reason, "")
+        clock.advance(1.0)
+        self.assertEqual(session.end_reason, "stalled")
+
+    async def test_a_reader_that_is_slow_is_waited_for(self) -> None:
+        clock = Clock()
+        session, connection = await self.begin(clock)
+        for _ in range(4):
+            clock.advance(IDLE - 1.0)
+            sent = session.octets_out
+            await deferToThread(connection.recv, 8_000_000, socket.MSG_WAITALL)
+            while session.octets_out == sent:
+                await deferLater(reactor, 0)
+        self.assertEqual(session.end_reason, "")
+        await deferToThread(rest, connection)
+        self.assertEqual(session.octets_out, len(b"hello\n") + FILE + len(b"after\nquit\n"))
+
+    async def test_a_reader_that_goes(self) -> None:
+        session, connection = await self.begin(Clock())
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.close()
+        while not session.has_ended:
+            await deferLater(reactor, 0)
+        self.assertEqual(session.gone, 1)
+        self.assertFalse([line for line in self.lines if "line.failed" in line])
+
+
+class Places(SocketCase):
+    """Who is let in where, as the kernel has it."""
+
+    async def at(self, *places: Place) -> list[str]:
+        door = Door("line", "door", reactor, self.log, 300.0)
+        self.factories.append(
+            SessionFactory(reactor, lambda: BigSession(door), self.admission, b"full\n", self.log)
+        )
+        await self.doors.open({"door": places})
+        self.doors.turn([Listener("door", "line", places, self.factories[-1], "", None)])
+        return " ".join(self.doors.addresses(self.doors.listeners[0])).split()
+
+    def meets(self, host: str, port: int) -> Deferred[bytes]:
+        """What a client hears there; nothing where nobody listens."""
+
+        def talk() -> bytes:
+            try:
+                with socket.create_connection((host, port), timeout=PATIENCE) as connection:
+                    return line(connection)
+            except ConnectionRefusedError:
+                return b""
+
+        return deferToThread(talk)
+
+    async def test_ipv6_alone(self) -> None:
+        for v6only, heard in ((False, b"hello\n"), (True, b"")):
+            [at] = await self.at(Place("::", 0, name="door", v6only=v6only))
+            port = int(at.rpartition(":")[2])
+            self.assertEqual(await self.meets("::1", port), b"hello\n")
+            self.assertEqual(await self.meets("127.0.0.1", port), heard)
+            await self.doors.drain(0.0)
+
+    async def test_ipv6_alone_leaves_ipv4_to_another(self) -> None:
+        [at] = await self.at(Place("0.0.0.0", 0, name="door"))  # noqa: S104
+        port = int(at.rpartition(":")[2])
+        await self.at(Place("0.0.0.0", 0, name="door"), Place("::", port, v6only=True))  # noqa: S104
+        for host in ("::1", "127.0.0.1"):
+            self.assertEqual(await self.meets(host, port), b"hello\n")
+
+    async def test_ipv6_alone_where_somebody_is(self) -> None:
+        with socket.create_server(("::", 0), family=socket.AF_INET6) as taken:
+            place = Place("::", taken.getsockname()[1], v6only=True)
+            with self.assertRaisesRegex(ListenerError, "Address already in use"):
+                await self.doors.open({"door": (place,)})
+
+    async def test_an_interface(self) -> None:
+        """Not on the other addresses of the loopback network, which belong to nobody."""
+        at = await self.at(Place("lo", 0, name="door"))
+        self.assertEqual({each.rpartition(":")[0] for each in at}, {"127.0.0.1", "[::1]"})
+        for each in at:
+            host, _, port = each.rpartition(":")
+            self.assertEqual(await self.meets(host.strip("[]"), int(port)), b"hello\n")
+        self.assertEqual(await self.meets("127.0.0.2", int(at[0].rpartition(":")[2])), b"")
+
+    async def test_an_address_that_is_not_there(self) -> None:
+        """The network is for documentation (RFC 5737), so no machine has it."""
+        absent = Place("203.0.113.254", 0, name="door")
+        with self.assertRaisesRegex(ListenerError, "Cannot assign requested address"):
+            await self.doors.open({"door": (absent,)})
+        waiting = attrs.evolve(absent, wait=True)
+        at = await self.at(waiting, Place("127.0.0.1", 0, name="here"))
+        self.assertEqual(at[:-1], ["203.0.113.254", "(not", "there", "yet)"])
+        self.assertEqual(await self.meets("127.0.0.1", int(at[-1].rpartition(":")[2])), b"hello\n")
 
 
 class OverTls(SocketCase):
