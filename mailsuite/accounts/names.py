@@ -21,10 +21,8 @@ _LOCAL = re.compile(r"[a-z0-9!#$%&'+=^_`{|}~\x80-\U0010ffff-]+(\.[a-z0-9!#$%&'+=
 _USERNAME = get_profile("UsernameCaseMapped")
 
 
-_ENDINGS: Final = tuple(
-    (f"+{box.value}", box) for box in sorted(Box, key=lambda box: -len(box.value)) if box.value
-)
-"""What a name for another box than the inbox ends with before its @; the longest first."""
+_ENDINGS: Final = tuple((f"+{box.value}", box) for box in Box if box.value)
+"""What a name for another box than the inbox ends with before its @; none ends with another."""
 
 
 @attrs.frozen
