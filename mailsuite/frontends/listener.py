@@ -2,28 +2,50 @@
 
 from __future__ import annotations
 
-import errno
 import os
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import attrs
 from twisted.internet.address import UNIXAddress
-from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint, serverFromString
-from twisted.internet.error import CannotListenError
+from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.internet.protocol import Factory, Protocol
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from mailsuite.frontends.factory import SessionFactory
+from mailsuite.frontends.sockets import (
+    BACKLOG,
+    Hosts,
+    Sockets,
+    addresses_of,
+    is_address,
+    open_address,
+    open_every,
+    reason_of,
+)
 from mailsuite.frontends.tls import ServerTLS
+from mailsuite.observe.log import Log
+
+__all__ = [
+    "BACKLOG",
+    "EVERY_ADDRESS",
+    "Entrance",
+    "Listener",
+    "ListenerError",
+    "Place",
+    "each_once",
+    "listen",
+    "reason_of",
+    "spell",
+    "stop_listening",
+]
 
 EVERY_ADDRESS = "*"
-BACKLOG = 1024
-"""Connections that may wait to be accepted; the kernel takes net.core.somaxconn where that is less. A
-client whose connection finds no room is told nothing, and waits for a greeting that never comes."""
+_NO_LOG = Log()
 _UNSPECIFIED = {"::", "0.0.0.0"}  # noqa: S104 - compared, not bound
-_NO_IPV6 = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
 
 
 class ListenerError(Exception):
@@ -35,21 +57,26 @@ class Place:
     """Where one socket listens. It stays open over a reload as long as any listener wants its place."""
 
     address: str
+    """An IP address, the name of an interface for all addresses that it has, or EVERY_ADDRESS."""
     port: int
     endpoint: str = ""
     """A Twisted endpoint string, instead of address and port."""
     name: str = ""
     """Tells apart listeners for which the system chooses the port."""
+    v6only: bool = False
+    """Whether ``::`` leaves IPv4 to others."""
+    wait: bool = attrs.field(default=False, eq=False)
+    """Whether an address that is not there yet is waited for. The socket stays when this alone changes."""
 
     def __str__(self) -> str:
         return self.endpoint or f"{self.address} port {self.port}"
 
 
-def each_once(bind: tuple[str, ...]) -> tuple[str, ...]:
-    """The addresses to bind. On Linux a socket on ``::`` takes IPv4 too, so both unspecified addresses
-    together are one socket."""
+def each_once(bind: tuple[str, ...], v6only: bool = False) -> tuple[str, ...]:
+    """The addresses to bind. On Linux a socket on ``::`` takes IPv4 too unless it is *v6only*, so both
+    unspecified addresses together are one socket."""
     addresses = tuple(dict.fromkeys(bind))
-    if not set(addresses) >= _UNSPECIFIED:
+    if v6only or not set(addresses) >= _UNSPECIFIED:
         return addresses
     return tuple(dict.fromkeys((EVERY_ADDRESS, *(each for each in addresses if each not in _UNSPECIFIED))))
 
@@ -90,25 +117,27 @@ class Entrance(Factory):
         return self._tls.protocol(self._tls, session)
 
 
-async def listen(reactor: Any, place: Place, entrance: Entrance) -> IListeningPort:
-    """Open the socket. Raises CannotListenError, ValueError, OSError."""
+async def listen(reactor: Any, place: Place, entrance: Entrance, log: Log = _NO_LOG) -> IListeningPort:
+    """Open the socket, or several where the place is an interface; or wait for them, if that is asked for.
+
+    Raises CannotListenError, ValueError, OSError.
+    """
     if place.endpoint:
-        return await _bind(serverFromString(reactor, place.endpoint), entrance)
+        endpoint: IStreamServerEndpoint = serverFromString(reactor, place.endpoint)
+        port: IListeningPort = await endpoint.listen(entrance)
+        return port
+    if place.address == EVERY_ADDRESS:
+        return open_every(reactor, place.port, entrance)
     address = place.address
-    if address == EVERY_ADDRESS:
-        try:
-            return await _bind(TCP6ServerEndpoint(reactor, place.port, BACKLOG, interface="::"), entrance)
-        except CannotListenError as error:
-            if getattr(error.socketError, "errno", None) not in _NO_IPV6:
-                raise
-            address = "0.0.0.0"  # noqa: S104 - the administrator asked for every address
-    kind = TCP6ServerEndpoint if ":" in address else TCP4ServerEndpoint
-    return await _bind(kind(reactor, place.port, BACKLOG, interface=address), entrance)
-
-
-async def _bind(endpoint: IStreamServerEndpoint, factory: Factory) -> IListeningPort:
-    port: IListeningPort = await endpoint.listen(factory)
-    return port
+    if is_address(address):
+        if not place.wait:
+            return open_address(reactor, address, place.port, entrance, place.v6only)
+        look: Callable[[], Sequence[str]] = lambda: (address,)  # noqa: E731
+    else:
+        look = partial(addresses_of, address)
+    sockets = Sockets(reactor, look, address, place.port, entrance, place.wait, log, place.v6only)
+    sockets.startListening()
+    return sockets
 
 
 async def stop_listening(port: IListeningPort) -> None:
@@ -120,15 +149,11 @@ async def stop_listening(port: IListeningPort) -> None:
             await closing
 
 
-def reason_of(error: Exception) -> str:
-    """Why a socket could not be opened, in the system's words."""
-    cause = getattr(error, "socketError", None) or error
-    number = getattr(cause, "errno", None)
-    return os.strerror(number) if isinstance(number, int) and number > 0 else str(cause)
-
-
 def spell(host: Any) -> str:
-    """An address that is listened on, as ``127.0.0.1:2525``, ``[::]:25`` or ``/run/mail.sock``."""
+    """An address that is listened on, as ``127.0.0.1:2525``, ``[::]:25`` or ``/run/mail.sock``; several
+    with blanks between them."""
+    if isinstance(host, Hosts):
+        return " ".join((*map(spell, host.open), *(f"{each} (not there yet)" for each in host.waiting)))
     if isinstance(host, UNIXAddress):
         return os.fsdecode(host.name or b"")
     if not hasattr(host, "port"):
