@@ -37,7 +37,7 @@ from mailsuite.model.account import (
     Origin,
 )
 from mailsuite.model.address import Address
-from mailsuite.model.device import Device, Scope
+from mailsuite.model.device import Device, Scope, beginning
 from mailsuite.model.retention import Retention
 
 
@@ -187,16 +187,10 @@ class DeviceBlock:
             scopes=frozenset(self.scopes),
             mechanisms=frozenset(self.mechanisms),
             networks=self.networks,
-            expires=self._expires_at,
+            expires=None if self.expires is None else beginning(self.expires),
             origin=Origin.FILE,
+            view=self.view,
         )
-
-    @property
-    def _expires_at(self) -> float | None:
-        """In seconds since the epoch."""
-        if self.expires is None:
-            return None
-        return datetime.datetime.combine(self.expires, datetime.time(), datetime.UTC).timestamp()
 
 
 @attrs.frozen(kw_only=True)
@@ -293,4 +287,5 @@ class AccountBlock:
             forward=self.forward,
             keep_copy=self.keep_copy,
             pop3=self.pop3 == "allow",
+            retention=_retention(self.delete_after, self.delete_unread_after),
         )

@@ -13,6 +13,7 @@ def pop3_relations(look: Look) -> Iterator[Problem]:
     """All that is wrong, or that users will notice."""
     yield from _retrieval(look)
     yield from _never_read(look)
+    yield from _of_listeners(look)
 
 
 def _tables(look: Look) -> Iterator[tuple[str, Pop3]]:
@@ -51,3 +52,16 @@ def _never_read(look: Look) -> Iterator[Problem]:
                 "programs fetch never counts as read; set delete_unread_after, too",
                 key,
             )
+
+
+def _of_listeners(look: Look) -> Iterator[Problem]:
+    """What stays in a maildrop cannot depend on the door by which somebody looks at it."""
+    for listener in look.config.listeners:
+        for name in ("delete_after", "delete_unread_after"):
+            key = f"listener.{listener.name}.{name}"
+            if look.is_given(key):
+                yield look.error(
+                    f"{name} in a listener: mail is the same by every door; write it in [pop3], or in the "
+                    "[[domain]] or [[account]] it is for",
+                    key,
+                )

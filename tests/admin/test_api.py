@@ -36,6 +36,8 @@ JOE = {
     "forward": None,
     "keep_copy": False,
     "pop3": "allow",
+    "delete_after": None,
+    "delete_unread_after": None,
     "notifymail": {"state": None, "address": None, "port": 79},
 }
 

@@ -183,3 +183,34 @@ bind = ["127.0.0.1"]
     ((severity, words),) = problems(tmp_path, f'{text}tls = "starttls"\n')
     assert severity == "error"
     assert "HTTP" in words
+
+
+@pytest.mark.parametrize("key", ['delete_after = "30d"', 'delete_unread_after = "30d"'])
+def test_mail_stays_as_long_whatever_the_door(tmp_path, key):
+    (problem,) = loaded(tmp_path, f"{LISTENER}{key}\n").errors
+    assert "the same by every door" in problem.text
+    assert problem.place.line == 7
+
+
+def test_accounts_and_devices_become_values_of_the_model(tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("amber-river-violet-anchor\n")
+    secret.chmod(0o600)
+    config = accepted(
+        tmp_path,
+        f"""
+[[account]]
+address = "joe@example.net"
+delete_after = "retrieval"
+[[account.device]]
+name = "laptop"
+password_file = "{secret}"
+view = true
+expires = "2090-01-31"
+""",
+    )
+    (account,) = config.accounts
+    assert account.account.retention == Retention(0.0, None)
+    device = account.devices[0].device("id", b"sealed")
+    assert device.view
+    assert device.expires == 3789504000.0
