@@ -62,3 +62,10 @@ class MessageGone(TemporaryFailure):
 
     def __init__(self, detail: str = "") -> None:
         super().__init__(MESSAGE_GONE, detail)
+
+
+class NeedsUtf8(PermanentFailure):
+    """The message is shown to clients alone that have said UTF8. POP3 says [UTF8] (RFC 6856 section 5)."""
+
+    def __init__(self) -> None:
+        super().__init__(MESSAGE_GONE, "the client has not said UTF8")

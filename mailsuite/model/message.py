@@ -19,6 +19,8 @@ class MessageRef:
     """What the store finds the message by; opaque to everybody else."""
     dot_lines: bool = True
     """False only where the store knows that no line begins with a dot."""
+    utf8_header: bool = False
+    """True where the store knows that the header is UTF-8 beyond ASCII (RFC 6532)."""
 
 
 @attrs.frozen

@@ -12,6 +12,7 @@ from mailsuite.interfaces import IDelivery, IThreads
 from mailsuite.model.address import Address
 from mailsuite.model.message import Stored
 from mailsuite.store.maildir.committer import Committer
+from mailsuite.store.maildir.header import HeaderProbe
 from mailsuite.store.maildir.parcel import Parcel
 from mailsuite.store.maildir.spool import Spool
 
@@ -41,6 +42,7 @@ class Delivery:
     _spool: Spool | None = attrs.field(default=None, init=False)
     _last: bytes = attrs.field(default=b"\n", init=False)
     """The octet before the next chunk; a message begins as a line does."""
+    _header: HeaderProbe = attrs.field(factory=HeaderProbe, init=False)
     _handed_over: bool = attrs.field(default=False, init=False)
     """There may be something on the disk."""
 
@@ -57,6 +59,8 @@ class Delivery:
             parcel.dot_lines = b"\n." in data or (self._last == b"\n" and data.startswith(b"."))
         self._last = data[-1:]
         parcel.size += len(data)
+        if not self._header.complete:
+            self._header.feed(data)
         if self._spool is not None:
             self._spool.write(data)
             return
@@ -112,6 +116,7 @@ class Delivery:
         self._expect(Step.WRITING, Step.PREPARED)
         self._step = Step.BUSY
         self._handed_over = True
+        self.parcel.utf8_header = self._header.is_utf8
 
     async def spooled(self) -> None:
         """Return when what was spooled is durable. Raises what went wrong while it was."""

@@ -20,7 +20,8 @@ from mailsuite.store.maildir.scan import MAX_TRIES, locate
 class Parcel:
     """Used from threads; all methods block and raise OSError.
 
-    ``pieces`` are the octets that are not written yet. ``size`` and ``dot_lines`` are final before publish().
+    ``pieces`` are the octets that are not written yet. ``size``, ``dot_lines`` and ``utf8_header`` are final
+    before publish().
     """
 
     maildir: str
@@ -30,6 +31,7 @@ class Parcel:
     pieces: list[bytes] = attrs.field(factory=list)
     size: int = 0
     dot_lines: bool = False
+    utf8_header: bool = False
     _descriptor: int = attrs.field(default=-1, init=False)
     _in_tmp: bool = attrs.field(default=False, init=False)
     _in_new: bool = attrs.field(default=False, init=False)
@@ -51,7 +53,8 @@ class Parcel:
 
     @property
     def _new_path(self) -> str:
-        return os.path.join(self.new_directory, final_name(self.unique, self.size, self.dot_lines))
+        name = final_name(self.unique, self.size, self.dot_lines)
+        return os.path.join(self.new_directory, f"{name},U=1" if self.utf8_header else name)
 
     def append(self, pieces: Sequence[bytes]) -> None:
         """Write *pieces* behind what stands in tmp, and let the disk begin."""
