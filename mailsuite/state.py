@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 import stat
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import attrs
@@ -14,6 +16,9 @@ DIRECTORY_MODE = 0o700
 """Nothing of anybody's mail is open to others."""
 PARENT_MODE = 0o755
 """Those above it, where we make them: whoever the server becomes must get through."""
+FILE_MODE = 0o600
+MAX_SERVICES_OCTETS = 64 * 1024
+"""Of services.json: room for a thousand services."""
 
 
 class StateLocked(Exception):
@@ -46,6 +51,10 @@ class State:
     @property
     def seal_key(self) -> Path:
         return self.path / "keys" / "seal.key"
+
+    @property
+    def services_file(self) -> Path:
+        return self.path / "services.json"
 
     @property
     def lock_file(self) -> Path:
@@ -108,6 +117,64 @@ class State:
             os.chown(self.path, user, group, follow_symlinks=False)
 
 
+@attrs.frozen
+class Stopped:
+    """The services that somebody stopped, each with when, in seconds since the epoch: ``services.json``."""
+
+    services: Mapping[str, float] = attrs.field(factory=dict)
+    is_whole: bool = True
+    """False: the file was broken, and this is what could be told from it."""
+
+    @classmethod
+    def read(cls, path: Path, known: Iterable[str]) -> Stopped:
+        """What stands in the file; nothing where there is none. Raises StateError where it cannot be read.
+
+        A file that is no JSON of ours, because somebody edited it, keeps stopped what it names of the *known*
+        services and starts the rest: what was closed is not opened by a slip of the hand, nor is all mail
+        down for it.
+        """
+        try:
+            content, changed = _read(path)
+        except FileNotFoundError:
+            return cls()
+        except OSError as error:
+            raise StateError(f"{path}: {error.strerror}") from error
+        try:
+            return cls({str(name): float(since) for name, since in json.loads(content)["stopped"].items()})
+        except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
+            named = [name for name in known if name.encode("ascii") in content]
+            return cls(dict.fromkeys(named, changed), is_whole=False)
+
+    def write(self, path: Path) -> None:
+        """Have it on the disk, durably, or what was there before: never something between. Raises OSError.
+
+        One at a time does this, and holds the lock of the state directory.
+        """
+        content = json.dumps({"stopped": dict(self.services)}, indent=2).encode("ascii") + b"\n"
+        temporary = path.with_name(f"{path.name}.new")
+        with contextlib.suppress(FileNotFoundError):
+            temporary.unlink()  # of a server that died meanwhile
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        with open(os.open(temporary, flags, FILE_MODE), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.rename(path)
+        _sync(path.parent)
+
+
+def _read(path: Path) -> tuple[bytes, float]:
+    """The content of a plain file, and when it was changed. Raises OSError, StateError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(descriptor, "rb") as file:
+        if not _is_plain(descriptor):
+            raise StateError(f"{path} is no file of ours; see what it is, and remove it")
+        content = file.read(MAX_SERVICES_OCTETS + 1)
+        if len(content) > MAX_SERVICES_OCTETS:
+            raise StateError(f"{path} is longer than {MAX_SERVICES_OCTETS} octets")
+        return content, os.fstat(descriptor).st_mtime
+
+
 def _is_plain(descriptor: int) -> bool:
     """A regular file with no other name: what it says may be replaced."""
     status = os.fstat(descriptor)
@@ -123,8 +190,12 @@ def _make(path: Path) -> None:
     for directory in reversed(missing):
         mode = DIRECTORY_MODE if directory == path else PARENT_MODE
         directory.mkdir(mode=mode, exist_ok=True)
-        descriptor = os.open(directory.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        _sync(directory.parent)
+
+
+def _sync(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

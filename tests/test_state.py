@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from mailsuite.state import State, StateError, StateLocked
+from mailsuite.state import MAX_SERVICES_OCTETS, State, StateError, StateLocked, Stopped
 
 
 @pytest.fixture
@@ -193,6 +193,98 @@ def test_a_new_directory_is_given_away(state: State, path: Path) -> None:
 
 def test_where_everything_lies() -> None:
     state = State(Path("/s"))
-    assert [state.accounts_db, state.notify_db, state.tls, state.lock_file] == [
-        Path(f"/s/{name}") for name in ("accounts.db", "notify.db", "tls", "lock")
+    assert [state.accounts_db, state.notify_db, state.tls, state.lock_file, state.services_file] == [
+        Path(f"/s/{name}") for name in ("accounts.db", "notify.db", "tls", "lock", "services.json")
     ]
+
+
+class TestStopped:
+    """What is remembered of stopped services."""
+
+    KNOWN = ("smtp", "submission", "pop3")
+
+    @pytest.fixture
+    def record(self, tmp_path: Path) -> Path:
+        return tmp_path / "services.json"
+
+    def test_it_comes_back_as_it_was_written(self, record: Path) -> None:
+        assert Stopped.read(record, self.KNOWN) == Stopped()
+        for services in ({"pop3": 1.5, "of a later version": 2.0}, {}):
+            Stopped(services).write(record)
+            assert Stopped.read(record, self.KNOWN) == Stopped(services)
+        assert mode(record) == 0o600
+        assert os.listdir(record.parent) == [record.name]
+
+    def test_it_is_on_the_disk_before_it_has_its_name(
+        self, record: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        done: list[str] = []
+        sync, rename = os.fsync, Path.rename
+
+        def fsync(descriptor: int) -> None:
+            done.append("directory" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
+            sync(descriptor)
+
+        def renamed(path: Path, target: Path) -> Path:
+            done.append("rename")
+            return rename(path, target)
+
+        monkeypatch.setattr(os, "fsync", fsync)
+        monkeypatch.setattr(Path, "rename", renamed)
+        Stopped({"pop3": 1.0}).write(record)
+        assert done == ["file", "rename", "directory"]
+
+    def test_what_a_dead_server_left_is_no_hindrance(self, record: Path, tmp_path: Path) -> None:
+        (tmp_path / "elsewhere").write_text("untouched")
+        (tmp_path / "services.json.new").symlink_to("elsewhere")
+        Stopped({"pop3": 1.0}).write(record)
+        assert (tmp_path / "elsewhere").read_text() == "untouched"
+
+    def test_a_failure_leaves_what_was_there(self, record: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        Stopped({"pop3": 1.0}).write(record)
+
+        def fsync(descriptor: int) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(os, "fsync", fsync)
+        with pytest.raises(OSError, match="No space left"):
+            Stopped().write(record)
+        assert Stopped.read(record, self.KNOWN).services == {"pop3": 1.0}
+
+    @pytest.mark.parametrize(
+        ("content", "stopped"),
+        [
+            (b'{"stopped": {"pop3": 1', ["pop3"]),
+            (b'{"stopped": ["smtp", "pop3"]}', ["smtp", "pop3"]),
+            (b'{"stopped": {"submission": "today"}}', ["submission"]),
+            (b'["pop3"]', ["pop3"]),
+            (b"pop3 \xff\n", ["pop3"]),
+            (b'{"stopped": {"imap": null}}', []),
+            (b"", []),
+            (b"[" * 60_000, []),
+        ],
+    )
+    def test_a_broken_one_keeps_closed_what_it_names(
+        self, record: Path, content: bytes, stopped: list[str]
+    ) -> None:
+        record.write_bytes(content)
+        os.utime(record, (7.0, 7.0))
+        assert Stopped.read(record, self.KNOWN) == Stopped(dict.fromkeys(stopped, 7.0), is_whole=False)
+
+    def test_one_that_cannot_be_read_is_named(self, record: Path) -> None:
+        def reason() -> str:
+            with pytest.raises(StateError) as caught:
+                Stopped.read(record, self.KNOWN)
+            return str(caught.value)
+
+        record.write_bytes(b" " * (MAX_SERVICES_OCTETS + 1))
+        assert reason() == f"{record} is longer than 65536 octets"
+        record.unlink()
+        record.symlink_to("elsewhere")
+        assert reason() == f"{record}: Too many levels of symbolic links"
+        record.unlink()
+        os.mkfifo(record)
+        assert reason().startswith(f"{record} is no file of ours")
+        record.unlink()
+        record.mkdir()
+        assert reason() == f"{record}: Is a directory"

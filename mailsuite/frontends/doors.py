@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -10,10 +11,12 @@ import attrs
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
+from twisted.internet.task import deferLater
 
 from mailsuite.accounts.endings import concerns
 from mailsuite.concurrent.tasks import Tasks
-from mailsuite.frontends.factory import DRAIN_TIMEOUT, SessionFactory
+from mailsuite.frontends.base import SessionProtocol
+from mailsuite.frontends.factory import DRAIN_TIMEOUT
 from mailsuite.frontends.listener import (
     Entrance,
     Listener,
@@ -26,7 +29,24 @@ from mailsuite.frontends.listener import (
 )
 from mailsuite.model.account import IPAddress
 from mailsuite.model.address import Address
+from mailsuite.model.view import View
 from mailsuite.observe.log import Log
+
+FAREWELL_TIMEOUT = 5.0
+"""Seconds that a session may take to reach its next boundary once it was told to leave."""
+LOOK_INTERVAL = 0.1
+"""Seconds between two looks whether the sessions of a service are gone."""
+DISPLACED = "a newer session took its place"
+STOPPED = "service stopped"
+
+
+class DoorError(ListenerError):
+    """A listener cannot be opened; *listener* is its name, *number* the system's errno, where it has one."""
+
+    def __init__(self, listener: str, reason: str, number: int | None = None) -> None:
+        super().__init__(f"listener {listener}: {reason}")
+        self.listener = listener
+        self.number = number
 
 
 def _nobody_is_spared(service: str, peer: IPAddress) -> bool:
@@ -58,8 +78,8 @@ class Doors:
     _sockets: dict[Place, _Socket] = attrs.field(factory=dict, init=False)
     _used: frozenset[Place] = attrs.field(default=frozenset(), init=False)
     """Where a listener stands behind the socket."""
-    _leaving: list[SessionFactory] = attrs.field(factory=list, init=False)
-    """Those of former listeners that still have sessions."""
+    _leaving: list[Listener] = attrs.field(factory=list, init=False)
+    """Former listeners that still have sessions."""
     _closing: Tasks = attrs.field(init=False)
 
     @_closing.default
@@ -69,16 +89,14 @@ class Doors:
     async def open(self, wanted: Mapping[str, Sequence[Place]]) -> None:
         """Open the sockets of listeners, by name, that are not open yet. Nobody is let in before turn().
 
-        Raises ListenerError where one cannot be opened; then nothing has changed.
+        Raises DoorError where one cannot be opened; then nothing has changed.
         """
         taken: dict[Place, str] = {}
         try:
             for name, places in wanted.items():
                 for place in places:
                     if place in taken:
-                        raise ListenerError(
-                            f"listener {name}: cannot listen on {place}: listener {taken[place]} does"
-                        )
+                        raise DoorError(name, f"cannot listen on {place}: listener {taken[place]} does")
                     taken[place] = name
                     if place not in self._sockets:
                         await self._open(name, place)
@@ -92,7 +110,8 @@ class Doors:
             port = await listen(self.reactor, place, entrance)
         except (CannotListenError, ValueError, OSError) as error:
             reason = reason_of(error) + self._who_is_there(place)
-            raise ListenerError(f"listener {name}: cannot listen on {place}: {reason}") from error
+            number = getattr(getattr(error, "socketError", error), "errno", None)
+            raise DoorError(name, f"cannot listen on {place}: {reason}", number) from error
         self._sockets[place] = _Socket(name, port, entrance)
 
     def _who_is_there(self, place: Place) -> str:
@@ -116,8 +135,10 @@ class Doors:
         for listener in wanted:
             for place in listener.places:
                 self._sockets[place].entrance.turn(listener)
-        former = [*self._leaving, *(listener.factory for listener in self.listeners)]
-        self._leaving = [factory for factory in former if not factory.is_empty]
+        used = {listener.factory for listener in wanted}
+        self._leaving = [
+            former for former in self._all if not (former.factory in used or former.factory.is_empty)
+        ]
         self.listeners = tuple(wanted)
         self._used = frozenset(place for listener in wanted for place in listener.places)
         self.shut_unused()
@@ -148,12 +169,38 @@ class Doors:
     # Sessions
 
     @property
-    def _factories(self) -> list[SessionFactory]:
-        return [*(listener.factory for listener in self.listeners), *self._leaving]
+    def _all(self) -> list[Listener]:
+        return [*self._leaving, *self.listeners]
+
+    def live(self, service: str | None = None) -> list[SessionProtocol[Any]]:
+        """The sessions that live, of one service or of all, those of closed listeners included."""
+        return [
+            session
+            for listener in self._all
+            if service in (None, listener.service)
+            for session in listener.factory.sessions
+        ]
 
     def sessions(self, service: str) -> int:
-        """How many sessions of a service live, those of closed listeners included."""
-        return sum(session.door.service == service for each in self._factories for session in each.sessions)
+        """How many sessions of a service live."""
+        return sum(len(each.factory.sessions) for each in self._all if each.service == service)
+
+    def session_count(self, account: Address) -> int:
+        """How many POP3 sessions of *account* live (features row S-M01)."""
+        return sum(session.account == account for session in self.live("pop3"))
+
+    def displace(self, account: Address, view: View) -> bool:
+        """End the POP3 sessions that have this view of the account's maildrop open; whether there was one.
+
+        What they marked as deleted stays, and the maildrop is free a moment later: a QUIT that is under way
+        comes to its end first.
+        """
+        displaced = [
+            session for session in self.live("pop3") if session.account == account and session.view == view
+        ]
+        for session in displaced:
+            session.abort(DISPLACED)
+        return bool(displaced)
 
     def cut_sessions(
         self,
@@ -167,8 +214,7 @@ class Doors:
         many they were; *reason* is for the log."""
         cut = [
             session
-            for factory in self._factories
-            for session in factory.sessions
+            for session in self.live()
             if session.account == account
             and device in (None, session.device)
             and concerns(reason, session.door.service)
@@ -178,14 +224,43 @@ class Doors:
             session.abort(reason)
         return len(cut)
 
+    async def dismiss(self, service: str, patience: float) -> None:
+        """Let the sessions of a service whose listeners are closed go on for *patience* seconds, then have
+        them say goodbye at their next boundary, and cut those that reach none (features row S-I01).
+
+        Returns when they are gone and their last answers have ended: what writes or removes a message is
+        never cut. A cancellation leaves those that were told nothing yet as they are.
+        """
+        await self._gone(service, patience)
+        for session in self.live(service):
+            session.drain()
+        await self._gone(service, FAREWELL_TIMEOUT)
+        for session in self.live(service):
+            session.abort(STOPPED)
+        await self._gone(service)
+
+    async def _gone(self, service: str, patience: float = math.inf) -> None:
+        """Wait until no session of *service* lives or is about to end, or *patience* seconds are over."""
+        end = self.reactor.seconds() + patience
+        while self._is_busy(service) and (left := end - self.reactor.seconds()) > 0:
+            await deferLater(self.reactor, min(left, LOOK_INTERVAL))
+
+    def _is_busy(self, service: str) -> bool:
+        return any(each.service == service and not each.factory.is_empty for each in self._all)
+
     async def drain(self, patience: float = DRAIN_TIMEOUT) -> None:
         """Take no new connections, let the sessions say goodbye, cut those left after *patience* seconds."""
         for place in list(self._sockets):
             self._close(place)
         await self._closing.finished()
-        await gatherResults([Deferred.fromCoroutine(factory.drain(patience)) for factory in self._factories])
+        draining = (each.factory.drain(patience) for each in self._all)
+        await gatherResults([Deferred.fromCoroutine(each) for each in draining])
+
+    async def closed(self) -> None:
+        """Return when every socket that turn() left behind is closed, and its place is free."""
+        await self._closing.finished()
 
     def cut(self) -> None:
         """End all sessions at once; what writes or removes a message comes to its end all the same."""
-        for factory in self._factories:
-            factory.cut()
+        for listener in self._all:
+            listener.factory.cut()

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from OpenSSL import SSL
 from twisted.internet.address import IPv4Address, UNIXAddress
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import CannotListenError, ConnectionDone
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
@@ -17,12 +17,13 @@ from twisted.trial.unittest import SynchronousTestCase
 from mailsuite.accounts.endings import POP3_DENIED
 from mailsuite.frontends.admission import Admission
 from mailsuite.frontends.door import Door
-from mailsuite.frontends.doors import Doors
+from mailsuite.frontends.doors import DISPLACED, FAREWELL_TIMEOUT, DoorError, Doors
 from mailsuite.frontends.factory import SessionFactory
 from mailsuite.frontends.listener import BACKLOG, Entrance, Listener, ListenerError, Place, each_once, spell
 from mailsuite.frontends.tls import ServerTLS
 from mailsuite.model.account import IPAddress
 from mailsuite.model.address import Address
+from mailsuite.model.view import Box, View
 from mailsuite.observe.log import Log
 from tests.frontends.lines import LineSession, Wire
 from tests.frontends.ports import PortsReactor
@@ -154,6 +155,9 @@ class Failing(DoorsCase):
         self.reactor.refuse = refuse
         words = self.refused(self.listener("one", 1, 2), self.listener("two", 3), self.listener("three", 4))
         self.assertEqual(words, "listener two: cannot listen on 127.0.0.1 port 3: Permission denied")
+        opening = Deferred.fromCoroutine(self.doors.open({"two": (Place(HERE, 3),)}))
+        error = self.failureResultOf(opening, DoorError).value
+        self.assertEqual((error.listener, error.number), ("two", errno.EACCES))
         self.assert_unchanged()
 
     def test_an_error_without_a_number(self) -> None:
@@ -346,6 +350,33 @@ class Ending(DoorsCase):
         self.assertEqual(self.doors.cut_sessions(JOE, None, POP3_DENIED), 1)
         self.assertEqual((fetching.end_reason, sending.end_reason), (POP3_DENIED, ""))
 
+    def test_a_newer_session_takes_the_place_of_one(self) -> None:
+        self.become(self.listener("a", 1), self.listener("b", 2, service="submission"))
+        inbox, trash, phone = View(), View(Box.TRASH), View(device="phone")
+        ports = (1, 1, 1, 1, 2)
+        sessions = [self.enter(port) for port in ports]
+        views = (inbox, trash, phone, inbox, None)
+        accounts = (JOE, JOE, JOE, Address("ann", "example.test"), JOE)
+        for (session, _), account, view in zip(sessions, accounts, views, strict=True):
+            session.account, session.view = account, view
+        self.assertEqual(self.doors.session_count(JOE), 3)
+        self.assertTrue(self.doors.displace(JOE, View()))
+        self.assertEqual([wire.aborted for _, wire in sessions], [True, False, False, False, False])
+        self.assertEqual(sessions[0][0].end_reason, DISPLACED)
+        self.assertTrue(self.doors.displace(JOE, phone))
+        self.assertEqual([wire.aborted for _, wire in sessions], [True, False, True, False, False])
+        self.assertFalse(self.doors.displace(JOE, View(device="laptop")))
+        self.assertFalse(self.doors.displace(Address("bob", "example.test"), inbox))
+
+    def test_a_session_that_has_gone_counts_no_more(self) -> None:
+        self.become(self.listener("a", 1))
+        session, _ = self.enter(1)
+        session.account = JOE
+        self.become()
+        self.assertEqual(self.doors.session_count(JOE), 1)
+        session.connectionLost(Failure(ConnectionDone()))
+        self.assertEqual((self.doors.session_count(JOE), self.doors.live()), (0, []))
+
     def test_sessions_are_spared_by_service_and_peer(self) -> None:
         self.become(self.listener("a", 1), self.listener("b", 2, service="submission"))
         (fetching, _), (sending, _) = self.enter(1), self.enter(2)
@@ -359,6 +390,78 @@ class Ending(DoorsCase):
         self.assertEqual(self.doors.cut_sessions(JOE, None, "for a reason", spares), 1)
         self.assertEqual((fetching.end_reason, sending.end_reason), ("", "for a reason"))
         self.assertEqual(sorted(told), [("pop3", "192.0.2.1"), ("submission", "192.0.2.1")])
+
+
+class Dismissing(DoorsCase):
+    """Of the sessions of one service whose listeners are closed."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.pop, self.mx = self.listener("pop", 110), self.listener("mx", 25, service="smtp")
+        self.become(self.pop, self.mx)
+        self.session, self.wire = self.enter(110)
+        _, self.other = self.enter(25)
+        self.become(self.mx)
+        self.reactor.advance(0)
+
+    def dismiss(self, patience: float = 30.0) -> Deferred[None]:
+        return Deferred.fromCoroutine(self.doors.dismiss("pop3", patience))
+
+    def pass_time(self, seconds: float) -> None:
+        self.reactor.pump([0.25] * int(seconds * 4))
+
+    def test_they_go_on_then_they_are_told(self) -> None:
+        dismissing = self.dismiss()
+        self.pass_time(29)
+        self.session.dataReceived(b"still here\n")
+        self.assertEqual(self.wire.value(), b"hello\nstill here\n")
+        self.pass_time(1.5)
+        self.assertTrue(self.wire.value().endswith(b"going\n"))
+        self.assertFalse(self.wire.aborted)
+        self.session.connectionLost(Failure(ConnectionDone()))
+        self.pass_time(1)
+        self.successResultOf(dismissing)
+        self.assertEqual(self.other.value(), b"hello\n")
+
+    def test_who_reaches_no_boundary_is_cut_and_the_answer_waited_for(self) -> None:
+        self.session.dataReceived(b"wait\n")
+        dismissing = self.dismiss(0.0)
+        self.pass_time(FAREWELL_TIMEOUT - 1)
+        self.assertFalse(self.wire.aborted)
+        self.pass_time(2)
+        self.assertTrue(self.wire.aborted)
+        self.session.connectionLost(Failure(ConnectionDone()))
+        self.pass_time(60)
+        self.assertNoResult(dismissing)
+        self.session.waits[0].callback(None)
+        self.pass_time(1)
+        self.successResultOf(dismissing)
+
+    def test_nobody_is_waited_for_where_nobody_is(self) -> None:
+        self.session.connectionLost(Failure(ConnectionDone()))
+        self.successResultOf(self.dismiss())
+
+    def test_who_was_not_told_yet_stays_after_a_cancellation(self) -> None:
+        dismissing = self.dismiss()
+        self.pass_time(10)
+        dismissing.cancel()
+        self.failureResultOf(dismissing, CancelledError)
+        self.pass_time(60)
+        self.assertEqual((self.wire.value(), self.wire.aborted), (b"hello\n", False))
+
+    def test_listeners_that_come_back_count_their_sessions_once(self) -> None:
+        self.become(self.pop, self.mx)
+        self.assertEqual((self.doors.sessions("pop3"), len(self.doors.live())), (1, 2))
+        self.enter(110)
+        self.assertEqual(self.doors.sessions("pop3"), 2)
+
+    def test_places_are_free_when_all_is_closed(self) -> None:
+        self.become()
+        closed = Deferred.fromCoroutine(self.doors.closed())
+        self.assertNoResult(closed)
+        self.reactor.advance(0)
+        self.successResultOf(closed)
+        self.assertEqual(self.reactor.ports, [])
 
 
 class Places(SynchronousTestCase):
