@@ -5,12 +5,11 @@ from __future__ import annotations
 import datetime
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import attrs
-from twisted.internet.defer import DeferredLock
 
 from mailsuite import app
 from mailsuite.accounts.keyring import KeyringError
@@ -26,14 +25,15 @@ from mailsuite.config.values import changes
 from mailsuite.directory.memory import MemoryDirectory
 from mailsuite.file_accounts import expelled, file_directory
 from mailsuite.frontends.certificates import self_signed
-from mailsuite.frontends.doors import Doors
 from mailsuite.frontends.listener import Listener, ListenerError
-from mailsuite.frontends.plan import Admissions, Plan, pair_of, places
+from mailsuite.frontends.plan import Admissions, Plan, pair_of
 from mailsuite.frontends.tls import CertificateError, Pair, ServerTLS, read_pairs
+from mailsuite.model.account import IPAddress
 from mailsuite.model.failure import MailFailure
 from mailsuite.observe.log import Log
 from mailsuite.observe.sinks import Stream, Target
 from mailsuite.privileges import PrivilegeError
+from mailsuite.services.control import Services
 from mailsuite.state import State, StateError, StateLocked
 
 FORESEEN = (
@@ -83,6 +83,10 @@ def default_pair(config: Config, state: State) -> Pair:
     return self_signed(config.server.name, state.tls, datetime.datetime.now(datetime.UTC))
 
 
+def _nobody_is_locked_out(before: Config, after: Config, caller: IPAddress) -> str:
+    return ""
+
+
 @attrs.frozen
 class _Next:
     """All that a reload needs, made before anything is changed."""
@@ -103,13 +107,14 @@ class Course:
     config: Config
     state: State
     parts: app.Parts
-    doors: Doors
+    services: Services
     stream: Stream
     log: Log
     read_at: float = attrs.field(factory=time.time)
     """When the configuration was read, in seconds since the epoch."""
+    locks_out: Callable[[Config, Config, IPAddress], str] = _nobody_is_locked_out
+    """Whether the second configuration keeps out an address that the first let in: in words, or empty."""
     _admissions: Admissions = attrs.field(factory=Admissions, init=False)
-    _turn: DeferredLock = attrs.field(factory=DeferredLock, init=False)
     _ended: bool = attrs.field(default=False, init=False)
 
     def listeners(self, config: Config, tls: Mapping[Pair, ServerTLS], pair: Pair) -> list[Listener]:
@@ -137,27 +142,31 @@ class Course:
         return self.parts.people.office(lambda: self.config, foresee)
 
     def end(self) -> None:
-        """The suite stops: reloads that come, or wait for their turn, are refused."""
+        """The suite stops: reloads, and whatever else comes or waits for its turn, are refused."""
         self._ended = True
+        self.services.end()
 
-    async def reload(self) -> tuple[int, Document]:
+    async def reload(self, caller: IPAddress | None = None, force: bool = False) -> tuple[int, Document]:
         """Read the configuration again and apply what differs, or change nothing and say why.
 
         One after the other. What was opened when the suite started (state directory, control socket, user)
-        stays as it is until a restart.
+        stays as it is until a restart, and so does a service that somebody stopped. A configuration that
+        locks *caller* out is refused unless it is to be *force*d.
         """
-        async with self._turn:
+        async with self.services.turn:
             if self._ended:
                 return 503, {"error": "the server is stopping"}
-            return await self._reload()
+            return await self._reload(None if force else caller)
 
-    async def _reload(self) -> tuple[int, Document]:
+    async def _reload(self, caller: IPAddress | None) -> tuple[int, Document]:
         problems: list[str] = []
         try:
             loaded = await self.parts.files.run(self.source.load)  # ten thousand accounts take a second
             problems = report(loaded.problems)
             if loaded.config is None:
                 return self._refuse(problems)
+            if caller is not None and (words := self.locks_out(self.config, loaded.config, caller)):
+                return 409, {"error": words}
             wanted = await self._prepare(loaded.config)
         except FORESEEN as error:
             return self._refuse([*problems, str(error)])
@@ -179,11 +188,11 @@ class Course:
         sources = app.sources_of(config, self.reactor, self.parts.files, people.passwords, self.log)
         target = Target.open(str(config.log.to))
         try:
-            await self.doors.open(places(config))
+            await self.services.open(listeners)
             if people.vault.keyring is not keyring:  # rotated meanwhile; behind this nothing is awaited
                 accounts = await file_directory(config, people.passwords, people.vault)
         except BaseException:
-            self.doors.shut_unused()
+            self.services.doors.shut_unused()
             target.close()
             raise
         return _Next(config, accounts, sources, listeners, target)
@@ -194,10 +203,10 @@ class Course:
         self.stream.turn(wanted.target)
         self.log.change(config.log.level, config.log.format)
         self.parts.use(config, wanted.accounts, wanted.sources)
-        opened, closed = self.doors.turn(wanted.listeners)
+        opened, closed = self.services.use(wanted.listeners)
         now = time.time()
         ended = sum(
-            self.doors.cut_sessions(each.account, each.device, each.reason, each.spares)
+            self.services.doors.cut_sessions(each.account, each.device, each.reason, each.spares)
             for each in expelled(self.config, config, now)
         )
         changed = changes(self.config, config)

@@ -22,20 +22,20 @@ from twisted.python.failure import Failure
 from mailsuite import app, garbage
 from mailsuite.admin.control import Operations, control_site, open_control_socket
 from mailsuite.admin.resources import Desk, Document
-from mailsuite.admin.status import SERVICES, Running, describe
+from mailsuite.admin.status import Running, describe
 from mailsuite.concurrent.now import run_now
 from mailsuite.concurrent.tasks import Tasks
 from mailsuite.config.load import Loaded
 from mailsuite.file_accounts import file_directory
 from mailsuite.frontends.doors import Doors
 from mailsuite.frontends.listener import stop_listening
-from mailsuite.frontends.plan import places
 from mailsuite.frontends.tls import Pair, ServerTLS, read_pairs
-from mailsuite.observe.log import Log
 from mailsuite.observe.sinks import Stream, Target, TwistedObserver
 from mailsuite.privileges import become, notify_systemd, raise_descriptor_limit
 from mailsuite.reload import FORESEEN, Course, Source, default_pair, file_pairs
-from mailsuite.state import State
+from mailsuite.services.control import Services, open_places
+from mailsuite.services.errors import SERVICES, LastErrors, ServiceLog
+from mailsuite.state import State, Stopped
 
 __all__ = ["Source", "StartError", "Suite"]
 
@@ -55,9 +55,13 @@ class Suite(Service):
         self._since = 0.0
         self._state = State(self._config.server.state)
         self._stream = Stream(reactor.callLater)
-        self.log = Log(self._stream, self._config.log.level, self._config.log.format)
+        self._errors = LastErrors()
+        self.log = ServiceLog(
+            self._stream, self._config.log.level, self._config.log.format, errors=self._errors
+        )
         self._desk = Desk(self.log, Tasks(partial(self.log.failure, "suite.failed")))
         self._doors = Doors(reactor, self.log)
+        self._stopped = Stopped()
         self._tls: dict[Pair, ServerTLS] = {}
         self._course: Course | None = None
         self._control: IListeningPort
@@ -100,7 +104,8 @@ class Suite(Service):
         self._state.take()
         self._held.callback(self._state.release)
         self._tls = read_pairs(file_pairs(config), config.tls.minimum_version)
-        run_now(self._doors.open(places(config)))
+        self._stopped = Stopped.read(self._state.services_file, SERVICES)
+        run_now(self._doors.open(open_places(config, self._stopped)))
         self._begun.callback(self._doors.shut_unused)
         become(config.server.user, self._state, [config.server.control_socket.parent])
 
@@ -117,8 +122,9 @@ class Suite(Service):
         pair = default_pair(config, self._state)
         if pair not in self._tls:
             self._tls |= read_pairs([pair], config.tls.minimum_version)
+        services = self._services(parts)
         course = Course(
-            self._reactor, self._source, config, self._state, parts, self._doors, self._stream, self.log
+            self._reactor, self._source, config, self._state, parts, services, self._stream, self.log
         )
         listeners = course.listeners(config, self._tls, pair)
         self._open_control(course)
@@ -126,10 +132,16 @@ class Suite(Service):
         # From here on nothing is foreseen to fail.
         self._course = course
         parts.start()
-        self._doors.turn(listeners)
+        services.use(listeners)
         self._on_signal(signal.SIGHUP, self._hang_up)
         self._since = time.time()
         self._held.callback(garbage.settle())
+
+    def _services(self, parts: app.Parts) -> Services:
+        record = self._state.services_file
+        if not self._stopped.is_whole:
+            self.log.warning("service.record_broken", file=record, stopped=" ".join(self._stopped.services))
+        return Services(self._doors, record, self._stopped, parts.files, self.log, self._errors)
 
     def _observe_twisted(self) -> None:
         observer = TwistedObserver(self.log)
@@ -159,7 +171,7 @@ class Suite(Service):
             path=self._source.path,
             read_at=course.read_at,
             since=self._since,
-            doors=self._doors,
+            services=course.services,
             notifier=course.parts.notifier.counters,
             accounts=len(await course.parts.directory.accounts()),
         )

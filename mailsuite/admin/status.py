@@ -11,10 +11,9 @@ import attrs
 from mailsuite import __version__
 from mailsuite.admin.resources import Document
 from mailsuite.config.schema import Config
-from mailsuite.frontends.doors import Doors
 from mailsuite.notify.counters import NotifyCounters
-
-SERVICES = ("smtp", "submission", "pop3")
+from mailsuite.services.control import Services
+from mailsuite.services.errors import SERVICES
 
 
 @attrs.frozen
@@ -27,7 +26,7 @@ class Running:
     read_at: float
     """When it was read last, in seconds since the epoch."""
     since: float
-    doors: Doors
+    services: Services
     notifier: NotifyCounters
     accounts: int
 
@@ -46,26 +45,29 @@ def describe(running: Running) -> Document:
             "read_at": running.read_at,
         },
         "state": str(config.server.state),
-        "services": [_service(running, name) for name in SERVICES],
+        "services": [describe_service(running.services, name, config) for name in SERVICES],
         "notifier": attrs.asdict(running.notifier),
         "accounts": running.accounts,
         "warnings": _warnings(running),
     }
 
 
-def _service(running: Running, name: str) -> Document:
-    listeners = [listener for listener in running.doors.listeners if listener.service == name]
-    settings = getattr(running.config, name)
+def describe_service(services: Services, name: str, config: Config) -> Document:
+    """One service. Raises UnknownService."""
+    status = services.status(name)
+    error = status.last_error
     return {
         "service": name,
-        "state": "running" if listeners else "stopped",
+        "state": status.state,
+        "since": status.since,
         "listeners": [
-            {"name": listener.name, "addresses": list(running.doors.addresses(listener)), "tls": listener.tls}
-            for listener in listeners
+            {"name": each.name, "addresses": list(services.doors.addresses(each)), "tls": each.tls}
+            for each in status.listeners
         ],
-        "sessions": running.doors.sessions(name),
-        "limit": settings.max_connections,
+        "sessions": status.sessions,
+        "limit": getattr(config, name).max_connections,
         "counters": {},
+        "last_error": None if error is None else attrs.asdict(error),
     }
 
 

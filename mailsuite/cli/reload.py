@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from ipaddress import ip_address
 from typing import Any, Final
 
 import click
@@ -20,19 +22,22 @@ APPLIED: Final = {
 
 
 @click.command("reload")
+@click.option(
+    "--force", is_flag=True, help="Also where the new configuration keeps out the address that you come from."
+)
 @json_option
 @quiet_option
 @click.pass_obj
-def reload(context: Context, as_json: bool, quiet: bool) -> None:
+def reload(context: Context, force: bool, as_json: bool, quiet: bool) -> None:
     """Let the running server read its configuration again.
 
     Sessions go on; only who could not log in again as they did, because an account or a device is gone or may
-    do less, is logged out.
+    do less, is logged out. A service that was stopped stays so.
 
     Exit status 4: the configuration has errors, and the server keeps its settings.
     """
     try:
-        document = context.control.post(resource("reload"), {})
+        document = context.control.post(resource("reload"), {"force": force, "from": _caller()})
     except Refused as refused:
         if refused.status == HTTP_PROBLEMS:
             raise _problems(refused.document, as_json) from refused
@@ -41,6 +46,15 @@ def reload(context: Context, as_json: bool, quiet: bool) -> None:
         print_json(document)
     elif not quiet:
         _print(document)
+
+
+def _caller() -> str | None:
+    """Where who calls us has logged in from: the first word of SSH_CONNECTION (ssh(1))."""
+    address = os.environ.get("SSH_CONNECTION", "").partition(" ")[0].partition("%")[0]
+    try:
+        return str(ip_address(address))
+    except ValueError:
+        return None
 
 
 def _problems(document: Document, as_json: bool) -> ProblemsFound:

@@ -11,9 +11,9 @@ import click
 from mailsuite.cli.context import Context
 from mailsuite.cli.control import Document, resource
 from mailsuite.cli.options import json_option, quiet_option
-from mailsuite.cli.terminal import clean, print_json, print_table
+from mailsuite.cli.terminal import clean, print_json, print_table, time_text
 
-_COLUMNS: Final = ("SERVICE", "STATUS", "LISTENS ON", "SESSIONS", "SINCE THE START")
+_COLUMNS: Final = ("SERVICE", "STATUS", "SINCE", "LISTENS ON", "SESSIONS", "SINCE THE START")
 _UNITS: Final = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 
 
@@ -41,6 +41,9 @@ def _print(document: Document) -> None:
     )
     print_table(_COLUMNS, _rows(document))
     click.echo(f"accounts     {_number(document['accounts'])}")
+    for service in document["services"]:
+        if error := service["last_error"]:
+            click.echo(f"last error   {clean(service['service'])}: {clean(error_text(error))}")
     for warning in document["warnings"]:
         click.echo(f"warning      {clean(str(warning))}")
 
@@ -60,16 +63,22 @@ def _rows(document: Document) -> Iterator[tuple[str, ...]]:
         yield (
             service["service"],
             service["state"],
+            time_text(service["since"]),
             where or "-",
             _sessions_text(service),
             counters_text(service["counters"]),
         )
-    yield "notifier", "running", "-", "-", counters_text(document["notifier"])
+    yield "notifier", "running", "-", "-", "-", counters_text(document["notifier"])
 
 
 def _sessions_text(service: Document) -> str:
     sessions = _number(service["sessions"])
     return f"{sessions} of {_number(service['limit'])}" if service["limit"] else sessions
+
+
+def error_text(error: Document) -> str:
+    """When it was, and what."""
+    return f"{time_text(error['at'])} {error['words']}"
 
 
 def counters_text(counters: Document) -> str:

@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mailsuite import __version__
 from mailsuite.admin.status import Running, describe
+from mailsuite.concurrent.threads import Inline
 from mailsuite.config.load import load
 from mailsuite.frontends.admission import Admission
 from mailsuite.frontends.door import Door
@@ -19,6 +20,9 @@ from mailsuite.frontends.factory import SessionFactory
 from mailsuite.frontends.listener import Listener, Place
 from mailsuite.notify.counters import NotifyCounters
 from mailsuite.observe.log import Log
+from mailsuite.services.control import Services
+from mailsuite.services.errors import LastErrors
+from mailsuite.state import Stopped
 from tests.directory.folders import FolderCase
 from tests.frontends.lines import LineSession, Wire
 from tests.frontends.ports import PortsReactor
@@ -50,12 +54,17 @@ class StatusTests(FolderCase, SynchronousTestCase):
         place = Place("127.0.0.1", 110)
         door = Door("pop3", "pop3", reactor, Log(), 300.0)
         factory = SessionFactory(reactor, lambda: LineSession(door), Admission(0, 0), b"", Log())
-        self.successResultOf(Deferred.fromCoroutine(doors.open({"pop3": (place,)})))
-        doors.turn([Listener("pop3", "pop3", (place,), factory, "starttls")])
+        errors = LastErrors(lambda: 4.0)
+        errors.record("pop3", "it was wrong")
+        stopped = Stopped({"smtp": 3.0})
+        services = Services(doors, self.folder / "x", stopped, Inline(), Log(), errors, lambda: 2.0)
+        listeners = [Listener("pop3", "pop3", (place,), factory, "starttls")]
+        self.successResultOf(Deferred.fromCoroutine(services.open(listeners)))
+        services.use(listeners)
         session = reactor.connect(110)
         assert session is not None
         session.makeConnection(Wire())
-        running = Running(load(file, {}).accepted(), path, 1.0, 2.0, doors, NotifyCounters(), accounts)
+        running = Running(load(file, {}).accepted(), path, 1.0, 2.0, services, NotifyCounters(), accounts)
         document = describe(running)
         self.assertEqual(json.loads(json.dumps(document)), document, "plain JSON")
         return document
@@ -68,16 +77,19 @@ class StatusTests(FolderCase, SynchronousTestCase):
         )
         self.assertEqual(document["config"], {"path": "/etc/mailsuite.toml", "read_at": 1.0})
         smtp, submission, pop3 = document["services"]  # type: ignore[misc, attr-defined]
-        self.assertEqual((smtp["state"], submission["sessions"]), ("stopped", 0))
+        self.assertEqual((smtp["state"], smtp["since"], smtp["last_error"]), ("stopped", 3.0, None))
+        self.assertEqual((submission["state"], submission["sessions"]), ("stopped", 0))
         self.assertEqual(
             pop3,
             {
                 "service": "pop3",
                 "state": "running",
+                "since": 2.0,
                 "listeners": [{"name": "pop3", "addresses": ["127.0.0.1:110"], "tls": "starttls"}],
                 "sessions": 1,
                 "limit": 7,
                 "counters": {},
+                "last_error": {"at": 4.0, "words": "it was wrong"},
             },
         )
 
