@@ -179,7 +179,7 @@ def test_every_pop3_keyword_in_every_state(state: str) -> None:
 
 def test_a_command_without_dialogues_is_missed() -> None:
     assert ("XCLIENT", "before EHLO") not in FOUND.smtp
-    assert ("UTF8", "AUTHORIZATION") not in FOUND.pop3
+    assert ("LANG", "AUTHORIZATION") not in FOUND.pop3
 
 
 def _replies_with_enhanced_codes() -> Iterator[str]:
