@@ -24,8 +24,11 @@ DOORS = {
     ("pop3", "yes", "any"): "pop3s-any",
     ("pop3", "no", "hidden"): "pop3-hidden",
     ("pop3", "yes", "hidden"): "pop3s-hidden",
+    ("pop3", "no", "old"): "pop3-old",
+    ("pop3", "yes", "old"): "pop3s-old",
+    ("pop3", "yes", "strict"): "pop3s-strict",
 }
-"""Service, TLS and login, as a dialogue names them -> the listener."""
+"""Service, TLS and login or rules, as a dialogue names them -> the listener."""
 
 _EVERY = 'auth = ["plain", "login", "cram-md5", "ntlm", "scram-sha-1", "scram-sha-256", "scram-sha-256-plus"]'
 
@@ -37,6 +40,32 @@ bind    = ["127.0.0.1"]
 port    = 0
 tls     = "off"
 """
+
+_OLD = """
+auth = ["plain"]
+last = true
+implementation = "mailsuite"
+quirks = ["outlook-no-nuls", "oe-ns-eoh", "auth-list"]
+on_overlong_command = "error"
+"""
+_STRICT = "strict_crlf = true\nutf8 = false"
+
+_RULES = "".join(
+    f"""
+[[listener]]
+name    = "{name}"
+service = "pop3"
+bind    = ["127.0.0.1"]
+port    = 0
+tls     = "{tls}"
+{rules}
+"""
+    for name, tls, rules in (
+        ("pop3-old", "starttls", _OLD),
+        ("pop3s-old", "implicit", _OLD),
+        ("pop3s-strict", "implicit", _STRICT),
+    )
+)
 
 _WAYS_IN = "".join(
     f"""
@@ -105,5 +134,5 @@ def configured(directory: Path, scenes: Iterable[Scene], with_secret: Collection
                 f'password_file = "{secret}"',
                 'mechanisms = ["apop", "cram-md5", "ntlm"]',
             ]
-    listeners = LISTENERS + _MORE_LISTENERS + _WAYS_IN
+    listeners = LISTENERS + _MORE_LISTENERS + _WAYS_IN + _RULES
     return Server(directory, extra="\n".join(text), listeners=listeners, accounts=())

@@ -13,7 +13,8 @@ from tests.dialogs.text import Pattern, names_in, octets
 SERVICES = ("pop3", "smtp", "submission")
 TLS = ("no", "yes", "off")
 LOGIN = ("usual", "any", "hidden")
-_SETTING = re.compile(r"(service|tls|login|together): *(\S*) *")
+RULES = ("usual", "old", "strict")
+_SETTING = re.compile(r"(service|tls|login|rules|together): *(\S*) *")
 _STEP = re.compile(r"(C|C\+|S|S\*|S!)([0-9]{0,4}): ?(.*)", re.DOTALL)
 _CONNECT = re.compile(r"CONNECT +(\S+)(?: +tls: *(\S+))? *")
 
@@ -82,7 +83,8 @@ class Dialog:
     tls: str
     """``yes``: the connection begins with TLS; ``no``: in clear; ``off``: there is no TLS at all."""
     login: str
-    """``usual``: as by default; ``any``: every mechanism, APOP too; ``hidden``: APOP is required."""
+    """``usual``: as by default; ``any``: every mechanism, APOP too; ``hidden``: APOP is required. Where the
+    listener has rules of its own, their name."""
     steps: tuple[Step, ...]
     name: str = ""
     """The file's name without its suffix."""
@@ -99,7 +101,7 @@ class Dialog:
     @property
     def has_secret(self) -> bool:
         """The user needs the device with which every mechanism is possible."""
-        return self.login != "usual"
+        return self.login in ("any", "hidden")
 
 
 def load(path: Path, scene: Scene | None = None) -> Dialog:
@@ -188,7 +190,18 @@ class _Reading:
         if not self.steps or not isinstance(self.steps[-1], Closed):
             raise ValueError("CONNECT stands behind CLOSED")
         _check_service(service, tls)
-        self.steps.append(Connect(service, tls, self.settings.get("login", "usual"), number))
+        self.steps.append(Connect(service, tls, self._login(), number))
+
+    def _login(self) -> str:
+        """Which of the listeners with this service and TLS. Raises ValueError."""
+        login, rules = self.settings.get("login", "usual"), self.settings.get("rules", "usual")
+        if login not in LOGIN:
+            raise ValueError(f"'login:' is one of {', '.join(LOGIN)}")
+        if rules not in RULES:
+            raise ValueError(f"'rules:' is one of {', '.join(RULES)}")
+        if "usual" not in (login, rules):
+            raise ValueError("'login:' and 'rules:' do not go together")
+        return login if rules == "usual" else rules
 
     def dialog(self, title: str, name: str) -> Dialog:
         """The whole. Raises ValueError."""
@@ -198,9 +211,7 @@ class _Reading:
             raise ValueError("behind S* and S! comes the S: line that ends them")
         service, tls = self.settings.get("service", ""), self.settings.get("tls", "no")
         _check_service(service, tls)
-        login = self.settings.get("login", "usual")
-        if login not in LOGIN:
-            raise ValueError(f"'login:' is one of {', '.join(LOGIN)}")
+        login = self._login()
         together = self.settings.get("together", "no")
         if together not in ("yes", "no"):
             raise ValueError("'together:' is yes or no")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import attrs
 
-from tests.dialogs.dialog import LOGIN, DialogError, load
+from tests.dialogs.dialog import LOGIN, RULES, DialogError, load
 from tests.dialogs.play import Cut, Mismatch, Missing, play
 from tests.dialogs.scene import Scene, fill_maildir
 
@@ -153,6 +153,7 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument(
         "--login", choices=LOGIN, default="usual", help="the ways to log in that the ports offer"
     )
+    parser.add_argument("--rules", choices=RULES, default="usual", help="the rules that the ports have")
     parser.add_argument("--secret-file", type=Path, help="its first line is a device password for APOP")
     parser.add_argument("--other", default=defaults.other, help="a second account's address")
     parser.add_argument("--name", default=defaults.host, help="what the server calls itself")
@@ -173,12 +174,13 @@ def _first_line(path: Path | None, otherwise: str) -> str:
 
 
 def _ports(options: argparse.Namespace) -> dict[tuple[str, str, str], int]:
+    login = options.login if options.rules == "usual" else options.rules
     ports = {
-        (options.service, "no", options.login): options.port,
-        (options.service, "yes", options.login): options.tls_port,
-        (options.service, "off", options.login): options.clear_port,
+        (options.service, "no", login): options.port,
+        (options.service, "yes", login): options.tls_port,
+        (options.service, "off", login): options.clear_port,
     }
-    ports.setdefault(("pop3", "yes", options.login), options.pop3s_port)
+    ports.setdefault(("pop3", "yes", login), options.pop3s_port)
     return {door: port for door, port in ports.items() if port is not None}
 
 

@@ -79,6 +79,26 @@ def test_ways_in(login: str, has_secret: bool) -> None:
     assert [connect.login for connect in dialog.connects] == [login, login]
 
 
+@pytest.mark.parametrize("rules", ["usual", "old", "strict"])
+def test_rules(rules: str) -> None:
+    dialog = parse(HEAD + f"rules: {rules}\nlogin: usual\nCLOSED\nCONNECT pop3 tls: yes\n")
+    assert (dialog.login, dialog.has_secret) == (rules, False)
+    assert [connect.login for connect in dialog.connects] == [rules, rules]
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ("rules: new\n", "'rules:' is one of usual, old, strict"),
+        ("rules: old\nlogin: any\n", "'login:' and 'rules:' do not go together"),
+    ],
+)
+@pytest.mark.parametrize("steps", ["CLOSED\n", "CLOSED\nCONNECT pop3\n"])
+def test_rules_that_there_are_not(settings: str, reason: str, steps: str) -> None:
+    with pytest.raises(DialogError, match=reason):
+        parse(HEAD + settings + steps)
+
+
 @pytest.mark.parametrize(
     ("line", "data"),
     [
