@@ -16,6 +16,7 @@ from mailsuite.model.failure import (
     MaildropInUse,
     MailFailure,
     MessageGone,
+    NeedsUtf8,
     TemporaryFailure,
 )
 
@@ -165,6 +166,7 @@ _BY_FAILURE: Mapping[type[MailFailure], Response] = {
     MaildropInUse: MAILDROP_IN_USE,
     LoginTooSoon: LOGGED_IN_TOO_SOON,
     MessageGone: MESSAGE_TAKEN,
+    NeedsUtf8: UTF8_NEEDED,
     TemporaryFailure: TEMPORARY_TROUBLE,
 }
 """The first that fits is given: the special before the general."""

@@ -14,6 +14,7 @@ from mailsuite.model.failure import (
     MaildropInUse,
     MailFailure,
     MessageGone,
+    NeedsUtf8,
     PermanentFailure,
     TemporaryFailure,
 )
@@ -66,6 +67,7 @@ def test_every_response_keeps_the_rules(name: str) -> None:
         (MessageGone("new/123 vanished"), "SYS/TEMP"),
         (AccountCrowded(), "IN-USE"),
         (LoginTooSoon(17.0), "LOGIN-DELAY"),
+        (NeedsUtf8(), "UTF8"),
         (TemporaryFailure(DISK_FULL, "ENOSPC on /srv"), "SYS/TEMP"),
         (PermanentFailure(READ_ONLY), "SYS/PERM"),
     ],
