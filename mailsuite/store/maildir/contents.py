@@ -18,7 +18,7 @@ from mailsuite.store.device_views import SEEN_GRAIN, DeviceView, deleted_by_all
 from mailsuite.store.maildir.inbox import Inbox, Maildir, Whereabouts
 from mailsuite.store.maildir.names import age_order
 from mailsuite.store.maildir.restoring import bring_back
-from mailsuite.store.maildir.scan import Listing, locate, scan
+from mailsuite.store.maildir.scan import Listing, locate
 from mailsuite.store.maildir.trash import DIRECTORY as TRASH
 from mailsuite.store.maildir.trash import unique_of
 
@@ -64,7 +64,7 @@ class ClassicInbox:
         return self._inbox.where
 
     def listing(self) -> Listing:
-        return scan(self._inbox.maildir.path, self._inbox.maildir.sizes)
+        return self._inbox.maildir.listing()
 
     def update(self, deleted: Sequence[MessageRef], retrieved: Sequence[MessageRef]) -> Outcome:
         failed = self._inbox.remove([ref.key for ref in deleted])
@@ -91,14 +91,14 @@ class DeviceInbox:
         with views.exclusive():
             view = views.read(self._device)
             if view is None:
-                listing = scan(maildir.path, maildir.sizes)
+                listing = maildir.listing()
                 view = DeviceView(now, passed=self._too_old(listing, now))
                 views.write(self._device, view)
                 return _without_hidden(listing, view)
             if abs(now - view.seen) > SEEN_GRAIN:
                 view = view.seen_at(now)
                 views.write(self._device, view)
-        return _without_hidden(scan(maildir.path, maildir.sizes), view)
+        return _without_hidden(maildir.listing(), view)
 
     def _too_old(self, listing: Listing, now: float) -> frozenset[str]:
         """What a device that is new here does not see."""
@@ -170,7 +170,7 @@ class TrashContents:
         """What this device has deleted, and others still wait for."""
         if not view.deleted:
             return {}
-        listing = scan(self._maildir.path, self._maildir.sizes)
+        listing = self._maildir.listing()
         return {ref.uidl: ref for ref in listing.messages if view.is_in_trash(ref.uidl, begins)}
 
     def update(self, deleted: Sequence[MessageRef], retrieved: Sequence[MessageRef]) -> Outcome:

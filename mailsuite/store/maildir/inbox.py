@@ -16,9 +16,10 @@ import attrs
 from mailsuite.model.retention import MaildropRules
 from mailsuite.store.maildir.beside import Beside
 from mailsuite.store.maildir.directories import Directories
+from mailsuite.store.maildir.listings import Listings
 from mailsuite.store.maildir.names import delivered_at, with_seen
 from mailsuite.store.maildir.replacing import ReplacingFiles
-from mailsuite.store.maildir.scan import MAX_TRIES, Sizes, locate
+from mailsuite.store.maildir.scan import MAX_TRIES, Listing, Sizes, locate
 from mailsuite.store.maildir.trash import Trash, unique_of
 from mailsuite.store.maildir.views import Views
 
@@ -31,7 +32,7 @@ class Maildir:
     files: ReplacingFiles
     directories: Directories
     beside: Beside
-    sizes: Sizes
+    listings: Listings
     rules_now: Callable[[], MaildropRules]
     now: Callable[[], float]
     """Seconds since the epoch."""
@@ -40,6 +41,14 @@ class Maildir:
     def rules(self) -> MaildropRules:
         """What is in force at this moment."""
         return self.rules_now()
+
+    @property
+    def sizes(self) -> Sizes:
+        return self.listings.sizes
+
+    def listing(self) -> Listing:
+        """All that is in new and cur."""
+        return self.listings.scan(self.path)
 
     @property
     def trash(self) -> Trash:

@@ -32,13 +32,14 @@ from mailsuite.store.maildir.directories import Directories
 from mailsuite.store.maildir.files import temporary_failure
 from mailsuite.store.maildir.inbox import Maildir
 from mailsuite.store.maildir.layout import Layout
+from mailsuite.store.maildir.listings import Listings
 from mailsuite.store.maildir.lock import lock_name, take_lock
 from mailsuite.store.maildir.maildrop import Maildrop
 from mailsuite.store.maildir.names import UniqueNames
 from mailsuite.store.maildir.parcel import Parcel
 from mailsuite.store.maildir.replacing import ReplacingFiles
 from mailsuite.store.maildir.restoring import bring_back, deleted, purge
-from mailsuite.store.maildir.scan import Listing, Sizes
+from mailsuite.store.maildir.scan import Listing
 from mailsuite.store.maildir.views import DIRECTORY as VIEWS
 
 T = TypeVar("T")
@@ -66,7 +67,7 @@ class MaildirStore:
     _beside: Beside = attrs.field(init=False)
     _committer: Committer = attrs.field(init=False)
     _tasks: Tasks = attrs.field(init=False)
-    _sizes: Sizes = attrs.field(factory=Sizes, init=False)
+    _listings: Listings = attrs.field(factory=Listings, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._names = UniqueNames(self.clock)
@@ -167,7 +168,7 @@ class MaildirStore:
             self.files,
             self._directories,
             self._beside,
-            self._sizes,
+            self._listings,
             lambda: self.rules,
             self.clock,
         )

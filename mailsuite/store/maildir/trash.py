@@ -71,7 +71,7 @@ class Trash:
 
     def entries(self) -> list[Entry]:
         """All that there is, in the order of deletion; one message may be there more than once."""
-        return sorted(self._entries(), key=lambda entry: entry.at)
+        return sorted(self._entries(), key=lambda entry: (entry.at, entry.key))
 
     def since(self, after: float) -> dict[str, Entry]:
         """What was deleted after that time, by its UIDL; of one that is there more often, the last."""
