@@ -14,13 +14,13 @@ from mailsuite.accounts.login import OpenedMaildrop
 from mailsuite.frontends.base import SERVICE_STOPS, SessionProtocol
 from mailsuite.frontends.door import Door
 from mailsuite.frontends.pop3_tap import ProtocolTap
+from mailsuite.frontends.pop3_traffic import Traffic, spelled
 from mailsuite.frontends.sendfile import LEAST_OCTETS, can_send
 from mailsuite.interfaces import IMaildrop, IMessageBody
 from mailsuite.model import response
 from mailsuite.model.facts import ConnectionFacts
 from mailsuite.model.failure import MailFailure
 from mailsuite.model.response import Response
-from mailsuite.model.view import View
 from mailsuite.observe.protocol_log import CLOSE_LEVELS, LEVELS, Level, Watch
 from mailsuite.wire.pop3.events import (
     Ask,
@@ -61,21 +61,6 @@ class Pop3Services:
     """Answers for any name. Raises MailFailure. Is cancelled likewise."""
     show: Callable[[IMaildrop, bool], Awaitable[IMaildrop]] = _as_it_is
     """A maildrop as a client may see it that did, or did not, say UTF8 (RFC 6856). Raises MailFailure."""
-
-
-@attrs.define
-class Traffic:
-    """What a session did, for its one line in the log."""
-
-    messages: int = 0
-    """In the maildrop at the login; their size is ``octets``."""
-    octets: int = 0
-    retrieved: int = 0
-    """Sent whole; octets are as they went out, dots and all, those of broken ones too."""
-    retrieved_octets: int = 0
-    tops: int = 0
-    top_octets: int = 0
-    deleted: int = 0
 
 
 class Pop3Session(SessionProtocol[Event]):
@@ -167,7 +152,7 @@ class Pop3Session(SessionProtocol[Event]):
         messages = self._maildrop.messages
         self.log = self.log.bind(account=granted.account)
         self._device_name = device.name if device is not None else ""
-        self._traffic.messages, self._traffic.octets = len(messages), sum(ref.size for ref in messages)
+        self._traffic.found(messages)
         self._log_login()
         self._show_more(self.door.watches.on_account(granted.account))
         self.core.logged_in_as(messages, granted.signature, opened.terms)
@@ -234,16 +219,7 @@ class Pop3Session(SessionProtocol[Event]):
             self.log.failure("pop3.failed", Failure(), uidl=event.ref.uidl)
             self.core.retrieval_broken()
         finally:
-            self._count(event, whole, self.octets_out - before)
-
-    def _count(self, event: Retrieve, whole: bool, octets: int) -> None:
-        traffic = self._traffic
-        if event.lines is None:
-            traffic.retrieved += whole
-            traffic.retrieved_octets += octets
-        else:
-            traffic.tops += whole
-            traffic.top_octets += octets
+            self._traffic.sent(event, whole, self.octets_out - before)
 
     async def _stream(self, body: IMessageBody) -> bool:
         """Send the text as fast as the client reads it, at most 64 KiB of it in memory.
@@ -319,7 +295,6 @@ class Pop3Session(SessionProtocol[Event]):
         self.door.meter.transferred(self._traffic.retrieved, self._traffic.deleted)
         if self.door.protocol_log == "off":
             return
-        view = self.view
         self.log.info(
             "pop3.session",
             listener=self.door.listener,
@@ -327,7 +302,7 @@ class Pop3Session(SessionProtocol[Event]):
             mechanism=self.mechanism,
             tls=self.tls,
             device=self._device_name,
-            view=_spelled(view) if view is not None else "",
+            view=spelled(self.view),
             reason=self.end_reason or "disconnected",
             **attrs.asdict(self._traffic),
             octets_in=self.octets_in,
@@ -350,8 +325,3 @@ class Pop3Session(SessionProtocol[Event]):
         if self._log_level() in CLOSE_LEVELS and not self.is_tapped:
             core = self.core
             self.tap(ProtocolTap(self.log, self._log_level, lambda: core.logged_in, lambda: core.exchanging))
-
-
-def _spelled(view: View) -> str:
-    """A view in a word for the log: ``inbox``, ``trash``, ``trash+restore``, ``device``."""
-    return "device" if view.device else view.box.value or "inbox"

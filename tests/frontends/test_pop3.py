@@ -144,7 +144,7 @@ class Pop3Case(SynchronousTestCase):
             tls_available=True,
             plaintext_login=True,
             apop_stamp=STAMP,
-            sasl_mechanisms=("SCRAM-SHA-256",),
+            sasl_mechanisms=("SCRAM-SHA-256", "PLAIN"),
             octets=lambda count: b"7" * count,
             seconds=self.clock.seconds,
         )
@@ -784,6 +784,24 @@ class Watched(Pop3Case):
                 self.assertTrue(self.passed())
                 self.assertNotIn(secret[:8].decode(), "".join(self.lines))
                 self.assertNotIn(secret[8:].decode(), "".join(self.lines))
+
+    def test_a_challenge_and_what_answers_it(self) -> None:
+        self.door = attrs.evolve(self.door, protocol_log="raw")
+        self.reconnect()
+        client = ScramClient()
+        first = self.say(b"AUTH SCRAM-SHA-256 " + b64encode(client.first()))
+        self.say(b64encode(client.final(b64decode(first[2:]))))
+        self.assertEqual(
+            self.passed()[1:], ['C: "AUTH SCRAM-SHA-256 ***"', 'S: "+ ***"', "C: ***", 'S: "+ ***"']
+        )
+
+    def test_a_large_message_fills_no_more_either(self) -> None:
+        self.door = attrs.evolve(self.door, protocol_log="raw")
+        self.reconnect()
+        self.log_in()
+        self.body.pieces[:] = [TEXT * 10_000]
+        self.say(b"RETR 1")
+        self.assertEqual(len(self.passed()), MAX_EVENTS)
 
     def test_a_session_fills_no_more_than_so_many_lines(self) -> None:
         self.door = attrs.evolve(self.door, protocol_log="commands")
