@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from statistics import median
 
@@ -14,10 +15,32 @@ import attrs
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
+def family(pid: int) -> dict[int, list[str]]:
+    """A process and all that descend from it: the fields of /proc/PID/stat from the third on."""
+    everybody = {}
+    for place in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended meanwhile
+            everybody[int(place.parent.name)] = place.read_text().rpartition(")")[2].split()
+    found, parents = {pid: everybody[pid]}, {pid}
+    while parents:
+        parents = {each for each, fields in everybody.items() if int(fields[1]) in parents}
+        found.update({each: everybody[each] for each in parents})
+    return found
+
+
 def cpu_seconds(pid: int) -> float:
-    """User and system time of a process and of its children that have ended."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return sum(map(int, fields[11:15])) / TICKS
+    """User and system time of a process, of its children, and of those that have ended."""
+    return sum(sum(map(int, fields[11:15])) for fields in family(pid).values()) / TICKS
+
+
+def anonymous_octets(pid: int) -> int:
+    """Memory of a process and its children that no file is behind; what several share is counted once."""
+    total = 0
+    for each in family(pid):
+        for line in Path(f"/proc/{each}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss_Anon:"):
+                total += int(line.split()[1]) * 1024
+    return total
 
 
 @attrs.frozen
@@ -42,13 +65,13 @@ class Figure:
         return self.octets / self.wall / 1e6
 
 
-def rounds(pid: int, count: int, operations: int, work: Callable[[], int]) -> list[Figure]:
-    """Run *work* *count* times, after once that does not count.
+def rounds(pid: int, count: int, operations: int, work: Callable[[], int], warm: bool = True) -> list[Figure]:
+    """Run *work* *count* times, after once that does not count where it is to *warm* up.
 
     It does so many *operations* and answers the octets it moved.
     """
     figures = []
-    for number in range(count + 1):
+    for number in range(0 if warm else 1, count + 1):
         cpu, began = cpu_seconds(pid), time.perf_counter()
         octets = work()
         figure = Figure(operations, octets, cpu_seconds(pid) - cpu, time.perf_counter() - began)
