@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
@@ -24,12 +25,15 @@ from mailsuite.accounts.realm import MailRealm
 from mailsuite.accounts.renewal import Renewal
 from mailsuite.accounts.sources.chain import Sources
 from mailsuite.accounts.sources.opening import open_sources
+from mailsuite.accounts.terms import OwnRetentions
 from mailsuite.accounts.throttle import FailureThrottle
+from mailsuite.accounts.turnstile import Turnstile
 from mailsuite.accounts.vault import Vault
 from mailsuite.bus.local import LocalBus
 from mailsuite.concurrent.now import run_now
 from mailsuite.concurrent.tasks import Tasks
 from mailsuite.concurrent.threads import Inline, Patient, Pool
+from mailsuite.concurrent.watch import FileWatch
 from mailsuite.config.load import Loaded
 from mailsuite.config.schema import Config
 from mailsuite.delivery.reception import Login as SubmitterLogin
@@ -39,19 +43,28 @@ from mailsuite.delivery.router import Router
 from mailsuite.directory.layered import LayeredDirectory
 from mailsuite.directory.memory import MemoryDirectory
 from mailsuite.directory.sqlite import accounts as accounts_db
+from mailsuite.directory.sqlite import bans as bans_db
 from mailsuite.directory.sqlite import logins as logins_db
 from mailsuite.directory.sqlite import sightings as sightings_db
 from mailsuite.directory.sqlite.database import Database
 from mailsuite.file_accounts import file_directory
+from mailsuite.frontends.keeper import CertificateKeeper
+from mailsuite.frontends.premises import Premises
 from mailsuite.interfaces import IPolicyRule, IThreads
 from mailsuite.model.account import Origin
 from mailsuite.model.failure import MailFailure
+from mailsuite.model.retention import MaildropRules
 from mailsuite.notify.channels.nm import NotifyMailChannel
 from mailsuite.notify.notifier import Notifier, NotifierSettings
 from mailsuite.notify.targets import TargetRules, objection
 from mailsuite.observe.log import Log
+from mailsuite.observe.metrics import Metrics
+from mailsuite.observe.protocol_log import Watches
 from mailsuite.people import People
+from mailsuite.policy.access_files import AccessLists
+from mailsuite.policy.bans import Bans
 from mailsuite.policy.chain import Chain
+from mailsuite.policy.configured import ban_rules
 from mailsuite.policy.recipients import Recipients
 from mailsuite.policy.relaying import Relaying
 from mailsuite.policy.sender import Sender
@@ -85,8 +98,12 @@ class Parts:
     directory: LayeredDirectory
     people: People
     throttle: FailureThrottle
+    turnstile: Turnstile
     sources: Sources
     store: MaildirStore
+    watch: FileWatch
+    keeper: CertificateKeeper
+    premises: Premises
     bus: LocalBus
     channel: NotifyMailChannel
     notifier: Notifier
@@ -95,9 +112,12 @@ class Parts:
 
     def open(self) -> None:
         """Open the databases, before the reactor runs. Raises TemporaryFailure with the reason."""
-        for database, pool in self.databases.items():
+        for database in self.databases:
             database.threads = Inline()
             run_now(database.open())
+        run_now(self.premises.bans.load())
+        self.premises.own_retentions.learn(run_now(self.directory.accounts()))
+        for database, pool in self.databases.items():
             database.threads = pool
 
     def close(self) -> None:
@@ -111,6 +131,8 @@ class Parts:
         for pool in self.pools:
             pool.start()
         self.store.start()
+        self.watch.start()
+        self.keeper.start()
         self.notifier.start()
         self.tasks.start(self._clean())
 
@@ -127,7 +149,10 @@ class Parts:
         """
         try:
             await self.commits.finished()
+            await self.watch.stop()
             await self.tasks.finished()
+            await self.keeper.stop()
+            await self.premises.bans.stop()
             await self.notifier.stop()
             await self.sources.stop()
             for database in self.databases:
@@ -151,6 +176,7 @@ class Parts:
             now=time.time,
             tasks=self.tasks,
             log=self.log,
+            turnstile=self.turnstile,
         )
 
     def reception(self, config: Config, login: SubmitterLogin, scram: Scram) -> ReceptionServices:
@@ -175,6 +201,8 @@ class Parts:
         self.tasks.start(self.sources.use(sources).stop())
         self.throttle.first = config.guard.failure_delay
         self.throttle.longest = config.guard.failure_delay_maximum
+        self.premises.bans.rules = ban_rules(config)
+        self.store.rules = maildrop_rules(config)
         self.channel.connect_timeout = config.notify.notifymail.connect_timeout
         self.channel.source_address = config.notify.notifymail.source_address
         self.notifier.reload(notifier_settings(config))
@@ -200,11 +228,22 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
     passwords = Passwords(patient, log, slow=Patient(slow_hashing, reactor, HASH_PATIENCE))
     vault = Vault(keyring(state), patient)
     sources = sources_of(config, reactor, files, passwords, log)
-    store = MaildirStore(layout(config), reactor, files, log)
+    store = MaildirStore(layout(config), reactor, files, log, rules=maildrop_rules(config))
+    watch = FileWatch(files, reactor, log)
+    premises = Premises(
+        clock=reactor,
+        log=log,
+        bans=Bans(bans_db.SqliteBans(accounts), time.time, log, ban_rules(config)),
+        access=AccessLists(files, watch, log),
+        metrics=Metrics(),
+        watches=Watches(),
+        own_retentions=OwnRetentions(),
+    )
     bus = LocalBus(reactor, log)
     notifymail = config.notify.notifymail
     channel = NotifyMailChannel(reactor, reactor, notifymail.connect_timeout, notifymail.source_address)
     portal = Portal(MailRealm(store, directory, tasks))
+    turnstile = Turnstile(reactor, log)
     turn = DeferredLock()
     renewal = Renewal(directory, vault, passwords, tasks, log, turn)
     gate = Gate(directory, vault, time.time, log, renewal.successor)
@@ -234,8 +273,12 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
             turn=turn,
         ),
         throttle=FailureThrottle(reactor, config.guard.failure_delay, config.guard.failure_delay_maximum),
+        turnstile=turnstile,
         sources=sources,
         store=store,
+        watch=watch,
+        keeper=CertificateKeeper(watch, files, reactor, time.time, log),
+        premises=premises,
         bus=bus,
         channel=channel,
         notifier=notifier,
@@ -251,6 +294,17 @@ def sources_of(config: Config, reactor: Any, files: IThreads, passwords: Passwor
 
 def layout(config: Config) -> Layout:
     return Layout(config.delivery.path.replace("{state}", str(config.server.state)))
+
+
+def maildrop_rules(config: Config) -> MaildropRules:
+    """What the store goes by."""
+    delivery = config.delivery
+    return MaildropRules(
+        keep_deleted=delivery.keep_deleted,
+        view_forget=math.inf if delivery.view_forget is None else delivery.view_forget,
+        view_history=delivery.view_history,
+        mark_seen=delivery.mark_seen,
+    )
 
 
 def notifier_settings(config: Config) -> NotifierSettings:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,17 +27,22 @@ from mailsuite.directory.memory import MemoryDirectory
 from mailsuite.file_accounts import expelled, file_directory
 from mailsuite.frontends.certificates import self_signed
 from mailsuite.frontends.listener import Listener, ListenerError
-from mailsuite.frontends.plan import Admissions, Plan, pair_of
-from mailsuite.frontends.tls import CertificateError, Pair, ServerTLS, read_pairs
+from mailsuite.frontends.plan import Plan, wanted_certificates
+from mailsuite.frontends.shelf import Certificates, read_all
+from mailsuite.frontends.tls import CertificateError, Pair
 from mailsuite.model.account import IPAddress
 from mailsuite.model.failure import MailFailure
 from mailsuite.observe.log import Log
 from mailsuite.observe.sinks import Stream, Target
+from mailsuite.policy.access import locks_out
+from mailsuite.policy.access_files import AccessError, Prepared
+from mailsuite.policy.configured import access_rules
 from mailsuite.privileges import PrivilegeError
 from mailsuite.services.control import Services
 from mailsuite.state import State, StateError, StateLocked
 
 FORESEEN = (
+    AccessError,
     CertificateError,
     ControlError,
     KeyringError,
@@ -63,28 +69,12 @@ class Source:
         return load(self.path, self.environ, self.overrides)
 
 
-def file_pairs(config: Config) -> set[Pair]:
-    """The certificates and keys that stand in the configuration."""
-    pairs = {pair for block in config.listeners if block.enabled and (pair := pair_of(block)) is not None}
-    return pairs | _general_pair(config)
-
-
-def _general_pair(config: Config) -> set[Pair]:
-    tls = config.tls
-    if tls.mode != "files" or tls.certificate is None or tls.key is None:
-        return set()
-    return {(tls.certificate, tls.key)}
-
-
-def default_pair(config: Config, state: State) -> Pair:
+def general_pair(config: Config, state: State) -> Pair:
     """What listeners use that name none; of our own making where there is no other. Raises OSError."""
-    for pair in _general_pair(config):
-        return pair
+    tls = config.tls
+    if tls.mode == "files" and tls.certificate is not None and tls.key is not None:
+        return tls.certificate, tls.key
     return self_signed(config.server.name, state.tls, datetime.datetime.now(datetime.UTC))
-
-
-def _nobody_is_locked_out(before: Config, after: Config, caller: IPAddress) -> str:
-    return ""
 
 
 @attrs.frozen
@@ -94,6 +84,8 @@ class _Next:
     config: Config
     accounts: MemoryDirectory
     sources: Sources
+    certificates: Certificates
+    access: Prepared
     listeners: list[Listener]
     target: Target
 
@@ -112,23 +104,17 @@ class Course:
     log: Log
     read_at: float = attrs.field(factory=time.time)
     """When the configuration was read, in seconds since the epoch."""
-    locks_out: Callable[[Config, Config, IPAddress], str] = _nobody_is_locked_out
-    """Whether the second configuration keeps out an address that the first let in: in words, or empty."""
-    _admissions: Admissions = attrs.field(factory=Admissions, init=False)
     _ended: bool = attrs.field(default=False, init=False)
 
-    def listeners(self, config: Config, tls: Mapping[Pair, ServerTLS], pair: Pair) -> list[Listener]:
-        """What *config* wants to be open; *pair* is for those that name no certificate."""
+    def listeners(self, config: Config, certificates: Certificates) -> list[Listener]:
+        """What *config* wants to be open."""
         plan = Plan(
             config=config,
             current=lambda: self.config,
-            clock=self.reactor,
-            log=self.log,
+            premises=self.parts.premises,
             login=self.parts.login(config),
             reception=lambda login, scram: self.parts.reception(config, login, scram),
-            tls=tls,
-            default_pair=pair,
-            admissions=self._admissions,
+            certificates=certificates,
         )
         return plan.listeners()
 
@@ -165,26 +151,31 @@ class Course:
             problems = report(loaded.problems)
             if loaded.config is None:
                 return self._refuse(problems)
-            if caller is not None and (words := self.locks_out(self.config, loaded.config, caller)):
+            access = await self.parts.premises.access.prepare(access_rules(loaded.config))
+            if caller is not None and (words := self._locks_out(access, caller)):
                 return 409, {"error": words}
-            wanted = await self._prepare(loaded.config)
+            wanted = await self._prepare(loaded.config, access)
         except FORESEEN as error:
             return self._refuse([*problems, str(error)])
         return 200, {**self._apply(wanted), "problems": problems}
+
+    def _locks_out(self, access: Prepared, caller: IPAddress) -> str:
+        """Whether an administrator who gets in now would not any more: in words, or empty."""
+        words = locks_out(self.parts.premises.access.lists, access.lists, caller)
+        return f"{words}; reload --force does it all the same" if words else ""
 
     def _refuse(self, problems: Iterable[str]) -> tuple[int, Document]:
         for problem in problems:
             self.log.error("suite.reload_refused", problem=problem)
         return 422, {"problems": list(problems)}
 
-    async def _prepare(self, config: Config) -> _Next:
+    async def _prepare(self, config: Config, access: Prepared) -> _Next:
         """All that can fail. Raises what is foreseen, or anything; then nothing has changed."""
-        pair = default_pair(config, self.state)
-        tls = read_pairs({pair, *file_pairs(config)}, config.tls.minimum_version)
+        certificates = await self.parts.files.run(partial(self._certificates, config))
         people = self.parts.people
         accounts = await file_directory(config, people.passwords, people.vault)
         keyring = people.vault.keyring
-        listeners = self.listeners(config, tls, pair)
+        listeners = self.listeners(config, certificates)
         sources = app.sources_of(config, self.reactor, self.parts.files, people.passwords, self.log)
         target = Target.open(str(config.log.to))
         try:
@@ -195,7 +186,12 @@ class Course:
             self.services.doors.shut_unused()
             target.close()
             raise
-        return _Next(config, accounts, sources, listeners, target)
+        return _Next(config, accounts, sources, certificates, access, listeners, target)
+
+    def _certificates(self, config: Config) -> Certificates:
+        """Blocks: for a thread. Raises CertificateError, OSError."""
+        wanted = wanted_certificates(config, general_pair(config, self.state))
+        return Certificates(wanted, read_all(wanted.pairs))
 
     def _apply(self, wanted: _Next) -> Document:
         """Nothing of this can fail."""
@@ -203,6 +199,8 @@ class Course:
         self.stream.turn(wanted.target)
         self.log.change(config.log.level, config.log.format)
         self.parts.use(config, wanted.accounts, wanted.sources)
+        self.parts.premises.access.turn(wanted.access)
+        self.parts.keeper.use(wanted.certificates)
         opened, closed = self.services.use(wanted.listeners)
         now = time.time()
         ended = sum(

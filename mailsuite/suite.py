@@ -26,13 +26,18 @@ from mailsuite.admin.status import Running, describe
 from mailsuite.concurrent.now import run_now
 from mailsuite.concurrent.tasks import Tasks
 from mailsuite.config.load import Loaded
+from mailsuite.config.schema import Config
 from mailsuite.file_accounts import file_directory
 from mailsuite.frontends.doors import Doors
 from mailsuite.frontends.listener import stop_listening
-from mailsuite.frontends.tls import Pair, ServerTLS, read_pairs
+from mailsuite.frontends.plan import pairs_in_files, wanted_certificates
+from mailsuite.frontends.shelf import Certificates, read_all
+from mailsuite.frontends.tls import Credentials, Pair
 from mailsuite.observe.sinks import Stream, Target, TwistedObserver
+from mailsuite.policy.access_files import prepared
+from mailsuite.policy.configured import access_rules
 from mailsuite.privileges import become, notify_systemd, raise_descriptor_limit
-from mailsuite.reload import FORESEEN, Course, Source, default_pair, file_pairs
+from mailsuite.reload import FORESEEN, Course, Source, general_pair
 from mailsuite.services.control import Services, open_places
 from mailsuite.services.errors import SERVICES, LastErrors, ServiceLog
 from mailsuite.state import State, Stopped
@@ -62,7 +67,7 @@ class Suite(Service):
         self._desk = Desk(self.log, Tasks(partial(self.log.failure, "suite.failed")))
         self._doors = Doors(reactor, self.log)
         self._stopped = Stopped()
-        self._tls: dict[Pair, ServerTLS] = {}
+        self._credentials: dict[Pair, Credentials] = {}
         self._course: Course | None = None
         self._control: IListeningPort
         self._held = ExitStack()
@@ -103,7 +108,7 @@ class Suite(Service):
         raise_descriptor_limit()
         self._state.take()
         self._held.callback(self._state.release)
-        self._tls = read_pairs(file_pairs(config), config.tls.minimum_version)
+        self._credentials = read_all(pairs_in_files(config))
         self._stopped = Stopped.read(self._state.services_file, SERVICES)
         run_now(self._doors.open(open_places(config, self._stopped)))
         self._begun.callback(self._doors.shut_unused)
@@ -119,23 +124,31 @@ class Suite(Service):
         parts.open()
         passwords, vault = app.inline_passwords(), app.inline_vault(self._state)
         parts.directory.replace_file(run_now(file_directory(config, passwords, vault)))
-        pair = default_pair(config, self._state)
-        if pair not in self._tls:
-            self._tls |= read_pairs([pair], config.tls.minimum_version)
+        certificates = self._certificates(config)
+        parts.premises.access.turn(prepared(access_rules(config)))
         services = self._services(parts)
+        parts.turnstile.open_sessions = self._doors.session_count
+        parts.turnstile.displace = self._doors.displace
         course = Course(
             self._reactor, self._source, config, self._state, parts, services, self._stream, self.log
         )
-        listeners = course.listeners(config, self._tls, pair)
+        listeners = course.listeners(config, certificates)
         self._open_control(course)
         self._begun.pop_all()
         # From here on nothing is foreseen to fail.
         self._course = course
         parts.start()
+        parts.keeper.use(certificates)
         services.use(listeners)
         self._on_signal(signal.SIGHUP, self._hang_up)
         self._since = time.time()
         self._held.callback(garbage.settle())
+
+    def _certificates(self, config: Config) -> Certificates:
+        """Those of the configuration were read as root; the one of our own making is ours now."""
+        wanted = wanted_certificates(config, general_pair(config, self._state))
+        missing = [pair for pair in wanted.pairs if pair not in self._credentials]
+        return Certificates(wanted, {**self._credentials, **read_all(missing)})
 
     def _services(self, parts: app.Parts) -> Services:
         record = self._state.services_file
@@ -150,7 +163,13 @@ class Suite(Service):
 
     def _open_control(self, course: Course) -> None:
         office = course.office().telling(self._doors.cut_sessions)
-        operations = Operations(partial(self._status, course), course.reload)
+        operations = Operations(
+            config=lambda: course.config,
+            status=partial(self._status, course),
+            reload=course.reload,
+            services=course.services,
+            premises=course.parts.premises,
+        )
         site = control_site(self._reactor, self._desk, office, operations)
         server = self._config.server
         self._control = open_control_socket(self._reactor, server.control_socket, server.control_group, site)

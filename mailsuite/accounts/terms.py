@@ -52,25 +52,30 @@ def announced(rules: LoginRules, own: Iterable[Retention] = ()) -> tuple[Terms, 
 class OwnRetentions:
     """What single accounts say, so that announced() can be asked for each session without the directory."""
 
+    distinct: frozenset[Retention] = attrs.field(default=frozenset(), init=False)
+    """Each once; the same object as long as nothing changes."""
     _kept: dict[Address, Retention] = attrs.field(factory=dict, init=False)
 
     def learn(self, accounts: Iterable[Account]) -> None:
         """These are all that there are."""
         self._kept = {each.address: each.retention for each in accounts if each.retention is not None}
+        self._look()
 
     def note(self, account: Account) -> None:
         """This one was changed."""
-        self.forget(account.address)
-        if account.retention is not None:
+        if account.retention is None:
+            self.forget(account.address)
+        elif self._kept.get(account.address) != account.retention:
             self._kept[account.address] = account.retention
+            self._look()
 
     def forget(self, address: Address) -> None:
         """This one was removed."""
-        self._kept.pop(address, None)
+        if self._kept.pop(address, None) is not None:
+            self._look()
 
-    @property
-    def distinct(self) -> frozenset[Retention]:
-        return frozenset(self._kept.values())
+    def _look(self) -> None:
+        self.distinct = frozenset(self._kept.values())
 
 
 def _days(retention: Retention) -> int | None:

@@ -8,6 +8,7 @@ import os
 import socket
 import stat
 from collections.abc import Awaitable, Callable
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,30 @@ from twisted.web.server import Site
 
 from mailsuite.accounts.office import Office
 from mailsuite.admin import checks
+from mailsuite.admin.access import Access
 from mailsuite.admin.accounts import Accounts, Domains
+from mailsuite.admin.bans import BanList
 from mailsuite.admin.devices import AllDevices
 from mailsuite.admin.imports import AccountImport
-from mailsuite.admin.resources import BoundedRequest, Desk, Document, JsonResource, Missing
+from mailsuite.admin.metrics import metrics_resource
+from mailsuite.admin.protocol_log import log_resource
+from mailsuite.admin.resources import (
+    BoundedRequest,
+    Desk,
+    Document,
+    JsonResource,
+    Missing,
+    bad_request,
+    flag_field,
+    optional_text,
+)
+from mailsuite.admin.services import AllServices
+from mailsuite.admin.sessions import Sessions
+from mailsuite.config.schema import Config
+from mailsuite.frontends.premises import Premises
+from mailsuite.model.access import unmapped
+from mailsuite.model.account import IPAddress
+from mailsuite.services.control import Services
 
 SOCKET_MODE = 0o660
 """Owner and group may use the command line, nobody else."""
@@ -44,8 +65,13 @@ class ControlError(Exception):
 class Operations:
     """What the running suite lets the control API do beyond accounts."""
 
+    config: Callable[[], Config]
+    """The one in force."""
     status: Callable[[], Awaitable[Document]]
-    reload: Callable[[], Awaitable[tuple[int, Document]]]
+    reload: Callable[[IPAddress | None, bool], Awaitable[tuple[int, Document]]]
+    """With the address of whoever asks, where that is known, and whether it is to be forced."""
+    services: Services
+    premises: Premises
 
 
 def control_site(reactor: Any, desk: Desk, office: Office, operations: Operations) -> Site:
@@ -55,9 +81,28 @@ def control_site(reactor: Any, desk: Desk, office: Office, operations: Operation
         return 200, await operations.status()
 
     async def reload(body: Document) -> tuple[int, Document]:
-        return await operations.reload()
+        return await operations.reload(_caller(body), flag_field(body, "force"))
 
     version = Missing()
+    _put_people(version, desk, office)
+    _put_connections(version, desk, office, operations)
+    version.putChild(b"status", JsonResource(desk, {"GET": status}))
+    version.putChild(b"reload", JsonResource(desk, {"POST": reload}))
+    root = Missing()
+    root.putChild(b"v1", version)
+    return _QuietSite(root, BoundedRequest, timeout=REQUEST_TIMEOUT, reactor=reactor)
+
+
+def _caller(body: Document) -> IPAddress | None:
+    """From where the administrator came to this machine; the command line says it."""
+    text = optional_text(body, "from")
+    try:
+        return None if text is None else unmapped(ip_address(text))
+    except ValueError as error:
+        raise bad_request("from is no IP address") from error
+
+
+def _put_people(version: Missing, desk: Desk, office: Office) -> None:
     accounts = Accounts(desk, office.registry, office.devices)
     accounts.putChild(b"import", AccountImport(desk, office.registry))
     version.putChild(b"accounts", accounts)
@@ -66,11 +111,21 @@ def control_site(reactor: Any, desk: Desk, office: Office, operations: Operation
     version.putChild(b"keys", checks.keys(desk, office.keys))
     version.putChild(b"auth", checks.auth(desk, office.rehearsal))
     version.putChild(b"what-if", checks.what_if(desk, office.what_if))
-    version.putChild(b"status", JsonResource(desk, {"GET": status}))
-    version.putChild(b"reload", JsonResource(desk, {"POST": reload}))
-    root = Missing()
-    root.putChild(b"v1", version)
-    return _QuietSite(root, BoundedRequest, timeout=REQUEST_TIMEOUT, reactor=reactor)
+
+
+def _put_connections(version: Missing, desk: Desk, office: Office, operations: Operations) -> None:
+    premises, services = operations.premises, operations.services
+    doors = services.doors
+
+    def services_by_listener() -> dict[str, str]:
+        return {listener.name: listener.service for listener in doors.listeners}
+
+    version.putChild(b"bans", BanList(desk, premises.bans))
+    version.putChild(b"access", Access(desk, premises.access, premises.bans, services_by_listener))
+    version.putChild(b"services", AllServices(desk, services, operations.config))
+    version.putChild(b"sessions", Sessions(desk, doors))
+    version.putChild(b"metrics", metrics_resource(desk, premises.metrics))
+    version.putChild(b"log", log_resource(desk, premises.watches, office.registry.account))
 
 
 class _QuietSite(Site):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from functools import partial
 from typing import Any
 
@@ -76,6 +78,22 @@ class Refusal(Protocol):
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         self._gone()
+
+
+class Sessions(typing.Protocol):
+    """Those of one listener: a factory, and what is asked of it beyond that."""
+
+    @property
+    def sessions(self) -> AbstractSet[SessionProtocol[Any]]: ...
+
+    @property
+    def is_empty(self) -> bool: ...
+
+    def buildProtocol(self, addr: Any) -> Any: ...
+
+    async def drain(self, patience: float = DRAIN_TIMEOUT) -> None: ...
+
+    def cut(self) -> None: ...
 
 
 class SessionFactory(Factory):

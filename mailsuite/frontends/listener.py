@@ -15,7 +15,7 @@ from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.internet.protocol import Factory, Protocol
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
-from mailsuite.frontends.factory import SessionFactory
+from mailsuite.frontends.factory import Sessions
 from mailsuite.frontends.sockets import (
     BACKLOG,
     Hosts,
@@ -88,7 +88,7 @@ class Listener:
     name: str
     service: str
     places: tuple[Place, ...]
-    factory: SessionFactory
+    factory: Sessions
     tls: str
     """How TLS is used, as the configuration says it."""
     implicit_tls: ServerTLS | None = None
@@ -101,14 +101,15 @@ class Entrance(Factory):
 
     def __init__(self, clock: Any) -> None:
         self._clock = clock
-        self._sessions: SessionFactory | None = None
+        self._sessions: Sessions | None = None
         self._tls: TLSMemoryBIOFactory | None = None
 
     def turn(self, listener: Listener) -> None:
         """Let new connections meet *listener*. Those that came before go on as they began."""
         self._sessions, self._tls = listener.factory, None
         if listener.implicit_tls is not None:
-            self._tls = TLSMemoryBIOFactory(listener.implicit_tls, False, listener.factory, self._clock)
+            inner: Any = listener.factory
+            self._tls = TLSMemoryBIOFactory(listener.implicit_tls, False, inner, self._clock)
 
     def buildProtocol(self, addr: Any) -> Protocol | None:
         session = None if self._sessions is None else self._sessions.buildProtocol(addr)

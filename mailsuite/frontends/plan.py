@@ -4,75 +4,42 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import attrs
-from twisted.internet.interfaces import IReactorTime
 
 from mailsuite import __version__
-from mailsuite.accounts.attempt import Granted, LoginRules, attempt_of
+from mailsuite.accounts.attempt import Granted, attempt_of
 from mailsuite.accounts.login import Login, OpenedMaildrop
 from mailsuite.accounts.offers import mechanisms_of, rules_of
-from mailsuite.config.schema import Config, Pop3, ServiceSettings, Smtp, Submission
+from mailsuite.config.pop3 import Utf8Mail
+from mailsuite.config.schema import Config, MailSettings, Metrics, Pop3, Smtp, Submission
 from mailsuite.config.schema import Listener as ListenerBlock
+from mailsuite.delivery.downgraded import downgraded
 from mailsuite.delivery.reception import Login as SubmitterLogin
 from mailsuite.delivery.reception import Scram
 from mailsuite.delivery.reception import Services as ReceptionServices
-from mailsuite.frontends.admission import Admission
 from mailsuite.frontends.base import SessionProtocol
 from mailsuite.frontends.door import Door
-from mailsuite.frontends.factory import SessionFactory
+from mailsuite.frontends.factory import SessionFactory, Sessions
 from mailsuite.frontends.listener import Listener, Place, each_once
+from mailsuite.frontends.metrics import Exposition, MetricsFactory
+from mailsuite.frontends.offer import Offer
 from mailsuite.frontends.pop3 import Pop3Services, Pop3Session
+from mailsuite.frontends.premises import Premises
+from mailsuite.frontends.ruling import Ruling
+from mailsuite.frontends.shelf import Certificates, Wanted
 from mailsuite.frontends.smtp import SmtpServices, SmtpSession
-from mailsuite.frontends.stamp import new_stamp
 from mailsuite.frontends.tls import Pair, ServerTLS
+from mailsuite.interfaces import IMaildrop
 from mailsuite.model import reply, response
+from mailsuite.model.account import IPAddress
 from mailsuite.model.facts import ConnectionFacts
-from mailsuite.observe.log import Log
+from mailsuite.policy.admission import Gatekeeper
 from mailsuite.wire.pop3.settings import SessionSettings as Pop3Settings
 from mailsuite.wire.sasl.steps import Claim, ScramParameters, ScramQuestion
 from mailsuite.wire.smtp.session import SessionSettings as SmtpSettings
-
-
-@attrs.define
-class Admissions:
-    """The limits of services and listeners, kept over reloads so that the counts stay exact."""
-
-    _services: dict[str, Admission] = attrs.field(factory=dict, init=False)
-    _listeners: dict[tuple[str, str], Admission] = attrs.field(factory=dict, init=False)
-    """By service and listener."""
-
-    def listener(self, block: ListenerBlock, general: ServiceSettings) -> Admission:
-        """A listener's own limits, within those of its service, as they are today."""
-        service = self._services.setdefault(block.service, Admission(0, 0))
-        own = self._listeners.setdefault((block.service, block.name), Admission(0, 0, within=service))
-        for admission, settings in ((service, general), (own, block.settings)):
-            admission.total = settings.max_connections
-            admission.per_address = settings.max_connections_per_address
-        return own
-
-
-@attrs.define(eq=False)
-class Ruling:
-    """What a listener says about logins by the configuration in force: a session that began before a reload
-    is held to what was decided since. A listener that is gone says what it said last."""
-
-    block: ListenerBlock
-    current: Callable[[], Config]
-    _config: Config | None = attrs.field(default=None, init=False)
-    _rules: LoginRules = attrs.field(factory=LoginRules, init=False)
-
-    def __call__(self) -> LoginRules:
-        config = self.current()
-        if config is not self._config:
-            own = (self.block.service, self.block.name)
-            same = (each for each in config.listeners if (each.service, each.name) == own)
-            self.block = next(same, self.block)
-            self._rules = rules_of(self.block.settings, config.domains)
-            self._config = config
-        return self._rules
 
 
 @attrs.frozen
@@ -82,42 +49,75 @@ class Plan:
     config: Config
     current: Callable[[], Config]
     """The configuration in force whenever it is asked for."""
-    clock: IReactorTime
-    log: Log
+    premises: Premises
     login: Login
     reception: Callable[[SubmitterLogin, Scram], ReceptionServices]
     """Called with how a submitter logs in, and how SCRAM's question is answered."""
-    tls: Mapping[Pair, ServerTLS]
-    default_pair: Pair
-    admissions: Admissions
+    certificates: Certificates
 
     def listeners(self) -> list[Listener]:
-        """One for each enabled block, in the order of the file."""
-        return [self._listener(block) for block in self.config.listeners if block.enabled]
+        """One for each open block, in the order of the file."""
+        return [self._listener(block) for block in open_blocks(self.config)]
 
     def _listener(self, block: ListenerBlock) -> Listener:
-        tls = None if block.tls == "off" else self.tls[pair_of(block) or self.default_pair]
+        tls = None if block.tls == "off" else self.certificates.tls_for(pair_of(block))
         implicit = block.tls == "implicit"
-        mechanisms = mechanisms_of(block.settings)
-        door = Door(
-            service=block.service,
-            listener=block.name,
-            clock=self.clock,
-            log=self.log,
-            idle_timeout=block.settings.idle_timeout,
-            tls=tls,
-            implicit_tls=implicit,
-            channel_binding=any(name.endswith("-PLUS") for name in mechanisms),
-        )
-        admission = self.admissions.listener(block, getattr(self.config, block.service))
-        session = self._session_of(block, door)
-        factory = SessionFactory(self.clock, session, admission, _refusal(block), self.log)
+        settings = block.settings
+        if isinstance(settings, Metrics):
+            factory: Sessions = self._figures(settings)
+        else:
+            factory = self._sessions(block, settings, tls)
         return Listener(
             block.name, block.service, places_of(block), factory, block.tls, tls if implicit else None
         )
 
-    def _session_of(self, block: ListenerBlock, door: Door) -> Callable[[], SessionProtocol[Any]]:
-        settings = block.settings
+    def _figures(self, settings: Metrics) -> MetricsFactory:
+        premises = self.premises
+        exposition = Exposition(
+            premises.metrics.text, lambda: settings.allow, premises.log, path=settings.path
+        )
+        return MetricsFactory(premises.clock, exposition)
+
+    def _sessions(
+        self, block: ListenerBlock, settings: MailSettings, tls: ServerTLS | None
+    ) -> SessionFactory:
+        premises, guard = self.premises, self.config.guard
+        door = self._door(block, settings, tls)
+        general = getattr(self.config, block.service)
+        keeper = Gatekeeper(premises.bans, premises.access, block.name, _denial(block))
+        return SessionFactory(
+            premises.clock,
+            self._session_of(block, settings, door),
+            premises.admissions.listener(block, settings, general, guard),
+            _refusal(block),
+            premises.log,
+            keeps_out=keeper.refusal,
+            on_refused=door.meter.refused,
+        )
+
+    def _door(self, block: ListenerBlock, settings: MailSettings, tls: ServerTLS | None) -> Door:
+        premises = self.premises
+        door = Door(
+            service=block.service,
+            listener=block.name,
+            clock=premises.clock,
+            log=premises.log,
+            idle_timeout=settings.idle_timeout,
+            tls=tls,
+            implicit_tls=block.tls == "implicit",
+            channel_binding=any(name.endswith("-PLUS") for name in mechanisms_of(settings)),
+            watches=premises.watches,
+            meter=premises.metrics.sessions(block.service, block.name),
+            report=premises.bans.reporter(block.service, block.name),
+        )
+        if not isinstance(settings, Pop3):
+            return door
+        door = attrs.evolve(door, login_timeout=settings.login_timeout, protocol_log=settings.protocol_log)
+        return door if settings.on_overlong_command == "ban" else attrs.evolve(door, report=_nobody_is_banned)
+
+    def _session_of(
+        self, block: ListenerBlock, settings: MailSettings, door: Door
+    ) -> Callable[[], SessionProtocol[Any]]:
         banner = settings.banner.replace("{version}", __version__)
         if isinstance(settings, Pop3):
             services = self._pop3(block, settings, door, banner)
@@ -172,17 +172,42 @@ class Plan:
             octets=secrets.token_bytes,
             seconds=time.time,
             max_command=settings.max_command,
+            overlong="error" if settings.on_overlong_command == "error" else "close",
+            strict_crlf=settings.strict_crlf,
+            utf8=settings.utf8,
+            last=settings.last,
+            implementation=settings.implementation,
+            quirks=frozenset(settings.quirks),
         )
-        trusted = attrs.evolve(everybody, plaintext_login=block.tls != "required-starttls")
+        offer = Offer(
+            everybody,
+            rules,
+            settings.trusted_networks if block.tls != "required-starttls" else (),
+            self.premises.own_retentions,
+        )
+        return Pop3Services(offer, login, self._scram(ruling), _shown_by(settings.utf8_mail))
 
-        def session(facts: ConnectionFacts) -> Pop3Settings:
-            is_trusted = any(facts.peer in network for network in settings.trusted_networks)
-            chosen = trusted if is_trusted else everybody
-            if not rules.apop_somewhere:
-                return chosen
-            return attrs.evolve(chosen, apop_stamp=new_stamp(settings.response_name, time.time()))
 
-        return Pop3Services(session, login, self._scram(ruling))
+def _shown_by(policy: Utf8Mail) -> Callable[[IMaildrop, bool], Awaitable[IMaildrop]]:
+    """How mail with a UTF-8 header is given to clients that have not said UTF8."""
+
+    async def show(maildrop: IMaildrop, utf8: bool) -> IMaildrop:
+        return maildrop if utf8 or policy == "as-is" else await downgraded(maildrop, policy)
+
+    return show
+
+
+def _nobody_is_banned(peer: IPAddress, port: int, kind: str, octets: int, first: bytes) -> None:
+    """Where an over-long command is just an error."""
+
+
+def open_blocks(config: Config) -> tuple[ListenerBlock, ...]:
+    """The doors that are to be open."""
+    return tuple(
+        block
+        for block in config.listeners
+        if block.enabled and (config.metrics.enabled or not isinstance(block.settings, Metrics))
+    )
 
 
 def places_of(block: ListenerBlock) -> tuple[Place, ...]:
@@ -190,12 +215,32 @@ def places_of(block: ListenerBlock) -> tuple[Place, ...]:
     if block.endpoint:
         return (Place("", 0, endpoint=block.endpoint),)
     name = "" if block.port else block.name
-    return tuple(Place(address, block.port, name=name) for address in each_once(block.bind))
+    return tuple(
+        Place(address, block.port, name=name, v6only=block.v6only and ":" in address, wait=block.wait)
+        for address in each_once(block.bind, block.v6only)
+    )
 
 
 def places(config: Config) -> dict[str, tuple[Place, ...]]:
     """Where the sockets of all enabled listeners are, by name."""
-    return {block.name: places_of(block) for block in config.listeners if block.enabled}
+    return {block.name: places_of(block) for block in open_blocks(config)}
+
+
+def wanted_certificates(config: Config, general: Pair) -> Wanted:
+    """All that the listeners may show; *general* is for those that name none."""
+    own = {pair for block in open_blocks(config) if (pair := pair_of(block)) is not None}
+    named = tuple(((each.certificate, each.key), each.names) for each in config.certificates)
+    return Wanted(general, frozenset(own), named, config.tls.minimum_version)
+
+
+def pairs_in_files(config: Config) -> set[Pair]:
+    """The certificates and keys that the configuration names; whoever reads them may have to be root."""
+    general = (config.tls.certificate, config.tls.key)
+    pairs = {(each.certificate, each.key) for each in config.certificates}
+    pairs |= {pair for block in open_blocks(config) if (pair := pair_of(block)) is not None}
+    if config.tls.mode == "files" and general[0] is not None and general[1] is not None:
+        pairs.add((general[0], general[1]))
+    return pairs
 
 
 def pair_of(block: ListenerBlock) -> Pair | None:
@@ -203,6 +248,11 @@ def pair_of(block: ListenerBlock) -> Pair | None:
     if block.certificate is None or block.key is None:
         return None
     return block.certificate, block.key
+
+
+def _denial(block: ListenerBlock) -> bytes:
+    """What is told who is denied; nothing may be said in clear where TLS comes first."""
+    return b"" if block.service == "pop3" or block.tls == "implicit" else reply.ACCESS_DENIED.encode()
 
 
 def _refusal(block: ListenerBlock) -> bytes:

@@ -30,16 +30,19 @@ from mailsuite.accounts.password_cache import PasswordCache
 from mailsuite.accounts.passwords import Passwords
 from mailsuite.accounts.realm import MailRealm
 from mailsuite.accounts.renewal import Renewal
+from mailsuite.accounts.terms import OwnRetentions
 from mailsuite.accounts.throttle import FailureThrottle
 from mailsuite.accounts.vault import Vault
 from mailsuite.bus.local import LocalBus
 from mailsuite.concurrent.now import run_now
 from mailsuite.concurrent.tasks import Tasks
 from mailsuite.concurrent.threads import Inline
+from mailsuite.concurrent.watch import FileWatch
 from mailsuite.config.load import load
 from mailsuite.config.schema import Config
 from mailsuite.delivery import reception
 from mailsuite.delivery.router import Router
+from mailsuite.directory.bans import MemoryBans
 from mailsuite.directory.layered import LayeredDirectory
 from mailsuite.directory.logins import MemoryLogins
 from mailsuite.directory.memory import MemoryDirectory
@@ -47,11 +50,18 @@ from mailsuite.directory.sightings import MemorySightings
 from mailsuite.file_accounts import file_directory
 from mailsuite.frontends.base import SessionProtocol
 from mailsuite.frontends.listener import Listener
-from mailsuite.frontends.plan import Admissions, Plan
-from mailsuite.frontends.tls import ServerTLS
+from mailsuite.frontends.plan import Plan
+from mailsuite.frontends.premises import Premises
+from mailsuite.frontends.shelf import Certificates
+from mailsuite.frontends.tls import Pair, ServerTLS
 from mailsuite.model.address import Address
 from mailsuite.observe.log import Log
+from mailsuite.observe.metrics import Metrics
+from mailsuite.observe.protocol_log import Watches
+from mailsuite.policy.access_files import AccessLists
+from mailsuite.policy.bans import Bans
 from mailsuite.policy.chain import Chain
+from mailsuite.policy.configured import access_rules, ban_rules
 from mailsuite.policy.recipients import Recipients
 from mailsuite.policy.relaying import Relaying
 from mailsuite.policy.sender import Sender
@@ -60,7 +70,12 @@ from tests.dialogs.configured import CHEAP, DOORS, configured
 from tests.dialogs.play import Missing
 from tests.dialogs.scene import MESSAGES, Scene
 
-_NO_PAIR = (Path("certificate"), Path("key"))
+
+class _NoCertificates:
+    """TLS is not spoken here, only agreed upon."""
+
+    def tls_for(self, pair: Pair | None) -> ServerTLS:
+        return ServerTLS(cast(Any, None))
 
 
 @attrs.frozen
@@ -99,16 +114,20 @@ class MemoryServer:
         plan = Plan(
             config=template.config,
             current=lambda: template.config,
-            clock=self.clock,
-            log=log,
+            premises=self._premises(template, log),
             login=self._login(template, log),
             reception=partial(self._reception, template, log),
-            tls={_NO_PAIR: ServerTLS(cast(Any, None))},
-            default_pair=_NO_PAIR,
-            admissions=Admissions(),
+            certificates=cast(Certificates, _NoCertificates()),
         )
         self._listeners: Mapping[str, Listener] = {each.name: each for each in plan.listeners()}
         run_now(self._fill())
+
+    def _premises(self, template: Template, log: Log) -> Premises:
+        watch = FileWatch(Inline(), self.clock, log)
+        access = AccessLists(Inline(), watch, log)
+        access.turn(run_now(access.prepare(access_rules(template.config))))
+        bans = Bans(MemoryBans(), self.clock.seconds, log, ban_rules(template.config))
+        return Premises(self.clock, log, bans, access, Metrics(), Watches(), OwnRetentions())
 
     def _login(self, template: Template, log: Log) -> Login:
         passwords, vault, now = template.passwords, template.vault, self.clock.seconds
