@@ -1,0 +1,133 @@
+"""What is done from time to time: mail that has stayed long enough goes, and deleted mail for good."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+import attrs
+from twisted.internet.defer import CancelledError
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.task import deferLater
+from twisted.python.failure import Failure
+
+from mailsuite.concurrent.tasks import Tasks
+from mailsuite.interfaces import IAccountDirectory, IMailStore
+from mailsuite.model.account import Account
+from mailsuite.model.address import Address
+from mailsuite.model.failure import MailFailure
+from mailsuite.model.retention import Retention, Usage
+from mailsuite.observe.log import Log
+
+FIRST_ROUND = 60.0
+"""Seconds after the start; by then those who waited for it are served."""
+INTERVAL = 3600.0
+"""Seconds between the end of a round and the next. A stay is counted in days."""
+
+
+@attrs.define(eq=False)
+class Housekeeper:
+    """Goes over all accounts, one after the other, at most half of the time: after each it rests for as long
+    as that took. What goes wrong with one is logged and stops no other; the next round tries again.
+    """
+
+    directory: IAccountDirectory
+    store: IMailStore
+    views: Callable[[Address], Awaitable[Sequence[str]]]
+    """Ids of the devices of which the store keeps a view of an account's maildrop."""
+    retention: Callable[[Account], Retention]
+    keep_deleted: Callable[[], float]
+    """Seconds."""
+    clock: IReactorTime
+    now: Callable[[], float]
+    """Seconds since the epoch."""
+    log: Log
+    _next: IDelayedCall | None = attrs.field(default=None, init=False)
+    _tasks: Tasks = attrs.field(init=False)
+
+    @_tasks.default
+    def _make_tasks(self) -> Tasks:
+        return Tasks(lambda failure: self.log.failure("retention.failed", failure))
+
+    def start(self) -> None:
+        """The first round comes soon, and others after it until stop()."""
+        self._next = self.clock.callLater(FIRST_ROUND, self._begin)
+
+    async def stop(self) -> None:
+        """Return when nothing is under way any more. A maildrop that is being worked on is finished."""
+        if self._next is not None:
+            self._next.cancel()
+            self._next = None
+        self._tasks.cancel()
+        await self._tasks.finished()
+
+    async def report(self, ahead: float = 0.0) -> tuple[tuple[Address, Usage], ...]:
+        """What a round would remove from inboxes if it came *ahead* seconds from now; nothing is changed.
+
+        Only accounts of which something would go. Raises TemporaryFailure where it cannot be told.
+        """
+        found = []
+        for account in await self.directory.accounts():
+            retention = self.retention(account)
+            usage = await self.store.expire(account.address, retention, self.now() + ahead, rehearse=True)
+            if usage.messages:
+                found.append((account.address, usage))
+        return tuple(found)
+
+    def _begin(self) -> None:
+        self._next = None
+        self._tasks.start(self._rounds())
+
+    async def _rounds(self) -> None:
+        try:
+            await self.round()
+        except CancelledError:
+            return  # by stop(): no other comes
+        except Exception:
+            self.log.failure("retention.failed", Failure())
+        self._next = self.clock.callLater(INTERVAL, self._begin)
+
+    async def round(self) -> None:
+        """Once for all accounts."""
+        try:
+            accounts = await self.directory.accounts()
+        except MailFailure as failure:
+            self.log.warning("retention.unable", reason=failure.reason)
+            return
+        for account in accounts:
+            began = self.clock.seconds()
+            await self._care(account)
+            if (took := self.clock.seconds() - began) > 0:
+                await deferLater(self.clock, took)
+
+    async def _care(self, account: Account) -> None:
+        try:
+            await self._forget_views(account.address)
+            await self._expire(account)
+        except CancelledError:
+            raise
+        except MailFailure as failure:
+            self.log.warning("retention.unable", account=account.address, reason=failure.reason)
+        except Exception:
+            self.log.failure("retention.failed", Failure(), account=account.address)
+
+    async def _forget_views(self, address: Address) -> None:
+        """Those of devices that were removed, or have no view of their own any more, while nobody told us."""
+        views = await self.views(address)
+        if not views:
+            return
+        known = {device.id for device in await self.directory.devices(address) if device.view}
+        for device in views:
+            if device not in known:
+                await self.store.forget_view(address, device)
+                self.log.info("view.forgotten", account=address, device=device)
+
+    async def _expire(self, account: Account) -> None:
+        address, now = account.address, self.now()
+        removed = await self.store.expire(address, self.retention(account), now)
+        if removed.messages:
+            self.log.info(
+                "retention.expired", account=address, messages=removed.messages, octets=removed.octets
+            )
+        purged = await self.store.purge(address, now - self.keep_deleted())
+        if purged:
+            self.log.info("retention.purged", account=address, messages=purged)

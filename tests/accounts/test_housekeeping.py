@@ -1,0 +1,197 @@
+"""The housekeeper: what goes in time, what does not, and that trouble with one account stops no other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from mailsuite.accounts.housekeeping import FIRST_ROUND, INTERVAL, Housekeeper
+from mailsuite.directory.memory import MemoryDirectory
+from mailsuite.model.account import Account
+from mailsuite.model.address import Address
+from mailsuite.model.device import Device
+from mailsuite.model.failure import TemporaryFailure
+from mailsuite.model.reply import DIRECTORY_UNAVAILABLE, STORE_UNAVAILABLE
+from mailsuite.model.retention import DAY, MaildropRules, Retention, Usage
+from mailsuite.model.view import View
+from mailsuite.observe.log import Log
+from mailsuite.store.memory import MemoryStore
+
+NOW = 1_795_000_000.0
+ANN, JOE, ZOE = (Address(name, "example.net") for name in ("ann", "joe", "zoe"))
+MAIL = b"Subject: x\r\n\r\n"
+MONTH = Retention(30 * DAY, 30 * DAY)
+
+
+class StoreWithTrouble(MemoryStore):
+    """One account of it cannot be worked on, for whatever reason; and expiring may take its time."""
+
+    trouble: tuple[Address, Exception] | None = None
+    hold: Deferred[None] | None = None
+    clock_of_reactor: Clock | None = None
+    takes = 0.0
+    expired: list[Address]
+
+    async def expire(self, account: Address, *arguments: Any, **keywords: Any) -> Usage:
+        self.expired.append(account)
+        if self.trouble is not None and self.trouble[0] == account:
+            raise self.trouble[1]
+        if self.hold is not None:
+            await self.hold
+        if self.clock_of_reactor is not None and self.takes:
+            self.clock_of_reactor.rightNow += self.takes
+        return await super().expire(account, *arguments, **keywords)
+
+
+class HousekeeperTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.now = NOW
+        self.clock = Clock()
+        self.lines: list[str] = []
+        self.store = StoreWithTrouble(clock=lambda: self.now)
+        self.store.expired = []
+        self.directory = MemoryDirectory([Account(JOE), Account(ZOE), Account(ANN)])
+        self.stays = {ANN: Retention(), JOE: MONTH, ZOE: MONTH}
+        self.keeper = Housekeeper(
+            directory=self.directory,
+            store=self.store,
+            views=self.store.views,
+            retention=lambda account: self.stays[account.address],
+            keep_deleted=lambda: self.store.rules.keep_deleted,
+            clock=self.clock,
+            now=lambda: self.now,
+            log=Log(lambda line, level: self.lines.append(line.split(maxsplit=1)[1])),
+        )
+        for account in (ANN, JOE, ZOE):
+            self.deliver(account)
+
+    def deliver(self, account: Address) -> None:
+        delivery = self.store.begin(account)
+        delivery.write(MAIL)
+        self.answer(self.store.deliver([delivery]))
+
+    def answer(self, coroutine: Any) -> Any:
+        return self.successResultOf(Deferred.fromCoroutine(coroutine))
+
+    def kept(self) -> list[int]:
+        return [len(self.store.contents(account)) for account in (ANN, JOE, ZOE)]
+
+    def round(self) -> None:
+        self.answer(self.keeper.round())
+
+    def test_what_has_stayed_long_enough_goes_through_the_trash(self) -> None:
+        self.now += 30 * DAY
+        self.round()
+        self.assertEqual((self.kept(), self.lines), ([1, 1, 1], []))
+        self.now += 1
+        self.deliver(JOE)
+        self.round()
+        self.assertEqual(self.kept(), [1, 1, 0])
+        self.assertEqual(
+            self.lines,
+            [
+                f"info    retention.expired account={address} messages=1 octets={len(MAIL)}"
+                for address in (JOE, ZOE)
+            ],
+        )
+        self.assertEqual(len(self.answer(self.store.deleted(ZOE))), 1)
+
+    def test_what_was_deleted_long_ago_goes_for_good(self) -> None:
+        self.store.rules = MaildropRules(keep_deleted=7 * DAY)
+        self.now += 31 * DAY
+        self.round()
+        self.lines.clear()
+        self.now += 7 * DAY
+        self.round()
+        self.assertEqual(self.answer(self.store.usage(JOE)).deleted_messages, 1)
+        self.now += 1
+        self.round()
+        self.assertEqual(self.answer(self.store.usage(JOE)), Usage())
+        self.assertEqual(
+            self.lines,
+            [f"info    retention.purged account={address} messages=1" for address in (JOE, ZOE)],
+        )
+
+    def test_views_of_devices_that_are_gone_are_forgotten(self) -> None:
+        for account, id, view in ((JOE, "there", True), (JOE, "plain", False), (ANN, "elsewhere", True)):
+            self.answer(self.directory.add_device(account, Device(id, id, b"", view=view)))
+        for id in ("there", "plain", "gone", "elsewhere"):
+            drop = self.answer(self.store.open_maildrop(JOE, View(device=id)))
+            self.answer(drop.release())
+        self.round()
+        self.assertEqual(self.answer(self.store.views(JOE)), ("there",))
+        self.assertEqual(
+            self.lines,
+            [f"info    view.forgotten account={JOE} device={id}" for id in ("elsewhere", "gone", "plain")],
+        )
+
+    def test_trouble_with_one_stops_no_other(self) -> None:
+        self.now += 31 * DAY
+        for trouble, event in (
+            (TemporaryFailure(STORE_UNAVAILABLE, "bad disk"), "warning retention.unable"),
+            (ZeroDivisionError("a mistake"), "error   retention.failed"),
+        ):
+            self.deliver(ZOE)
+            self.store.trouble = JOE, trouble
+            self.round()
+            self.assertEqual(self.kept()[1], 1)
+            self.assertTrue(any(line.startswith(f"{event} account={JOE} ") for line in self.lines))
+            self.assertIn(ZOE, self.store.expired)
+            self.store.expired.clear()
+
+    def test_no_directory(self) -> None:
+        self.directory.refuse_with = TemporaryFailure(DIRECTORY_UNAVAILABLE, "locked")
+        self.round()
+        self.assertEqual(self.lines, ["warning retention.unable reason=locked"])
+        self.assertEqual(self.store.expired, [])
+
+    def test_a_report_changes_nothing(self) -> None:
+        self.assertEqual(self.answer(self.keeper.report()), ())
+        one = Usage(1, len(MAIL))
+        self.assertEqual(self.answer(self.keeper.report(ahead=31 * DAY)), ((JOE, one), (ZOE, one)))
+        self.now += 31 * DAY
+        self.assertEqual(self.answer(self.keeper.report()), ((JOE, one), (ZOE, one)))
+        self.assertEqual((self.kept(), self.lines), ([1, 1, 1], []))
+
+    def test_rounds_come_until_it_stops(self) -> None:
+        self.keeper.start()
+        self.clock.advance(FIRST_ROUND - 1)
+        self.assertEqual(self.store.expired, [])
+        self.clock.advance(1)
+        self.assertEqual(self.store.expired, [ANN, JOE, ZOE])
+        self.clock.advance(INTERVAL)
+        self.assertEqual(len(self.store.expired), 6)
+        self.answer(self.keeper.stop())
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.answer(self.keeper.stop())
+
+    def test_a_round_that_fails_whole_is_not_the_last(self) -> None:
+        self.directory.refuse_with = RuntimeError("a mistake")  # type: ignore[assignment]
+        self.keeper.start()
+        self.clock.advance(FIRST_ROUND)
+        self.assertIn("retention.failed", self.lines[-1])
+        self.directory.refuse_with = None
+        self.clock.advance(INTERVAL)
+        self.assertEqual(len(self.store.expired), 3)
+
+    def test_it_stops_in_the_middle(self) -> None:
+        self.store.hold = Deferred()
+        self.keeper.start()
+        self.clock.advance(FIRST_ROUND)
+        self.assertEqual(self.store.expired, [ANN])
+        self.answer(self.keeper.stop())
+        self.assertEqual((self.store.expired, self.clock.getDelayedCalls()), ([ANN], []))
+        self.assertEqual(self.lines, [])
+
+    def test_it_rests_for_as_long_as_it_worked(self) -> None:
+        self.store.takes, self.store.clock_of_reactor = 4.0, self.clock
+        self.keeper.start()
+        self.clock.advance(FIRST_ROUND)
+        self.assertEqual(self.store.expired, [ANN])
+        self.clock.advance(3.9)
+        self.assertEqual(self.store.expired, [ANN])
+        self.clock.advance(0.2)
+        self.assertEqual(self.store.expired, [ANN, JOE])
