@@ -47,6 +47,16 @@ class Expiring:
     days: int
     """Whole days that are left; below zero: it has ended."""
 
+    def __str__(self) -> str:
+        when = (
+            "has ended"
+            if self.days < 0
+            else f"ends in {self.days} days"
+            if self.days
+            else "ends within a day"
+        )
+        return f"the certificate {self.pair[0]} for {', '.join(self.names) or 'no name'} {when}"
+
 
 @attrs.define
 class _Trouble:

@@ -298,6 +298,11 @@ class EndingTests(KeeperCase):
         self.assertEqual(len(self.told("tls.certificate_expired")), 1)
         self.assertEqual(keeper.expiring()[0].days, -1)
 
+    def test_in_words(self) -> None:
+        for days, when in ((5.5, "ends in 5 days"), (0.5, "ends within a day"), (-2, "has ended")):
+            [expiring] = self.end_in(days).expiring()
+            self.assertEqual(str(expiring), f"the certificate {self.first[0]} for first.test {when}")
+
     def test_the_first_to_end_is_the_first(self) -> None:
         self.issue("second.test", begins=START - DAY, days=3)
         keeper = self.end_in(5)
