@@ -190,7 +190,7 @@ class CertificateKeeper:
             if self._known.get(pair) == credentials:
                 continue
             names = certificates.names(pair)
-            expires = f"{credentials.certificate.not_valid_after_utc:%Y-%m-%dT%H:%M:%SZ}"
+            expires = _spelled(credentials.certificate.not_valid_after_utc.timestamp())
             self.log.info(
                 "tls.certificate_loaded", certificate=pair[0], names=" ".join(names), expires=expires
             )
@@ -223,14 +223,17 @@ class CertificateKeeper:
             threshold = 0 if each.days < 0 else next(days for days in ALARM_DAYS if each.days < days)
             warned[each.pair] = mark = (each.at, threshold, today)
             if self._warned.get(each.pair) != mark:
-                event = "tls.certificate_expires" if threshold else "tls.certificate_expired"
-                warn = self.log.warning if threshold else self.log.error
-                expires = f"{datetime.datetime.fromtimestamp(each.at, datetime.UTC):%Y-%m-%dT%H:%M:%SZ}"
-                warn(
-                    event,
-                    certificate=each.pair[0],
-                    names=" ".join(each.names),
-                    days=each.days,
-                    expires=expires,
-                )
+                self._warn_of_end(each)
         self._warned = warned
+
+    def _warn_of_end(self, ending: Expiring) -> None:
+        names, expires = " ".join(ending.names), _spelled(ending.at)
+        fields = {"certificate": ending.pair[0], "names": names, "days": ending.days, "expires": expires}
+        if ending.days < 0:
+            self.log.error("tls.certificate_expired", **fields)
+        else:
+            self.log.warning("tls.certificate_expires", **fields)
+
+
+def _spelled(at: float) -> str:
+    return f"{datetime.datetime.fromtimestamp(at, datetime.UTC):%Y-%m-%dT%H:%M:%SZ}"
