@@ -7,7 +7,7 @@ renegotiation (RFC 9325).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -75,11 +75,6 @@ class Credentials:
     @property
     def certificate(self) -> Certificate:
         return self.chain[0]
-
-
-def read_pairs(wanted: Iterable[Pair], minimum_version: str) -> dict[Pair, ServerTLS]:
-    """Each pair, ready for use. Raises CertificateError where one is broken."""
-    return {pair: ServerTLS(load_context(*pair, minimum_version)) for pair in wanted}
 
 
 def load_context(certificate: Path, key: Path, minimum_version: str) -> SSL.Context:

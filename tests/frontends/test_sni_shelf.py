@@ -120,6 +120,12 @@ def test_one_that_is_too_weak_is_a_failure_with_its_name(shelf: Shelf) -> None:
         Certificates(Wanted(weak), read_all([weak]))
 
 
+def test_one_broken_pair_is_the_failure_of_all(shelf: Shelf) -> None:
+    shelf.first[0].unlink()
+    with pytest.raises(CertificateError, match=f"^{shelf.first[0]}: cannot be read: No such file"):
+        shelf.read()
+
+
 class Returning:
     """A client that comes again with the ticket of its last session; Python's own ssl, which tells of it."""
 

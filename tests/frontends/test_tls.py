@@ -34,7 +34,6 @@ from mailsuite.frontends.tls import (
     end_point,
     load_context,
     read_credentials,
-    read_pairs,
 )
 from tests.frontends.issuing import ed, issue, p256, rsa_of
 
@@ -150,22 +149,6 @@ def test_a_client_cannot_renegotiate(pair: Pair) -> None:
     both.move()
     with pytest.raises(SSL.Error, match="no renegotiation"):
         both.client.do_handshake()
-
-
-def test_each_pair_has_its_context(pair: Pair, other: Pair) -> None:
-    pairs = read_pairs([pair, other, pair], "1.2")
-    assert set(pairs) == {pair, other}
-    for each, name in ((pair, NAME), (other, "other.example.test")):
-        both = Both(pairs[each], client())
-        both.shake()
-        certificate = both.client.get_peer_certificate(as_cryptography=True)
-        assert certificate is not None
-        assert certificate.subject.rfc4514_string() == f"CN={name}"
-
-
-def test_one_broken_pair_is_the_failure_of_all(pair: Pair, tmp_path: Path) -> None:
-    with pytest.raises(CertificateError, match="No such file"):
-        read_pairs([pair, (tmp_path / "missing.pem", pair[1])], "1.2")
 
 
 def test_both_in_one_file(pair: Pair, tmp_path: Path) -> None:
