@@ -18,6 +18,7 @@ from mailsuite.model.reply import STORE_UNAVAILABLE
 from mailsuite.model.retention import Deleted, MaildropRules, Retention, Usage
 from mailsuite.model.view import Box, View
 from mailsuite.store.device_views import DeviceView, check_device, deleted_by_all
+from mailsuite.wire.pop3.downgrade import is_internationalized
 
 READ_OCTETS = 65_536
 """What one read() answers at most, as IMessageBody says."""
@@ -41,7 +42,9 @@ class Kept:
 
     @property
     def ref(self) -> MessageRef:
-        return MessageRef(self.uidl, len(self.content), self.uidl, self.dot_lines)
+        header = self.content.partition(b"\r\n\r\n")[0]
+        utf8_header = is_internationalized(header)
+        return MessageRef(self.uidl, len(self.content), self.uidl, self.dot_lines, utf8_header)
 
 
 @attrs.define(eq=False)

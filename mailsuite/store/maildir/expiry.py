@@ -5,6 +5,7 @@ any more. Blocks, for a thread, and raises OSError.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 from collections.abc import Iterable, Mapping
 
@@ -30,7 +31,7 @@ def expire(maildir: Maildir, retention: Retention, now: float, rehearse: bool) -
     """As IMailStore.expire() says. A view that cannot be read holds all mail but what retention removes."""
     views = maildir.views
     exist = views.exist()
-    if retention.least is None and not exist:
+    if retention.least in (None, math.inf) and not exist:  # most accounts: not a look at the disk
         return Expired(Usage(), [])
     problems: list[OSError] = []
     with views.exclusive() if exist else contextlib.nullcontext():

@@ -1,7 +1,8 @@
 """File names in a maildir: how ours are made, and what a name says whoever made it.
 
 Ours are ``<seconds>.R<random>Q<sequence>.<host>,S=<stored octets>,W=<wire octets>,D=<0|1>``. S and W are
-Dovecot's and Courier's fields; D=0 says that no line begins with a dot. What stands before the first ``,``
+Dovecot's and Courier's fields; D=0 says that no line begins with a dot; ``,U=1`` behind it that the header is
+UTF-8 beyond ASCII. What stands before the first ``,``
 or ``:`` is the unique part: it names the message for all time, whatever flags other programs append.
 """
 
@@ -27,7 +28,7 @@ _UNIQUE = re.compile(r"[^,:]*")
 _SECONDS = re.compile(r"[0-9]{1,15}\.")
 _FIELD = re.compile(r",([A-Z])=([0-9]{1,15})(?=[,:]|\Z)")
 _USUAL = re.compile(
-    r"([0-9]{10}\.[!-+\--9;-~]{1,59}),S=[0-9]{1,15},W=([0-9]{1,15})(?:,D=([01]))?(?::.*)?", re.DOTALL
+    r"([0-9]{10}\.[!-+\--9;-~]{1,59}),S=[0-9]{1,15},W=([0-9]{1,15})(?:,D=([01]))?(,U=1)?(?::.*)?", re.DOTALL
 )
 _DELIVERED = re.compile(r"([0-9]{9,11})\.")
 _DELETED = re.compile(r"([0-9]{1,15})_(.+)", re.DOTALL)
@@ -46,6 +47,8 @@ class FileName:
     """Octets in wire form (W)."""
     dot_lines: bool
     """False only where the name says that no line begins with a dot."""
+    utf8_header: bool = False
+    """True only where the name says that the header is UTF-8 beyond ASCII."""
 
 
 def parse(name: str) -> FileName:
@@ -57,11 +60,12 @@ def parse(name: str) -> FileName:
         None if stored is None else int(stored),
         None if wire is None else int(wire),
         fields.get("D") != "0",
+        fields.get("U") == "1",
     )
 
 
 usual = _USUAL.fullmatch
-"""Reads at once the names that we and Dovecot make: unique part, wire size and D, or None for any other name.
+"""Reads at once the names that we and Dovecot make: unique part, wire size, D and U, or None for any other name.
 
 What makes the listing of a large maildrop quick: such a unique part is the UIDL, and sorts as it stands.
 """
@@ -118,9 +122,9 @@ def parse_deleted(name: str) -> tuple[int, str] | None:
     return (int(match[1]), match[2]) if match else None
 
 
-def final_name(unique: str, size: int, dot_lines: bool) -> str:
+def final_name(unique: str, size: int, dot_lines: bool, utf8_header: bool = False) -> str:
     """The name of a message that is stored in wire form."""
-    return f"{unique},S={size},W={size},D={dot_lines:d}"
+    return f"{unique},S={size},W={size},D={dot_lines:d}{',U=1' if utf8_header else ''}"
 
 
 @attrs.define(eq=False)

@@ -53,8 +53,8 @@ class Parcel:
 
     @property
     def _new_path(self) -> str:
-        name = final_name(self.unique, self.size, self.dot_lines)
-        return os.path.join(self.new_directory, f"{name},U=1" if self.utf8_header else name)
+        name = final_name(self.unique, self.size, self.dot_lines, self.utf8_header)
+        return os.path.join(self.new_directory, name)
 
     def append(self, pieces: Sequence[bytes]) -> None:
         """Write *pieces* behind what stands in tmp, and let the disk begin."""

@@ -165,8 +165,8 @@ def scan(maildir: str, sizes: Sizes) -> Listing:
     others: dict[str, str] = {}
     for prefix, name in _entries(maildir):  # the hot loop: 100,000 times in a large maildrop
         if match := usual(name):
-            unique, size, dots = match.groups()
-            messages[unique] = MessageRef(unique, int(size), prefix + name, dots != "0")
+            unique, size, dots, utf8 = match.groups()
+            messages[unique] = MessageRef(unique, int(size), prefix + name, dots != "0", utf8 is not None)
         else:
             others[unique_part(name)] = prefix + name
     if not others:
@@ -182,7 +182,7 @@ def scan(maildir: str, sizes: Sizes) -> Listing:
         except OSError as error:
             unreadable.append(error)
             continue
-        ref = messages[unique] = MessageRef(uidl(unique), octets, key, said.dot_lines)
+        ref = messages[unique] = MessageRef(uidl(unique), octets, key, said.dot_lines, said.utf8_header)
         if said.wire is None:
             measured.append(ref)
     ordered = tuple([messages[unique] for unique in sorted(messages, key=age_order)])

@@ -129,7 +129,7 @@ class Trash:
         name = parse(entry.name)
         path = os.path.join(self.maildir, entry.key)
         size = sizes.of(path, name.unique) if name.wire is None else name.wire
-        return MessageRef(entry.uidl, size, entry.key, name.dot_lines)
+        return MessageRef(entry.uidl, size, entry.key, name.dot_lines, name.utf8_header)
 
     def octets(self, entries: Sequence[Entry]) -> int:
         """What they hold."""

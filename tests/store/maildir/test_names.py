@@ -8,11 +8,16 @@ from mailsuite.store.maildir.names import (
     FileName,
     UniqueNames,
     age_order,
+    deleted_name,
+    delivered_at,
     final_name,
+    is_seen,
     parse,
+    parse_deleted,
     uidl,
     unique_part,
     usual,
+    with_seen,
 )
 
 OURS = "1700000000.R0123456789abcdefQ00000001.mx"
@@ -99,3 +104,64 @@ def test_any_host_gives_a_good_name(host):
 def test_order_is_by_time_then_name():
     ordered = ["aaa", "zzz", "5.x", "99.a", "100.a", "1700000000.a", "1700000000.b", "1700000001.a"]
     assert sorted({*ordered}, key=age_order) == ordered
+
+
+@pytest.mark.parametrize(
+    ("name", "utf8_header"),
+    [
+        (final_name("1700000000.R1.host", 12, False, True), True),
+        (final_name("1700000000.R1.host", 12, True, True) + ":2,S", True),
+        (final_name("1700000000.R1.host", 12, False), False),
+        ("1700000000.R1.host,S=12,W=12", False),
+        ("1700000000.R1.host:2,U=1", False),
+        ("1700000000.R1.host,U=0", False),
+    ],
+)
+def test_whether_a_header_is_utf8(name: str, utf8_header: bool) -> None:
+    assert parse(name).utf8_header is utf8_header
+    if match := usual(name):
+        assert (match[4] is not None) is utf8_header
+
+
+@pytest.mark.parametrize(
+    ("unique", "at"),
+    [
+        (OURS, 1700000000),
+        (DOVECOT, 1276528487),
+        ("999999999.x", 999999999),
+        ("1.x", None),
+        ("msg", None),
+        ("17000000001234.x", None),
+        ("1700000000", None),
+    ],
+)
+def test_when_it_was_delivered(unique, at):
+    assert delivered_at(unique) == at
+
+
+@pytest.mark.parametrize(
+    ("name", "seen", "marked"),
+    [
+        ("a", False, "a:2,S"),
+        ("a,S=1:2,", False, "a,S=1:2,S"),
+        ("a:2,DFT", False, "a:2,DFST"),
+        ("a:2,Fab", False, "a:2,FSab"),
+        ("a:2,S", True, None),
+        ("a:2,RS", True, None),
+        ("a:1,S", False, None),
+        ("a:2,F,x", False, None),
+        ("aS", False, "aS:2,S"),
+    ],
+)
+def test_the_flag_of_what_was_read(name, seen, marked):
+    assert (is_seen(name), with_seen(name)) == (seen, marked)
+
+
+@given(st.text(min_size=1), st.integers(0, 10**14))
+def test_a_deleted_name_tells_both(name, at):
+    assert parse_deleted(deleted_name(name, at)) == (at, name)
+
+
+@pytest.mark.parametrize("name", ["", "_x", "1_", "x_1", "1", "-1_x", "1234567890123456_x"])
+def test_names_that_no_deletion_has_made(name):
+    assert parse_deleted(name) is None
