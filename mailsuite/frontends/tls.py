@@ -183,7 +183,7 @@ def describe_failure(reason: Failure) -> str:
     return type(error).__name__
 
 
-def _openssl_words(error: BaseException) -> str:
+def _openssl_words(error: BaseException | None) -> str:
     """What OpenSSL says about an error of its own; empty where it says nothing."""
     queue = error.args[0] if isinstance(error, SSL.Error) and error.args else None
     return ", ".join(entry[-1] for entry in queue) if isinstance(queue, list) else ""
