@@ -30,10 +30,8 @@ class IThreads(Interface):
     """Where blocking work goes: a bounded pool of threads."""
 
     async def run(work: Callable[[], T]) -> T:
-        """Call *work* in a thread, answer what it returns or raises.
-
-        Raises TemporaryFailure(OVERLOADED) at once where the pool's queue is full.
-        """
+        """Call *work* in a thread, answer what it returns or raises. Raises TemporaryFailure(OVERLOADED) at
+        once where the pool's queue is full."""
 
 
 class IMailStore(Interface):
@@ -61,10 +59,8 @@ class IMailStore(Interface):
 
     async def expire(account: Address, retention: Retention, now: float, rehearse: bool = False) -> Usage:
         """Delete what has stayed longer than *retention* lets it, and what every device with a view has
-        deleted; answer how much that was (as ``messages`` and ``octets``). *now*: seconds since the epoch.
-
-        Where it only *rehearses*, nothing changes.
-        """
+        deleted; answer how much that was (as ``messages`` and ``octets``), seen from *now* (seconds since
+        the epoch). Where it only *rehearses*, nothing changes."""
 
     async def purge(account: Address, before: float) -> int:
         """Forget for good what was deleted before that time (seconds since the epoch); answer how many."""
@@ -74,9 +70,7 @@ class IMailStore(Interface):
 
     async def undelete(account: Address, uidls: Sequence[str]) -> int:
         """Bring deleted messages back, octet by octet and UIDL as they were; answer how many are back.
-
-        Durable when it returns. One that is not there any more is passed over.
-        """
+        Durable when it returns. One that is not there any more is passed over."""
 
     async def forget_view(account: Address, device: str) -> None:
         """A device password is gone, and with it what it has hidden; it holds no mail any more."""
@@ -89,10 +83,8 @@ class IDelivery(Interface):
     congested: bool = Attribute("True while the writer should wait for drained() before it writes on.")
 
     def write(data: bytes) -> None:
-        """Take the next octets, in wire form (CRLF line ends, no dot-stuffing). Never blocks.
-
-        A failure to write is kept and raised by prepare() or deliver().
-        """
+        """Take the next octets, in wire form (CRLF line ends, no dot-stuffing). Never blocks. A failure to
+        write is kept and raised by prepare() or deliver()."""
 
     async def drained() -> None:
         """Return when more octets can be taken without growing beyond the delivery's bound."""
@@ -145,10 +137,8 @@ class IMessageBody(Interface):
     )
 
     async def read() -> bytes:
-        """The next octets, at most 64 KiB; b"" at the end.
-
-        Raises TemporaryFailure where the disk fails or the file ends too early.
-        """
+        """The next octets, at most 64 KiB; b"" at the end. Raises TemporaryFailure where the disk fails or
+        the file ends too early."""
 
     def close() -> None:
         """Let go of the file. Any number of times."""
@@ -223,10 +213,8 @@ class IAccountDirectory(Interface):
         """All that are kept, sorted as accounts() are; as all_devices() in all else."""
 
     async def keep_verifiers(account: Address, sealed: bytes) -> None:
-        """Replace the verifiers; also for an account that stands in a file. Empty: forget them.
-
-        Raises PermanentFailure(NO_SUCH_ACCOUNT).
-        """
+        """Replace the verifiers; also for an account that stands in a file. Empty: forget them. Raises
+        PermanentFailure(NO_SUCH_ACCOUNT)."""
 
     async def replace_verifiers(account: Address, old: bytes, new: bytes) -> bool:
         """Replace the verifiers *old* by *new*, at one stroke; with *old* empty, keep the first ones.
