@@ -31,7 +31,7 @@ def expire(maildir: Maildir, retention: Retention, now: float, rehearse: bool) -
     """As IMailStore.expire() says. A view that cannot be read holds all mail but what retention removes."""
     views = maildir.views
     exist = views.exist()
-    if retention.least in (None, math.inf) and not exist:  # most accounts: not a look at the disk
+    if retention.least in (None, math.inf) and not exist:  # most accounts: nothing is listed
         return Expired(Usage(), [])
     problems: list[OSError] = []
     with views.exclusive() if exist else contextlib.nullcontext():
