@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import math
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -48,6 +49,7 @@ from mailsuite.directory.sqlite import logins as logins_db
 from mailsuite.directory.sqlite import sightings as sightings_db
 from mailsuite.directory.sqlite.database import Database
 from mailsuite.file_accounts import file_directory
+from mailsuite.frontends.certificates import self_signed
 from mailsuite.frontends.keeper import CertificateKeeper
 from mailsuite.frontends.premises import Premises
 from mailsuite.interfaces import IPolicyRule, IThreads
@@ -277,7 +279,7 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
         sources=sources,
         store=store,
         watch=watch,
-        keeper=CertificateKeeper(watch, files, reactor, time.time, log),
+        keeper=CertificateKeeper(watch, files, reactor, time.time, log, partial(renew, config, state)),
         premises=premises,
         bus=bus,
         channel=channel,
@@ -294,6 +296,12 @@ def sources_of(config: Config, reactor: Any, files: IThreads, passwords: Passwor
 
 def layout(config: Config) -> Layout:
     return Layout(config.delivery.path.replace("{state}", str(config.server.state)))
+
+
+def renew(config: Config, state: State) -> None:
+    """Make the certificate of our own making anew where it is time. Blocks. Raises OSError."""
+    if config.tls.mode == "self-signed":
+        self_signed(config.server.name, state.tls, datetime.datetime.now(datetime.UTC))
 
 
 def maildrop_rules(config: Config) -> MaildropRules:

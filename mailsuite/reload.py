@@ -201,6 +201,7 @@ class Course:
         self.parts.use(config, wanted.accounts, wanted.sources)
         self.parts.premises.access.turn(wanted.access)
         self.parts.keeper.use(wanted.certificates)
+        self.parts.keeper.renew = partial(app.renew, config, self.state)
         opened, closed = self.services.use(wanted.listeners)
         now = time.time()
         ended = sum(

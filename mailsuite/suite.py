@@ -185,6 +185,7 @@ class Suite(Service):
             self._desk.tasks.start(self._course.reload())
 
     async def _status(self, course: Course) -> Document:
+        keeper = course.parts.keeper
         running = Running(
             config=course.config,
             path=self._source.path,
@@ -193,6 +194,7 @@ class Suite(Service):
             services=course.services,
             notifier=course.parts.notifier.counters,
             accounts=len(await course.parts.directory.accounts()),
+            certificates=[*keeper.problems(), *map(str, keeper.expiring())],
         )
         return describe(running)
 

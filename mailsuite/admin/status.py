@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import attrs
@@ -29,6 +30,8 @@ class Running:
     services: Services
     notifier: NotifyCounters
     accounts: int
+    certificates: Sequence[str] = ()
+    """What is wrong with them, or will be soon, in words."""
 
 
 def describe(running: Running) -> Document:
@@ -72,7 +75,7 @@ def describe_service(services: Services, name: str, config: Config) -> Document:
 
 
 def _warnings(running: Running) -> list[str]:
-    warnings = []
+    warnings = [*running.certificates]
     if not running.accounts:
         warnings.append("there is no account yet: mailsuite account add joe@example.net")
     if running.config.tls.mode == "self-signed":

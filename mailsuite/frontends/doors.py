@@ -27,6 +27,7 @@ from mailsuite.frontends.listener import (
     spell,
     stop_listening,
 )
+from mailsuite.frontends.sockets import errno_of
 from mailsuite.model.account import IPAddress
 from mailsuite.model.address import Address
 from mailsuite.model.view import View
@@ -107,11 +108,10 @@ class Doors:
     async def _open(self, name: str, place: Place) -> None:
         entrance = Entrance(self.reactor)
         try:
-            port = await listen(self.reactor, place, entrance)
+            port = await listen(self.reactor, place, entrance, self.log)
         except (CannotListenError, ValueError, OSError) as error:
             reason = reason_of(error) + self._who_is_there(place)
-            number = getattr(getattr(error, "socketError", error), "errno", None)
-            raise DoorError(name, f"cannot listen on {place}: {reason}", number) from error
+            raise DoorError(name, f"cannot listen on {place}: {reason}", errno_of(error)) from error
         self._sockets[place] = _Socket(name, port, entrance)
 
     def _who_is_there(self, place: Place) -> str:

@@ -44,7 +44,6 @@ __all__ = [
 ]
 
 EVERY_ADDRESS = "*"
-_NO_LOG = Log()
 _UNSPECIFIED = {"::", "0.0.0.0"}  # noqa: S104 - compared, not bound
 
 
@@ -118,7 +117,7 @@ class Entrance(Factory):
         return self._tls.protocol(self._tls, session)
 
 
-async def listen(reactor: Any, place: Place, entrance: Entrance, log: Log = _NO_LOG) -> IListeningPort:
+async def listen(reactor: Any, place: Place, entrance: Entrance, log: Log) -> IListeningPort:
     """Open the socket, or several where the place is an interface; or wait for them, if that is asked for.
 
     Raises CannotListenError, ValueError, OSError.

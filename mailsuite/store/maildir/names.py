@@ -65,7 +65,7 @@ def parse(name: str) -> FileName:
 
 
 usual = _USUAL.fullmatch
-"""Reads at once the names that we and Dovecot make: unique part, wire size, D and U, or None for any other name.
+"""Reads at once the names that we and Dovecot make (unique part, wire size, D, U); None for any other name.
 
 What makes the listing of a large maildrop quick: such a unique part is the UIDL, and sorts as it stands.
 """
