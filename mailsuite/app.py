@@ -17,8 +17,10 @@ from twisted.internet.defer import DeferredLock
 from mailsuite.accounts.checkers import PasswordChecker, ScramChecker, SecretChecker
 from mailsuite.accounts.gate import Gate
 from mailsuite.accounts.hopeless import HopelessChecker
+from mailsuite.accounts.housekeeping import Housekeeper
 from mailsuite.accounts.keyring import Keyring, KeyringError
 from mailsuite.accounts.login import Login
+from mailsuite.accounts.offers import rules_of
 from mailsuite.accounts.office import Office
 from mailsuite.accounts.password_cache import PasswordCache
 from mailsuite.accounts.passwords import Passwords
@@ -26,7 +28,7 @@ from mailsuite.accounts.realm import MailRealm
 from mailsuite.accounts.renewal import Renewal
 from mailsuite.accounts.sources.chain import Sources
 from mailsuite.accounts.sources.opening import open_sources
-from mailsuite.accounts.terms import OwnRetentions
+from mailsuite.accounts.terms import OwnRetentions, Stays
 from mailsuite.accounts.throttle import FailureThrottle
 from mailsuite.accounts.turnstile import Turnstile
 from mailsuite.accounts.vault import Vault
@@ -103,6 +105,8 @@ class Parts:
     turnstile: Turnstile
     sources: Sources
     store: MaildirStore
+    stays: Stays
+    housekeeper: Housekeeper
     watch: FileWatch
     keeper: CertificateKeeper
     premises: Premises
@@ -133,6 +137,7 @@ class Parts:
         for pool in self.pools:
             pool.start()
         self.store.start()
+        self.housekeeper.start()
         self.watch.start()
         self.keeper.start()
         self.notifier.start()
@@ -151,6 +156,7 @@ class Parts:
         """
         try:
             await self.commits.finished()
+            await self.housekeeper.stop()
             await self.watch.stop()
             await self.tasks.finished()
             await self.keeper.stop()
@@ -205,6 +211,7 @@ class Parts:
         self.throttle.longest = config.guard.failure_delay_maximum
         self.premises.bans.rules = ban_rules(config)
         self.store.rules = maildrop_rules(config)
+        self.stays.rules = rules_of(config.pop3, config.domains)
         self.channel.connect_timeout = config.notify.notifymail.connect_timeout
         self.channel.source_address = config.notify.notifymail.source_address
         self.notifier.reload(notifier_settings(config))
@@ -231,6 +238,17 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
     vault = Vault(keyring(state), patient)
     sources = sources_of(config, reactor, files, passwords, log)
     store = MaildirStore(layout(config), reactor, files, log, rules=maildrop_rules(config))
+    stays = Stays(rules_of(config.pop3, config.domains))
+    housekeeper = Housekeeper(
+        directory,
+        store,
+        store.views,
+        stays,
+        keep_deleted=lambda: store.rules.keep_deleted,
+        clock=reactor,
+        now=time.time,
+        log=log,
+    )
     watch = FileWatch(files, reactor, log)
     premises = Premises(
         clock=reactor,
@@ -278,6 +296,8 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
         turnstile=turnstile,
         sources=sources,
         store=store,
+        stays=stays,
+        housekeeper=housekeeper,
         watch=watch,
         keeper=CertificateKeeper(watch, files, reactor, time.time, log, partial(renew, config, state)),
         premises=premises,

@@ -169,6 +169,8 @@ class Suite(Service):
             reload=course.reload,
             services=course.services,
             premises=course.parts.premises,
+            store=course.parts.store,
+            retention=course.parts.housekeeper.report,
         )
         site = control_site(self._reactor, self._desk, office, operations)
         server = self._config.server

@@ -27,6 +27,17 @@ def left_to_housekeeping(retention: Retention) -> Retention:
     return attrs.evolve(retention, read=None) if retention.read == 0 else retention
 
 
+@attrs.define(eq=False)
+class Stays:
+    """How long housekeeping lets the mail of an account stay, by the rules of the moment."""
+
+    rules: LoginRules
+    """What ``[pop3]`` and the domains say; replaced at a reload."""
+
+    def __call__(self, account: Account) -> Retention:
+        return left_to_housekeeping(retention_of(account, self.rules))
+
+
 def terms_of(account: Account, rules: LoginRules, box: Box = Box.INBOX) -> Terms:
     """What holds for a session of this account. Of deleted mail nothing is removed because it was retrieved,
     and nobody waits for it."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from twisted.web.resource import Resource
 from twisted.web.server import Request
 
@@ -29,15 +31,26 @@ def _preference(body: Document) -> Document | None:
 class Accounts(JsonResource):
     """All accounts, and each as a child by its address."""
 
-    def __init__(self, desk: Desk, registry: Registry, devices: DeviceRegistry) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        registry: Registry,
+        devices: DeviceRegistry,
+        deleted: Callable[[str], Resource],
+    ) -> None:
+        """*deleted* gives what stands as ``deleted`` below the account of an address."""
         super().__init__(desk, {"GET": self._list, "POST": self._add})
         self._registry = registry
         self._devices = devices
+        self._deleted = deleted
 
     def getChild(self, path: bytes, request: Request) -> Resource:
         if not path:
             return self
-        return _Account(self._desk, self._registry, self._devices, path.decode("utf-8", "replace"))
+        address = path.decode("utf-8", "replace")
+        account = _Account(self._desk, self._registry, self._devices, address)
+        account.putChild(b"deleted", self._deleted(address))
+        return account
 
     async def _list(self, body: Document) -> tuple[int, Document]:
         return 200, {"accounts": await self._registry.accounts()}

@@ -22,6 +22,7 @@ from mailsuite.admin import checks
 from mailsuite.admin.access import Access
 from mailsuite.admin.accounts import Accounts, Domains
 from mailsuite.admin.bans import BanList
+from mailsuite.admin.deleted import AccountDeleted, Report, RetentionReport
 from mailsuite.admin.devices import AllDevices
 from mailsuite.admin.imports import AccountImport
 from mailsuite.admin.metrics import metrics_resource
@@ -40,6 +41,7 @@ from mailsuite.admin.services import AllServices
 from mailsuite.admin.sessions import Sessions
 from mailsuite.config.schema import Config
 from mailsuite.frontends.premises import Premises
+from mailsuite.interfaces import IMailStore
 from mailsuite.model.access import unmapped
 from mailsuite.model.account import IPAddress
 from mailsuite.services.control import Services
@@ -72,6 +74,9 @@ class Operations:
     """With the address of whoever asks, where that is known, and whether it is to be forced."""
     services: Services
     premises: Premises
+    store: IMailStore
+    retention: Report
+    """What retention would remove."""
 
 
 def control_site(reactor: Any, desk: Desk, office: Office, operations: Operations) -> Site:
@@ -84,7 +89,7 @@ def control_site(reactor: Any, desk: Desk, office: Office, operations: Operation
         return await operations.reload(_caller(body), flag_field(body, "force"))
 
     version = Missing()
-    _put_people(version, desk, office)
+    _put_people(version, desk, office, operations)
     _put_connections(version, desk, office, operations)
     version.putChild(b"status", JsonResource(desk, {"GET": status}))
     version.putChild(b"reload", JsonResource(desk, {"POST": reload}))
@@ -102,8 +107,15 @@ def _caller(body: Document) -> IPAddress | None:
         raise bad_request("from is no IP address") from error
 
 
-def _put_people(version: Missing, desk: Desk, office: Office) -> None:
-    accounts = Accounts(desk, office.registry, office.devices)
+def _put_people(version: Missing, desk: Desk, office: Office, operations: Operations) -> None:
+    store, directory = operations.store, office.registry.directory
+    accounts = Accounts(
+        desk,
+        office.registry,
+        office.devices,
+        deleted=lambda address: AccountDeleted(desk, store, directory, address),
+    )
+    version.putChild(b"retention", RetentionReport(desk, operations.retention))
     accounts.putChild(b"import", AccountImport(desk, office.registry))
     version.putChild(b"accounts", accounts)
     version.putChild(b"domains", Domains(desk, office.registry))
