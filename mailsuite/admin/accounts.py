@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from twisted.web.resource import Resource
 from twisted.web.server import Request
 
 from mailsuite.accounts.devices import DeviceRegistry
+from mailsuite.accounts.refusal import asked_address
 from mailsuite.accounts.registry import Registry
+from mailsuite.admin.deleted import AccountDeleted, usage_document
 from mailsuite.admin.devices import AccountDevices
 from mailsuite.admin.resources import (
     Desk,
@@ -19,6 +19,7 @@ from mailsuite.admin.resources import (
     optional_text,
     text_field,
 )
+from mailsuite.interfaces import IMailStore
 
 
 def _preference(body: Document) -> Document | None:
@@ -31,26 +32,17 @@ def _preference(body: Document) -> Document | None:
 class Accounts(JsonResource):
     """All accounts, and each as a child by its address."""
 
-    def __init__(
-        self,
-        desk: Desk,
-        registry: Registry,
-        devices: DeviceRegistry,
-        deleted: Callable[[str], Resource],
-    ) -> None:
-        """*deleted* gives what stands as ``deleted`` below the account of an address."""
+    def __init__(self, desk: Desk, registry: Registry, devices: DeviceRegistry, store: IMailStore) -> None:
         super().__init__(desk, {"GET": self._list, "POST": self._add})
         self._registry = registry
         self._devices = devices
-        self._deleted = deleted
+        self._store = store
 
     def getChild(self, path: bytes, request: Request) -> Resource:
         if not path:
             return self
         address = path.decode("utf-8", "replace")
-        account = _Account(self._desk, self._registry, self._devices, address)
-        account.putChild(b"deleted", self._deleted(address))
-        return account
+        return _Account(self._desk, self._registry, self._devices, self._store, address)
 
     async def _list(self, body: Document) -> tuple[int, Document]:
         return 200, {"accounts": await self._registry.accounts()}
@@ -68,11 +60,20 @@ class Accounts(JsonResource):
 
 
 class _Account(JsonResource):
-    def __init__(self, desk: Desk, registry: Registry, devices: DeviceRegistry, address: str) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        registry: Registry,
+        devices: DeviceRegistry,
+        store: IMailStore,
+        address: str,
+    ) -> None:
         super().__init__(desk, {"GET": self._show, "PATCH": self._change, "DELETE": self._remove})
         self._registry = registry
         self._devices = devices
+        self._store = store
         self._address = address
+        self.putChild(b"deleted", AccountDeleted(desk, store, registry.directory, address))
         self.putChild(b"password", JsonResource(desk, {"PUT": self._set_password}))
         self.putChild(b"devices", AccountDevices(desk, devices, address))
 
@@ -80,7 +81,9 @@ class _Account(JsonResource):
         account = await self._registry.account(self._address)
         forwarders = await self._registry.forwarders(self._address)
         summary = await self._devices.summary(self._address)
-        return 200, {"account": account, "forwarders": forwarders, **summary}
+        usage = await self._store.usage(asked_address(self._address))
+        shown = {"account": account, "forwarders": forwarders, **summary, "usage": usage_document(usage)}
+        return 200, shown
 
     async def _change(self, body: Document) -> tuple[int, Document]:
         fields = {name: value for name, value in body.items() if value is not None}

@@ -22,7 +22,7 @@ from mailsuite.admin import checks
 from mailsuite.admin.access import Access
 from mailsuite.admin.accounts import Accounts, Domains
 from mailsuite.admin.bans import BanList
-from mailsuite.admin.deleted import AccountDeleted, Report, RetentionReport
+from mailsuite.admin.deleted import Report, RetentionReport
 from mailsuite.admin.devices import AllDevices
 from mailsuite.admin.imports import AccountImport
 from mailsuite.admin.metrics import metrics_resource
@@ -108,13 +108,7 @@ def _caller(body: Document) -> IPAddress | None:
 
 
 def _put_people(version: Missing, desk: Desk, office: Office, operations: Operations) -> None:
-    store, directory = operations.store, office.registry.directory
-    accounts = Accounts(
-        desk,
-        office.registry,
-        office.devices,
-        deleted=lambda address: AccountDeleted(desk, store, directory, address),
-    )
+    accounts = Accounts(desk, office.registry, office.devices, operations.store)
     version.putChild(b"retention", RetentionReport(desk, operations.retention))
     accounts.putChild(b"import", AccountImport(desk, office.registry))
     version.putChild(b"accounts", accounts)

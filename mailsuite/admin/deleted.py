@@ -39,7 +39,7 @@ class AccountDeleted(JsonResource):
         return 200, {
             "account": str(address),
             "deleted": [_document(message) for message in deleted],
-            "usage": _usage_document(usage),
+            "usage": usage_document(usage),
         }
 
     async def _restore(self, body: Document) -> tuple[int, Document]:
@@ -114,7 +114,8 @@ def _document(message: Deleted) -> Document:
     return {"uidl": message.uidl, "size": message.size, "at": message.at}
 
 
-def _usage_document(usage: Usage) -> Document:
+def usage_document(usage: Usage) -> Document:
+    """As JSON; the shape is part of the control API."""
     return {
         "messages": usage.messages,
         "octets": usage.octets,

@@ -13,7 +13,16 @@ from mailsuite.cli.directory import Directory, open_directory
 from mailsuite.cli.importing import import_
 from mailsuite.cli.options import json_option, quiet_option, yes_option
 from mailsuite.cli.passwords import PasswordSource, password_options, reveal
-from mailsuite.cli.terminal import clean, confirm, login_text, note, print_json, print_table
+from mailsuite.cli.terminal import (
+    clean,
+    confirm,
+    count_text,
+    login_text,
+    note,
+    octets_text,
+    print_json,
+    print_table,
+)
 
 _STATES: Final = ("default", "off", "last-ip", "static")
 _STRANDED: Final = "whoever sends it is told to come again later, until it goes elsewhere."
@@ -152,11 +161,23 @@ def show(context: Context, address: str, as_json: bool) -> None:
         ("password", _password_text(account)),
         ("devices", str(details["devices"])),
         ("last login", _last_login_text(details["last_login"])),
+        *_usage_rows(details.get("usage")),
         ("mail stays", _stay_text(account)),
         ("notifymail", _notifymail_text(account)),
         ("kept in", account["origin"]),
     ):
         click.echo(f"{label:<12} {clean(text)}")
+
+
+def _usage_rows(usage: Document | None) -> tuple[tuple[str, str], ...]:
+    """What is in the maildrop, and apart from that what could be brought back; the server knows."""
+    if usage is None:
+        return ()
+    mail = f"{count_text(usage['messages'], 'message')}, {octets_text(usage['octets'])}"
+    if not usage["deleted_messages"]:
+        return (("mail", mail),)
+    deleted = f"{count_text(usage['deleted_messages'], 'message')}, {octets_text(usage['deleted_octets'])}"
+    return ("mail", mail), ("deleted", f"{deleted}, can be brought back: mailsuite undelete")
 
 
 @account_group.command("change")
