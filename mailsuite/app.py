@@ -1,12 +1,10 @@
-"""The composition root: from a configuration to the parts of a server. The only importer of back-ends."""
+"""The composition root: from a configuration to the parts of a server. Its back-ends are picked here."""
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import math
 import time
-from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -18,10 +16,8 @@ from mailsuite.accounts.checkers import PasswordChecker, ScramChecker, SecretChe
 from mailsuite.accounts.gate import Gate
 from mailsuite.accounts.hopeless import HopelessChecker
 from mailsuite.accounts.housekeeping import Housekeeper
-from mailsuite.accounts.keyring import Keyring, KeyringError
 from mailsuite.accounts.login import Login
 from mailsuite.accounts.offers import rules_of
-from mailsuite.accounts.office import Office
 from mailsuite.accounts.password_cache import PasswordCache
 from mailsuite.accounts.passwords import Passwords
 from mailsuite.accounts.realm import MailRealm
@@ -37,7 +33,6 @@ from mailsuite.concurrent.now import run_now
 from mailsuite.concurrent.tasks import Tasks
 from mailsuite.concurrent.threads import Inline, Patient, Pool
 from mailsuite.concurrent.watch import FileWatch
-from mailsuite.config.load import Loaded
 from mailsuite.config.schema import Config
 from mailsuite.delivery.reception import Login as SubmitterLogin
 from mailsuite.delivery.reception import Scram
@@ -50,17 +45,17 @@ from mailsuite.directory.sqlite import bans as bans_db
 from mailsuite.directory.sqlite import logins as logins_db
 from mailsuite.directory.sqlite import sightings as sightings_db
 from mailsuite.directory.sqlite.database import Database
-from mailsuite.file_accounts import file_directory
 from mailsuite.frontends.certificates import self_signed
 from mailsuite.frontends.keeper import CertificateKeeper
 from mailsuite.frontends.premises import Premises
 from mailsuite.interfaces import IPolicyRule, IThreads
+from mailsuite.keys import keyring
 from mailsuite.model.account import Origin
-from mailsuite.model.failure import MailFailure
 from mailsuite.model.retention import MaildropRules
 from mailsuite.notify.channels.nm import NotifyMailChannel
-from mailsuite.notify.notifier import Notifier, NotifierSettings
-from mailsuite.notify.targets import TargetRules, objection
+from mailsuite.notify.configured import notifier_settings
+from mailsuite.notify.notifier import Notifier
+from mailsuite.notify.targets import objection
 from mailsuite.observe.log import Log
 from mailsuite.observe.metrics import Metrics
 from mailsuite.observe.protocol_log import Watches
@@ -333,113 +328,3 @@ def maildrop_rules(config: Config) -> MaildropRules:
         view_history=delivery.view_history,
         mark_seen=delivery.mark_seen,
     )
-
-
-def notifier_settings(config: Config) -> NotifierSettings:
-    notifymail = config.notify.notifymail
-    return NotifierSettings(
-        enabled=config.notify.enabled and notifymail.enabled,
-        window=config.notify.coalesce,
-        max_in_flight=notifymail.max_in_flight,
-        rules=TargetRules(
-            default_state=notifymail.default_state,
-            last_ip_expiry=notifymail.last_ip_expiry,
-            ports=frozenset(notifymail.ports),
-            allow_networks=config.notify.allow_networks,
-        ),
-    )
-
-
-@contextlib.contextmanager
-def offline_office(config: Config, foresee: Callable[[str], Awaitable[Loaded]]) -> Iterator[Office]:
-    """The office for a program that runs while no server does, under the state directory's lock.
-
-    *foresee* reads the configuration with one KEY=VALUE above it. Raises StateLocked where a server does
-    run, StateError where the directory cannot be used, KeyringError where the key file cannot.
-    """
-    state = State(config.server.state)
-    state.take()
-    try:
-        with _opened_offline(config, state, foresee) as office:
-            yield office
-    finally:
-        state.release()
-
-
-@contextlib.contextmanager
-def _opened_offline(
-    config: Config, state: State, foresee: Callable[[str], Awaitable[Loaded]]
-) -> Iterator[Office]:
-    threads = Inline()
-    accounts = Database(state.accounts_db, accounts_db.SCHEMA, threads)
-    notices = Database(state.notify_db, sightings_db.SCHEMA, threads)
-    passwords, vault = inline_passwords(), inline_vault(state)
-    directory = LayeredDirectory(
-        run_now(file_directory(config, passwords, vault)), accounts_db.SqliteDirectory(accounts)
-    )
-    rules = notifier_settings(config).rules
-    people = People(
-        directory=directory,
-        logins=logins_db.SqliteLogins(accounts),
-        sightings=sightings_db.SqliteSightings(notices),
-        passwords=passwords,
-        vault=vault,
-        threads=threads,
-        key_file=state.seal_key,
-        gate=Gate(directory, vault, time.time),
-        sources=Sources(),
-        objection=lambda preference: objection(preference, rules),
-    )
-
-    try:
-        yield people.office(lambda: config, foresee)
-    finally:
-        for database in (accounts, notices):
-            run_now(database.close())
-
-
-def inline_passwords() -> Passwords:
-    """For hashing before the reactor runs."""
-    return Passwords(Inline())
-
-
-def inline_vault(state: State) -> Vault:
-    """For sealing before the reactor runs. Raises KeyringError."""
-    return Vault(keyring(state), Inline())
-
-
-def keyring(state: State) -> Keyring:
-    """The keys of a state directory whose lock is held; the first ones where nothing is sealed yet. Raises
-    KeyringError."""
-
-    def sealed() -> int:
-        try:
-            return _count_sealed(state)
-        except MailFailure as failure:
-            raise KeyringError(
-                f"{state.seal_key} is missing, and nobody can tell what is sealed with it ({failure.reason})"
-            ) from failure
-
-    return Keyring.load_or_create(state.seal_key, sealed)
-
-
-def _count_sealed(state: State) -> int:
-    """How many sealed secrets the database has."""
-    if not state.accounts_db.exists():
-        return 0
-    database = Database(state.accounts_db, accounts_db.SCHEMA, Inline())
-    directory = accounts_db.SqliteDirectory(database)
-    try:
-        return len(run_now(directory.all_devices())) + len(run_now(directory.all_verifiers()))
-    finally:
-        run_now(database.close())
-
-
-def new_key(config: Config) -> None:
-    """A new key file in the place of one that is lost. Raises StateLocked, StateError, KeyringError."""
-    state = State(config.server.state)
-    state.take()
-    try:
-        Keyring.create(state.seal_key)
-    finally:
-        state.release()

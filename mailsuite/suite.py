@@ -33,6 +33,7 @@ from mailsuite.frontends.listener import stop_listening
 from mailsuite.frontends.plan import pairs_in_files, wanted_certificates
 from mailsuite.frontends.shelf import Certificates, read_all
 from mailsuite.frontends.tls import Credentials, Pair
+from mailsuite.keys import inline_passwords, inline_vault
 from mailsuite.observe.sinks import Stream, Target, TwistedObserver
 from mailsuite.policy.access_files import prepared
 from mailsuite.policy.configured import access_rules
@@ -122,7 +123,7 @@ class Suite(Service):
         parts = app.compose(config, self._reactor, self.log, self._state)
         self._begun.callback(parts.close)
         parts.open()
-        passwords, vault = app.inline_passwords(), app.inline_vault(self._state)
+        passwords, vault = inline_passwords(), inline_vault(self._state)
         parts.directory.replace_file(run_now(file_directory(config, passwords, vault)))
         certificates = self._certificates(config)
         parts.premises.access.turn(prepared(access_rules(config)))

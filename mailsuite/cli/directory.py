@@ -212,12 +212,12 @@ def open_directory(context: Context, quiet: bool = False) -> Iterator[Directory]
     if context.control.is_listening():
         yield OfServer(context.control)
         return
-    from mailsuite import app  # noqa: PLC0415 - takes half a second
+    from mailsuite.offline import offline_office  # noqa: PLC0415 - takes half a second
 
     if not quiet:
         state = clean(str(context.config.server.state))
         note(f"mailsuite is not running: this works on the accounts in {state} itself.")
-    with without_server(context), app.offline_office(context.config, _foresee(context)) as office:
+    with without_server(context), offline_office(context.config, _foresee(context)) as office:
         yield OfStore(office)
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from mailsuite import app
 from mailsuite.accounts.import_file import ImportedAccount
 from mailsuite.accounts.importing import account_to_json
 from mailsuite.cli.context import Context
 from mailsuite.cli.importing import MAX_ACCOUNTS, MAX_OCTETS, chunks, import_
 from mailsuite.concurrent.now import run_now
+from mailsuite.offline import offline_office
 from tests.cli.conftest import Run
 from tests.cli.control_double import ControlDouble
 
@@ -45,7 +45,7 @@ def test_without_a_server_it_works_on_the_store(take: Run, config: Path, place: 
     assert "mailsuite is not running" in result.stderr
     again = take(f"joe@example.test:{SSHA}\nann@example.test:{{PLAIN}}{CANARY}\n", "--overwrite", "-q")
     assert (again.exit_code, again.output) == (0, "")
-    with app.offline_office(Context(config).config, None) as office:  # type: ignore[arg-type]
+    with offline_office(Context(config).config, None) as office:  # type: ignore[arg-type]
         assert [each["address"] for each in run_now(office.registry.accounts())] == [
             "ann@example.test",
             "joe@example.test",
