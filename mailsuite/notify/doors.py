@@ -29,6 +29,9 @@ MAX_DOORS = 10_000
 """Targets remembered, about 5 MB; beyond, the one unused for longest is forgotten."""
 EVICTION_LOOK = 100
 """How many of the oldest are looked at for one that may be forgotten."""
+MAX_WAITING = 100
+"""Accounts behind one target that a knock is remembered to tell; of those beyond, which are told too, the
+ones whose mail came first are forgotten."""
 
 
 @attrs.define(eq=False)
@@ -36,10 +39,8 @@ class _Door:
     """What is known of one target."""
 
     target: Target
-    account: Address
-    """Whose mail waits, the latest of them."""
-    mail_waits: bool = False
-    """Mail came that no knock has told of."""
+    waiting: dict[Address, None] = attrs.field(factory=dict)
+    """For whom mail came that no knock has told of, the latest last."""
     knocking: bool = False
     queued: bool = False
     """It is this door's turn as soon as the budget allows."""
@@ -50,6 +51,17 @@ class _Door:
     refused_since: float | None = None
     """Seconds since the epoch when refusals suspended it."""
     patience: Patience = attrs.field(factory=Patience)
+
+    @property
+    def mail_waits(self) -> bool:
+        return bool(self.waiting)
+
+    def mail(self, account: Address) -> None:
+        """Mail came for this account."""
+        self.waiting.pop(account, None)
+        self.waiting[account] = None
+        if len(self.waiting) > MAX_WAITING:
+            del self.waiting[next(iter(self.waiting))]
 
     @property
     def idle(self) -> bool:
@@ -69,6 +81,8 @@ class Doors:
     counters: NotifyCounters
     window: float
     max_in_flight: int
+    knocked: Callable[[Address], None]
+    """Is told of each account whose owner has been told of new mail."""
     in_flight: int = attrs.field(default=0, init=False)
     _doors: OrderedDict[Target, _Door] = attrs.field(factory=OrderedDict, init=False)
     _ready: deque[_Door] = attrs.field(factory=deque, init=False)
@@ -76,15 +90,14 @@ class Doors:
 
     def mail(self, target: Target, account: Address) -> None:
         """Mail came for *account*, which is to be told at *target*."""
-        door = self._door(target, account)
+        door = self._door(target)
         if door is None:
             self.counters.dropped += 1
         elif door.shut_until > self.clock.seconds():
             self.counters.suspended += 1
         else:
             self.counters.suppressed += door.mail_waits
-            door.mail_waits = True
-            door.account = account
+            door.mail(account)
             self._proceed(door)
 
     def refused_since(self, target: Target) -> float | None:
@@ -101,23 +114,23 @@ class Doors:
 
     def withdraw(self) -> list[Address]:
         """Take back every knock that has not begun; answer whose mail they would have told of."""
-        accounts = []
+        accounts: list[Address] = []
         for door in self._doors.values():
             if door.timer is not None:
                 door.timer.cancel()
                 door.timer = None
-            if door.mail_waits:
-                accounts.append(door.account)
-            door.mail_waits = door.queued = False
+            accounts.extend(door.waiting)
+            door.waiting.clear()
+            door.queued = False
         self._ready.clear()
         return accounts
 
-    def _door(self, target: Target, account: Address) -> _Door | None:
+    def _door(self, target: Target) -> _Door | None:
         door = self._doors.get(target)
         if door is not None:
             self._doors.move_to_end(target)
         elif len(self._doors) < MAX_DOORS or self._forget_one():
-            door = self._doors[target] = _Door(target, account)
+            door = self._doors[target] = _Door(target)
         return door
 
     def _forget_one(self) -> bool:
@@ -152,18 +165,19 @@ class Doors:
         self._starting = True
         while self._ready and self.in_flight < self.max_in_flight:
             door = self._ready.popleft()
-            door.queued = door.mail_waits = False
+            told, door.waiting = door.waiting, {}
+            door.queued = False
             door.knocking = True
             door.quiet_until = self.clock.seconds() + self.window
             self.in_flight += 1
-            self.tasks.start(self._knock(door))
+            self.tasks.start(self._knock(door, told))
         self._starting = False
 
-    async def _knock(self, door: _Door) -> None:
+    async def _knock(self, door: _Door, told: dict[Address, None]) -> None:
         """One knock; a failure that is no refusal and no time-out goes to the tasks' owner."""
-        began, account = self.clock.seconds(), door.account
+        began, account = self.clock.seconds(), next(reversed(told))
         try:
-            outcome = await self._outcome(door)
+            outcome = await self._outcome(door, told)
             target, took = door.target, round((self.clock.seconds() - began) * 1000)
             self.log.debug(
                 "notify.knocked",
@@ -181,7 +195,7 @@ class Doors:
                 self._proceed(door)
             self._start_ready()
 
-    async def _outcome(self, door: _Door) -> str:
+    async def _outcome(self, door: _Door, told: dict[Address, None]) -> str:
         try:
             outcome = await self.channel.knock(door.target.address, door.target.port)
         except PermanentFailure:
@@ -191,7 +205,7 @@ class Doors:
         except TemporaryFailure:
             self.counters.timed_out += 1
             if not self._suspend(door, door.patience.timed_out(), "timed-out"):
-                door.mail_waits = True
+                self._wait_again(door, told)
                 door.quiet_until = self.clock.seconds() + RETRY_AFTER
             return "timed-out"
         except CancelledError:
@@ -204,14 +218,21 @@ class Doors:
             self.counters.answered += 1
         else:
             self.counters.sent += 1
+        for account in told:
+            self.knocked(account)
         return outcome
+
+    def _wait_again(self, door: _Door, untold: dict[Address, None]) -> None:
+        since, door.waiting = door.waiting, untold
+        for account in since:
+            door.mail(account)
 
     def _suspend(self, door: _Door, pause: float, reason: str) -> bool:
         if not pause:
             return False
         self.counters.suspensions += 1
         self.counters.suspended += door.mail_waits
-        door.mail_waits = False
+        door.waiting.clear()
         door.shut_until = self.clock.seconds() + pause
         door.refused_since = self.now() if reason == "refused" else None
         self.log.info(

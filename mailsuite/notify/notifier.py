@@ -28,6 +28,10 @@ MAX_DUE = 100_000
 """Accounts with news that may wait for the directory's answer, about 20 MB; our own limit."""
 
 
+def _nobody_asks(account: Address) -> None:
+    """Where it makes no difference."""
+
+
 @attrs.frozen
 class NotifierSettings:
     """``[notify]`` and ``[notify.notifymail]``, as far as they are the notifier's."""
@@ -53,6 +57,8 @@ class Notifier:
     settings: NotifierSettings = attrs.field(factory=NotifierSettings)
     now: Callable[[], float] = time.time
     """Seconds since the epoch, for sightings."""
+    knocked: Callable[[Address], None] = _nobody_asks
+    """Is told of each account whose owner has been told of new mail (features row B-09)."""
     counters: NotifyCounters = attrs.field(factory=NotifyCounters, init=False)
     _due: dict[Address, None] = attrs.field(factory=dict, init=False)
     _considering: bool = attrs.field(default=False, init=False)
@@ -76,6 +82,7 @@ class Notifier:
             self.counters,
             settings.window,
             settings.max_in_flight,
+            self.knocked,
         )
 
     @property

@@ -40,6 +40,7 @@ class NotifierTestCase(SynchronousTestCase):
         self.accounts = Accounts()
         self.sightings = Sightings()
         self.channel = Channel(self.clock)
+        self.told: list[Address] = []
         self.notifier = Notifier(
             self.bus,
             self.accounts,
@@ -49,6 +50,7 @@ class NotifierTestCase(SynchronousTestCase):
             log,
             self.settings,
             self.clock.seconds,
+            self.told.append,
         )
         self.counters = self.notifier.counters
         self.notifier.start()
