@@ -28,6 +28,7 @@ from mailsuite.accounts.terms import OwnRetentions, Stays
 from mailsuite.accounts.throttle import FailureThrottle
 from mailsuite.accounts.turnstile import Turnstile
 from mailsuite.accounts.vault import Vault
+from mailsuite.accounts.views import Views
 from mailsuite.bus.local import LocalBus
 from mailsuite.concurrent.now import run_now
 from mailsuite.concurrent.tasks import Tasks
@@ -51,6 +52,7 @@ from mailsuite.frontends.premises import Premises
 from mailsuite.interfaces import IPolicyRule, IThreads
 from mailsuite.keys import keyring
 from mailsuite.model.account import Origin
+from mailsuite.model.failure import MailFailure
 from mailsuite.model.retention import MaildropRules
 from mailsuite.notify.channels.nm import NotifyMailChannel
 from mailsuite.notify.configured import notifier_settings
@@ -117,7 +119,7 @@ class Parts:
             database.threads = Inline()
             run_now(database.open())
         run_now(self.premises.bans.load())
-        self.premises.own_retentions.learn(run_now(self.directory.accounts()))
+        run_now(self.people.learn_retentions())
         for database, pool in self.databases.items():
             database.threads = pool
 
@@ -210,6 +212,13 @@ class Parts:
         self.channel.connect_timeout = config.notify.notifymail.connect_timeout
         self.channel.source_address = config.notify.notifymail.source_address
         self.notifier.reload(notifier_settings(config))
+        self.tasks.start(self._learn_retentions())
+
+    async def _learn_retentions(self) -> None:
+        try:
+            await self.people.learn_retentions()
+        except MailFailure as failure:
+            self.log.warning("retention.unlearned", reason=failure.reason)
 
 
 def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
@@ -254,6 +263,7 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
         watches=Watches(),
         own_retentions=OwnRetentions(),
     )
+    views = Views(store, tasks, log)
     bus = LocalBus(reactor, log)
     notifymail = config.notify.notifymail
     channel = NotifyMailChannel(reactor, reactor, notifymail.connect_timeout, notifymail.source_address)
@@ -266,7 +276,16 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
     portal.registerChecker(SecretChecker(gate))
     portal.registerChecker(ScramChecker(gate))
     portal.registerChecker(HopelessChecker(gate))
-    notifier = Notifier(bus, directory, sightings, channel, reactor, log, notifier_settings(config))
+    notifier = Notifier(
+        bus,
+        directory,
+        sightings,
+        channel,
+        reactor,
+        log,
+        notifier_settings(config),
+        knocked=turnstile.delay.knocked,
+    )
     return Parts(
         log=log,
         tasks=tasks,
@@ -286,6 +305,8 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
             sources=sources,
             objection=lambda preference: objection(preference, notifier.settings.rules),
             turn=turn,
+            own_retentions=premises.own_retentions,
+            forget_view=views.forget,
         ),
         throttle=FailureThrottle(reactor, config.guard.failure_delay, config.guard.failure_delay_maximum),
         turnstile=turnstile,

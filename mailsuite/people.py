@@ -17,6 +17,7 @@ from mailsuite.accounts.passwords import Passwords
 from mailsuite.accounts.registry import Registry
 from mailsuite.accounts.rehearsal import Rehearsal
 from mailsuite.accounts.sources.chain import Sources
+from mailsuite.accounts.terms import OwnRetentions
 from mailsuite.accounts.vault import Vault
 from mailsuite.accounts.what_if import WhatIf
 from mailsuite.config.load import Loaded
@@ -25,6 +26,7 @@ from mailsuite.directory.layered import LayeredDirectory
 from mailsuite.file_accounts import file_directory
 from mailsuite.interfaces import ILogins, ISightings, IThreads
 from mailsuite.model.account import NotifyPreference
+from mailsuite.model.address import Address
 
 
 @attrs.frozen
@@ -43,6 +45,15 @@ class People:
     objection: Callable[[NotifyPreference], str]
     turn: DeferredLock = attrs.field(factory=DeferredLock)
     """Held by whoever changes accounts; see Registry."""
+    own_retentions: OwnRetentions = attrs.field(factory=OwnRetentions)
+    forget_view: Callable[[Address, str], None] = lambda account, device: None
+    """Is told of each device password that is removed."""
+
+    async def learn_retentions(self) -> None:
+        """Look at all accounts, after the configuration was read. Raises MailFailure; then what was known
+        before stays."""
+        async with self.turn:
+            self.own_retentions.learn(await self.directory.accounts())
 
     def office(self, config: Callable[[], Config], foresee: Callable[[str], Awaitable[Loaded]]) -> Office:
         """What can be done for them. *config* is the one in force, *foresee* reads one to be."""
@@ -60,15 +71,19 @@ class People:
             self.directory,
             self.passwords,
             self.sightings,
+            removed=self.own_retentions.forget,
             objection=self.objection,
             logins=self.logins,
             vault=self.vault,
             forget=self.sources.forget,
+            retained=self.own_retentions.note,
             turn=self.turn,
         )
         return Office(
             registry=registry,
-            devices=DeviceRegistry(self.directory, self.vault, self.logins, time.time, turn=self.turn),
+            devices=DeviceRegistry(
+                self.directory, self.vault, self.logins, time.time, removed=self.forget_view, turn=self.turn
+            ),
             keys=KeyRotation(self.directory.database, self.vault, self.key_file, self.threads, reseal_file),
             what_if=WhatIf(self.directory, self.logins, time.time, foresee),
             rehearsal=Rehearsal(self.gate, self.passwords, config, self.sources),

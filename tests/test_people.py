@@ -14,6 +14,7 @@ from mailsuite.accounts.keyring import Keyring, SealBroken
 from mailsuite.accounts.office import Office
 from mailsuite.accounts.passwords import Passwords
 from mailsuite.accounts.sources.chain import Sources
+from mailsuite.accounts.terms import OwnRetentions
 from mailsuite.accounts.vault import Vault
 from mailsuite.concurrent.now import run_now
 from mailsuite.concurrent.threads import Inline
@@ -24,8 +25,9 @@ from mailsuite.directory.logins import MemoryLogins
 from mailsuite.directory.memory import MemoryDirectory
 from mailsuite.directory.sightings import MemorySightings
 from mailsuite.file_accounts import file_directory
-from mailsuite.model.account import Origin
+from mailsuite.model.account import Account, Origin
 from mailsuite.model.address import Address
+from mailsuite.model.retention import DAY, Retention
 from mailsuite.people import People
 from tests.accounts.fakes import CHEAP
 from tests.concurrent.held import HeldThreads
@@ -68,9 +70,15 @@ class World:
         self.passwords = Passwords(self.threads, hasher=CHEAP)
         self.directory = LayeredDirectory(MemoryDirectory(origin=Origin.FILE), MemoryDirectory())
         self.config = read(folder)
+        self.own_retentions = OwnRetentions()
+        self.forgotten: list[tuple[Address, str]] = []
 
     def office(self) -> Office:
-        people = People(
+        unused: Any = None
+        return self.people().office(lambda: self.config, unused)
+
+    def people(self) -> People:
+        return People(
             directory=self.directory,
             logins=MemoryLogins(),
             sightings=MemorySightings(),
@@ -81,9 +89,9 @@ class World:
             gate=Gate(self.directory, self.vault, time.time),
             sources=Sources(),
             objection=lambda preference: "",
+            own_retentions=self.own_retentions,
+            forget_view=lambda account, device: self.forgotten.append((account, device)),
         )
-        unused: Any = None
-        return people.office(lambda: self.config, unused)
 
     def finish(self, going: Deferred[Any]) -> Any:
         while self.threads.held:
@@ -121,3 +129,55 @@ def test_what_the_file_has_is_sealed_under_one_key_whatever_happens_meanwhile(fo
     assert world.vault.open_verifiers(JOE, run_now(made.verifiers(JOE)), account.password_hash)
     with pytest.raises(SealBroken):
         Vault(old, Inline()).open_device(JOE, device)
+
+
+class TestOwnRetentions:
+    """What CAPA announces before the login keeps pace with the accounts."""
+
+    ANN = Address("ann", "example.test")
+    MONTH = Retention(read=30 * DAY)
+
+    def test_they_are_learnt_from_all_accounts(self, folder: Path) -> None:
+        world = World(folder)
+        run_now(world.directory.database.add_account(Account(self.ANN, retention=self.MONTH)))
+        run_now(world.people().learn_retentions())
+        assert world.own_retentions.distinct == {self.MONTH}
+        world.directory.replace_file(MemoryDirectory([Account(JOE, retention=Retention(read=0))]))
+        run_now(world.people().learn_retentions())
+        assert world.own_retentions.distinct == {self.MONTH, Retention(read=0)}
+
+    def test_a_change_and_a_removal_are_noted_at_once(self, folder: Path) -> None:
+        world = World(folder)
+        run_now(world.directory.database.add_account(Account(self.ANN)))
+        ended: list[object] = []
+        office = world.office().telling(lambda *what: ended.append(what))
+        run_now(office.registry.change_account(str(self.ANN), {"delete_after": "30d"}))
+        assert world.own_retentions.distinct == {self.MONTH}
+        run_now(office.registry.remove_account(str(self.ANN)))
+        assert world.own_retentions.distinct == frozenset()
+        assert ended == [(self.ANN, None, "the account was removed")]
+
+    def test_who_changes_accounts_meanwhile_is_not_overlooked(self, folder: Path) -> None:
+        """Learning waits until the change is whole: what it has read is not older than what was noted."""
+        world = World(folder)
+        people = world.people()
+        holding = people.turn.acquire()
+        going = Deferred.fromCoroutine(people.learn_retentions())
+        run_now(world.directory.database.add_account(Account(self.ANN, retention=self.MONTH)))
+        assert not going.called
+        assert holding.called
+        people.turn.release()
+        assert going.called
+        assert world.own_retentions.distinct == {self.MONTH}
+
+
+def test_the_view_of_a_removed_device_is_forgotten_when_its_sessions_have_ended(folder: Path) -> None:
+    world = World(folder)
+    address = Address("ann", "example.test")
+    run_now(world.directory.database.add_account(Account(address)))
+    ended: list[int] = []
+    office = world.office().telling(lambda *what: ended.append(len(world.forgotten)))
+    going = Deferred.fromCoroutine(office.devices.add_device(str(address), {"name": "phone", "view": True}))
+    device, _ = world.finish(going)
+    run_now(office.devices.remove_device(str(address), "phone"))
+    assert (world.forgotten, ended) == ([(address, device["id"])], [0])

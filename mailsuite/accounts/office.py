@@ -32,19 +32,24 @@ class Office:
     rehearsal: Rehearsal
 
     def telling(self, end_sessions: EndSessions) -> Office:
-        """The same; who may not be logged in any more is not, from that moment on."""
+        """The same; who may not be logged in any more is not, from that moment on. Whoever was told before
+        is told still, when the sessions have ended."""
+        registry, devices = self.registry, self.devices
 
         def removed(account: Address) -> None:
             end_sessions(account, None, ACCOUNT_REMOVED)
+            registry.removed(account)
 
         def disabled(account: Address, reason: str) -> None:
             end_sessions(account, None, reason)
+            registry.disabled(account, reason)
 
         def device_removed(account: Address, device: str) -> None:
             end_sessions(account, device, DEVICE_REMOVED)
+            devices.removed(account, device)
 
         return attrs.evolve(
             self,
-            registry=attrs.evolve(self.registry, removed=removed, disabled=disabled),
-            devices=attrs.evolve(self.devices, removed=device_removed),
+            registry=attrs.evolve(registry, removed=removed, disabled=disabled),
+            devices=attrs.evolve(devices, removed=device_removed),
         )
