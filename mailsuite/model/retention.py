@@ -68,3 +68,5 @@ class Terms:
     that was retrieved is removed at QUIT (RFC 1939 section 8)."""
     login_delay: int = 0
     """Seconds from one login to the next (RFC 2449 section 6.5)."""
+    tells_expire: bool = True
+    """Whether *expire* is announced; of deleted mail nothing is."""

@@ -188,7 +188,7 @@ class TermsTests(EntryCase):
         self.do(self.directory.change_account(attrs.evolve(JOE, retention=Retention(9 * DAY))))
         rules = {"retention": Retention(30 * DAY), "login_delay": 60.0}
         self.assertEqual(self.is_in(**rules).terms, Terms(9, 60))
-        self.assertEqual(self.is_in(TRASH, **rules).terms, Terms())
+        self.assertEqual(self.is_in(TRASH, **rules).terms, Terms(tells_expire=False))
         self.assertEqual(self.is_in("dumb", password_of("dumb-phone"), **rules).terms, Terms(30, 60))
 
 

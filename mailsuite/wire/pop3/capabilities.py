@@ -54,6 +54,7 @@ def _terms(settings: SessionSettings, account: Terms | None) -> Iterator[str]:
     """
     terms = settings.offer if account is None else account
     varies = " USER" if account is None and settings.terms_vary else ""
-    yield "EXPIRE NEVER" if terms.expire is None else f"EXPIRE {terms.expire}{varies}"
+    if terms.tells_expire:
+        yield "EXPIRE NEVER" if terms.expire is None else f"EXPIRE {terms.expire}{varies}"
     if terms.login_delay > 0:
         yield f"LOGIN-DELAY {terms.login_delay}{varies}"

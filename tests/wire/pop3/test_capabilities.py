@@ -96,6 +96,7 @@ TERMS = [
     (Terms(None, 60), False, ["EXPIRE NEVER", "LOGIN-DELAY 60"]),
     (Terms(None, 60), True, ["EXPIRE NEVER", "LOGIN-DELAY 60 USER"]),
     (Terms(7, 1), True, ["EXPIRE 7 USER", "LOGIN-DELAY 1 USER"]),
+    (Terms(tells_expire=False), False, []),
 ]
 
 
