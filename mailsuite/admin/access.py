@@ -24,7 +24,7 @@ def access_document(
     listeners = [_verdict(address, name, service, lists[name], ban) for name, service in services.items()]
     return {
         "address": str(address),
-        "allowed": all(each["verdict"] == "allowed" for each in listeners),
+        "allowed": ban is None and all(each["verdict"] == "allowed" for each in listeners),
         "ban": None if ban is None else ban_document(ban),
         "listeners": listeners,
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Awaitable, Callable
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,17 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailsuite.admin.control import REQUEST_TIMEOUT, Operations, control_site
+from mailsuite.admin.control import REQUEST_TIMEOUT, control_site
 from mailsuite.admin.resources import MAX_BODY_OCTETS, Desk, Document
 from mailsuite.concurrent.tasks import Tasks
+from mailsuite.model.account import IPAddress
 from mailsuite.model.failure import TemporaryFailure
 from mailsuite.model.reply import DIRECTORY_UNAVAILABLE
 from mailsuite.observe.log import Log
+from mailsuite.services.errors import SERVICES
 from tests.accounts.offices import JOE as ADDRESS
 from tests.accounts.offices import World, login, now
+from tests.admin.operations import operations_of
 
 SECRET = "canary-of-the-control-api"
 JOE = {
@@ -76,11 +80,13 @@ class ApiCase(SynchronousTestCase):
         self.lines: list[str] = []
         log = Log(lambda line, level: self.lines.append(line))
         self.tasks = Tasks(lambda failure: log.failure("tasks.failed", failure))
-        self.world = World(Path(self.mktemp_directory()))
+        folder = Path(self.mktemp_directory())
+        self.world = World(folder)
         self.database = self.world.database
         self.status: Callable[[], Awaitable[Document]] = self.well
-        operations = Operations(self.ask_status, self.reload)
-        self.site = control_site(self.clock, Desk(log, self.tasks), self.world.office, operations)
+        self.reloads: list[tuple[IPAddress | None, bool]] = []
+        self.operations = operations_of(self.clock, log, folder, self.ask_status, self.reload)
+        self.site = control_site(self.clock, Desk(log, self.tasks), self.world.office, self.operations)
         self.wire = self.connect()
 
     def mktemp_directory(self) -> str:
@@ -94,7 +100,8 @@ class ApiCase(SynchronousTestCase):
     async def well(self) -> Document:
         return {"state": "well"}
 
-    async def reload(self) -> tuple[int, Document]:
+    async def reload(self, caller: IPAddress | None, force: bool) -> tuple[int, Document]:
+        self.reloads.append((caller, force))
         return 422, {"problems": ["mailsuite.toml:3: no"]}
 
     def connect(self) -> Wire:
@@ -153,6 +160,8 @@ class Accounts(ApiCase):
         self.assertEqual((answer.status, answer.document), (201, {"account": JOE, "generated": None}))
         self.assertEqual(answer.headers["cache-control"], "no-store")
         shown = self.ask("GET", "/v1/accounts/joe@example.test").document
+        usage = shown.pop("usage")
+        self.assertEqual((usage["messages"], usage["octets"]), (0, 0))
         self.assertEqual(shown, {"account": JOE, "forwarders": [], "devices": 0, "last_login": None})
         listed = self.ask("GET", "/v1/accounts").document["accounts"]
         self.assertEqual([each["address"] for each in listed], ["joe@example.test", "filed@file.test"])
@@ -345,6 +354,26 @@ class Everywhere(ApiCase):
         self.assertEqual(self.ask("GET", "/v1/status").document, {"state": "well"})
         answer = self.ask("POST", "/v1/reload")
         self.assertEqual((answer.status, answer.document), (422, {"problems": ["mailsuite.toml:3: no"]}))
+        self.ask("POST", "/v1/reload", {"from": "::ffff:192.0.2.7", "force": True})
+        self.assertEqual(self.reloads, [(None, False), (ip_address("192.0.2.7"), True)])
+        for body in ({"from": "here"}, {"from": 7}, {"force": "yes"}):
+            self.assertEqual(self.ask("POST", "/v1/reload", body).status, 400)
+        self.assertEqual(len(self.reloads), 2)
+
+    def test_all_that_the_suite_hands_over_can_be_asked_for(self) -> None:
+        self.operations.premises.bans.add(ip_network("198.51.100.0/24"), 60.0)
+        [ban] = self.ask("GET", "/v1/bans").document["bans"]
+        self.assertEqual(ban["network"], "198.51.100.0/24")
+        self.assertEqual(self.ask("GET", "/v1/access?address=198.51.100.7").document["allowed"], False)
+        services = self.ask("GET", "/v1/services").document["services"]
+        self.assertEqual([each["service"] for each in services], list(SERVICES))
+        self.assertEqual(self.ask("GET", "/v1/sessions").document["sessions"], [])
+        self.assertIn("mailsuite_build_info", self.ask("GET", "/v1/metrics").document["text"])
+        self.assertEqual(self.ask("GET", "/v1/log/protocol").document, {"watches": []})
+        self.add()
+        deleted = self.ask("GET", "/v1/accounts/joe@example.test/deleted")
+        self.assertEqual((deleted.status, deleted.document["deleted"]), (200, []))
+        self.assertEqual(self.ask("GET", "/v1/retention").status, 200)
 
     def test_unknown_paths(self) -> None:
         self.add()

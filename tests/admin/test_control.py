@@ -24,15 +24,16 @@ from mailsuite.admin.control import (
     MAX_SOCKET_PATH,
     SOCKET_MODE,
     ControlError,
-    Operations,
     control_site,
     open_control_socket,
 )
 from mailsuite.admin.resources import Desk, Document
 from mailsuite.cli.control import Control
 from mailsuite.concurrent.tasks import Tasks
+from mailsuite.model.account import IPAddress
 from mailsuite.observe.log import Log
 from tests.accounts.offices import JOE, World
+from tests.admin.operations import operations_of
 
 
 class FakePort:
@@ -154,10 +155,11 @@ class Served(TestCase):
         async def status() -> Document:
             return {"state": "well"}
 
-        async def reload() -> tuple[int, Document]:
-            return 200, {}
+        async def reload(caller: IPAddress | None, force: bool) -> tuple[int, Document]:
+            return 200, {"caller": str(caller), "force": force}
 
-        site = control_site(reactor, Desk(log, tasks), world.office, Operations(status, reload))
+        operations = operations_of(reactor, log, Path(directory.name), status, reload)
+        site = control_site(reactor, Desk(log, tasks), world.office, operations)
         path = Path(directory.name) / "c"
         port: Any = open_control_socket(reactor, path, "", site)
         control = Control(path)
@@ -169,6 +171,11 @@ class Served(TestCase):
         await deferToThread(control.delete, "/v1/accounts/joe@example.test/devices/x")
         self.assertEqual(world.ended, [(JOE, device["device"]["id"], "the device was removed")])
         self.assertTrue((await deferToThread(control.post, "/v1/keys/rotate", {}))["dropped"])
+        asked = {"from": "::ffff:192.0.2.7", "force": True}
+        reloaded = await deferToThread(control.post, "/v1/reload", asked)
+        self.assertEqual(reloaded, {"caller": "192.0.2.7", "force": True})
+        stopped = await deferToThread(control.post, "/v1/services/pop3", {"action": "stop"})
+        self.assertEqual(stopped["service"]["state"], "stopped")
         with self.assertRaisesRegex(ControlError, "another server"):
             open_control_socket(reactor, path, "", site)
         closed: Deferred[None] = port.stopListening()
