@@ -19,7 +19,7 @@ def names_of(argument: ast.expr) -> Iterator[str]:
     match argument:
         case ast.Constant(str(name)):
             yield name
-        case ast.JoinedStr([ast.FormattedValue(value), ast.Constant(rest)]):
+        case ast.JoinedStr([ast.FormattedValue(value), ast.Constant(str(rest))]):
             if ast.unparse(value).endswith("door.service"):
                 yield from (f"{service}{rest}" for service in SERVICES)
 
@@ -52,9 +52,34 @@ def logged_by_variable(path: Path) -> Iterator[tuple[str, str]]:
                         yield from ((name, LEVELS[level]) for name in names if _EVENT.fullmatch(name))
 
 
+def logged_by_function(path: Path) -> Iterator[tuple[str, str]]:
+    """``def _event(self, name, ...): log.info(name, ...)``: each name that it is called with counts."""
+    tree = ast.parse(path.read_text("utf-8"))
+    levels = dict[str, str]()
+    for function in ast.walk(tree):
+        if not isinstance(function, ast.FunctionDef) or not function.name.startswith("_"):
+            continue
+        parameters = [argument.arg for argument in function.args.args if argument.arg != "self"][:1]
+        for node in ast.walk(function):
+            match node:
+                case ast.Call(ast.Attribute(_, level), [ast.Name(name), *_]) if level in LEVELS:
+                    if [name] == parameters:
+                        levels[function.name] = LEVELS[level]
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(ast.Attribute(_, called), [ast.Constant(str(name)), *_]) if called in levels:
+                if _EVENT.fullmatch(name):
+                    yield name, levels[called]
+
+
 def of_the_code() -> set[tuple[str, str]]:
     modules = list((ROOT / "mailsuite").rglob("*.py"))
-    return {event for path in modules for event in (*logged(path), *logged_by_variable(path))}
+    return {
+        event
+        for path in modules
+        for look in (logged, logged_by_variable, logged_by_function)
+        for event in look(path)
+    }
 
 
 def of_the_page() -> list[tuple[str, str]]:
@@ -71,6 +96,7 @@ def test_events_are_seen() -> None:
     assert ("task.failed", "error") in events, "those that are handed over by partial()"
     assert ("submission.timed_out", "info") in events, "those whose name depends on the service"
     assert ("listener.opened", "info") in events, "those whose name is a variable's"
+    assert ("pop3.command", "info") in events, "those that a function is called with"
     assert len(events) > 50
 
 
