@@ -39,8 +39,8 @@ class FileBody:
     """Read a chunk at a time, in a thread where a disk may have to be waited for; the first chunk came with
     the opening, but for a large file that sendfile() may take.
 
-    Where the size in a foreign name is wrong, ``size`` tells the truth for a message of one chunk; a larger
-    one shows it by its length.
+    Where the size in a foreign name is wrong, ``size`` is right from the opening on for a message of one
+    chunk, and for a larger one when it has been read to its end.
     """
 
     size: int
@@ -63,9 +63,15 @@ class FileBody:
         if self._reader.done:
             return b""
         try:
-            return self._read_cached() or await self._threads.run(partial(_read, self._file, self._reader))
+            chunk = self._read_cached() or await self._threads.run(partial(_read, self._file, self._reader))
         except OSError as error:
             raise temporary_failure(error) from error
+        self._learn_size()
+        return chunk
+
+    def _learn_size(self) -> None:
+        if self._reader.done:
+            self.size = self._reader.answered
 
     def _read_cached(self) -> bytes:
         """What needs no thread because it is in memory; b"" where it does."""

@@ -115,6 +115,7 @@ def test_a_wrong_w_of_a_large_file_does_not_cut_its_text(world, announced):
     body = world.open(world.put(f"1700000001.x,S=300000,W={announced}", b"ab\n" * 100_000))
     assert body.size == announced
     assert world.text(body) == b"ab\r\n" * 100_000
+    assert body.size == 400_000
 
 
 @pytest.mark.parametrize("size", [0, 7, 9, 10**12])
