@@ -128,7 +128,6 @@ class Suite(Service):
         certificates = self._certificates(config)
         parts.premises.access.turn(prepared(access_rules(config)))
         services = self._services(parts)
-        parts.turnstile.open_sessions = self._doors.session_count
         parts.turnstile.displace = self._doors.displace
         course = Course(
             self._reactor, self._source, config, self._state, parts, services, self._stream, self.log

@@ -29,6 +29,10 @@ from mailsuite.observe.log import Log
 from mailsuite.wire.sasl.steps import ScramParameters, ScramQuestion
 
 
+def _nobody_counts() -> None:
+    """Where sessions have no limit."""
+
+
 @attrs.frozen
 class OpenedMaildrop:
     """A maildrop, and who opened it by what."""
@@ -37,6 +41,8 @@ class OpenedMaildrop:
     granted: Granted
     terms: Terms = attrs.field(factory=Terms)
     view: View = attrs.field(factory=View)
+    leave: Callable[[], None] = _nobody_counts
+    """To be called when the maildrop was released: the account may have one more session then."""
 
 
 @attrs.frozen
@@ -72,18 +78,19 @@ class Login:
 
     async def login_maildrop(self, attempt: Attempt) -> OpenedMaildrop:
         """Open the maildrop of whoever this is. Raises LoginTooSoon and MaildropInUse too, which count as no
-        failure. The caller releases it, and has it among his sessions before he waits again."""
+        failure. The caller releases it, and then leaves."""
         entry = Entry(self.turnstile, attempt)
         try:
             avatar, granted, account = await self._login(
                 attempt, entry, IMaildrop, lambda avatar: avatar.account
             )
-            entry.succeeded(account.address)
-        finally:
+        except BaseException:
             entry.leave()
+            raise
+        entry.succeeded(account.address)
         view = attempt.view
         terms = terms_of(account, attempt.rules, view.box)
-        return OpenedMaildrop(cast(IMaildrop, avatar), granted, terms, view)
+        return OpenedMaildrop(cast(IMaildrop, avatar), granted, terms, view, entry.leave)
 
     async def login_submitter(self, attempt: Attempt) -> Granted:
         """Who this is."""

@@ -26,10 +26,6 @@ TAKEOVER_INTERVAL: Final = 0.1
 Opening = Callable[[Address, View], Awaitable[IMaildrop]]
 
 
-def _none_open(account: Address) -> int:
-    return 0
-
-
 def _nobody_to_displace(account: Address, view: View) -> bool:
     return False
 
@@ -40,36 +36,33 @@ class Turnstile:
 
     clock: IReactorTime
     log: Log = attrs.field(factory=Log)
-    open_sessions: Callable[[Address], int] = _none_open
-    """How many POP3 sessions of an account there are in this process."""
     displace: Callable[[Address, View], bool] = _nobody_to_displace
     """Ends the session of this account and view, what it marked as deleted stays; False where there is none
     in this process."""
     delay: LoginDelay = attrs.field(init=False)
-    _entering: Counter[Address] = attrs.field(factory=Counter, init=False)
-    """Logins that have a place and are no session yet."""
+    _places: Counter[Address] = attrs.field(factory=Counter, init=False)
+    """Logins that are under way, and sessions until their maildrop is released."""
 
     def __attrs_post_init__(self) -> None:
         self.delay = LoginDelay(self.clock.seconds)
 
     def take_place(self, account: Address, limit: int) -> None:
         """Count one more. Raises AccountCrowded where there are *limit* already; 0: no limit."""
-        if limit and self.open_sessions(account) + self._entering[account] >= limit:
+        if limit and self._places[account] >= limit:
             raise AccountCrowded
-        self._entering[account] += 1
+        self._places[account] += 1
 
     def leave_place(self, account: Address) -> None:
-        """It is a session by now, or will be none."""
-        self._entering[account] -= 1
-        if not self._entering[account]:
-            del self._entering[account]
+        """The session has ended, or will be none."""
+        self._places[account] -= 1
+        if not self._places[account]:
+            del self._places[account]
 
 
 @attrs.define(eq=False)
 class Entry:
-    """One login between its proof and its session; what twisted.cred calls the mind, for our realm.
-
-    Whoever made it calls leave() once the session counts by itself, or will never be.
+    """One login from its proof on, to the end of its session; what twisted.cred calls the mind, for our
+    realm. Whoever made it calls leave() when the maildrop is released, or none will be opened.
     """
 
     turnstile: Turnstile

@@ -185,10 +185,6 @@ class Doors:
         """How many sessions of a service live."""
         return sum(len(each.factory.sessions) for each in self._all if each.service == service)
 
-    def session_count(self, account: Address) -> int:
-        """How many POP3 sessions of *account* live (features row S-M01)."""
-        return sum(session.account == account for session in self.live("pop3"))
-
     def displace(self, account: Address, view: View) -> bool:
         """End the POP3 sessions that have this view of the account's maildrop open; whether there was one.
 

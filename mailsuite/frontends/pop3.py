@@ -75,6 +75,7 @@ class Pop3Session(SessionProtocol[Event]):
         self._services = services
         self._facts: ConnectionFacts
         self._maildrop: IMaildrop | None = None
+        self._opened: OpenedMaildrop | None = None
         self._traffic = Traffic()
         self._device_name = ""
         self._watched: list[Watch] = []
@@ -141,7 +142,7 @@ class Pop3Session(SessionProtocol[Event]):
     async def _enter(self, opened: OpenedMaildrop, mechanism: str) -> None:
         """Begin TRANSACTION in what was opened, or release it."""
         granted, device = opened.granted, opened.granted.device
-        self._maildrop = opened.maildrop
+        self._maildrop, self._opened = opened.maildrop, opened
         self.known_as(granted.account, device.id if device is not None else "", mechanism, opened.view)
         try:
             self._maildrop = await self._services.show(opened.maildrop, self.core.utf8)
@@ -281,8 +282,13 @@ class Pop3Session(SessionProtocol[Event]):
 
     async def _release(self) -> None:
         maildrop, self._maildrop = self._maildrop, None
-        if maildrop is not None:
-            await maildrop.release()
+        opened, self._opened = self._opened, None
+        try:
+            if maildrop is not None:
+                await maildrop.release()
+        finally:
+            if opened is not None:
+                opened.leave()
 
     async def ended(self) -> None:
         try:

@@ -40,17 +40,18 @@ class Sessions:
         self.opened.append(opened)
         return opened
 
-    def count(self, account):
-        return sum(opened.maildrop.account == account for opened in self.opened)
-
     def displace(self, account, view):
         for opened in self.opened:
             if (opened.maildrop.account, opened.view) == (account, view):
                 self.opened.remove(opened)
                 if self.leaving:
-                    self.tasks.start(opened.maildrop.release())
+                    self.tasks.start(self._leave(opened))
                 return True
         return False
+
+    async def _leave(self, opened):
+        await opened.maildrop.release()
+        opened.leave()
 
 
 class EntryCase(LoginCase):
@@ -62,7 +63,6 @@ class EntryCase(LoginCase):
             self.do(self.directory.add_device(JOE.address, attrs.evolve(made, id=name, sealed=sealed)))
         self.sessions = Sessions(self.tasks)
         self.turnstile = Turnstile(self.clock, self.log)
-        self.turnstile.open_sessions = self.sessions.count
         self.turnstile.displace = self.sessions.displace
         self.use(Inline(), turnstile=self.turnstile)
 
@@ -77,6 +77,7 @@ class EntryCase(LoginCase):
     def leave(self, opened):
         self.sessions.opened.remove(opened)
         self.do(opened.maildrop.release())
+        opened.leave()
 
     def visit(self, *arguments, **rules):
         self.leave(self.is_in(*arguments, **rules))
@@ -309,7 +310,7 @@ class CrowdTests(EntryCase):
         waiting.addErrback(lambda cancelled: None)
         self.store.before = None
         self.is_in("joe", password_of("laptop"), max_sessions=1)
-        self.assertEqual(self.turnstile._entering, {})
+        self.assertEqual(self.turnstile._places, {JOE.address: 1})
 
     def test_a_place_is_left_once(self):
         self.turnstile.take_place(JOE.address, 2)
@@ -356,7 +357,7 @@ class TakeoverTests(EntryCase):
         self.clock.pump([0.1] * 2)
         self.failureResultOf(going, MaildropInUse)
         self.assertEqual(len(self.said("login.takeover")), 1)
-        self.assertEqual(self.turnstile._entering, {})
+        self.assertEqual(self.turnstile._places, {JOE.address: 1})
         self.do(first.maildrop.release())
         self.is_in()
 
@@ -375,7 +376,7 @@ class TakeoverTests(EntryCase):
         going = self.enter(takeover=True)
         going.cancel()
         self.failureResultOf(going, CancelledError)
-        self.assertEqual((self.clock.getDelayedCalls(), self.turnstile._entering), ([], {}))
+        self.assertEqual((self.clock.getDelayedCalls(), self.turnstile._places), ([], {JOE.address: 1}))
 
     def test_the_last_place_of_all_is_taken_over_as_well(self):
         self.is_in(takeover=True, max_sessions=1)
