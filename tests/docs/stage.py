@@ -29,6 +29,7 @@ PLACES = ("bin/mailsuite", "mail/bin/mailsuite", ".venv/bin/mailsuite")
 STAYS = re.compile(r"(?!.*--help)(.*\bserve\b|.*\bnotify listen\b|\./run$)")
 """Commands that run until somebody ends them."""
 NOTIFYMAIL_PORT = re.compile(r"\b(10079|1079)\b")
+METRICS_PORT = re.compile(r"\b9110\b")
 PASSWORD = re.compile(r"\b[a-z]+(?:-[a-z]+)+-\d\d\b")
 ASKS = re.compile(r"mailsuite(?: --config \S+)? (?:fetch|auth test) ")
 """Commands that ask for the password on a terminal. Here there is none: it is given on standard input."""
@@ -89,6 +90,7 @@ class Stage:
     password: str = ""
     _environment: dict[str, str] = attrs.field(factory=dict)
     _notifymail_port: int = 0
+    _metrics_port: int = 0
 
     def __enter__(self) -> Stage:
         ours = {name: value for name, value in os.environ.items() if not name.startswith("MAILSUITE_")}
@@ -100,7 +102,7 @@ class Stage:
             "PYTHONUNBUFFERED": "1",
             "COLUMNS": "160",
         }
-        self._notifymail_port = _free_port()
+        self._notifymail_port, self._metrics_port = _free_port(), _free_port()
         for place in PLACES:
             self._program(place, f'exec "{sys.executable}" -m mailsuite "$@"')
         self._program("run", f'exec "{sys.executable}" -m mailsuite demo --directory .demo')
@@ -233,6 +235,7 @@ class Stage:
 
     def _shifted(self, text: str) -> str:
         text = NOTIFYMAIL_PORT.sub(str(self._notifymail_port), text)
+        text = METRICS_PORT.sub(str(self._metrics_port), text)
         for there, here in HERE.items():
             text = text.replace(there, here)
         for usual, name in USUAL_PORTS.items():

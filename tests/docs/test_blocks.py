@@ -116,6 +116,11 @@ BEFORE = {
         Command("mailsuite --config mailsuite.toml serve", None),
         Command("mailsuite --config mailsuite.toml account add joe@example.net --generate", None),
     ],
+    "docs/howto/metrics.md": [
+        Command("mailsuite --config mailsuite.toml serve", None),
+        Command("mailsuite --config mailsuite.toml account add joe@example.net --generate", None),
+    ],
+    "docs/howto/services.md": [Command("mailsuite --config mailsuite.toml serve", None)],
 }
 """What a page takes as done."""
 
