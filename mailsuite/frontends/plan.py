@@ -35,6 +35,7 @@ from mailsuite.frontends.tls import Pair, ServerTLS
 from mailsuite.interfaces import IMaildrop
 from mailsuite.model import reply, response
 from mailsuite.model.account import IPAddress
+from mailsuite.model.device import IPNetwork
 from mailsuite.model.facts import ConnectionFacts
 from mailsuite.policy.admission import Gatekeeper
 from mailsuite.wire.pop3.settings import SessionSettings as Pop3Settings
@@ -64,18 +65,24 @@ class Plan:
         implicit = block.tls == "implicit"
         settings = block.settings
         if isinstance(settings, Metrics):
-            factory: Sessions = self._figures(settings)
+            factory: Sessions = self._figures(block, settings)
         else:
             factory = self._sessions(block, settings, tls)
         return Listener(
             block.name, block.service, places_of(block), factory, block.tls, tls if implicit else None
         )
 
-    def _figures(self, settings: Metrics) -> MetricsFactory:
+    def _figures(self, block: ListenerBlock, settings: Metrics) -> MetricsFactory:
         premises = self.premises
-        exposition = Exposition(
-            premises.metrics.text, lambda: settings.allow, premises.log, path=settings.path
-        )
+
+        def allowed() -> tuple[IPNetwork, ...]:
+            """By the configuration in force, whenever the connection began; a listener that is gone lets
+            nobody ask."""
+            same = (each.settings for each in self.current().listeners if each.name == block.name)
+            now = next(same, None)
+            return now.allow if isinstance(now, Metrics) else ()
+
+        exposition = Exposition(premises.metrics.text, allowed, premises.log, path=settings.path)
         return MetricsFactory(premises.clock, exposition)
 
     def _sessions(

@@ -9,7 +9,9 @@ from typing import Any, cast
 import attrs
 from twisted.cred.error import UnauthorizedLogin
 from twisted.internet.address import IPv4Address
+from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
+from twisted.python.failure import Failure
 
 from mailsuite.accounts.attempt import Attempt, Granted, LoginRules
 from mailsuite.accounts.login import Login, OpenedMaildrop
@@ -124,8 +126,16 @@ class World:
             run_now(store.deliver([delivery]))
 
     def connect(self, name: str, tls: bool = False, peer: str = "192.0.2.1") -> Talk:
+        talk = self.connect_or_none(name, tls, peer)
+        assert talk is not None
+        return talk
+
+    def connect_or_none(self, name: str, tls: bool = False, peer: str = "192.0.2.1") -> Talk | None:
+        """None: closed without a word."""
         address = IPv4Address("TCP", peer, 4000)
         session: Any = self.listeners[name].factory.buildProtocol(address)
+        if session is None:
+            return None
         wire = Wire(peerAddress=address)
         session.makeConnection(wire)
         if tls:
@@ -147,6 +157,10 @@ class Talk:
         self.wire.clear()
         self.session.dataReceived("".join(f"{line}\r\n" for line in lines).encode())
         return self.read()
+
+    def lose(self) -> None:
+        """The connection is gone."""
+        self.session.connectionLost(Failure(ConnectionDone()))
 
     def start_tls(self, command: str) -> None:
         self.say(command)
