@@ -171,6 +171,7 @@ class Suite(Service):
             premises=course.parts.premises,
             store=course.parts.store,
             retention=course.parts.housekeeper.report,
+            delay=course.parts.turnstile.delay,
         )
         site = control_site(self._reactor, self._desk, office, operations)
         server = self._config.server

@@ -17,6 +17,7 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 from twisted.web.server import Site
 
+from mailsuite.accounts.login_delay import LoginDelay
 from mailsuite.accounts.office import Office
 from mailsuite.admin import checks
 from mailsuite.admin.access import Access
@@ -38,7 +39,7 @@ from mailsuite.admin.resources import (
     optional_text,
 )
 from mailsuite.admin.services import AllServices
-from mailsuite.admin.sessions import Sessions
+from mailsuite.admin.sessions import Sessions, impatient_resource
 from mailsuite.config.schema import Config
 from mailsuite.frontends.premises import Premises
 from mailsuite.interfaces import IMailStore
@@ -77,6 +78,7 @@ class Operations:
     store: IMailStore
     retention: Report
     """What retention would remove."""
+    delay: LoginDelay
 
 
 def control_site(reactor: Any, desk: Desk, office: Office, operations: Operations) -> Site:
@@ -130,6 +132,7 @@ def _put_connections(version: Missing, desk: Desk, office: Office, operations: O
     version.putChild(b"access", Access(desk, premises.access, premises.bans, services_by_listener))
     version.putChild(b"services", AllServices(desk, services, operations.config))
     version.putChild(b"sessions", Sessions(desk, doors))
+    version.putChild(b"impatient", impatient_resource(desk, operations.delay))
     version.putChild(b"metrics", metrics_resource(desk, premises.metrics))
     version.putChild(b"log", log_resource(desk, premises.watches, office.registry.account))
 

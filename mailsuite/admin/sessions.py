@@ -9,6 +9,7 @@ from typing import Any, Final
 from twisted.web.resource import Resource
 from twisted.web.server import Request
 
+from mailsuite.accounts.login_delay import Impatient, LoginDelay
 from mailsuite.admin.resources import ApiError, Desk, Document, JsonResource
 from mailsuite.frontends.base import SessionProtocol
 from mailsuite.frontends.doors import Doors
@@ -100,4 +101,25 @@ def _describe(session: Session) -> Document:
         "octets_in": session.octets_in,
         "octets_out": session.octets_out,
         "idle": round(session.idle, 3),
+    }
+
+
+def impatient_resource(desk: Desk, delay: LoginDelay) -> JsonResource:
+    """``/v1/impatient``: programs that log in more often than LOGIN-DELAY lets them (features row B-09)."""
+
+    async def tell(body: Document) -> tuple[int, Document]:
+        now = delay.seconds()
+        return 200, {"impatient": [_describe_impatient(each, now) for each in delay.impatient()]}
+
+    return JsonResource(desk, {"GET": tell})
+
+
+def _describe_impatient(program: Impatient, now: float) -> Document:
+    return {
+        "account": str(program.account),
+        "device": program.device,
+        "address": str(program.peer),
+        "refusals": program.refusals,
+        "interval": round(program.interval, 1),
+        "ago": round(now - program.last, 1),
     }

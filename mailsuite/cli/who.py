@@ -27,18 +27,32 @@ _COLUMNS: Final = (
     "IDLE",
 )
 
+_IMPATIENT_COLUMNS: Final = ("ACCOUNT", "DEVICE", "ADDRESS", "REFUSED", "COMES EVERY", "LAST")
+
 
 @click.command("who")
 @click.argument("who", required=False, metavar="[ACCOUNT|ADDRESS|ID]")
 @click.option("--service", metavar="NAME", help="Only those of smtp, submission or pop3.")
+@click.option(
+    "--too-often",
+    is_flag=True,
+    help="Instead: which programs were refused because they came again before LOGIN-DELAY was over.",
+)
 @json_option
 @quiet_option
 @click.pass_obj
-def who(context: Context, who: str | None, service: str | None, as_json: bool, quiet: bool) -> None:
+def who(
+    context: Context, *, who: str | None, service: str | None, too_often: bool, as_json: bool, quiet: bool
+) -> None:
     """Who is connected: all sessions, or those of one account, client address or session id.
 
     With --quiet only their ids.
     """
+    if too_often:
+        if who is not None or service is not None:
+            raise click.UsageError("--too-often tells of all programs, and takes nothing else")
+        _show_impatient(context, as_json)
+        return
     sessions = _sessions(context, who)
     if service is not None:
         sessions = [session for session in sessions if session["service"] == service]
@@ -51,6 +65,27 @@ def who(context: Context, who: str | None, service: str | None, as_json: bool, q
         print_table(_COLUMNS, map(_row, sessions), right=("IN", "OUT"))
     else:
         note("Nobody is here.")
+
+
+def _show_impatient(context: Context, as_json: bool) -> None:
+    found = list(context.control.get(resource("impatient"))["impatient"])
+    if as_json:
+        print_json({"impatient": found})
+    elif found:
+        print_table(_IMPATIENT_COLUMNS, map(_impatient_row, found), right=("REFUSED",))
+    else:
+        note("Nobody comes too often.")
+
+
+def _impatient_row(program: Document) -> tuple[str, ...]:
+    return (
+        clean(program["account"]),
+        clean(program["device"]) or "-",
+        program["address"],
+        str(program["refusals"]),
+        duration_text(program["interval"]),
+        f"{duration_text(program['ago'])} ago",
+    )
 
 
 @click.command("kick")

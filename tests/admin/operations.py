@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from mailsuite.accounts.login_delay import LoginDelay
 from mailsuite.admin.control import Operations
 from mailsuite.admin.resources import Document
 from mailsuite.concurrent.threads import Inline
@@ -50,4 +51,5 @@ def operations_of(
         premises=premises_of(reactor, log),
         store=MemoryStore(),
         retention=_nothing_to_do,
+        delay=LoginDelay(reactor.seconds),
     )

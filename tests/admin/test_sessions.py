@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import quote
 
@@ -9,10 +10,12 @@ from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.task import Clock
 from twisted.web.server import Site
 
+from mailsuite.accounts.login_delay import LoginDelay
 from mailsuite.admin.resources import BoundedRequest, Desk, Missing
-from mailsuite.admin.sessions import KICKED, Sessions
+from mailsuite.admin.sessions import KICKED, Sessions, impatient_resource
 from mailsuite.concurrent.tasks import Tasks
 from mailsuite.model.address import Address
+from mailsuite.model.failure import LoginTooSoon
 from mailsuite.model.view import Box, View
 from tests.admin.asking import Asked
 from tests.frontends.lines import LineSession, Wire
@@ -105,3 +108,28 @@ class SessionsApiTests(DoorsCase):
     def test_listeners_that_are_closed_have_their_sessions_still(self) -> None:
         self.become()
         self.assertEqual(len(self.shown()), 3)
+
+    def test_who_comes_too_often(self) -> None:
+        clock = Clock()
+        delay = LoginDelay(clock.seconds)
+        peer = ip_address("192.0.2.1")
+        delay.succeeded(JOE, "0a1b", delay.judge(JOE, "0a1b", 300, peer))
+        for _ in range(2):
+            clock.advance(30)
+            self.assertRaises(LoginTooSoon, delay.judge, JOE, "0a1b", 300, peer)
+        clock.advance(5)
+        root = Missing()
+        tasks = Tasks(lambda failure: self.log.failure("tasks.failed", failure))
+        root.putChild(b"impatient", impatient_resource(Desk(self.log, tasks), delay))
+        self.site = Site(root, BoundedRequest, reactor=Clock())
+        status, document = Asked(self.site, "GET", "/impatient").answer
+        self.assertEqual(status, 200)
+        expected = {
+            "account": str(JOE),
+            "device": "0a1b",
+            "address": "192.0.2.1",
+            "refusals": 2,
+            "interval": 30.0,
+            "ago": 5.0,
+        }
+        self.assertEqual(document, {"impatient": [expected]})

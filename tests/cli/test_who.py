@@ -130,3 +130,23 @@ def test_kick_nobody(call: Call, here: ControlDouble) -> None:
     assert call(kick).exit_code == 2
     here.answers["DELETE /v1/sessions/0a1b2c3d"] = (503, {"error": "not now"})
     assert call(kick, "joe@example.test", "0a1b2c3d", "--yes").stderr == "not now\n"
+
+
+def test_who_comes_too_often(call: Call, control: ControlDouble) -> None:
+    program = {
+        "account": "joe@example.test",
+        "device": "",
+        "address": "192.0.2.1",
+        "refusals": 12,
+        "interval": 30.2,
+        "ago": 61.0,
+    }
+    control.answers["GET /v1/impatient"] = (200, {"impatient": [program]})
+    shown = call(who, "--too-often")
+    assert shown.output.splitlines()[1].split() == (
+        ["joe@example.test", "-", "192.0.2.1", "12", "30", "s", "1", "min", "1", "s", "ago"]
+    )
+    assert json.loads(call(who, "--too-often", "--json").output) == {"impatient": [program]}
+    control.answers["GET /v1/impatient"] = (200, {"impatient": []})
+    assert "Nobody comes too often." in call(who, "--too-often").output
+    assert call(who, "--too-often", "joe@example.test").exit_code == 2
