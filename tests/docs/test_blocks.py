@@ -116,6 +116,10 @@ BEFORE = {
         Command("mailsuite --config mailsuite.toml serve", None),
         Command("mailsuite --config mailsuite.toml account add joe@example.net --generate", None),
     ],
+    "docs/howto/device-views.md": [
+        Command("mailsuite --config mailsuite.toml serve", None),
+        Command("mailsuite --config mailsuite.toml account add joe@example.net --generate", None),
+    ],
     "docs/howto/metrics.md": [
         Command("mailsuite --config mailsuite.toml serve", None),
         Command("mailsuite --config mailsuite.toml account add joe@example.net --generate", None),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,14 +73,11 @@ def logged_by_function(path: Path) -> Iterator[tuple[str, str]]:
                     yield name, levels[called]
 
 
-def of_the_code() -> set[tuple[str, str]]:
+@functools.cache
+def of_the_code() -> frozenset[tuple[str, str]]:
+    looks = (logged, logged_by_variable, logged_by_function)
     modules = list((ROOT / "mailsuite").rglob("*.py"))
-    return {
-        event
-        for path in modules
-        for look in (logged, logged_by_variable, logged_by_function)
-        for event in look(path)
-    }
+    return frozenset(event for path in modules for look in looks for event in look(path))
 
 
 def of_the_page() -> list[tuple[str, str]]:
