@@ -55,7 +55,7 @@ class Peer(Protocol):
         """Put so many copies of a message with CRLF line ends into ``new/``, in the form that the server
         itself would have written."""
 
-    def stop(self) -> None: ...
+    def close(self) -> None: ...
 
 
 def make_maildir(maildir: Path) -> None:
@@ -66,9 +66,12 @@ def make_maildir(maildir: Path) -> None:
 class Ours:
     """One process of mailsuite."""
 
-    def __init__(self, directory: Path, users: Sequence[str]) -> None:
+    def __init__(self, directory: Path, users: Sequence[str], keeps_no_heap: bool = False) -> None:
+        """*keeps_no_heap*: whatever is freed in large pieces, as after the hash of a password, goes back to
+        the system, and is no room that the memory of later sessions would be hidden in."""
         self.name = "mailsuite"
-        self._server = Server(directory, extra=LIMITS, accounts=tuple(users)).start()
+        environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "131072"} if keeps_no_heap else None
+        self._server = Server(directory, extra=LIMITS, accounts=tuple(users), environment=environment).start()
         self.port, self.tls_port = self._server.ports["pop3-trusted"], self._server.ports["pop3s"]
         assert self._server.process is not None
         self.pid = self._server.process.pid
@@ -86,7 +89,7 @@ class Ours:
             unique = f"{1700000000 + number // 10}.R0123456789abcdefQ{number:08d}.mail"
             (self.maildir(user) / "new" / f"{unique},S={size},W={size},D=0").write_bytes(text)
 
-    def stop(self) -> None:
+    def close(self) -> None:
         self._server.close()
 
 
@@ -209,7 +212,7 @@ userdb {{
             for path in (maildir, *maildir.rglob("*")):
                 os.chown(path, owner.pw_uid, owner.pw_gid)
 
-    def stop(self) -> None:
+    def close(self) -> None:
         assert self._process is not None
         children = set(family(self.pid)) - {self.pid}
         self._process.send_signal(signal.SIGTERM)
