@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -30,7 +31,7 @@ def owner() -> str:
     return UNPRIVILEGED if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """A port that was free a moment ago: Dovecot cannot be told to let the kernel choose."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -42,10 +43,8 @@ base_dir = {base}/run
 state_dir = {base}/run
 log_path = {base}/log
 protocols = imap pop3
-listen = 127.0.0.1
-ssl = no
-disable_plaintext_auth = no
-auth_failure_delay = 0
+listen = {address}
+{tls}auth_failure_delay = 0
 default_internal_user = {nobody}
 default_internal_group = {group}
 default_login_user = {nobody}
@@ -53,6 +52,9 @@ first_valid_uid = 1
 mail_location = maildir:{location}
 service anvil {{
   chroot =
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
 }}
 service stats {{
   chroot =
@@ -75,12 +77,12 @@ service pop3-login {{
     port = {pop3}
   }}
   inet_listener pop3s {{
-    port = 0
+    port = {pop3s}
+    ssl = yes
   }}
 }}
 passdb {{
-  driver = static
-  args = password={password}
+  driver = {passdb}
 }}
 userdb {{
   driver = static
@@ -101,8 +103,14 @@ class Dovecot:
     """A folder of its own that everybody may enter; its path is short, for there are sockets in it."""
     location: str
     more: str = ""
-    imap_port: int = attrs.field(factory=_free_port, init=False)
-    pop3_port: int = attrs.field(factory=_free_port, init=False)
+    address: str = "127.0.0.1"
+    """Where it listens. A client at this very address counts as secured; from 127.0.0.2 on none does."""
+    users: Sequence[str] = ()
+    """Who there is; empty: everybody."""
+    imap_port: int = attrs.field(factory=free_port, init=False)
+    pop3_port: int = attrs.field(factory=free_port, init=False)
+    pop3s_port: int = attrs.field(factory=free_port, init=False)
+    """Where *more* has a certificate."""
     _process: subprocess.Popen[bytes] | None = attrs.field(default=None, init=False)
 
     def __enter__(self) -> Dovecot:
@@ -117,9 +125,12 @@ class Dovecot:
             root="root" if is_root else user.pw_name,
             imap=self.imap_port,
             pop3=self.pop3_port,
-            password=PASSWORD,
+            pop3s=self.pop3s_port,
+            address=self.address,
+            passdb=self._passdb(),
             uid=user.pw_uid,
             gid=user.pw_gid,
+            tls="" if "ssl =" in self.more else "ssl = no\ndisable_plaintext_auth = no\n",
             more=self.more,
         )
         (self.base / "run").mkdir()
@@ -143,10 +154,17 @@ class Dovecot:
             raise
         return self
 
+    def _passdb(self) -> str:
+        if not self.users:
+            return f"static\n  args = password={PASSWORD}"
+        file = self.base / "users"
+        file.write_text("".join(f"{user}:{{PLAIN}}{PASSWORD}\n" for user in self.users))
+        return f"passwd-file\n  args = username_format=%u {file}"
+
     def _await_greetings(self) -> None:
         deadline = time.monotonic() + PATIENCE
         for port in (self.imap_port, self.pop3_port):
-            while not _greets(port):
+            while not greets(port, self.address):
                 assert self._process is not None
                 assert self._process.poll() is None, self.said()
                 assert time.monotonic() < deadline, self.said()
@@ -169,7 +187,7 @@ class Dovecot:
 
     def imap(self, user: str) -> imaplib.IMAP4:
         """A session of *user*, with the inbox selected."""
-        client = imaplib.IMAP4("127.0.0.1", self.imap_port, timeout=PATIENCE)
+        client = imaplib.IMAP4(self.address, self.imap_port, timeout=PATIENCE)
         client.login(user, PASSWORD)
         status, words = client.select("INBOX")
         assert status == "OK", words
@@ -177,16 +195,16 @@ class Dovecot:
 
     def pop3(self, user: str) -> poplib.POP3:
         """A session of *user*, logged in."""
-        client = poplib.POP3("127.0.0.1", self.pop3_port, timeout=PATIENCE)
+        client = poplib.POP3(self.address, self.pop3_port, timeout=PATIENCE)
         client.user(user)
         client.pass_(PASSWORD)
         return client
 
 
-def _greets(port: int) -> bool:
+def greets(port: int, address: str = "127.0.0.1") -> bool:
     """Whether somebody says something there."""
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as client:
+        with socket.create_connection((address, port), timeout=PATIENCE) as client:
             return bool(client.recv(1))
     except ConnectionRefusedError:
         return False
