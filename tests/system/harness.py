@@ -95,6 +95,9 @@ max_connections_per_address = 0
 """
 """Nothing that makes a test wait for what it is not about."""
 
+NOTHING_KEPT = '[delivery]\nkeep_deleted = "0s"\n'
+"""What is deleted is gone for good."""
+
 DEVICE = "amber-river-violet-anchor"
 """What a device password in the configuration may be: at least 16 characters."""
 

@@ -19,7 +19,7 @@ import attrs
 import pytest
 
 from tests.system.clients import Refused, pid_of, pop3, uidls
-from tests.system.harness import PASSWORDS, Server
+from tests.system.harness import NOTHING_KEPT, PASSWORDS, Server
 from tests.system.load import (
     STEPS_OF_A_LETTER,
     Expectation,
@@ -164,7 +164,8 @@ def steps(**last: int) -> list[tuple[str, int]]:
 
 
 STEPS_IN = steps(fsync=24, renameat2=8, sendto=18) if LONG else [("fsync", 13), ("renameat2", 4)]
-STEPS_OUT = steps(unlink=3, fsync=1, sendto=8) if LONG else [("unlink", 2)]
+STEPS_OUT = steps(renameat2=3, fsync=3, sendto=8) if LONG else [("renameat2", 2)]
+STEPS_FOR_GOOD = steps(unlink=3, fsync=1, sendto=8) if LONG else [("unlink", 2)]
 
 
 def killed_by_strace(server: Server, directory: Path, call: str, number: int) -> None:
@@ -201,8 +202,15 @@ def test_killed_at_a_step_of_a_delivery(own_server: Server, tmp_path: Path, call
     expected.check(own_server)
 
 
-@pytest.mark.parametrize(("call", "number"), STEPS_OUT)
-def test_killed_at_a_step_of_quit(own_server: Server, tmp_path: Path, call: str, number: int) -> None:
+@pytest.mark.parametrize(
+    ("call", "number", "more"),
+    [*((*step, "") for step in STEPS_OUT), *((*step, NOTHING_KEPT) for step in STEPS_FOR_GOOD)],
+)
+def test_killed_at_a_step_of_quit(
+    own_server: Server, tmp_path: Path, call: str, number: int, more: str
+) -> None:
+    """While mail moves to where it can be brought back from, and while it is removed for good."""
+    own_server.extra += more
     own_server.start()
     expected = Expectation()
     account = min(PASSWORDS)
