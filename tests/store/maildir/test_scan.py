@@ -64,3 +64,19 @@ def test_a_link_in_the_place_of_a_file_is_no_message(tmp_path):
 def test_a_file_that_is_gone(tmp_path):
     with pytest.raises(FileNotFoundError):
         Sizes().of(str(tmp_path / "1.x"), "1.x")
+
+
+def test_a_file_that_goes_while_it_is_listed_is_left_out(tmp_path, monkeypatch):
+    (tmp_path / "new").mkdir()
+    for name in ("1.x", "2.x"):
+        (tmp_path / "new" / name).write_bytes(b"a\n")
+    real = scan_module._entries
+
+    def taking_one(maildir):
+        entries = list(real(maildir))
+        (tmp_path / "new" / "1.x").unlink()
+        return iter(entries)
+
+    monkeypatch.setattr(scan_module, "_entries", taking_one)
+    listing = scan(str(tmp_path), Sizes())
+    assert ([ref.uidl for ref in listing.messages], listing.unreadable) == (["2.x"], ())
