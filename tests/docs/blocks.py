@@ -28,6 +28,7 @@ ELSEWHERE = {
     "python3 -m venv mail": "tests/system/test_packaging.py",
     "mail/bin/pip install .": "tests/system/test_packaging.py",
     ".venv/bin/python -m bench.whole": "takes minutes: whoever publishes a figure runs it",
+    ".venv/bin/python -m bench.pop3": "takes minutes: whoever publishes a figure runs it",
     ".venv/bin/python -m bench.logins": "takes a minute: whoever publishes a figure runs it",
 }
 """Commands that are not run by the tests of this folder, and who runs them."""
