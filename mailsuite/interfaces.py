@@ -72,8 +72,14 @@ class IMailStore(Interface):
         """Bring deleted messages back, octet by octet and UIDL as they were; answer how many are back.
         Durable when it returns. One that is not there any more is passed over."""
 
+    async def views(account: Address) -> tuple[str, ...]:
+        """The ids of the devices that have a view of this maildrop."""
+
     async def forget_view(account: Address, device: str) -> None:
         """A device password is gone, and with it what it has hidden; it holds no mail any more."""
+
+    async def maildrops() -> tuple[Address, ...]:
+        """Whose maildrops there are, also those of accounts that are no more."""
 
 
 class IDelivery(Interface):

@@ -146,9 +146,12 @@ class MemoryStore:
         self.lodging(account).views.pop(device, None)
 
     async def views(self, account: Address) -> tuple[str, ...]:
-        """The ids of the devices that have a view here."""
         self.check()
         return tuple(sorted(self.lodging(account).views))
+
+    async def maildrops(self) -> tuple[Address, ...]:
+        self.check()
+        return tuple(sorted(self._lodgings))
 
     def contents(self, account: Address) -> tuple[bytes, ...]:
         """The messages in a maildrop, oldest first."""

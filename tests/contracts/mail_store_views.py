@@ -292,6 +292,14 @@ class MailViewsContract(MailStoreCase):
         self.assertEqual(self.answer(self.store.views(JOE)), ("desk",))
         self.assertEqual(self.expire(), Usage(1, len(SHORT)))
 
+    def test_whose_maildrops_there_are(self):
+        self.assertEqual(self.answer(self.store.maildrops()), ())
+        self.delivered()
+        self.assertEqual(self.answer(self.store.maildrops()), (JOE,))
+        self.delivered(account=ANN)
+        self.restart()
+        self.assertEqual(self.answer(self.store.maildrops()), (ANN, JOE))
+
     def test_a_view_that_was_forgotten_begins_anew(self):
         self.delivered()
         self.uidls(LAPTOP)

@@ -62,6 +62,7 @@ class MemoryStoreSteeringTests(SynchronousTestCase):
             self.store.undelete(JOE, ["m1"]),
             self.store.forget_view(JOE, "desk"),
             self.store.views(JOE),
+            self.store.maildrops(),
         ):
             failure = self.failureResultOf(self.started(step), TemporaryFailure)
             self.assertIs(failure.value.reply, DISK_FULL)

@@ -9,7 +9,7 @@ import unicodedata
 
 import attrs
 
-from mailsuite.model.address import Address
+from mailsuite.model.address import Address, AddressSyntaxError
 from mailsuite.model.failure import PermanentFailure
 from mailsuite.model.reply import NO_SUCH_ACCOUNT
 
@@ -47,6 +47,25 @@ class Layout:
         halves = {"domain": _component(account.domain), "local": _component(account.local)}
         return _PLACEHOLDER.sub(lambda match: halves[match[1]], self.template)
 
+    def owner(self, directory: str) -> Address | None:
+        """Whose maildir this is; None where nobody's can be called so."""
+        seen = set[str]()
+        pattern = ""
+        for part in _PLACEHOLDER.split(self.template):
+            if part not in {"domain", "local"}:
+                pattern += re.escape(part)
+            else:
+                pattern += f"(?P={part})" if part in seen else f"(?P<{part}>[^/]+)"
+                seen.add(part)
+        found = re.fullmatch(pattern, directory)
+        if found is None:
+            return None
+        try:
+            address = Address.of(found["local"], found["domain"])
+            return address if self.directory(address) == directory else None
+        except (AddressSyntaxError, PermanentFailure):
+            return None
+
     def existing(self) -> list[str]:
         """All maildirs that there are. Blocks: for a thread."""
         pattern = "".join(
@@ -54,6 +73,10 @@ class Layout:
             for part in _PLACEHOLDER.split(self.template)
         )
         return glob.glob(pattern)
+
+    def owners(self) -> list[Address]:
+        """Those of all maildirs that there are, sorted. Blocks: for a thread."""
+        return sorted(owner for directory in self.existing() if (owner := self.owner(directory)))
 
 
 def _component(text: str) -> str:

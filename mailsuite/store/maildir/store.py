@@ -152,8 +152,10 @@ class MaildirStore:
         await self._run(partial(self._maildir(account).views.forget, device))
 
     async def views(self, account: Address) -> tuple[str, ...]:
-        """The ids of the devices that have a view here."""
         return tuple(await self._run(self._maildir(account).views.devices))
+
+    async def maildrops(self) -> tuple[Address, ...]:
+        return tuple(await self._run(self.layout.owners))
 
     async def clean_stale(self, now: float) -> int:
         """Remove what dead deliveries left in tmp, in all maildirs; answer how many files.

@@ -41,4 +41,28 @@ def test_existing(tmp_path):
     wanted = [layout.directory(Address(local, "example.net")) for local in ("ann", "[joe]")]
     for directory in wanted:
         (tmp_path / directory).mkdir(parents=True)
-    assert sorted(layout.existing()) == sorted(wanted)
+    (tmp_path / "odd [x]* name" / "example.net" / "lost+found.").mkdir()
+    (tmp_path / "odd [x]* name" / "lost+found" / "joe").mkdir(parents=True)
+    assert set(wanted) < set(layout.existing())
+    assert layout.owners() == [Address(local, "example.net") for local in ("[joe]", "ann", "lost+found.")]
+
+
+@pytest.mark.parametrize(
+    "template", ["/srv/{domain}/{local}", "/srv/{local}@{domain}/Maildir", "/srv.d/{domain}/{local}/{local}"]
+)
+@pytest.mark.parametrize(
+    "address",
+    [Address("joe", "example.net"), Address("jörg +a", "xn--bcher-kva.example"), Address("[*", "a")],
+)
+def test_whose_a_directory_is(template, address):
+    layout = Layout(template)
+    assert layout.owner(layout.directory(address)) == address
+    assert layout.owner(layout.directory(address) + "/cur") is None
+
+
+@pytest.mark.parametrize(
+    "directory",
+    ["/srv/x.test/joe/ann", "/srv/lost+found/joe/joe", "/srv/A.test/joe/joe", "/srv/x.test/.a/.a", "/srvx"],
+)
+def test_nobody_s_directory(directory):
+    assert Layout("/srv/{domain}/{local}/{local}").owner(directory) is None
