@@ -246,7 +246,7 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
     housekeeper = Housekeeper(
         directory,
         store,
-        store.views,
+        directory.whole_devices,
         stays,
         keep_deleted=lambda: store.rules.keep_deleted,
         clock=reactor,

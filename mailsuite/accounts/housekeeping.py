@@ -14,6 +14,7 @@ from mailsuite.concurrent.tasks import Tasks
 from mailsuite.interfaces import IAccountDirectory, IMailStore
 from mailsuite.model.account import Account
 from mailsuite.model.address import Address
+from mailsuite.model.device import Device
 from mailsuite.model.failure import MailFailure
 from mailsuite.model.retention import Retention, Usage
 from mailsuite.observe.log import Log
@@ -32,8 +33,9 @@ class Housekeeper:
 
     directory: IAccountDirectory
     store: IMailStore
-    views: Callable[[Address], Awaitable[Sequence[str]]]
-    """Ids of the devices of which the store keeps a view of an account's maildrop."""
+    devices: Callable[[Address], Awaitable[Sequence[Device]]]
+    """All that an account has; raises TemporaryFailure where one may be missing: what an answer leaves out is
+    gone, and so is what it had hidden."""
     retention: Callable[[Account], Retention]
     keep_deleted: Callable[[], float]
     """Seconds."""
@@ -112,10 +114,10 @@ class Housekeeper:
 
     async def _forget_views(self, address: Address) -> None:
         """Those of devices that were removed, or have no view of their own any more, while nobody told us."""
-        views = await self.views(address)
+        views = await self.store.views(address)
         if not views:
             return
-        known = {device.id for device in await self.directory.devices(address) if device.view}
+        known = {device.id for device in await self.devices(address) if device.view}
         for device in views:
             if device not in known:
                 await self.store.forget_view(address, device)

@@ -74,13 +74,19 @@ class LayeredDirectory:
 
     async def devices(self, account: Address) -> tuple[Device, ...]:
         """Of an account of the file its devices there alone, while the database is away."""
+        try:
+            return await self.whole_devices(account)
+        except TemporaryFailure:
+            if not await self._in_file(account):
+                raise
+            return await self._file.devices(account)
+
+    async def whole_devices(self, account: Address) -> tuple[Device, ...]:
+        """All of them, or TemporaryFailure: for whoever draws conclusions from one that is not there."""
         if not await self._in_file(account):
             return await self.database.devices(account)
+        others = await self.database.devices(account, elsewhere=True)
         own = await self._file.devices(account)
-        try:
-            others = await self.database.devices(account, elsewhere=True)
-        except TemporaryFailure:
-            return own
         return sorted_devices({device.folded: device for device in (*others, *own)}.values())
 
     async def all_devices(self) -> tuple[tuple[Address, Device], ...]:

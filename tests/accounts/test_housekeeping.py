@@ -9,8 +9,9 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailsuite.accounts.housekeeping import FIRST_ROUND, INTERVAL, Housekeeper
+from mailsuite.directory.layered import LayeredDirectory
 from mailsuite.directory.memory import MemoryDirectory
-from mailsuite.model.account import Account
+from mailsuite.model.account import Account, Origin
 from mailsuite.model.address import Address
 from mailsuite.model.device import Device
 from mailsuite.model.failure import TemporaryFailure
@@ -46,6 +47,17 @@ class StoreWithTrouble(MemoryStore):
         return await super().expire(account, *arguments, **keywords)
 
 
+class DevicesOnly(MemoryDirectory):
+    """Its devices cannot be read for a while."""
+
+    away = False
+
+    async def devices(self, account: Address, elsewhere: bool = False) -> tuple[Device, ...]:
+        if self.away:
+            raise TemporaryFailure(DIRECTORY_UNAVAILABLE, "locked")
+        return await super().devices(account, elsewhere)
+
+
 class HousekeeperTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.now = NOW
@@ -58,7 +70,7 @@ class HousekeeperTests(SynchronousTestCase):
         self.keeper = Housekeeper(
             directory=self.directory,
             store=self.store,
-            views=self.store.views,
+            devices=self.directory.devices,
             retention=lambda account: self.stays[account.address],
             keep_deleted=lambda: self.store.rules.keep_deleted,
             clock=self.clock,
@@ -127,6 +139,30 @@ class HousekeeperTests(SynchronousTestCase):
             self.lines,
             [f"info    view.forgotten account={JOE} device={id}" for id in ("elsewhere", "gone", "plain")],
         )
+
+    def test_a_database_that_is_away_proves_no_removal(self) -> None:
+        """Its devices count on: not even mail that all others have deleted goes."""
+        desk = Device("file-desk", "desk", b"", view=True, origin=Origin.FILE)
+        file = MemoryDirectory([Account(JOE)], origin=Origin.FILE, initial_devices={JOE: [desk]})
+        database = DevicesOnly([Account(ANN)])
+        layered = LayeredDirectory(file, database)
+        self.keeper.directory, self.keeper.devices = layered, layered.whole_devices
+        self.answer(layered.add_device(JOE, Device("phone", "phone", b"", view=True)))
+        for id in ("phone", desk.id):
+            drop = self.answer(self.store.open_maildrop(JOE, View(device=id)))
+            if id == desk.id:
+                self.answer(drop.update(drop.messages, ()))
+            self.answer(drop.release())
+        self.now += 31 * DAY
+        database.away = True
+        self.round()
+        self.assertEqual(self.answer(self.store.views(JOE)), (desk.id, "phone"))
+        self.assertEqual(self.kept()[1], 1)
+        self.assertNotIn(JOE, self.store.expired)
+        self.assertIn(f"warning retention.unable account={JOE} reason=locked", self.lines)
+        database.away = False
+        self.round()
+        self.assertEqual(self.answer(self.store.views(JOE)), (desk.id, "phone"))
 
     def test_trouble_with_one_stops_no_other(self) -> None:
         self.now += 31 * DAY

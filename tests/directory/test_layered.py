@@ -118,6 +118,9 @@ class LayeredDevicesTests(LayeredCase):
             [(owner, device.name) for owner, device in listed], [(JOE, "laptop"), (JOE, "Phone")]
         )
         self.assertEqual([device.name for device in self.answer(self.file.devices(JOE))], ["Phone"])
+        self.assertEqual(
+            self.answer(self.directory.whole_devices(JOE)), self.answer(self.directory.devices(JOE))
+        )
 
     def test_an_account_of_the_database_has_devices_there(self):
         self.add(ANN, LAPTOP)
@@ -183,7 +186,8 @@ class LayeredDevicesTests(LayeredCase):
         self.add(JOE, LAPTOP)
         self.database.refuse_with = TemporaryFailure(DIRECTORY_UNAVAILABLE)
         self.assertEqual(self.devices(JOE), [("Phone", Origin.FILE)])
-        self.failureResultOf(Deferred.fromCoroutine(self.directory.devices(ANN)), TemporaryFailure)
+        for asked in (self.directory.devices(ANN), self.directory.whole_devices(JOE)):
+            self.failureResultOf(Deferred.fromCoroutine(asked), TemporaryFailure)
         self.failureResultOf(Deferred.fromCoroutine(self.directory.all_devices()), TemporaryFailure)
 
     def test_verifiers_are_the_file_s_first(self):
