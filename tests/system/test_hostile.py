@@ -416,8 +416,9 @@ GUESSES = 200
 
 
 def test_many_wrong_passwords_at_once_stall_nobody(server: Server) -> None:
-    """They wait for the two threads that hash; nobody else does."""
-    longest = 0.0
+    """They wait for the two threads that hash, a few seconds at most where the machine has other work;
+    nobody else does."""
+    longest, judged = 0.0, 0
     with contextlib.ExitStack() as connections, pop3(server, ANN) as client:
         guesses = []
         for _ in range(GUESSES):
@@ -432,5 +433,8 @@ def test_many_wrong_passwords_at_once_stall_nobody(server: Server) -> None:
                 other.say(b"RSET", b"250")
             longest = max(longest, time.monotonic() - began)
             assert guess.line().startswith(b"+OK")
-            assert guess.line().startswith(b"-ERR [AUTH]")
+            answer = guess.line()
+            assert answer.startswith((b"-ERR [AUTH]", b"-ERR [SYS/TEMP]"))
+            judged += answer.startswith(b"-ERR [AUTH]")
     assert longest < 2
+    assert judged

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import attrs
 import pytest
 
 from tests.system.clients import begin_data, pid_of, pop3, smtp
-from tests.system.harness import Server
+from tests.system.harness import LIMITS, NOTHING_KEPT, Server
 from tests.system.tracing import (
+    DELETED,
     Call,
     WrongOrder,
     check_delivery,
+    check_keeping,
     check_new_directories,
     check_removal,
     parse,
@@ -53,9 +56,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
         first = hand_in(server, b"Subject: first\r\n\r\n", JOE)
         several = hand_in(server, b"Subject: several\r\n\r\n", JOE, ANN, BOB)
         large = hand_in(server, b"Subject: large\r\n\r\n" + b"%s\r\n" % (b"x" * 78) * 8000, ANN, BOB)
-        with pop3(server, JOE) as client:
-            client.send(b"DELE 1\r\nDELE 2\r\nQUIT\r\n")
-            assert client.rest().endswith(b"+OK Goodbye\r\n")
+        delete_both(server)
     return Story(server, read_trace(directory / "trace", pid), first, several, large)
 
 
@@ -91,7 +92,29 @@ def test_new_directories(story: Story) -> None:
 
 
 def test_quit(story: Story) -> None:
-    check_removal(story.calls, str(story.server.maildir(JOE)), 2, "+OK Goodbye")
+    """What is deleted can be brought back: it is moved."""
+    maildir = str(story.server.maildir(JOE))
+    check_keeping(story.calls, maildir, 2, "+OK Goodbye")
+    check_new_directories(story.calls, re.escape(f"{maildir}/{DELETED}"), "+OK Goodbye")
+
+
+def test_quit_where_nothing_is_kept(tmp_path: Path) -> None:
+    if reason := why_not():
+        pytest.skip(reason)
+    server = traced(Server(tmp_path, LIMITS + NOTHING_KEPT), tmp_path / "trace")
+    with server.start():
+        pid = pid_of(server)
+        for text in (b"1", b"2"):
+            hand_in(server, b"Subject: %s\r\n\r\n" % text, JOE)
+        delete_both(server)
+    calls = read_trace(tmp_path / "trace", pid)
+    check_removal(calls, str(server.maildir(JOE)), 2, "+OK Goodbye")
+
+
+def delete_both(server: Server) -> None:
+    with pop3(server, JOE) as client:
+        client.send(b"DELE 1\r\nDELE 2\r\nQUIT\r\n")
+        assert client.rest().endswith(b"+OK Goodbye\r\n")
 
 
 # The proof itself, on traces made by hand: it must fail where the order is wrong.
@@ -128,6 +151,14 @@ REMOVAL = """\
 1 writev(9<TCP:[127.0.0.1:110->127.0.0.1:4]>, [{iov_base="+OK Goodbye\\r\\n", iov_len=13}], 1) = 13
 """
 
+KEEPING = """\
+2 renameat2(AT_FDCWD</>, "/s/mail/joe/new/1.a,S=9", 5</s>, "/s/mail/joe/mailsuite.deleted/7_1.a,S=9", 1) = 0
+2 link("/s/mail/joe/new/1.c,S=300", "/s/mail/joe/mailsuite.deleted/7_1.c,S=300") = 0
+2 fsync(8</s/mail/joe/mailsuite.deleted>) = 0
+2 fsync(8</s/mail/joe/new>) = 0
+1 writev(9<TCP:[127.0.0.1:110->127.0.0.1:4]>, [{iov_base="+OK Goodbye\\r\\n", iov_len=13}], 1) = 13
+"""
+
 
 def prove_delivery(trace: str) -> None:
     calls = parse(trace)
@@ -137,6 +168,10 @@ def prove_delivery(trace: str) -> None:
 
 def prove_removal(trace: str) -> None:
     check_removal(parse(trace), "/s/mail/joe", 2, "+OK Goodbye")
+
+
+def prove_keeping(trace: str) -> None:
+    check_keeping(parse(trace), "/s/mail/joe", 2, "+OK Goodbye")
 
 
 def without(pattern: str) -> Callable[[str], str]:
@@ -183,6 +218,7 @@ def failing(pattern: str) -> Callable[[str], str]:
 def test_the_proof_accepts_what_is_right() -> None:
     prove_delivery(DELIVERY)
     prove_removal(REMOVAL)
+    prove_keeping(KEEPING)
 
 
 @pytest.mark.parametrize(
@@ -239,6 +275,29 @@ def test_the_proof_of_a_removal_fails(doctored: Callable[[str], str]) -> None:
     assert trace != REMOVAL
     with pytest.raises(WrongOrder):
         prove_removal(trace)
+
+
+@pytest.mark.parametrize(
+    "doctored",
+    [
+        pytest.param(without(r"deleted>"), id="the new place is not synced"),
+        pytest.param(without(r"joe/new>"), id="the old place is not synced"),
+        pytest.param(later(r"deleted>", r"joe/new>"), id="the old place is synced first"),
+        pytest.param(later(r"deleted>", r"Goodbye"), id="the new place is synced after the answer"),
+        pytest.param(later(r"joe/new>", r"Goodbye"), id="the old place is synced after the answer"),
+        pytest.param(returns_later(r"joe/new>", r"Goodbye"), id="a sync returns after the answer"),
+        pytest.param(failing(r"deleted>"), id="a sync fails"),
+        pytest.param(later(r"link", r"deleted>"), id="one is moved after the sync"),
+        pytest.param(later(r"link", r"Goodbye"), id="one is moved after the answer"),
+        pytest.param(without(r"link"), id="one is not moved"),
+        pytest.param(without(r"Goodbye"), id="there is no answer"),
+    ],
+)
+def test_the_proof_of_keeping_fails(doctored: Callable[[str], str]) -> None:
+    trace = doctored(KEEPING)
+    assert trace != KEEPING
+    with pytest.raises(WrongOrder):
+        prove_keeping(trace)
 
 
 def test_a_call_that_never_returned() -> None:

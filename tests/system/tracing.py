@@ -16,6 +16,7 @@ from pathlib import Path
 
 import attrs
 
+from mailsuite.store.maildir.trash import DIRECTORY as DELETED
 from tests.system.harness import PATIENCE, Server
 
 TRACED = (
@@ -153,12 +154,16 @@ def check_delivery(calls: Sequence[Call], maildirs: Sequence[str], answer: str) 
 
 
 def check_new_directories(calls: Sequence[Call], pattern: str, answer: str) -> None:
-    """Prove that each new directory whose path matches was durable in its parent before *answer* left."""
+    """Prove that each directory whose path matches, and that was made before *answer* left, was durable in
+    its parent by then."""
     promise = sent(calls, answer).began
     made = [
         call
         for call in calls
-        if call.name in {"mkdir", "mkdirat"} and call.result == 0 and re.fullmatch(pattern, call.paths[0])
+        if call.name in {"mkdir", "mkdirat"}
+        and call.result == 0
+        and call.began < promise
+        and re.fullmatch(pattern, call.paths[0])
     ]
     if not made:
         raise WrongOrder(f"no directory was made that matches {pattern}")
@@ -181,6 +186,27 @@ def check_removal(calls: Sequence[Call], maildir: str, count: int, answer: str) 
     if last > promise:
         raise WrongOrder(f"a message was removed after {answer!r} left")
     synced(calls, f"{maildir}/new", last, promise, f"{answer!r} left")
+
+
+def check_keeping(calls: Sequence[Call], maildir: str, count: int, answer: str) -> None:
+    """Prove that *count* messages were durably where deleted mail is kept, and then durably gone from the
+    inbox, before *answer* left: a crash between leaves them in one place at least. Raises WrongOrder."""
+    promise, kept = sent(calls, answer).began, f"{maildir}/{DELETED}"
+    moves = [
+        call
+        for call in calls
+        if call.name in MOVES
+        and call.result == 0
+        and call.paths[0].startswith(f"{maildir}/new/")
+        and call.paths[1].startswith(f"{kept}/")
+    ]
+    if len(moves) != count:
+        raise WrongOrder(f"{len(moves)} messages were moved to {kept}, not {count}")
+    last = max(call.done for call in moves)
+    if last > promise:
+        raise WrongOrder(f"a message was moved after {answer!r} left")
+    arrived = synced(calls, kept, last, promise, f"{answer!r} left")
+    synced(calls, f"{maildir}/new", arrived, promise, f"{answer!r} left")
 
 
 @functools.cache
