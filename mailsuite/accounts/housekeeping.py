@@ -97,20 +97,25 @@ class Housekeeper:
             return
         for account in accounts:
             began = self.clock.seconds()
-            await self._care(account)
+            await self._care(account.address)
             if (took := self.clock.seconds() - began) > 0:
                 await deferLater(self.clock, took)
 
-    async def _care(self, account: Account) -> None:
+    async def _care(self, address: Address) -> None:
+        """By what the account says now: a round may take hours, and meanwhile it was changed or removed."""
         try:
-            await self._forget_views(account.address)
+            account = await self.directory.account(address)
+            if account is None:
+                return
+            await self._forget_views(address)
             await self._expire(account)
+            await self._purge(address)
         except CancelledError:
             raise
         except MailFailure as failure:
-            self.log.warning("retention.unable", account=account.address, reason=failure.reason)
+            self.log.warning("retention.unable", account=address, reason=failure.reason)
         except Exception:
-            self.log.failure("retention.failed", Failure(), account=account.address)
+            self.log.failure("retention.failed", Failure(), account=address)
 
     async def _forget_views(self, address: Address) -> None:
         """Those of devices that were removed, or have no view of their own any more, while nobody told us."""
@@ -124,12 +129,16 @@ class Housekeeper:
                 self.log.info("view.forgotten", account=address, device=device)
 
     async def _expire(self, account: Account) -> None:
-        address, now = account.address, self.now()
-        removed = await self.store.expire(address, self.retention(account), now)
+        removed = await self.store.expire(account.address, self.retention(account), self.now())
         if removed.messages:
             self.log.info(
-                "retention.expired", account=address, messages=removed.messages, octets=removed.octets
+                "retention.expired",
+                account=account.address,
+                messages=removed.messages,
+                octets=removed.octets,
             )
-        purged = await self.store.purge(address, now - self.keep_deleted())
+
+    async def _purge(self, address: Address) -> None:
+        purged = await self.store.purge(address, self.now() - self.keep_deleted())
         if purged:
             self.log.info("retention.purged", account=address, messages=purged)

@@ -164,6 +164,23 @@ class HousekeeperTests(SynchronousTestCase):
         self.round()
         self.assertEqual(self.answer(self.store.views(JOE)), (desk.id, "phone"))
 
+    def test_what_is_changed_during_a_round_counts(self) -> None:
+        self.keeper.retention = lambda account: account.retention or Retention()
+        for account in (JOE, ZOE):
+            self.answer(self.directory.change_account(Account(account, retention=MONTH)))
+            drop = self.answer(self.store.open_maildrop(account, View(device="gone")))
+            self.answer(drop.release())
+        self.now += 31 * DAY
+        self.store.hold = held = Deferred[None]()
+        round = Deferred.fromCoroutine(self.keeper.round())
+        self.assertEqual(self.store.expired, [ANN], "she has a large maildrop")
+        self.answer(self.directory.change_account(Account(JOE)))
+        self.answer(self.directory.remove_account(ZOE))
+        held.callback(None)
+        self.successResultOf(round)
+        self.assertEqual((self.kept(), self.store.expired), ([1, 1, 1], [ANN, JOE]))
+        self.assertEqual(self.answer(self.store.views(ZOE)), ("gone",), "nobody knows whose it is")
+
     def test_trouble_with_one_stops_no_other(self) -> None:
         self.now += 31 * DAY
         for trouble, event in (
