@@ -113,8 +113,10 @@ class Parts:
     portal: Portal
     commits: Tasks
 
-    def open(self) -> None:
-        """Open the databases, before the reactor runs. Raises TemporaryFailure with the reason."""
+    def open(self, file: MemoryDirectory) -> None:
+        """Open the databases, before the reactor runs; *file* are the accounts of the configuration. Raises
+        TemporaryFailure with the reason."""
+        self.directory.replace_file(file)
         for database in self.databases:
             database.threads = Inline()
             run_now(database.open())

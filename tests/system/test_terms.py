@@ -41,6 +41,11 @@ def test_expire_follows_the_accounts(own_server: Server) -> None:
     server.settings.clear()
     server.reload()
     wait_for(lambda: expire(server) == "30 USER", server)
+    server.settings[JOE] = 'delete_after = "9d"'
+    server.stop()
+    server.start()
+    assert expire(server) == "9 USER", "the file's own are known from the beginning"
+    server.settings.clear()
     server.stop()
     server.start()
     assert expire(server) == "30 USER"
