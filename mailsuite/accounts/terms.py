@@ -23,8 +23,8 @@ def retention_of(account: Account, rules: LoginRules) -> Retention:
 
 def left_to_housekeeping(retention: Retention) -> Retention:
     """What of it is done from time to time: what goes at the QUIT of the session that retrieved it does not
-    go because another mail program has shown it."""
-    return attrs.evolve(retention, read=None) if retention.read == 0 else retention
+    go because another mail program has shown it; but it stays no longer than what nobody has read."""
+    return attrs.evolve(retention, read=retention.unread) if retention.read == 0 else retention
 
 
 @attrs.define(eq=False)

@@ -28,8 +28,9 @@ def test_the_nearest_word_counts():
 
 
 def test_what_goes_at_quit_is_not_for_the_housekeeping():
-    assert left_to_housekeeping(Retention(0.0, 9 * DAY)) == Retention(None, 9 * DAY)
-    for retention in (Retention(), Retention(DAY), Retention(None, DAY)):
+    assert left_to_housekeeping(Retention(0.0, 9 * DAY)) == Retention(9 * DAY, 9 * DAY)
+    assert left_to_housekeeping(Retention(0.0)) == Retention()
+    for retention in (Retention(), Retention(DAY), Retention(None, DAY), Retention(9 * DAY, DAY)):
         assert left_to_housekeeping(retention) == retention
 
 
