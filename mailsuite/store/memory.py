@@ -73,17 +73,20 @@ class MemoryStore:
     def _inbox(self, lodging: Lodging, device: str) -> list[Kept]:
         if not device:
             return list(lodging.inbox.values())
-        now, view = self.clock(), lodging.views.get(device)
-        if view is None:
-            history = self.rules.view_history
-            old = (
-                kept.uidl
-                for kept in lodging.inbox.values()
-                if history is not None and kept.at < now - history
-            )
-            view = DeviceView(now, passed=frozenset(old))
-        lodging.views[device] = view = view.seen_at(now)
+        self._begin_view(lodging, device)
+        view = lodging.views[device].seen_at(self.clock())
+        lodging.views[device] = view
         return [kept for kept in lodging.inbox.values() if not view.hides(kept.uidl)]
+
+    def _begin_view(self, lodging: Lodging, device: str) -> None:
+        """Where it has none yet."""
+        if device in lodging.views:
+            return
+        now, history = self.clock(), self.rules.view_history
+        old = (
+            kept.uidl for kept in lodging.inbox.values() if history is not None and kept.at < now - history
+        )
+        lodging.views[device] = DeviceView(now, passed=frozenset(old))
 
     def _trash(self, lodging: Lodging, device: str) -> list[Kept]:
         begins = self.trash_begins
@@ -139,6 +142,11 @@ class MemoryStore:
     async def undelete(self, account: Address, uidls: Sequence[str]) -> int:
         self.check()
         return self.lodging(account).restore(set(uidls), self.trash_begins)
+
+    async def enroll_view(self, account: Address, device: str) -> None:
+        check_device(device)
+        self.check()
+        self._begin_view(self.lodging(account), device)
 
     async def forget_view(self, account: Address, device: str) -> None:
         check_device(device)

@@ -195,8 +195,9 @@ class MailViewsContract(MailStoreCase):
             for box in Box:
                 with self.assertRaises(PermanentFailure):
                     self.opened(view=View(box, device))
-            with self.assertRaises(PermanentFailure):
-                self.answer(self.store.forget_view(JOE, device))
+            for change in (self.store.forget_view, self.store.enroll_view):
+                with self.assertRaises(PermanentFailure):
+                    self.answer(change(JOE, device))
 
     # -- device views
 
@@ -317,6 +318,57 @@ class MailViewsContract(MailStoreCase):
             left = 1
         self.assertEqual(left, 1)
         self.assertEqual((self.seen(), self.answer(self.store.views(JOE))), ([SHORT], ()))
+
+    # -- a device that has not logged in yet
+
+    def enroll(self, view, account=JOE):
+        self.answer(self.store.enroll_view(account, view.device))
+
+    def test_a_device_holds_mail_from_the_moment_it_is_enrolled(self):
+        self.deliver_two()
+        self.enroll(LAPTOP)
+        self.session(DESK, delete=[SHORT])
+        self.delivered(THIRD)
+        self.session(DESK, delete=[THIRD])
+        self.restart()
+        self.assertEqual(self.expire(), Usage())
+        self.assertEqual(self.answer(self.store.views(JOE)), ("desk", "laptop-2"))
+        self.assertEqual(self.seen(view=LAPTOP), [SHORT, DOTTED, THIRD])
+
+    def test_it_holds_mail_for_as_long_as_one_that_was_there(self):
+        self.deliver_two()
+        self.enroll(LAPTOP)
+        self.now += 60 * DAY
+        self.session(DESK, delete=[SHORT])
+        self.assertEqual(self.expire(), Usage())
+        self.now += 1
+        self.assertEqual(self.expire(), Usage(1, len(SHORT)))
+
+    def test_where_there_is_a_view_it_stays_what_it_is(self):
+        self.deliver_two()
+        self.uidls(LAPTOP)
+        self.session(DESK, delete=[SHORT])
+        self.now += 59 * DAY
+        self.enroll(DESK)
+        self.enroll(LAPTOP)
+        self.assertEqual(self.seen(view=DESK), [DOTTED])
+        self.now += DAY + 1
+        self.assertEqual(self.expire(), Usage(1, len(SHORT)), "the laptop was not there meanwhile")
+
+    def test_what_is_too_old_when_it_is_enrolled_it_does_not_see(self):
+        self.delivered(SHORT)
+        self.now += 10 * DAY
+        self.delivered(DOTTED)
+        self.set_rules(view_history=7 * DAY)
+        self.enroll(DESK)
+        self.now += 30 * DAY
+        self.assertEqual(self.seen(view=DESK), [DOTTED])
+
+    def test_a_maildrop_that_nothing_came_to(self):
+        self.enroll(DESK, ANN)
+        self.assertEqual(self.answer(self.store.views(ANN)), ("desk",))
+        self.delivered(SHORT, ANN)
+        self.assertEqual(self.seen(ANN, DESK), [SHORT])
 
     # -- how much a new device sees
 

@@ -61,6 +61,7 @@ class MemoryStoreSteeringTests(SynchronousTestCase):
             self.store.deleted(JOE),
             self.store.undelete(JOE, ["m1"]),
             self.store.forget_view(JOE, "desk"),
+            self.store.enroll_view(JOE, "desk"),
             self.store.views(JOE),
             self.store.maildrops(),
         ):

@@ -15,6 +15,7 @@ import attrs
 from mailsuite.model.message import MessageRef
 from mailsuite.model.view import Box, View
 from mailsuite.store.device_views import SEEN_GRAIN, DeviceView, deleted_by_all
+from mailsuite.store.maildir.enrolling import begin_view
 from mailsuite.store.maildir.inbox import Inbox, Maildir, Whereabouts
 from mailsuite.store.maildir.names import age_order
 from mailsuite.store.maildir.restoring import bring_back
@@ -91,25 +92,11 @@ class DeviceInbox:
         with views.exclusive():
             view = views.read(self._device)
             if view is None:
-                listing = maildir.listing()
-                view = DeviceView(now, passed=self._too_old(listing, now))
-                views.write(self._device, view)
-                return _without_hidden(listing, view)
-            if abs(now - view.seen) > SEEN_GRAIN:
+                view = begin_view(maildir, self._device)
+            elif abs(now - view.seen) > SEEN_GRAIN:
                 view = view.seen_at(now)
                 views.write(self._device, view)
         return _without_hidden(maildir.listing(), view)
-
-    def _too_old(self, listing: Listing, now: float) -> frozenset[str]:
-        """What a device that is new here does not see."""
-        history = self._inbox.maildir.rules.view_history
-        if history is None:
-            return frozenset()
-        return frozenset(
-            ref.uidl
-            for ref in listing.messages
-            if (at := self._inbox.maildir.delivered_at(ref.key)) is not None and at < now - history
-        )
 
     def update(self, deleted: Sequence[MessageRef], retrieved: Sequence[MessageRef]) -> Outcome:
         outcome = self._hide(deleted) if deleted else Outcome()

@@ -29,6 +29,7 @@ from mailsuite.store.maildir.contents import Contents, contents_of
 from mailsuite.store.maildir.delivery import Delivery
 from mailsuite.store.maildir.descriptor import Descriptor, run_owned
 from mailsuite.store.maildir.directories import Directories
+from mailsuite.store.maildir.enrolling import enroll
 from mailsuite.store.maildir.files import temporary_failure
 from mailsuite.store.maildir.inbox import Maildir
 from mailsuite.store.maildir.layout import Layout
@@ -147,6 +148,10 @@ class MaildirStore:
             self.log.warning("store.undelete_failed", account=account, reason=str(problem))
         return restored.count
 
+    async def enroll_view(self, account: Address, device: str) -> None:
+        check_device(device)
+        await self._run(partial(self._enroll, self._maildir(account), device))
+
     async def forget_view(self, account: Address, device: str) -> None:
         check_device(device)
         await self._run(partial(self._maildir(account).views.forget, device))
@@ -183,10 +188,7 @@ class MaildirStore:
 
     def _open(self, maildir: Maildir, view: View) -> tuple[Descriptor, Contents, Listing]:
         if view.device:  # its lock stands below
-            if not os.path.isdir(maildir.path):
-                self._directories.forget(maildir.path)
-            self._directories.ensure(maildir.path)
-            maildir.views.prepare()
+            self._prepare_views(maildir)
         lock = take_lock(maildir.path, self._directories, lock_name(view, VIEWS))
         try:
             contents = contents_of(maildir, view)
@@ -194,6 +196,16 @@ class MaildirStore:
         except BaseException:
             lock.close()
             raise
+
+    def _enroll(self, maildir: Maildir, device: str) -> None:
+        self._prepare_views(maildir)
+        enroll(maildir, device)
+
+    def _prepare_views(self, maildir: Maildir) -> None:
+        if not os.path.isdir(maildir.path):
+            self._directories.forget(maildir.path)
+        self._directories.ensure(maildir.path)
+        maildir.views.prepare()
 
 
 def _own(delivery: IDelivery) -> Delivery:

@@ -200,6 +200,12 @@ class Devices(RuleBasedStateMachine):
             self.come(device)
             assert shown == self.shown(device)
 
+    @rule(device=st.sampled_from(DEVICES))
+    def a_device_is_enrolled(self, device):
+        self.answer(self.store.enroll_view(JOE, device))
+        if device not in self.deleted:
+            self.come(device)
+
     @precondition(inbox)
     @rule(device=st.sampled_from(DEVICES), delete=some, crash=crashes, after_effect=st.booleans())
     def a_device_deletes(self, device, delete, crash, after_effect):
