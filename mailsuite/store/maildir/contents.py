@@ -32,6 +32,8 @@ class Outcome:
     """One for each message that is still there, for this view."""
     postponed: Sequence[OSError] = ()
     """What does not concern this session, and is tried again later."""
+    unreadable: Sequence[OSError] = ()
+    """Views of devices that were passed over."""
 
 
 class Contents(Protocol):
@@ -164,9 +166,11 @@ class TrashContents:
         """Where it restores, what was retrieved is brought back even if the client has deleted it, too: many
         delete whatever they have retrieved."""
         back = {ref.uidl for ref in retrieved} if self._restores else set[str]()
-        failed: list[OSError] = []
+        failed, unreadable = list[OSError](), list[OSError]()
         if back:
-            failed += bring_back(self._maildir, back, self._device).failed
+            restored = bring_back(self._maildir, back, self._device)
+            failed += restored.failed
+            unreadable += restored.unreadable
         forgotten = {ref.uidl: ref.key for ref in deleted if ref.uidl not in back}
         everywhere = {uidl for uidl, key in forgotten.items() if key.startswith(TRASH + "/")}
         if everywhere:
@@ -174,7 +178,7 @@ class TrashContents:
             failed += self._maildir.trash.forget(entries)[1]
         if here := forgotten.keys() - everywhere:
             self._forget(here)
-        return Outcome(failed)
+        return Outcome(failed, unreadable=unreadable)
 
     def _forget(self, uidls: Iterable[str]) -> None:
         """What this device alone has deleted stays so, and is not in its trash any more."""

@@ -50,6 +50,8 @@ class Maildrop:
             self._log.error("store.update_failed", account=self.account, reason=str(problem))
         for problem in outcome.postponed:
             self._log.warning("store.removal_postponed", account=self.account, reason=str(problem))
+        for problem in outcome.unreadable:
+            self._log.error("store.view_unreadable", account=self.account, reason=str(problem))
         return len(outcome.failed)
 
     async def release(self) -> None:

@@ -21,12 +21,15 @@ class Restored:
 
     count: int
     failed: list[OSError]
+    unreadable: list[OSError]
+    """Views that could not be told of it. As long as one is so, no device's word removes anything."""
 
 
 def bring_back(maildir: Maildir, uidls: Iterable[str], device: str = "") -> Restored:
     """Bring them back, durably, for every device: one that had deleted a message sees it again. What only
     *device* has deleted is shown to that one again. Raises OSError where it may not be durable.
 
+    A view that cannot be read is passed over: it shuts nobody out from the trash of all.
     The views first: a message that came back while all views still hide it would be removed again.
     """
     wanted = set(uidls)
@@ -35,14 +38,17 @@ def bring_back(maildir: Maildir, uidls: Iterable[str], device: str = "") -> Rest
         found = maildir.trash.since(maildir.trash_begins)
         entries = [entry for uidl, entry in found.items() if uidl in wanted]
         back = {entry.uidl for entry in entries}
-        for owner, view in views.read_all().items():
+        readable, unreadable = views.read_each()
+        for owner, view in readable.items():
             shown = view.show(wanted if owner == device else back)
             if shown != view:
                 views.write(owner, shown)
-        return _restore(maildir, entries)
+        count, failed = _restore(maildir, entries)
+    return Restored(count, failed, unreadable)
 
 
-def _restore(maildir: Maildir, entries: Iterable[Entry]) -> Restored:
+def _restore(maildir: Maildir, entries: Iterable[Entry]) -> tuple[int, list[OSError]]:
+    """Answers how many are back, and why others are not."""
     count, failed = 0, list[OSError]()
     inboxes, places = set[str](), set[str]()
     maildir.directories.ensure(maildir.path)
@@ -59,7 +65,7 @@ def _restore(maildir: Maildir, entries: Iterable[Entry]) -> Restored:
         places.add(place)
     for directory in (*sorted(inboxes), *sorted(places)):  # the new place first
         maildir.files.sync_directory(directory)
-    return Restored(count, failed)
+    return count, failed
 
 
 def deleted(maildir: Maildir) -> tuple[Deleted, ...]:

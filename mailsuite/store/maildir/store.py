@@ -146,6 +146,8 @@ class MaildirStore:
         restored = await self._run(partial(bring_back, self._maildir(account), tuple(uidls)))
         for problem in restored.failed:
             self.log.warning("store.undelete_failed", account=account, reason=str(problem))
+        for problem in restored.unreadable:
+            self.log.error("store.view_unreadable", account=account, reason=str(problem))
         return restored.count
 
     async def enroll_view(self, account: Address, device: str) -> None:

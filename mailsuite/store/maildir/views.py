@@ -81,9 +81,24 @@ class Views:
             return _decode(file.read(), path)
 
     def read_all(self) -> dict[str, DeviceView]:
-        """Each device's. Raises Damaged."""
-        found = ((device, self.read(device)) for device in self.devices())
-        return {device: view for device, view in found if view is not None}
+        """Each device's. Raises Damaged: whoever removes mail must know of all."""
+        views, unreadable = self.read_each()
+        if unreadable:
+            raise unreadable[0]
+        return views
+
+    def read_each(self) -> tuple[dict[str, DeviceView], list[OSError]]:
+        """Each device's that can be read, and why others cannot: for whoever removes nothing."""
+        views, unreadable = dict[str, DeviceView](), list[OSError]()
+        for device in self.devices():
+            try:
+                view = self.read(device)
+            except OSError as error:
+                unreadable.append(error)
+                continue
+            if view is not None:
+                views[device] = view
+        return views, unreadable
 
     def write(self, device: str, view: DeviceView) -> None:
         """Durable when it returns. For whoever holds the lock."""

@@ -222,6 +222,43 @@ class DamageTests(ViewCase):
         self.pump.answer(self.store.forget_view(JOE, "laptop"))
         self.assertEqual(self.listed(LAPTOP), [])
 
+    def damaged_with_mail_in_the_trash(self):
+        """One message that both devices have deleted, and one that the desk alone has; the laptop's state is
+        damaged since. Answers the UIDLs."""
+        uidls = self.deliver_some(2)
+        self.listed(LAPTOP)
+        self.delete(DESK, 2)
+        self.delete(LAPTOP)
+        (self.views / "laptop").write_bytes(b"")
+        return uidls
+
+    def test_a_damaged_state_keeps_nobody_from_the_trash(self):
+        uidls = self.damaged_with_mail_in_the_trash()
+        self.assertEqual(self.pump.answer(self.store.undelete(JOE, uidls)), 1)
+        self.assertIn("store.view_unreadable", self.lines[-1])
+        self.assertIn("mailsuite.views/laptop", self.lines[-1])
+        self.assertEqual((self.listed(CLASSIC), self.listed(DESK)), (uidls, uidls[:1]))
+
+    def test_nor_from_the_login_that_restores(self):
+        for view in (View(Box.RESTORE), View(Box.RESTORE, "desk")):
+            uidls = self.damaged_with_mail_in_the_trash()
+            maildrop = self.opened(view)
+            self.assertEqual(self.pump.answer(maildrop.update([], maildrop.messages)), 0)
+            self.pump.answer(maildrop.release())
+            self.assertIn("store.view_unreadable", self.lines[-1])
+            self.assertEqual(self.listed(DESK), uidls if view.device else uidls[:1])
+            self.assertEqual(self.listed(CLASSIC), uidls)
+            self.pump.answer(self.store.forget_view(JOE, "laptop"))
+            self.pump.answer(self.store.expire(JOE, Retention(0.0, 0.0), self.now + DAY))
+            self.pump.answer(self.store.purge(JOE, float("inf")))
+
+    def test_what_came_back_stays_while_a_state_is_damaged(self):
+        uidls = self.damaged_with_mail_in_the_trash()
+        self.pump.answer(self.store.undelete(JOE, uidls))
+        self.assertEqual(self.delete(DESK), 0)
+        self.assertEqual(self.pump.answer(self.store.expire(JOE, Retention(), self.now)).messages, 0)
+        self.assertEqual(self.listed(CLASSIC), uidls)
+
     def test_a_state_that_is_too_long(self):
         self.deliver_some()
         self.listed(DESK)
