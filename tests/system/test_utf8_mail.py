@@ -1,4 +1,4 @@
-"""Mail with a UTF-8 header for programs that have said UTF8, and for those that have not (features row P-21)."""
+"""Mail with a UTF-8 header for programs that have said UTF8, and for those that have not (row P-21)."""
 
 from __future__ import annotations
 
