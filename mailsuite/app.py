@@ -215,6 +215,7 @@ class Parts:
         self.channel.source_address = config.notify.notifymail.source_address
         self.notifier.reload(notifier_settings(config))
         self.tasks.start(self._learn_retentions())
+        self.housekeeper.soon()
 
     async def _learn_retentions(self) -> None:
         try:
@@ -309,6 +310,7 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
             turn=turn,
             own_retentions=premises.own_retentions,
             forget_view=views.forget,
+            enroll_view=views.enroll,
         ),
         throttle=FailureThrottle(reactor, config.guard.failure_delay, config.guard.failure_delay_maximum),
         turnstile=turnstile,

@@ -75,6 +75,10 @@ class IMailStore(Interface):
     async def views(account: Address) -> tuple[str, ...]:
         """The ids of the devices that have a view of this maildrop."""
 
+    async def enroll_view(account: Address, device: str) -> None:
+        """From now on this device counts, though it has not logged in yet: its view begins now, as it would
+        at a first login. Durable when it returns; nothing changes where it has a view already."""
+
     async def forget_view(account: Address, device: str) -> None:
         """A device password is gone, and with it what it has hidden; it holds no mail any more."""
 

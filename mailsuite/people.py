@@ -48,6 +48,8 @@ class People:
     own_retentions: OwnRetentions = attrs.field(factory=OwnRetentions)
     forget_view: Callable[[Address, str], None] = lambda account, device: None
     """Is told of each device password that is removed."""
+    enroll_view: Callable[[Address, str], None] = lambda account, device: None
+    """Is told of each that is added with a view of its own."""
 
     async def learn_retentions(self) -> None:
         """Look at all accounts, after the configuration was read. Raises MailFailure; then what was known
@@ -82,7 +84,13 @@ class People:
         return Office(
             registry=registry,
             devices=DeviceRegistry(
-                self.directory, self.vault, self.logins, time.time, removed=self.forget_view, turn=self.turn
+                self.directory,
+                self.vault,
+                self.logins,
+                time.time,
+                removed=self.forget_view,
+                enroll=self.enroll_view,
+                turn=self.turn,
             ),
             keys=KeyRotation(self.directory.database, self.vault, self.key_file, self.threads, reseal_file),
             what_if=WhatIf(self.directory, self.logins, time.time, foresee),

@@ -71,6 +71,7 @@ class World:
         self.directory = LayeredDirectory(MemoryDirectory(origin=Origin.FILE), MemoryDirectory())
         self.config = read(folder)
         self.own_retentions = OwnRetentions()
+        self.enrolled: list[tuple[Address, str]] = []
         self.forgotten: list[tuple[Address, str]] = []
 
     def office(self) -> Office:
@@ -91,6 +92,7 @@ class World:
             objection=lambda preference: "",
             own_retentions=self.own_retentions,
             forget_view=lambda account, device: self.forgotten.append((account, device)),
+            enroll_view=lambda account, device: self.enrolled.append((account, device)),
         )
 
     def finish(self, going: Deferred[Any]) -> Any:
@@ -171,7 +173,7 @@ class TestOwnRetentions:
         assert world.own_retentions.distinct == {self.MONTH}
 
 
-def test_the_view_of_a_removed_device_is_forgotten_when_its_sessions_have_ended(folder: Path) -> None:
+def test_a_view_begins_with_its_device_and_goes_when_the_sessions_have_ended(folder: Path) -> None:
     world = World(folder)
     address = Address("ann", "example.test")
     run_now(world.directory.database.add_account(Account(address)))
@@ -179,5 +181,8 @@ def test_the_view_of_a_removed_device_is_forgotten_when_its_sessions_have_ended(
     office = world.office().telling(lambda *what: ended.append(len(world.forgotten)))
     going = Deferred.fromCoroutine(office.devices.add_device(str(address), {"name": "phone", "view": True}))
     device, _ = world.finish(going)
+    assert world.enrolled == [(address, device["id"])]
+    world.finish(Deferred.fromCoroutine(office.devices.add_device(str(address), {"name": "old phone"})))
+    assert len(world.enrolled) == 1, "it has no view of its own"
     run_now(office.devices.remove_device(str(address), "phone"))
     assert (world.forgotten, ended) == ([(address, device["id"])], [0])

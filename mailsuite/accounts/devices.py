@@ -47,7 +47,8 @@ _FIELDS: Final[dict[str, Kind[Any]]] = {
 class DeviceRegistry:
     """What can be done with device passwords. Every method raises RegistryError.
 
-    *removed* is told of each removal: the sessions that were opened by that device end.
+    *enroll* is told of each that is added with a view of its own: mail waits for it from then. *removed* is
+    told of each removal: the sessions that were opened by that device end.
     """
 
     directory: IAccountDirectory
@@ -56,6 +57,7 @@ class DeviceRegistry:
     now: Callable[[], float]
     """Seconds since the epoch."""
     removed: Callable[[Address, str], None] = lambda account, id: None
+    enroll: Callable[[Address, str], None] = lambda account, id: None
     turn: DeferredLock = attrs.field(factory=DeferredLock)
     """As the Registry's: whoever adds one has counted them."""
     make_password: Callable[[], str] = generate_device_password
@@ -112,6 +114,8 @@ class DeviceRegistry:
                 _refuse_too_many(account, await self._devices(account))
                 device = await self._sealed_now(account, device, password)
                 await self.directory.add_device(account, device)
+        if device.view:
+            self.enroll(account, device.id)
         return device_document(account, device, None), password
 
     async def _sealed_now(self, account: Address, device: Device, password: str) -> Device:

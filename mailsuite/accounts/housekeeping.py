@@ -20,7 +20,7 @@ from mailsuite.model.retention import Retention, Usage
 from mailsuite.observe.log import Log
 
 FIRST_ROUND = 60.0
-"""Seconds after the start; by then those who waited for it are served."""
+"""Seconds after the start, or after a change; by then those who waited for it are served."""
 INTERVAL = 3600.0
 """Seconds between the end of a round and the next. A stay is counted in days."""
 
@@ -44,6 +44,8 @@ class Housekeeper:
     """Seconds since the epoch."""
     log: Log
     _next: IDelayedCall | None = attrs.field(default=None, init=False)
+    _again_soon: bool = attrs.field(default=False, init=False)
+    """Something changed during the round that is under way."""
     _tasks: Tasks = attrs.field(init=False)
 
     @_tasks.default
@@ -53,6 +55,13 @@ class Housekeeper:
     def start(self) -> None:
         """The first round comes soon, and others after it until stop()."""
         self._next = self.clock.callLater(FIRST_ROUND, self._begin)
+
+    def soon(self) -> None:
+        """Accounts and devices are others now: the next round does not wait for its hour."""
+        if self._next is None:
+            self._again_soon = True
+        elif self._next.getTime() > self.clock.seconds() + FIRST_ROUND:
+            self._next.reset(FIRST_ROUND)
 
     async def stop(self) -> None:
         """Return when nothing is under way any more. A maildrop that is being worked on is finished."""
@@ -76,7 +85,7 @@ class Housekeeper:
         return tuple(found)
 
     def _begin(self) -> None:
-        self._next = None
+        self._next, self._again_soon = None, False
         self._tasks.start(self._rounds())
 
     async def _rounds(self) -> None:
@@ -86,7 +95,7 @@ class Housekeeper:
             return  # by stop(): no other comes
         except Exception:
             self.log.failure("retention.failed", Failure())
-        self._next = self.clock.callLater(INTERVAL, self._begin)
+        self._next = self.clock.callLater(FIRST_ROUND if self._again_soon else INTERVAL, self._begin)
 
     async def round(self) -> None:
         """Once for all accounts."""
@@ -107,7 +116,7 @@ class Housekeeper:
             account = await self.directory.account(address)
             if account is None:
                 return
-            await self._forget_views(address)
+            await self._put_views_right(address)
             await self._expire(account)
             await self._purge(address)
         except CancelledError:
@@ -117,16 +126,19 @@ class Housekeeper:
         except Exception:
             self.log.failure("retention.failed", Failure(), account=address)
 
-    async def _forget_views(self, address: Address) -> None:
-        """Those of devices that were removed, or have no view of their own any more, while nobody told us."""
-        views = await self.store.views(address)
-        if not views:
-            return
-        known = {device.id for device in await self.devices(address) if device.view}
-        for device in views:
-            if device not in known:
-                await self.store.forget_view(address, device)
-                self.log.info("view.forgotten", account=address, device=device)
+    async def _put_views_right(self, address: Address) -> None:
+        """What was missed when devices came and went: those that were never here count too, and those that
+        were removed, or have no view of their own any more, hold nothing."""
+        kept = await self.store.views(address)  # first: of what is not there any more, no device comes later
+        own = {device.id: device for device in await self.devices(address) if device.view}
+        for id, device in own.items():
+            if id not in kept and not device.has_expired(self.now()):
+                await self.store.enroll_view(address, id)
+                self.log.info("view.enrolled", account=address, device=id)
+        for id in kept:
+            if id not in own:
+                await self.store.forget_view(address, id)
+                self.log.info("view.forgotten", account=address, device=id)
 
     async def _expire(self, account: Account) -> None:
         removed = await self.store.expire(account.address, self.retention(account), self.now())

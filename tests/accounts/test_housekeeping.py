@@ -34,7 +34,13 @@ class StoreWithTrouble(MemoryStore):
     hold: Deferred[None] | None = None
     clock_of_reactor: Clock | None = None
     takes = 0.0
+    full = False
     expired: list[Address]
+
+    async def enroll_view(self, account: Address, device: str) -> None:
+        if self.full:
+            raise TemporaryFailure(STORE_UNAVAILABLE, "full")
+        await super().enroll_view(account, device)
 
     async def expire(self, account: Address, *arguments: Any, **keywords: Any) -> Usage:
         self.expired.append(account)
@@ -137,8 +143,37 @@ class HousekeeperTests(SynchronousTestCase):
         self.assertEqual(self.answer(self.store.views(JOE)), ("there",))
         self.assertEqual(
             self.lines,
-            [f"info    view.forgotten account={JOE} device={id}" for id in ("elsewhere", "gone", "plain")],
+            [
+                f"info    view.enrolled account={ANN} device=elsewhere",
+                *(
+                    f"info    view.forgotten account={JOE} device={id}"
+                    for id in ("elsewhere", "gone", "plain")
+                ),
+            ],
         )
+
+    def test_devices_that_were_never_here_count(self) -> None:
+        """They were added while no server ran, or stand in the file."""
+        for id, expires in (("phone", None), ("laptop", None), ("late", NOW)):
+            device = Device(id, id, b"", view=True, expires=expires)
+            self.answer(self.directory.add_device(JOE, device))
+        self.round()
+        self.assertEqual(self.answer(self.store.views(JOE)), ("laptop", "phone"))
+        enrolled = [f"info    view.enrolled account={JOE} device={id}" for id in ("laptop", "phone")]
+        self.assertEqual(self.lines, enrolled)
+        drop = self.answer(self.store.open_maildrop(JOE, View(device="phone")))
+        self.answer(drop.update(drop.messages, ()))
+        self.answer(drop.release())
+        self.round()
+        self.assertEqual((self.kept()[1], self.lines), (1, enrolled))
+
+    def test_a_device_that_cannot_be_enrolled_stops_removals(self) -> None:
+        self.answer(self.directory.add_device(JOE, Device("phone", "phone", b"", view=True)))
+        self.store.full = True
+        self.now += 31 * DAY
+        self.round()
+        self.assertEqual((self.kept(), self.store.expired), ([1, 1, 0], [ANN, ZOE]))
+        self.assertIn(f"warning retention.unable account={JOE} reason=full", self.lines)
 
     def test_a_database_that_is_away_proves_no_removal(self) -> None:
         """Its devices count on: not even mail that all others have deleted goes."""
@@ -220,6 +255,27 @@ class HousekeeperTests(SynchronousTestCase):
         self.answer(self.keeper.stop())
         self.assertEqual(self.clock.getDelayedCalls(), [])
         self.answer(self.keeper.stop())
+
+    def test_a_round_comes_soon_after_a_change(self) -> None:
+        self.keeper.start()
+        self.keeper.soon()
+        self.clock.advance(FIRST_ROUND)
+        self.assertEqual(len(self.store.expired), 3, "the first was soon enough")
+        self.keeper.soon()
+        self.clock.advance(FIRST_ROUND - 1)
+        self.keeper.soon()
+        self.assertEqual(len(self.store.expired), 3)
+        self.clock.advance(1)
+        self.assertEqual(len(self.store.expired), 6, "many changes do not put it off")
+        self.store.hold = held = Deferred[None]()
+        self.clock.advance(INTERVAL)
+        self.keeper.soon()
+        held.callback(None)
+        self.assertEqual(len(self.store.expired), 9)
+        self.clock.advance(FIRST_ROUND)
+        self.assertEqual(len(self.store.expired), 12, "the one under way may have been past it")
+        self.clock.advance(INTERVAL - 1)
+        self.assertEqual(len(self.store.expired), 12)
 
     def test_a_round_that_fails_whole_is_not_the_last(self) -> None:
         self.directory.refuse_with = RuntimeError("a mistake")  # type: ignore[assignment]

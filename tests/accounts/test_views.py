@@ -1,4 +1,4 @@
-"""The view of a removed device goes behind the answer, and a failure is told."""
+"""The view of a device comes and goes behind the answer, and a failure is told."""
 
 from __future__ import annotations
 
@@ -21,6 +21,9 @@ PHONE = View(Box.INBOX, "phone-1")
 class BusyStore(MemoryStore):
     """Its threads have no room."""
 
+    async def enroll_view(self, account: Address, device: str) -> None:
+        raise TemporaryFailure(OVERLOADED, "the queue is full")
+
     async def forget_view(self, account: Address, device: str) -> None:
         raise TemporaryFailure(OVERLOADED, "the queue is full")
 
@@ -42,6 +45,11 @@ class ViewsTests(SynchronousTestCase):
         self.assertEqual((len(self.tasks), self.lines), (0, []))
         self.assertEqual(self.seen(store), 1)
 
+    def test_mail_waits_for_a_device_that_was_never_here(self) -> None:
+        store = MemoryStore()
+        Views(store, self.tasks, self.log).enroll(JOE, "laptop-2")
+        self.assertEqual((run_now(store.views(JOE)), self.lines), (("laptop-2",), []))
+
     def delete_all(self, store: MemoryStore) -> None:
         run_now(store.open_maildrop(JOE, View(Box.INBOX, "other")))  # another device waits for it
         maildrop = run_now(store.open_maildrop(JOE, PHONE))
@@ -54,8 +62,10 @@ class ViewsTests(SynchronousTestCase):
         return len(maildrop.messages)
 
     def test_a_store_that_cannot_now(self) -> None:
-        Views(BusyStore(), self.tasks, self.log).forget(JOE, PHONE.device)
-        [line] = self.lines
-        self.assertIn("view.kept account=joe@example.test device=phone-1 reason=", line)
-        self.assertIn("the queue is full", line)
+        views = Views(BusyStore(), self.tasks, self.log)
+        views.enroll(JOE, PHONE.device)
+        views.forget(JOE, PHONE.device)
+        for event, line in zip(("view.missing", "view.kept"), self.lines, strict=True):
+            self.assertIn(f"{event} account=joe@example.test device=phone-1 reason=", line)
+            self.assertIn("the queue is full", line)
         self.assertEqual(len(self.tasks), 0)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.system.boxes import JOE, Way, boxed, deliver, subjects
-from tests.system.clients import Client, connect
+from tests.system.clients import Client, connect, within
 from tests.system.harness import LIMITS, Server, password_of
 from tests.system.mechanisms import authenticate
 
@@ -89,6 +89,23 @@ def test_what_one_deletes_is_there_for_the_other_until_that_has_deleted_it(
     laptop.do(b"DELE 1")
     assert plain(running, account).messages() == {}
     assert plain(running, account).box("+trash").messages() == all_of_it
+
+
+def test_a_device_that_was_never_there_finds_all(running: Server, account: str) -> None:
+    """Row B-01 speaks of all enrolled devices; a laptop that is unpacked tomorrow was enrolled today."""
+    phone, laptop = (device(running, account, name) for name in ("phone", LAPTOP))
+    within(5, lambda: _both_count(running, account), AssertionError, FileNotFoundError)
+    phone.do(b"RETR 1", b"RETR 2", b"RETR 3", b"DELE 1", b"DELE 2", b"DELE 3")
+    assert (phone.names(), kept(running, account)) == ([], 3)
+    assert subjects(laptop.messages()) == ["one", "two", "three"]
+    laptop.do(b"DELE 1", b"DELE 2", b"DELE 3")
+    assert kept(running, account) == 0
+
+
+def _both_count(server: Server, account: str) -> None:
+    """Their views begin behind the answer that tells the password."""
+    views = [each for each in (server.maildir(account) / "mailsuite.views").iterdir() if "." not in each.name]
+    assert len(views) == 2
 
 
 def test_without_quit_nothing_is_hidden(running: Server, account: str) -> None:
