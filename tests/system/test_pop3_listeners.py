@@ -168,3 +168,55 @@ def test_a_certificate_that_is_none_is_named(server: Server, tmp_path: Path) -> 
         server.write_config()
         assert f"{tmp_path}/none." in server.cli("reload", status=4)
         assert greeting()(server) == READY
+
+
+# Where to listen (S-M12)
+
+
+def bound(server: Server, addresses: str, *lines: str) -> int:
+    """Let pop3 listen there, on the port that is answered."""
+    port = free_port()
+    head, mark, rest = LISTENERS.partition('name    = "pop3"')
+    rest = rest.replace('bind    = ["127.0.0.1"]', "\n".join((f"bind = {addresses}", *lines)), 1)
+    server.listeners = head + mark + rest.replace("port    = 0", f"port    = {port}", 1)
+    return port
+
+
+def told_at(address: str, port: int) -> bytes:
+    """What somebody is told there; b"": nobody listens."""
+    try:
+        with socket.create_connection((address, port), 10) as connection:
+            return connection.recv(512).rstrip()
+    except ConnectionRefusedError:
+        return b""
+
+
+@pytest.mark.parametrize(
+    ("addresses", "heard"),
+    [
+        ('["127.0.0.1", "::1"]', {"127.0.0.1": READY, "127.0.0.2": b"", "::1": READY}),
+        ('["127.0.0.2"]', {"127.0.0.1": b"", "127.0.0.2": READY, "::1": b""}),
+        ('["lo"]', {"127.0.0.1": READY, "127.0.0.2": b"", "::1": READY}),
+    ],
+)
+def test_addresses_and_interfaces(server: Server, addresses: str, heard: dict[str, bytes]) -> None:
+    port = bound(server, addresses)
+    with unharmed(server, "pop3-trusted"):
+        server.reload()
+        assert {address: told_at(address, port) for address in heard} == heard
+
+
+def test_an_address_that_is_not_here(server: Server) -> None:
+    """Never left out in silence: an error that changes nothing, or waited for where that is wanted."""
+    with unharmed(server, "pop3-trusted"):
+        port = bound(server, '["127.0.0.1", "192.0.2.77"]')
+        server.write_config()
+        said = server.cli("reload", status=4)
+        assert "192.0.2.77" in said
+        assert told_at("127.0.0.1", port) == b""
+        assert greeting()(server) == READY
+        port = bound(server, '["127.0.0.1", "192.0.2.77"]', "wait = true")
+        server.write_config()
+        server.cli("reload")
+        assert told_at("127.0.0.1", port) == READY
+        assert "192.0.2.77" in server.cli("status")
