@@ -23,7 +23,7 @@ from mailsuite.frontends.door import CLOSE_TIMEOUT, Core, Door, address_of
 from mailsuite.frontends.flow import Flow
 from mailsuite.frontends.sendfile import send_file
 from mailsuite.frontends.timer import Timer
-from mailsuite.frontends.tls import channel_bindings, describe_failure, describe_tls
+from mailsuite.frontends.tls import channel_bindings, describe_failure, describe_tls, is_shut
 from mailsuite.model.account import IPAddress
 from mailsuite.model.address import Address
 from mailsuite.model.facts import ConnectionFacts
@@ -95,6 +95,8 @@ class SessionProtocol(Protocol, Generic[Event]):
         self._closing = False
         self._draining = False
         self._sending = False
+        self._taken = 0
+        """Octets that the client had taken when we looked last, after the last words."""
         self._lost = False
 
     def tap(self, tap: Tap) -> None:
@@ -301,10 +303,18 @@ class SessionProtocol(Protocol, Generic[Event]):
 
     def _take_events(self) -> None:
         while not (self._busy or self._flow.choked or self._closing):
-            event = self.core.next_event()
+            self._look_for_the_end()
+            event = None if self._closing else self.core.next_event()
             if event is None:
                 return
             self.dispatch(event)
+
+    def _look_for_the_end(self) -> None:
+        """A client that ends TLS behind its commands gets no further answer, and TCP tells it late: what was
+        not begun by then is not done, and what was written before goes its way."""
+        if self.tls and not self._closing and is_shut(self.transport):
+            self.end_reason = self.end_reason or "disconnected"
+            self.close()
 
     def _flush(self) -> None:
         if not self._closing and (data := self.core.bytes_to_send()):
@@ -334,7 +344,7 @@ class SessionProtocol(Protocol, Generic[Event]):
         says so. False: the client went away before the end. Raises as send_file() does; then, too, nothing
         more can be said."""
         self._flush()
-        self._flow.detach()
+        self._flow.step_aside()
         self._sending = True
         try:
             whole = await send_file(self.transport, descriptor, size, self._sent)
@@ -351,6 +361,7 @@ class SessionProtocol(Protocol, Generic[Event]):
     async def writable(self) -> bool:
         """Wait until the client has read what was written; False: nothing can be written any more."""
         await self._flow.written()
+        self._look_for_the_end()
         return not self._closing
 
     def _unchoked(self) -> None:
@@ -384,6 +395,7 @@ class SessionProtocol(Protocol, Generic[Event]):
         self._closing = True
         self._flow.detach()
         self._timer.limit(CLOSE_TIMEOUT)
+        self._taken = tcp.acknowledged(self.transport)
         self._transport.loseConnection()
 
     def abort(self, reason: str) -> None:
@@ -395,13 +407,20 @@ class SessionProtocol(Protocol, Generic[Event]):
 
     def _expired(self) -> None:
         """The timer: nothing moved, or the handshake or the last words took too long."""
-        if self._handshaking or self._closing:
+        if self._closing and not self._handshaking and self._reads_on():
+            self._timer.limit(CLOSE_TIMEOUT)
+        elif self._handshaking or self._closing:
             self.abort("time-out")
         elif self._busy and not self._waits_for_reader:
             self._watch()  # it is we who are slow
         else:
             self.log.info(f"{self.door.service}.timed_out")
             self._give_up()
+
+    def _reads_on(self) -> bool:
+        """Whether the client has taken some more of our last words since we looked before."""
+        before, self._taken = self._taken, tcp.acknowledged(self.transport)
+        return self._taken > before
 
     @property
     def _waits_for_reader(self) -> bool:

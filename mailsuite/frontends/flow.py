@@ -43,11 +43,15 @@ class Flow:
         A transport that changes to TLS forgets that it has paused its producer, so over that change it
         must have none.
         """
+        self.step_aside()
+        self.caught_up()
+
+    def step_aside(self) -> None:
+        """Let another producer write until attach(). What waits of the input is still counted."""
         if self._attached:
             self._attached = False
             self._transport.unregisterProducer()
         self.choked = False
-        self.caught_up()
 
     # What we write
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 from contextlib import suppress
 from typing import Any
 
@@ -26,6 +27,9 @@ _OPTIONS = (
 )
 """tcp(7); a platform without one does without it."""
 
+_ACKNOWLEDGED_AT = 120
+"""Where tcpi_bytes_acked stands in struct tcp_info of Linux 4.1 and later (linux/tcp.h)."""
+
 
 def set_up(transport: Any) -> None:
     """Prepare the socket of a session, be it under TLS; any other transport is left as it is."""
@@ -41,3 +45,16 @@ def set_up(transport: Any) -> None:
         if option is not None:
             with suppress(OSError):  # the client may be gone already
                 connection.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
+def acknowledged(transport: Any) -> int:
+    """How many octets the client's kernel has taken so far; 0 where nobody knows. It grows while somebody
+    reads there, be it slowly, also when nothing is left for us to write."""
+    connection = getattr(transport, "socket", None)
+    if not isinstance(connection, socket.socket) or not hasattr(socket, "TCP_INFO"):
+        return 0
+    try:
+        info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _ACKNOWLEDGED_AT + 8)
+    except OSError:
+        return 0
+    return int.from_bytes(info[_ACKNOWLEDGED_AT:], sys.byteorder) if len(info) == _ACKNOWLEDGED_AT + 8 else 0

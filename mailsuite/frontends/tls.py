@@ -173,6 +173,13 @@ def end_point(certificate: Certificate) -> bytes:
     return digest.finalize()
 
 
+def is_shut(transport: Any) -> bool:
+    """Whether the client has ended the TLS connection (close_notify): nothing that is written from then on
+    gets out, though the TCP connection may last until what was written before has left (RFC 8446 section 6.1
+    would let it read on; Twisted does not)."""
+    return bool(transport.getHandle().get_shutdown() & SSL.RECEIVED_SHUTDOWN)
+
+
 def describe_failure(reason: Failure) -> str:
     """Why a handshake came to nothing, in OpenSSL's words or our own."""
     error = reason.value

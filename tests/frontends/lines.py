@@ -188,6 +188,12 @@ class Wire(StringTransport):
     def get_protocol_version(self) -> int:
         return SSL.TLS1_3_VERSION
 
+    shut = False
+    """The client has ended TLS."""
+
+    def get_shutdown(self) -> int:
+        return SSL.RECEIVED_SHUTDOWN if self.shut else 0
+
     def export_keying_material(self, label: bytes, octets: int, context: bytes) -> bytes:
         return b"e" * octets
 

@@ -27,6 +27,7 @@ def premises_of(clock: IReactorTime, log: Log, store: MemoryBans | None = None) 
 
     return Premises(
         clock=clock,
+        threads=Inline(),
         log=log,
         bans=Bans(store or MemoryBans(), now, log),
         access=AccessLists(Inline(), FileWatch(Inline(), clock, log), log),
