@@ -98,26 +98,27 @@ class Housekeeper:
         self._next = self.clock.callLater(FIRST_ROUND if self._again_soon else INTERVAL, self._begin)
 
     async def round(self) -> None:
-        """Once for all accounts."""
+        """Once for all accounts, and for the deleted mail of those that are no more."""
         try:
-            accounts = await self.directory.accounts()
+            addresses = dict.fromkeys(account.address for account in await self.directory.accounts())
+            addresses |= dict.fromkeys(await self.store.maildrops())
         except MailFailure as failure:
             self.log.warning("retention.unable", reason=failure.reason)
             return
-        for account in accounts:
+        for address in addresses:
             began = self.clock.seconds()
-            await self._care(account.address)
+            await self._care(address)
             if (took := self.clock.seconds() - began) > 0:
                 await deferLater(self.clock, took)
 
     async def _care(self, address: Address) -> None:
-        """By what the account says now: a round may take hours, and meanwhile it was changed or removed."""
+        """By what the account says now: a round may take hours, and meanwhile it was changed or removed. The
+        mail of one that is gone stays, but what was deleted of it is not for whoever has the address next."""
         try:
             account = await self.directory.account(address)
-            if account is None:
-                return
-            await self._put_views_right(address)
-            await self._expire(account)
+            if account is not None:
+                await self._put_views_right(address)
+                await self._expire(account)
             await self._purge(address)
         except CancelledError:
             raise
@@ -129,7 +130,7 @@ class Housekeeper:
     async def _put_views_right(self, address: Address) -> None:
         """What was missed when devices came and went: those that were never here count too, and those that
         were removed, or have no view of their own any more, hold nothing."""
-        kept = await self.store.views(address)  # first: of what is not there any more, no device comes later
+        kept = await self.store.views(address)  # read first: who comes in between has a device, and stays
         own = {device.id: device for device in await self.devices(address) if device.view}
         for id, device in own.items():
             if id not in kept and not device.has_expired(self.now()):

@@ -133,6 +133,26 @@ class HousekeeperTests(SynchronousTestCase):
             [f"info    retention.purged account={address} messages=1" for address in (JOE, ZOE)],
         )
 
+    def test_of_an_account_that_is_gone_the_mail_stays_and_the_trash_does_not(self) -> None:
+        self.deliver(JOE)
+        drop = self.answer(self.store.open_maildrop(JOE, View(device="phone")))
+        self.answer(drop.update(drop.messages[:1], ()))
+        self.answer(drop.release())
+        self.answer(self.directory.remove_account(JOE))
+        self.now += 14 * DAY
+        self.round()
+        self.assertEqual(self.answer(self.store.usage(JOE)).deleted_messages, 1)
+        self.now += 20 * DAY
+        self.round()
+        self.assertEqual(self.answer(self.store.usage(JOE)), Usage(1, len(MAIL)))
+        self.assertEqual(self.answer(self.store.views(JOE)), ("phone",))
+        self.assertIn(f"info    retention.purged account={JOE} messages=1", self.lines)
+
+    def test_a_store_that_cannot_be_looked_at(self) -> None:
+        self.store.refuse_with = TemporaryFailure(STORE_UNAVAILABLE, "unmounted")
+        self.round()
+        self.assertEqual(self.lines, ["warning retention.unable reason=unmounted"])
+
     def test_views_of_devices_that_are_gone_are_forgotten(self) -> None:
         for account, id, view in ((JOE, "there", True), (JOE, "plain", False), (ANN, "elsewhere", True)):
             self.answer(self.directory.add_device(account, Device(id, id, b"", view=view)))

@@ -76,7 +76,8 @@ class Layout:
 
     def owners(self) -> list[Address]:
         """Those of all maildirs that there are, sorted. Blocks: for a thread."""
-        return sorted(owner for directory in self.existing() if (owner := self.owner(directory)))
+        directories = filter(os.path.isdir, self.existing())
+        return sorted(owner for directory in directories if (owner := self.owner(directory)))
 
 
 def _component(text: str) -> str:

@@ -43,6 +43,7 @@ def test_existing(tmp_path):
         (tmp_path / directory).mkdir(parents=True)
     (tmp_path / "odd [x]* name" / "example.net" / "lost+found.").mkdir()
     (tmp_path / "odd [x]* name" / "lost+found" / "joe").mkdir(parents=True)
+    (tmp_path / "odd [x]* name" / "example.net" / "readme").touch()
     assert set(wanted) < set(layout.existing())
     assert layout.owners() == [Address(local, "example.net") for local in ("[joe]", "ann", "lost+found.")]
 
