@@ -8,9 +8,11 @@ delivery.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
+from time import sleep
 
 from mailsuite.model.failure import MaildropInUse
 from mailsuite.model.view import Box, View
@@ -21,6 +23,10 @@ from mailsuite.store.maildir.scan import MAX_TRIES
 
 LOCK_FILE = "mailsuite.lock"
 """Of the classic inbox."""
+PATIENCE = 5.0
+"""Seconds. Within this process who changes views takes turns, and a thread never waits."""
+PAUSE = 0.02
+"""Seconds between two attempts to lock."""
 
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _SUFFIXES = {Box.INBOX: ".lock", Box.TRASH: ".trash.lock", Box.RESTORE: ".restore.lock"}
@@ -62,11 +68,17 @@ def remove_lock(path: str, files: Files) -> None:
 
 
 @contextlib.contextmanager
-def waiting_lock(path: str) -> Iterator[None]:
-    """Hold the lock at *path*, after whoever holds it now: for work that waits for nothing but the disk."""
-    number = os.open(path, _FLAGS, FILE_MODE)
+def patient_lock(path: str) -> Iterator[None]:
+    """Hold the lock at *path*, after whoever holds it now: for work that waits for nothing but the disk.
+    Raises OSError where another process holds it for longer than PATIENCE."""
+    for _ in range(round(PATIENCE / PAUSE)):
+        with contextlib.suppress(MaildropInUse):
+            number = _locked(path)
+            break
+        sleep(PAUSE)
+    else:
+        raise OSError(errno.EBUSY, "another process holds the lock", path)
     try:
-        fcntl.flock(number, fcntl.LOCK_EX)
         yield
     finally:
         os.close(number)

@@ -31,6 +31,8 @@ class Maildrop:
     _contents: Contents
     _lock: Descriptor
     _threads: IThreads
+    _turn: IThreads
+    """Where the UPDATE state goes: what changes views takes turns."""
     _log: Log
 
     async def open(self, ref: MessageRef) -> FileBody:
@@ -43,7 +45,7 @@ class Maildrop:
 
     async def update(self, deleted: Sequence[MessageRef], retrieved: Sequence[MessageRef]) -> int:
         try:
-            outcome = await self._threads.run(partial(self._update, deleted, retrieved))
+            outcome = await self._turn.run(partial(self._update, deleted, retrieved))
         except OSError as error:
             raise temporary_failure(error) from error
         for problem in outcome.failed:

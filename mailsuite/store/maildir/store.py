@@ -41,6 +41,7 @@ from mailsuite.store.maildir.parcel import Parcel
 from mailsuite.store.maildir.replacing import ReplacingFiles
 from mailsuite.store.maildir.restoring import bring_back, deleted, purge
 from mailsuite.store.maildir.scan import Listing
+from mailsuite.store.maildir.turns import Turns
 from mailsuite.store.maildir.views import DIRECTORY as VIEWS
 
 T = TypeVar("T")
@@ -68,6 +69,7 @@ class MaildirStore:
     _beside: Beside = attrs.field(init=False)
     _committer: Committer = attrs.field(init=False)
     _tasks: Tasks = attrs.field(init=False)
+    _turns: Turns = attrs.field(init=False)
     _listings: Listings = attrs.field(factory=Listings, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -76,6 +78,7 @@ class MaildirStore:
         self._beside = Beside(self.files)
         self._committer = Committer(self.reactor, self.log, self.files)
         self._tasks = Tasks(partial(self.log.failure, "store.spool_failed"))
+        self._turns = Turns(self.threads)
 
     def start(self) -> None:
         self._committer.start()
@@ -111,15 +114,16 @@ class MaildirStore:
         if view.device:
             check_device(view.device)
         maildir = self._maildir(account)
+        turn = self.threads if view == CLASSIC else self._turns.of(maildir.path)
         try:
             lock, contents, listing = await run_owned(
-                self.threads, partial(self._open, maildir, view), lambda result: result[0].close()
+                turn, partial(self._open, maildir, view), lambda result: result[0].close()
             )
         except OSError as error:
             raise temporary_failure(error) from error
         for problem in listing.unreadable:
             self.log.warning("store.unreadable", account=account, reason=str(problem))
-        return Maildrop(account, listing.messages, contents, lock, self.threads, self.log)
+        return Maildrop(account, listing.messages, contents, lock, self.threads, turn, self.log)
 
     async def usage(self, account: Address) -> Usage:
         return await self._run(partial(expiry.usage, self._maildir(account)))
@@ -127,8 +131,8 @@ class MaildirStore:
     async def expire(
         self, account: Address, retention: Retention, now: float, rehearse: bool = False
     ) -> Usage:
-        work = partial(expiry.expire, self._maildir(account), retention, now, rehearse)
-        expired = await self._run(work)
+        maildir = self._maildir(account)
+        expired = await self._run_in_turn(maildir, partial(expiry.expire, maildir, retention, now, rehearse))
         for problem in expired.problems:
             self.log.warning("store.expire_failed", account=account, reason=str(problem))
         return expired.usage
@@ -143,7 +147,8 @@ class MaildirStore:
         return await self._run(partial(deleted, self._maildir(account)))
 
     async def undelete(self, account: Address, uidls: Sequence[str]) -> int:
-        restored = await self._run(partial(bring_back, self._maildir(account), tuple(uidls)))
+        maildir = self._maildir(account)
+        restored = await self._run_in_turn(maildir, partial(bring_back, maildir, tuple(uidls)))
         for problem in restored.failed:
             self.log.warning("store.undelete_failed", account=account, reason=str(problem))
         for problem in restored.unreadable:
@@ -152,11 +157,13 @@ class MaildirStore:
 
     async def enroll_view(self, account: Address, device: str) -> None:
         check_device(device)
-        await self._run(partial(self._enroll, self._maildir(account), device))
+        maildir = self._maildir(account)
+        await self._run_in_turn(maildir, partial(self._enroll, maildir, device))
 
     async def forget_view(self, account: Address, device: str) -> None:
         check_device(device)
-        await self._run(partial(self._maildir(account).views.forget, device))
+        maildir = self._maildir(account)
+        await self._run_in_turn(maildir, partial(maildir.views.forget, device))
 
     async def views(self, account: Address) -> tuple[str, ...]:
         return tuple(await self._run(self._maildir(account).views.devices))
@@ -183,10 +190,11 @@ class MaildirStore:
         )
 
     async def _run(self, work: Callable[[], T]) -> T:
-        try:
-            return await self.threads.run(work)
-        except OSError as error:
-            raise temporary_failure(error) from error
+        return await _run(self.threads, work)
+
+    async def _run_in_turn(self, maildir: Maildir, work: Callable[[], T]) -> T:
+        """For what locks the views."""
+        return await _run(self._turns.of(maildir.path), work)
 
     def _open(self, maildir: Maildir, view: View) -> tuple[Descriptor, Contents, Listing]:
         if view.device:  # its lock stands below
@@ -208,6 +216,13 @@ class MaildirStore:
             self._directories.forget(maildir.path)
         self._directories.ensure(maildir.path)
         maildir.views.prepare()
+
+
+async def _run(threads: IThreads, work: Callable[[], T]) -> T:
+    try:
+        return await threads.run(work)
+    except OSError as error:
+        raise temporary_failure(error) from error
 
 
 def _own(delivery: IDelivery) -> Delivery:

@@ -18,7 +18,7 @@ import attrs
 from mailsuite.model.view import Box, View
 from mailsuite.store.device_views import DeviceView, is_device
 from mailsuite.store.maildir.beside import Beside
-from mailsuite.store.maildir.lock import lock_name, remove_lock, waiting_lock
+from mailsuite.store.maildir.lock import lock_name, patient_lock, remove_lock
 from mailsuite.store.maildir.replacing import ReplacingFiles
 from mailsuite.store.maildir.scan import open_regular
 
@@ -56,9 +56,9 @@ class Views:
 
     @contextlib.contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Nobody else changes any of them meanwhile, in any process."""
+        """Nobody else changes any of them meanwhile, in any process. For work that takes turns (Turns)."""
         self.prepare()
-        with waiting_lock(os.path.join(self.directory, ".lock")):
+        with patient_lock(os.path.join(self.directory, ".lock")):
             yield
 
     def devices(self) -> list[str]:
