@@ -86,6 +86,9 @@ class RecordingFiles(ReplacingFiles):
     def move(self, source, target):
         self._do("move", source, lambda: Files.move(self, source, target))
 
+    def publish(self, source, target):
+        self._do("move", source, lambda: Files.publish(self, source, target))
+
     def sync_directory(self, path):
         self._do("sync_directory", path, lambda: Files.sync_directory(self, path))
 

@@ -61,22 +61,30 @@ class Files:
         os.close(descriptor)
 
     def move(self, source: str, target: str) -> None:
-        """Rename, but never over another file."""
-        if _renameat2 is not None:
-            if not _renameat2(
-                _AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(target), _RENAME_NOREPLACE
-            ):
-                return
-            number = ctypes.get_errno()
-            if number not in {errno.ENOSYS, errno.EINVAL}:
-                raise OSError(number, os.strerror(number), source, None, target)
-        self.move_by_link(source, target)
+        """Rename, but never over another file; where it raises, the file has its old name, and no other
+        unless the disk fails again."""
+        if not _renamed(source, target):
+            self.move_by_link(source, target)
 
     def move_by_link(self, source: str, target: str) -> None:
         """The same where the file system knows no exclusive rename (NFS, older ZFS)."""
         os.link(source, target, follow_symlinks=False)
-        with contextlib.suppress(OSError):  # it is in place; what is left in tmp goes with the stale files
+        try:
             os.unlink(source)
+        except OSError:
+            if not _is_same_file(source, target):  # gone: NFS may carry out an unlink and answer ENOENT
+                return
+            with contextlib.suppress(OSError):
+                os.unlink(target)
+            raise
+
+    def publish(self, source: str, target: str) -> None:
+        """The same for a message out of tmp, which is delivered once it has its new name: what is left in
+        tmp goes with the stale files."""
+        if not _renamed(source, target):
+            os.link(source, target, follow_symlinks=False)
+            with contextlib.suppress(OSError):
+                os.unlink(source)
 
     def sync_directory(self, path: str) -> None:
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -100,3 +108,23 @@ class Files:
         except FileExistsError:
             if not os.path.isdir(path):
                 raise
+
+
+def _renamed(source: str, target: str) -> bool:
+    """Rename exclusively; False where the system cannot."""
+    if _renameat2 is None:
+        return False
+    if not _renameat2(_AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(target), _RENAME_NOREPLACE):
+        return True
+    number = ctypes.get_errno()
+    if number not in {errno.ENOSYS, errno.EINVAL}:
+        raise OSError(number, os.strerror(number), source, None, target)
+    return False
+
+
+def _is_same_file(path: str, other: str) -> bool:
+    """False where there is nothing at *path*, or something else."""
+    try:
+        return os.path.samestat(os.lstat(path), os.lstat(other))
+    except FileNotFoundError:
+        return False

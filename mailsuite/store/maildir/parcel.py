@@ -98,7 +98,7 @@ class Parcel:
             # Set first: where the answer of a rename is lost (NFS), undo() looks in both places.
             self._in_new = True
             try:
-                self.files.move(self._tmp_path, self._new_path)
+                self.files.publish(self._tmp_path, self._new_path)
             except FileExistsError:
                 self._in_new = False  # what is there is not ours
                 raise

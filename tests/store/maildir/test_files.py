@@ -30,19 +30,20 @@ class Numbered:
         return -1
 
 
+@pytest.mark.parametrize("move", [Files.move, Files.publish])
 @pytest.mark.parametrize(
     "renameat2", [files_module._renameat2, None, Numbered(errno.EINVAL), Numbered(errno.ENOSYS)]
 )
-def test_move(pair, monkeypatch, renameat2):
+def test_move(pair, monkeypatch, renameat2, move):
     monkeypatch.setattr(files_module, "_renameat2", renameat2)
-    source, target = pair
-    Files().move(str(source), str(target))
-    assert target.read_bytes() == b"ours"
-    assert not source.exists()
-    source.write_bytes(b"second")
+    source, target = map(str, pair)
+    move(Files(), source, target)
+    assert pair[1].read_bytes() == b"ours"
+    assert not pair[0].exists()
+    pair[0].write_bytes(b"second")
     with pytest.raises(FileExistsError):
-        Files().move(str(source), str(target))
-    assert (source.read_bytes(), target.read_bytes()) == (b"second", b"ours")
+        move(Files(), source, target)
+    assert (pair[0].read_bytes(), pair[1].read_bytes()) == (b"second", b"ours")
 
 
 def test_move_says_why_not(pair, monkeypatch):
@@ -52,13 +53,61 @@ def test_move_says_why_not(pair, monkeypatch):
     assert raised.value.errno == errno.EIO
 
 
-def test_a_file_is_in_place_even_if_tmp_cannot_be_emptied(pair, monkeypatch):
-    def refuse(path):
-        raise PermissionError(errno.EPERM, "Operation not permitted", path)
+class Unlinking:
+    """unlink(2) that fails for the names given, before or after it takes effect."""
 
-    monkeypatch.setattr(files_module.os, "unlink", refuse)
-    Files().move_by_link(*map(str, pair))
+    def __init__(self, *names, error=None, before=os.unlink):
+        self.names = names
+        self.error = error or PermissionError(errno.EPERM, "Operation not permitted")
+        self.before = before
+
+    def __call__(self, path, real=os.unlink):
+        if os.path.basename(path) not in self.names:
+            return real(path)
+        if self.before is not None:
+            self.before(path)
+        raise self.error
+
+
+def refused(*names):
+    return Unlinking(*names, before=None)
+
+
+def test_a_file_is_in_place_even_if_tmp_cannot_be_emptied(pair, monkeypatch):
+    monkeypatch.setattr(files_module, "_renameat2", None)
+    monkeypatch.setattr(files_module.os, "unlink", refused("source"))
+    Files().publish(*map(str, pair))
     assert pair[1].read_bytes() == b"ours"
+
+
+def test_a_move_whose_old_name_stays_is_none(pair, monkeypatch):
+    monkeypatch.setattr(files_module.os, "unlink", refused("source"))
+    with pytest.raises(PermissionError):
+        Files().move_by_link(*map(str, pair))
+    assert (pair[0].read_bytes(), pair[1].exists()) == (b"ours", False)
+
+
+def test_a_move_that_cannot_be_taken_back_has_failed(pair, monkeypatch):
+    monkeypatch.setattr(files_module.os, "unlink", refused("source", "target"))
+    with pytest.raises(PermissionError):
+        Files().move_by_link(*map(str, pair))
+    assert pair[0].read_bytes() == b"ours"
+
+
+def test_an_unlink_that_was_carried_out_whatever_it_answers(pair, monkeypatch):
+    monkeypatch.setattr(files_module.os, "unlink", Unlinking("source", error=FileNotFoundError()))
+    Files().move_by_link(*map(str, pair))
+    assert (pair[0].exists(), pair[1].read_bytes()) == (False, b"ours")
+
+
+def test_another_file_in_the_place_of_the_old_name(pair, monkeypatch):
+    def replaced(path):
+        os.rename(path, path + ".moved")
+        pair[0].write_bytes(b"theirs")
+
+    monkeypatch.setattr(files_module.os, "unlink", Unlinking("source", before=replaced))
+    Files().move_by_link(*map(str, pair))
+    assert (pair[0].read_bytes(), pair[1].read_bytes()) == (b"theirs", b"ours")
 
 
 def test_short_writes_are_continued(tmp_path, monkeypatch):

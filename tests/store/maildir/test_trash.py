@@ -9,6 +9,7 @@ from mailsuite.model.failure import TemporaryFailure
 from mailsuite.model.retention import DAY, MaildropRules, Retention, Usage
 from mailsuite.model.view import Box, View
 from mailsuite.observe.log import Log
+from mailsuite.store.maildir import files as files_module
 from mailsuite.store.maildir import trash as trash_module
 from tests.store.maildirs import JOE, MESSAGE, MaildirCase
 from tests.store.recording import RecordingFiles
@@ -172,6 +173,21 @@ class NameTests(TrashCase):
 
 
 class ForeignTests(TrashCase):
+    def test_where_the_old_name_cannot_be_removed_nothing_is_deleted(self):
+        """On a file system without exclusive renames (NFS)."""
+        self.put("new/1.a")
+        before = self.inbox()
+
+        def refuse(path, real=os.unlink):
+            if os.path.dirname(path).endswith("/new"):
+                raise PermissionError(errno.EPERM, "Operation not permitted", path)
+            real(path)
+
+        self.patch(files_module, "_renameat2", None)
+        self.patch(files_module.os, "unlink", refuse)
+        self.assertEqual(self.update(), 1)
+        self.assertEqual((self.inbox(), self.in_trash()), (before, []))
+
     def test_a_file_that_is_none_is_not_kept(self):
         self.put("new/1.x")
         maildrop = self.opened()
