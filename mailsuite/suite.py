@@ -237,8 +237,9 @@ class Suite(Service):
         course.end()
         with suppress(OSError):  # its file stays where the disk is ill; the next server removes it
             await stop_listening(self._control)
+        draining = Deferred.fromCoroutine(self._doors.drain())
         await self._desk.tasks.finished()
-        await self._doors.drain()
+        await draining
         await course.parts.stop()
         self.log.info("suite.stopped")
 

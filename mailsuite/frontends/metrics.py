@@ -14,12 +14,15 @@ from zope.interface import implementer
 
 from mailsuite.frontends.base import SessionProtocol
 from mailsuite.frontends.door import address_of
+from mailsuite.model.account import IPAddress
 from mailsuite.model.device import IPNetwork
 from mailsuite.observe.log import Log
 from mailsuite.observe.metrics import CONTENT_TYPE
 
 MAX_CONNECTIONS: Final = 50
-"""Of one listener: a few who ask every some seconds."""
+"""Of one listener, from networks that may ask: a few who do so every some seconds."""
+MAX_STRANGERS: Final = 10
+"""From elsewhere, to be told that they may not; they take no place of those who may."""
 REQUEST_TIMEOUT: Final = 30.0
 """Seconds without an octet of a request, or between two."""
 
@@ -38,6 +41,10 @@ class Exposition:
     log: Log
     path: str = "/metrics"
 
+    def allows(self, peer: IPAddress) -> bool:
+        """Whether *peer* may ask now."""
+        return any(peer in network for network in self.allow())
+
 
 class MetricsFactory(WrappingFactory):
     """Makes the HTTP connections of one listener, and knows those that live. None of them is a session: what
@@ -51,11 +58,22 @@ class MetricsFactory(WrappingFactory):
     def __init__(self, clock: Any, exposition: Exposition) -> None:
         site = _Site(_Root(exposition), _Bodiless, timeout=REQUEST_TIMEOUT, reactor=clock)
         super().__init__(site)
+        self._exposition = exposition
+        self._strangers: set[ProtocolWrapper] = set()
 
     def buildProtocol(self, addr: Any) -> ProtocolWrapper | None:  # type: ignore[override]
-        if len(self.protocols) >= MAX_CONNECTIONS:
+        is_stranger = not self._exposition.allows(address_of(addr)[0])
+        others = len(self._strangers) if is_stranger else len(self.protocols) - len(self._strangers)
+        if others >= (MAX_STRANGERS if is_stranger else MAX_CONNECTIONS):
             return None
-        return super().buildProtocol(addr)
+        connection: ProtocolWrapper = super().buildProtocol(addr)
+        if is_stranger:
+            self._strangers.add(connection)
+        return connection
+
+    def unregisterProtocol(self, p: ProtocolWrapper) -> None:
+        super().unregisterProtocol(p)
+        self._strangers.discard(p)
 
     async def drain(self, patience: float = 0.0) -> None:
         """End the connections."""
@@ -112,7 +130,7 @@ class _Root(Resource):
 
     def _answer(self, request: Request) -> tuple[int, str, bytes]:
         peer, _ = address_of(request.getClientAddress())
-        if not any(peer in network for network in self._exposition.allow()):
+        if not self._exposition.allows(peer):
             return 403, _TEXT, b"this address may not ask\n"
         if request.method.decode("ascii", "replace") not in _ALLOWED:
             request.setHeader("allow", ", ".join(_ALLOWED))

@@ -13,7 +13,13 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailsuite.frontends.metrics import MAX_CONNECTIONS, REQUEST_TIMEOUT, Exposition, MetricsFactory
+from mailsuite.frontends.metrics import (
+    MAX_CONNECTIONS,
+    MAX_STRANGERS,
+    REQUEST_TIMEOUT,
+    Exposition,
+    MetricsFactory,
+)
 from mailsuite.observe.log import Log
 
 
@@ -130,6 +136,19 @@ class Bounds(MetricsCase):
         self.assertIsNone(self.factory.buildProtocol(IPv4Address("TCP", "192.0.2.1", 4000)))
         self.channels.pop().connectionLost(Failure(ConnectionDone()))
         self.connect()
+
+    def test_strangers_take_no_place_of_those_who_may_ask(self) -> None:
+        stranger = IPv4Address("TCP", "198.51.100.1", 4000)
+        connections: list[Any] = [self.factory.buildProtocol(stranger) for _ in range(MAX_STRANGERS + 1)]
+        self.assertIsNone(connections.pop())
+        for connection in connections:
+            connection.makeConnection(Wire(peerAddress=stranger))
+        self.channels += connections[1:]
+        self.assertIsNone(self.factory.buildProtocol(stranger))
+        for _ in range(MAX_CONNECTIONS - 1):
+            self.connect()
+        connections[0].connectionLost(Failure(ConnectionDone()))
+        self.assertIsNotNone(self.factory.buildProtocol(stranger))
 
     def test_who_says_nothing(self) -> None:
         self.clock.advance(REQUEST_TIMEOUT)
