@@ -2,66 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import poplib
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
-import attrs
 import pytest
 
-from tests.interop.dovecot import Dovecot, needs_dovecot, owner
-from tests.system.harness import Server
+from tests.interop.both import JOE, Both, both_servers, letter, message_id
+from tests.interop.dovecot import needs_dovecot
 
 pytestmark = [*needs_dovecot]
-
-JOE = "joe@example.test"
-
-
-def letter(number: int) -> bytes:
-    return (
-        b"From: sender@elsewhere.example\r\nTo: joe@example.test\r\n"
-        b"Subject: letter %d\r\nMessage-ID: <%d@elsewhere.example>\r\n\r\nThe text of letter %d.\r\n"
-    ) % (number, number, number)
-
-
-@attrs.frozen
-class Both:
-    """The two servers on one Maildir."""
-
-    ours: Server
-    dovecot: Dovecot
-
-    def uidls(self) -> dict[bytes, bytes]:
-        """Message-ID -> UIDL, as our POP3 tells them; nothing comes twice."""
-        with self.ours.pop3(JOE) as client:
-            listed = [line.split() for line in client.uidl()[1]]
-            found = {message_id(client.top(int(number), 0)[1]): uidl for number, uidl in listed}
-        assert len(found) == len(listed), "a message is shown twice"
-        return found
-
-
-def message_id(lines: list[bytes]) -> bytes:
-    (found,) = [line for line in lines if line.lower().startswith(b"message-id:")]
-    return found.split()[1]
 
 
 @pytest.fixture
 def both() -> Iterator[Both]:
-    """In a folder that Dovecot's user may enter; pytest's own is for the one who runs it alone."""
-    with tempfile.TemporaryDirectory(prefix="ms-") as name, contextlib.ExitStack() as stack:
-        folder = Path(name)
-        folder.chmod(0o755)
-        (folder / "d").mkdir(mode=0o755)
-        server = Server(folder / "s", user=owner() if os.geteuid() == 0 else "")
-        server.directory.mkdir()
-        server.directory.chmod(0o755)
-        ours = stack.enter_context(server)
-        dovecot = stack.enter_context(Dovecot(folder / "d", f"{server.state}/mail/%d/%n"))
-        yield Both(ours, dovecot)
-        assert " Error: " not in dovecot.said(), dovecot.said()
+    with both_servers() as running:
+        yield running
 
 
 def test_flags_and_moves_leave_uidls_alone(both: Both) -> None:
