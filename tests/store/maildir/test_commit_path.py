@@ -459,8 +459,13 @@ class BatchTests(RecordedCase):
 
     def test_cancelled_before_the_thread_has_it_shows_no_part_of_the_message(self):
         moved = []
-        move = self.files.move
-        self.patch(self.files, "move", lambda *paths: (moved.append(os.stat(paths[0]).st_size), move(*paths)))
+        publish = self.files.publish
+
+        def noting(source, target):
+            moved.append(os.stat(source).st_size)
+            publish(source, target)
+
+        self.patch(self.files, "publish", noting)
         first = self.hold_first_sync()
         waiting = self.pump.start(self.store.deliver([self.written(self.store)]))
         waiting.cancel()
