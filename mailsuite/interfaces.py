@@ -176,17 +176,13 @@ class IAccountDirectory(Interface):
         """Add an account, and its domain if it is new. Raises PermanentFailure(ALREADY_EXISTS)."""
 
     async def change_account(account: Account) -> None:
-        """Replace all that an Account says beside its address and origin.
-
-        Raises PermanentFailure(NO_SUCH_ACCOUNT), or PermanentFailure(READ_ONLY) where it stands in a file.
-        """
+        """Replace all that an Account says beside its address and origin. Raises
+        PermanentFailure(NO_SUCH_ACCOUNT), or PermanentFailure(READ_ONLY) where it stands in a file."""
 
     async def replace_hash(account: Address, old: str, new: str) -> bool:
-        """Replace the password hash *old* by *new*, at one stroke; all else stays as it is by then.
-
-        False, and nothing changed, where the hash is another one by now, or the account is gone. Raises
-        PermanentFailure(READ_ONLY) where it stands in a file.
-        """
+        """Replace the password hash *old* by *new*, at one stroke; all else stays as it is by then. False,
+        and nothing changed, where the hash is another one by now, or the account is gone. Raises
+        PermanentFailure(READ_ONLY) where it stands in a file."""
 
     async def remove_account(address: Address) -> None:
         """Remove an account with its devices and verifiers; its mail stays. Raises as change_account()."""
@@ -196,17 +192,13 @@ class IAccountDirectory(Interface):
         such account."""
 
     async def all_devices() -> tuple[tuple[Address, Device], ...]:
-        """All that are kept, sorted by domain, local part, name.
-
-        Also those of an account that stood in a file and stands there no more: they come back with it.
-        """
+        """All that are kept, sorted by domain, local part, name. Also those of an account that stood in a
+        file and stands there no more: they come back with it."""
 
     async def add_device(account: Address, device: Device) -> None:
-        """Add a device password, also to an account that stands in a file.
-
-        Raises PermanentFailure(ALREADY_EXISTS) where the account has a device of that name, whatever the
-        case, or any account one of that id; PermanentFailure(NO_SUCH_ACCOUNT).
-        """
+        """Add a device password, also to an account that stands in a file. Raises
+        PermanentFailure(ALREADY_EXISTS) where the account has a device of that name, whatever the case, or
+        any account one of that id; PermanentFailure(NO_SUCH_ACCOUNT)."""
 
     async def change_device(account: Address, device: Device) -> None:
         """Replace the device with the same id. Raises as remove_device(), and
@@ -294,10 +286,8 @@ class INotifyChannel(Interface):
 
     async def knock(peer: IPAddress, port: int) -> str:
         """Tell the listener at this address once; answer the outcome in a word for log and statistics.
-
-        Raises TemporaryFailure where trying again soon may help (time-out), PermanentFailure where it
-        will not (nobody listens).
-        """
+        Raises TemporaryFailure where trying again soon may help (time-out), PermanentFailure where it will
+        not (nobody listens)."""
 
 
 class IPolicyRule(Interface):
