@@ -35,7 +35,8 @@ class DeviceView:
     """What is hidden from one device. Times are seconds since the epoch."""
 
     seen: float
-    """When the device was there last, give or take SEEN_GRAIN."""
+    """When the device was there last, give or take SEEN_GRAIN; in the future, by a clock that was wrong, it
+    counts as now."""
     deleted: Mapping[str, int] = attrs.field(factory=dict)
     """What it has deleted, and when; 0 where it does not want to see that in its trash either."""
     passed: frozenset[str] = frozenset()
@@ -52,8 +53,14 @@ class DeviceView:
         """Whether it was taken from the device's trash, too."""
         return self.deleted.get(uidl) == 0
 
+    def is_news(self, now: float) -> bool:
+        """Whether that the device is there now is worth being written down."""
+        return now - self.seen > SEEN_GRAIN
+
     def seen_at(self, now: float) -> DeviceView:
-        return attrs.evolve(self, seen=now)
+        """Never moved back: a machine that starts in 1970, and is set right later, would else hold no mail
+        for a device that was just there."""
+        return attrs.evolve(self, seen=max(now, self.seen))
 
     def delete(self, uidls: Iterable[str], at: int) -> DeviceView:
         return attrs.evolve(self, deleted={**self.deleted, **dict.fromkeys(uidls, at)})

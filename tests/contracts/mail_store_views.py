@@ -270,6 +270,27 @@ class MailViewsContract(MailStoreCase):
         self.assertEqual(self.expire(), Usage())
         self.assertEqual(self.seen(view=LAPTOP), [SHORT, DOTTED])
 
+    def test_a_clock_that_was_wrong_takes_nothing_from_a_device(self):
+        """The machine starts in 1970, a device looks for mail, then the clock is set."""
+        self.deliver_two()
+        self.uidls(LAPTOP)
+        self.now, right = 60.0, self.now
+        self.uidls(LAPTOP)
+        self.session(DESK, delete=[SHORT])
+        self.now = right + 60
+        self.uidls(DESK)
+        self.assertEqual(self.expire(), Usage())
+        self.assertEqual(self.seen(view=LAPTOP), [SHORT, DOTTED])
+
+    def test_a_device_of_the_future_is_here(self):
+        self.now, right = self.now + 3650 * DAY, self.now
+        self.uidls(LAPTOP)
+        self.now = right
+        self.deliver_two()
+        self.session(DESK, delete=[SHORT])
+        self.assertEqual(self.expire(), Usage())
+        self.assertEqual(self.seen(view=LAPTOP), [SHORT, DOTTED])
+
     def test_where_no_device_is_left_nothing_is_removed(self):
         self.deliver_two()
         self.session(DESK, delete=[SHORT])

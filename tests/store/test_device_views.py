@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mailsuite.model.failure import PermanentFailure
-from mailsuite.store.device_views import DeviceView, check_device, deleted_by_all, is_device
+from mailsuite.store.device_views import SEEN_GRAIN, DeviceView, check_device, deleted_by_all, is_device
 
 NOW = 1_795_000_000.0
 
@@ -38,7 +38,15 @@ def test_a_view_changes_by_being_replaced() -> None:
     assert view.forget(["a", "old", "other"]) == DeviceView(NOW, {"a": 0}, view.passed)
     assert view.show({"a", "old", "other"}) == DeviceView(NOW)
     assert view.seen_at(NOW + 1) == DeviceView(NOW + 1, {"a": 100}, view.passed)
+    assert view.seen_at(NOW - 1) == view
     assert view == DeviceView(NOW, {"a": 100}, frozenset({"old"}))
+
+
+@pytest.mark.parametrize(
+    ("later", "news"), [(0.0, False), (SEEN_GRAIN, False), (SEEN_GRAIN + 1, True), (-SEEN_GRAIN - 1, False)]
+)
+def test_what_is_worth_writing_down(later: float, news: bool) -> None:
+    assert DeviceView(NOW).is_news(NOW + later) == news
 
 
 @pytest.mark.parametrize(
@@ -77,6 +85,7 @@ def test_nothing_is_let_go_of_nothing() -> None:
         ([DeviceView(NOW, passed=frozenset({"a"}))], set()),
         ([DeviceView(NOW - 61, {"a": 1}), DeviceView(NOW, passed=frozenset({"a"}))], set()),
         ([DeviceView(NOW + 999, {"a": 1})], {"a"}),
+        ([DeviceView(NOW, {"a": 1}), DeviceView(NOW + 999)], set()),
     ],
 )
 def test_what_nobody_waits_for(views: list[DeviceView], gone: set[str]) -> None:

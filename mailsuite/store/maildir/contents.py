@@ -14,7 +14,7 @@ import attrs
 
 from mailsuite.model.message import MessageRef
 from mailsuite.model.view import Box, View
-from mailsuite.store.device_views import SEEN_GRAIN, DeviceView, deleted_by_all
+from mailsuite.store.device_views import DeviceView, deleted_by_all
 from mailsuite.store.maildir.enrolling import begin_view
 from mailsuite.store.maildir.inbox import Inbox, Maildir, Whereabouts
 from mailsuite.store.maildir.names import age_order
@@ -95,7 +95,7 @@ class DeviceInbox:
             view = views.read(self._device)
             if view is None:
                 view = begin_view(maildir, self._device)
-            elif abs(now - view.seen) > SEEN_GRAIN:
+            elif view.is_news(now):
                 view = view.seen_at(now)
                 views.write(self._device, view)
         return _without_hidden(maildir.listing(), view)
