@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 import socket
 import ssl
 from collections.abc import Iterator
@@ -220,3 +222,59 @@ def test_an_address_that_is_not_here(server: Server) -> None:
         server.cli("reload")
         assert told_at("127.0.0.1", port) == READY
         assert "192.0.2.77" in server.cli("status")
+
+
+def test_a_busy_port_is_named_and_the_old_door_stays(server: Server) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as somebody, unharmed(server, "pop3-trusted"):
+        port = somebody.getsockname()[1]
+        server.listeners = changed("pop3", "port    = 0", f"port    = {port}")
+        server.extra = LIMITS + 'banner = "Good day"\n'
+        server.write_config()
+        said = server.cli("reload", status=4)
+        assert f"port {port}: Address already in use" in said
+        assert greeting()(server) == READY, "nothing of the new file holds, not even its banner"
+
+
+def test_who_would_lock_himself_out_is_asked_twice(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """S-M11: an allow list without the address that the administrator has logged in from (ssh(1))."""
+    monkeypatch.setenv("SSH_CONNECTION", "127.0.0.1 50000 127.0.0.1 22")
+    with unharmed(server, "pop3-trusted"):
+        server.extra = LIMITS + '[pop3.access]\npolicy = "deny-all-except"\nlist = ["127.0.0.9"]\n'
+        server.write_config()
+        said = server.cli("reload", status=1)
+        assert "you would lock yourself out: 127.0.0.1" in said
+        assert "--force" in said
+        assert greeting()(server) == READY
+        server.cli("reload", "--force")
+        assert greeting()(server) == b""
+
+
+# Stamps (P-01)
+
+
+def test_no_stamp_comes_twice_from_two_servers_and_over_a_kill(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """Both have one name and one clock."""
+    seen = list[bytes]()
+    with contextlib.ExitStack() as stack:
+        twins = [
+            stack.enter_context(
+                Server(tmp_path_factory.mktemp("twin"), extra=LIMITS + 'apop = "offer"\nbanner = ""\n')
+            )
+            for _ in range(2)
+        ]
+        for _ in range(2):
+            for server in twins:
+                for _ in range(100):
+                    with connect(server, "pop3") as client:
+                        seen.append(client.line())
+                server.kill()
+                server.start()
+    stamps = [re.fullmatch(rb"\+OK .*<(\S+)@mail\.example\.test>", line) for line in seen]
+    found = {stamp[1] for stamp in stamps if stamp}
+    assert len(found) == len(seen) == 400
+    assert max(map(len, seen)) <= 510
+    hexadecimal = {stamp.partition(b".")[0] for stamp in found}
+    assert len(hexadecimal) == 400, "the random part alone tells them apart"
+    assert {len(part) for part in hexadecimal} == {32}
