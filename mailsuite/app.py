@@ -259,6 +259,7 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
     watch = FileWatch(files, reactor, log)
     premises = Premises(
         clock=reactor,
+        threads=files,
         log=log,
         bans=Bans(bans_db.SqliteBans(accounts), time.time, log, ban_rules(config)),
         access=AccessLists(files, watch, log),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final, Literal
 
 import attrs
 from zope.interface import implementer
 
-from mailsuite.interfaces import IMaildrop, IMessageBody
+from mailsuite.interfaces import IMaildrop, IMessageBody, IThreads
 from mailsuite.model.address import Address
 from mailsuite.model.failure import MailFailure, NeedsUtf8
 from mailsuite.model.message import MessageRef
@@ -16,11 +17,15 @@ from mailsuite.wire.pop3.downgrade import surrogate
 
 Policy = Literal["downgrade", "refuse"]
 
-MAX_HEADER_OCTETS: Final = 256 * 1024
-"""A header beyond is given as it is; the store's probe knows none that is longer."""
-MAX_MEASURED: Final = 2000
-"""Messages whose header is read at the login, to list them by the size they have here. Of those beyond, the
+MAX_HEADER_OCTETS: Final = 64 * 1024
+"""A header beyond is given as it is. Programs write 4 KiB, and Postfix reads 100 KiB (header_size_limit)."""
+MAX_MEASURED_OCTETS: Final = 1024 * 1024
+"""Of headers that are read at one login, to list messages by the size they have here. Of those beyond, the
 newest, the first line of RETR alone tells the exact size."""
+LEAST_OCTETS: Final = 512
+"""A header counts for so many at least: to open a message costs, too."""
+MAX_AT_ONCE: Final = 4096
+"""Octets of a header that is rewritten right away, in 2 ms at worst; a longer one goes to a thread."""
 PIECE_OCTETS: Final = 64 * 1024
 
 
@@ -34,6 +39,7 @@ class Downgraded:
 
     _maildrop: IMaildrop
     _policy: Policy
+    _threads: IThreads
     messages: tuple[MessageRef, ...]
     _originals: dict[str, MessageRef]
     """Those that are listed otherwise than the other maildrop lists them, by UIDL."""
@@ -48,7 +54,7 @@ class Downgraded:
             return await self._maildrop.open(ref)
         if self._policy == "refuse":
             raise NeedsUtf8
-        return await _opened(self._maildrop, self._original(ref))
+        return await _opened(self._maildrop, self._original(ref), self._threads)
 
     async def update(self, deleted: Sequence[MessageRef], retrieved: Sequence[MessageRef]) -> int:
         return await self._maildrop.update(
@@ -62,46 +68,51 @@ class Downgraded:
         return self._originals.get(ref.uidl, ref)
 
 
-async def downgraded(maildrop: IMaildrop, policy: Policy) -> IMaildrop:
+async def downgraded(maildrop: IMaildrop, policy: Policy, threads: IThreads) -> IMaildrop:
     """*maildrop* for a client without UTF8; itself where it has nothing that such a client may not see.
 
-    A header that cannot be read now leaves its message listed as it is stored.
+    A header that cannot be read now leaves its message listed as it is stored. Long ones are rewritten in
+    *threads*.
     """
     if not any(ref.utf8_header for ref in maildrop.messages):
         return maildrop
     if policy == "refuse":
-        return Downgraded(maildrop, policy, maildrop.messages, {})
+        return Downgraded(maildrop, policy, threads, maildrop.messages, {})
     messages, originals = list(maildrop.messages), dict[str, MessageRef]()
+    left = MAX_MEASURED_OCTETS
     for index, ref in enumerate(messages):
         if not ref.utf8_header:
             continue
-        if len(originals) >= MAX_MEASURED:
+        if left <= 0:
             break
-        messages[index] = attrs.evolve(ref, size=await _size(maildrop, ref), dot_lines=True)
+        size, header = await _measured(maildrop, ref, threads)
+        left -= max(header, LEAST_OCTETS)
+        messages[index] = attrs.evolve(ref, size=size, dot_lines=True)
         originals[ref.uidl] = ref
-    return Downgraded(maildrop, policy, tuple(messages), originals)
+    return Downgraded(maildrop, policy, threads, tuple(messages), originals)
 
 
-async def _size(maildrop: IMaildrop, ref: MessageRef) -> int:
+async def _measured(maildrop: IMaildrop, ref: MessageRef, threads: IThreads) -> tuple[int, int]:
+    """The octets of a message as it is shown, and of its header that were read for that."""
     try:
-        body = await _opened(maildrop, ref)
+        body = await _opened(maildrop, ref, threads)
     except MailFailure:
-        return ref.size
+        return ref.size, 0
     body.close()
-    return body.size
+    return body.size, body.header
 
 
-async def _opened(maildrop: IMaildrop, ref: MessageRef) -> Surrogate:
-    """Raises as the maildrop and the body do."""
+async def _opened(maildrop: IMaildrop, ref: MessageRef, threads: IThreads) -> Surrogate:
+    """Raises as the maildrop, the body and the threads do."""
     body = await maildrop.open(ref)
     try:
-        return await _surrogate(body)
+        return await _surrogate(body, threads)
     except BaseException:
         body.close()
         raise
 
 
-async def _surrogate(body: IMessageBody) -> Surrogate:
+async def _surrogate(body: IMessageBody, threads: IThreads) -> Surrogate:
     """Read as far as the header goes."""
     start, end = b"", -1
     while end < 0 and len(start) <= MAX_HEADER_OCTETS:
@@ -113,9 +124,17 @@ async def _surrogate(body: IMessageBody) -> Surrogate:
         start += piece
         found = start.find(b"\r\n\r\n", searched)
         end = found + 2 if found >= 0 else -1
-    header = start[:end] if end >= 0 else b""
-    shown = surrogate(header) + start[len(header) :]
-    return Surrogate(body, body.size - len(start) + len(shown), shown)
+    if not 0 <= end <= MAX_HEADER_OCTETS:
+        return Surrogate(body, body.size, MAX_HEADER_OCTETS, start)
+    shown = await _rewritten(start[:end], threads) + start[end:]
+    return Surrogate(body, body.size - len(start) + len(shown), end, shown)
+
+
+async def _rewritten(header: bytes, threads: IThreads) -> bytes:
+    """Raises TemporaryFailure where no thread takes it."""
+    if len(header) <= MAX_AT_ONCE:
+        return surrogate(header)
+    return await threads.run(partial(surrogate, header))
 
 
 @implementer(IMessageBody)
@@ -125,6 +144,8 @@ class Surrogate:
 
     _body: IMessageBody
     size: int
+    header: int
+    """So many octets of the stored header were looked at."""
     _start: bytes
     descriptor: int = attrs.field(default=-1, init=False)
 

@@ -32,7 +32,7 @@ from mailsuite.frontends.ruling import Ruling
 from mailsuite.frontends.shelf import Certificates, Wanted
 from mailsuite.frontends.smtp import SmtpServices, SmtpSession
 from mailsuite.frontends.tls import Pair, ServerTLS
-from mailsuite.interfaces import IMaildrop
+from mailsuite.interfaces import IMaildrop, IThreads
 from mailsuite.model import reply, response
 from mailsuite.model.account import IPAddress
 from mailsuite.model.device import IPNetwork
@@ -192,14 +192,16 @@ class Plan:
             settings.trusted_networks if block.tls != "required-starttls" else (),
             self.premises.own_retentions,
         )
-        return Pop3Services(offer, login, self._scram(ruling), _shown_by(settings.utf8_mail))
+        return Pop3Services(
+            offer, login, self._scram(ruling), _shown_by(settings.utf8_mail, self.premises.threads)
+        )
 
 
-def _shown_by(policy: Utf8Mail) -> Callable[[IMaildrop, bool], Awaitable[IMaildrop]]:
+def _shown_by(policy: Utf8Mail, threads: IThreads) -> Callable[[IMaildrop, bool], Awaitable[IMaildrop]]:
     """How mail with a UTF-8 header is given to clients that have not said UTF8."""
 
     async def show(maildrop: IMaildrop, utf8: bool) -> IMaildrop:
-        return maildrop if utf8 or policy == "as-is" else await downgraded(maildrop, policy)
+        return maildrop if utf8 or policy == "as-is" else await downgraded(maildrop, policy, threads)
 
     return show
 

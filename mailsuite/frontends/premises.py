@@ -9,6 +9,7 @@ from mailsuite.accounts.terms import OwnRetentions
 from mailsuite.config.schema import Guard, MailSettings
 from mailsuite.config.schema import Listener as ListenerBlock
 from mailsuite.frontends.admission import Admission
+from mailsuite.interfaces import IThreads
 from mailsuite.observe.log import Log
 from mailsuite.observe.metrics import Metrics
 from mailsuite.observe.protocol_log import Watches
@@ -42,6 +43,8 @@ class Premises:
     """One for a server, as long as it runs."""
 
     clock: IReactorTime
+    threads: IThreads
+    """For what takes milliseconds of a processor."""
     log: Log
     bans: Bans
     access: AccessLists

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, cast
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar, cast
 
 import attrs
 import pytest
 
 from mailsuite.concurrent.now import run_now
-from mailsuite.delivery import downgraded as module
-from mailsuite.delivery.downgraded import MAX_HEADER_OCTETS, PIECE_OCTETS, Downgraded, Surrogate, downgraded
-from mailsuite.interfaces import IMaildrop, IMessageBody
+from mailsuite.concurrent.threads import Inline
+from mailsuite.delivery.downgraded import (
+    LEAST_OCTETS,
+    MAX_AT_ONCE,
+    MAX_HEADER_OCTETS,
+    MAX_MEASURED_OCTETS,
+    PIECE_OCTETS,
+    Downgraded,
+    Surrogate,
+    downgraded,
+)
+from mailsuite.interfaces import IMaildrop, IMessageBody, IThreads
 from mailsuite.model.address import Address
 from mailsuite.model.failure import MessageGone, NeedsUtf8, TemporaryFailure
 from mailsuite.model.message import MessageRef
-from mailsuite.model.reply import STORE_UNAVAILABLE
+from mailsuite.model.reply import OVERLOADED, STORE_UNAVAILABLE
 
+T = TypeVar("T")
 JOE = Address("joe", "example.test")
 TEXT = "\r\nGrüße\r\n.\r\n".encode()
 UTF8 = "From: Jörg <joerg@example.test>\r\nSubject: Grüße\r\n".encode() + TEXT
@@ -89,8 +99,29 @@ class Drop:
         self.released += 1
 
 
-def shown(drop: Drop, policy: str = "downgrade") -> Any:
-    return run_now(downgraded(cast(IMaildrop, drop), cast(Any, policy)))
+@attrs.define(eq=False)
+class Threads:
+    """Those of the tests, counted; or none that has time."""
+
+    calls: int = 0
+    full: bool = False
+
+    async def run(self, work: Callable[[], T]) -> T:
+        self.calls += 1
+        if self.full:
+            raise TemporaryFailure(OVERLOADED)
+        return await Inline().run(work)
+
+
+def shown(drop: Drop, policy: str = "downgrade", threads: Threads | None = None) -> Any:
+    pool = cast(IThreads, threads or Threads())
+    return run_now(downgraded(cast(IMaildrop, drop), cast(Any, policy), pool))
+
+
+def with_header(octets: int) -> bytes:
+    """A message whose header has so many octets, the empty line not counted."""
+    header = "Subject: é\r\nX: ".encode()
+    return header + b"x " * ((octets - len(header)) // 2 - 1) + b"x" * (octets % 2) + b"\r\n" + TEXT
 
 
 def text(maildrop: Any, ref: MessageRef) -> bytes:
@@ -189,14 +220,54 @@ def test_a_body_that_breaks_is_closed() -> None:
     assert drop.bodies[1].closed == 1
 
 
-def test_not_more_than_so_many_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_MEASURED", 2)
-    drop = Drop(dict.fromkeys("uvwx", UTF8), frozenset("uvwx"))
+def test_the_longest_header_that_is_rewritten() -> None:
+    most, more = with_header(MAX_HEADER_OCTETS), with_header(MAX_HEADER_OCTETS + 1)
+    assert [len(each) - len(TEXT) for each in (most, more)] == [MAX_HEADER_OCTETS, MAX_HEADER_OCTETS + 1]
+    maildrop = shown(Drop({"u": most, "v": more}, frozenset("uv"), 60_000))
+    rewritten, other = (text(maildrop, ref) for ref in maildrop.messages)
+    assert rewritten.partition(b"\r\n\r\n")[0].isascii()
+    assert other == more
+
+
+def test_long_headers_are_rewritten_in_a_thread() -> None:
+    drop = Drop({"u": with_header(MAX_AT_ONCE), "v": with_header(MAX_AT_ONCE + 1)}, frozenset("uv"))
+    threads = Threads()
+    maildrop = shown(drop, threads=threads)
+    assert threads.calls == 1
+    text(maildrop, maildrop.messages[0])
+    assert threads.calls == 1
+    assert text(maildrop, maildrop.messages[1]).partition(b"\r\n\r\n")[0].isascii()
+    assert threads.calls == 2
+
+
+def test_where_no_thread_has_time_it_can_be_had_later() -> None:
+    drop = Drop({"u": with_header(MAX_AT_ONCE + 1)}, frozenset("u"))
+    threads = Threads(full=True)
+    maildrop = shown(drop, threads=threads)
+    assert (maildrop.messages[0].size, drop.bodies[0].closed) == (drop.messages[0].size, 1)
+    with pytest.raises(TemporaryFailure):
+        run_now(maildrop.open(maildrop.messages[0]))
+    threads.full = False
+    assert run_now(maildrop.open(maildrop.messages[0])).size > drop.messages[0].size
+
+
+@pytest.mark.parametrize(
+    ("octets", "measured"),
+    [
+        (100, MAX_MEASURED_OCTETS // LEAST_OCTETS),
+        (10_000, MAX_MEASURED_OCTETS // 10_000 + 1),
+        (70_000, MAX_MEASURED_OCTETS // MAX_HEADER_OCTETS),
+    ],
+)
+def test_so_much_is_measured_at_a_login(octets: int, measured: int) -> None:
+    names = [str(number) for number in range(measured + 2)]
+    drop = Drop(dict.fromkeys(names, with_header(octets)), frozenset(names))
     maildrop = shown(drop)
-    assert len(drop.bodies) == 2
-    assert [ref.size == len(UTF8) for ref in maildrop.messages] == [False, False, True, True]
-    assert text(maildrop, maildrop.messages[3]) == text(maildrop, maildrop.messages[0])
-    run_now(maildrop.update(maildrop.messages, ()))
+    assert len(drop.bodies) == measured
+    own = [ref is not other for ref, other in zip(maildrop.messages, drop.messages, strict=True)]
+    assert own == [True] * measured + [False] * 2
+    assert text(maildrop, maildrop.messages[-1]) == text(maildrop, maildrop.messages[0])
+    assert run_now(maildrop.update(maildrop.messages, ())) == 0
 
 
 def test_the_doubles_and_the_real_ones_are_what_they_stand_for() -> None:

@@ -127,7 +127,7 @@ class MemoryServer:
         access = AccessLists(Inline(), watch, log)
         access.turn(run_now(access.prepare(access_rules(template.config))))
         bans = Bans(MemoryBans(), self.clock.seconds, log, ban_rules(template.config))
-        return Premises(self.clock, log, bans, access, Metrics(), Watches(), OwnRetentions())
+        return Premises(self.clock, Inline(), log, bans, access, Metrics(), Watches(), OwnRetentions())
 
     def _login(self, template: Template, log: Log) -> Login:
         passwords, vault, now = template.passwords, template.vault, self.clock.seconds

@@ -29,6 +29,7 @@ MAX_LINE_OCTETS = 998
 
 _FIELD = re.compile(r"([!-9;-~]+)[ \t]*:(.*)", re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
+_FIELD_END = re.compile(rb"\r\n(?![ \t])")
 
 _Words = Callable[[str], list[str] | None]
 """A value beyond ASCII into words of ASCII; None where there are none that would say it."""
@@ -67,13 +68,9 @@ def _fields(header: bytes) -> tuple[list[bytes], bytes]:
     fields: list[bytes] = []
     position = 0
     while position < len(header) and not header.startswith(b"\r\n", position):
-        end = header.find(b"\r\n", position) + 2
-        end = end if end > 1 else len(header)
-        line = header[position:end]
-        if fields and line.startswith((b" ", b"\t")):
-            fields[-1] += line
-        else:
-            fields.append(line)
+        found = _FIELD_END.search(header, position)
+        end = found.end() if found else len(header)
+        fields.append(header[position:end])
         position = end
     return fields, header[position:]
 

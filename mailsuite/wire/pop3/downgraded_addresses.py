@@ -27,7 +27,7 @@ class _Mailbox:
 
 def addresses(value: str) -> list[str]:
     """A list of addresses and groups of them, none of them lost, those in ASCII unchanged."""
-    words: list[str] = []
+    words: list[list[str]] = []  # each in pieces: any number of separators may stand behind one
     part: list[Token] = []
     in_brackets = False
     for token in tokens(value):
@@ -36,17 +36,17 @@ def addresses(value: str) -> list[str]:
             part.append(token)
             continue
         if token.text == ":":
-            words += _group_name(part)
+            words += ([word] for word in _group_name(part))
         else:
-            words += _mailbox(part) or ([] if words else [""])
-            words[-1] += token.text
+            words += ([word] for word in _mailbox(part) or ([] if words else [""]))
+            words[-1].append(token.text)
         part = []
-    return words + _mailbox(part)
+    return ["".join(pieces) for pieces in words] + _mailbox(part)
 
 
 def path(value: str) -> list[str]:
     """An address in brackets and nothing else: there is no room for a name."""
-    mailbox = _read(tokens(value))
+    mailbox = _read(list(tokens(value)))
     return [f"<{address}>" if (address := in_ascii(mailbox.address)) is not None else NOBODY]
 
 
@@ -96,6 +96,8 @@ def _as_it_is(part: Sequence[Token]) -> list[str]:
 
 
 def _mailbox(part: Sequence[Token]) -> list[str]:
+    if not part:
+        return []
     if all(token.text.isascii() for token in part):
         return _as_it_is(part)
     mailbox = _read(part)

@@ -34,7 +34,7 @@ def trace(value: str) -> list[str] | None:
             words.append(text)
         elif words and words[-1].lower() in ("for", "id"):
             words.pop()
-            if text.endswith(";") and words:
+            if text.endswith(";") and words and not words[-1].endswith(";"):
                 words[-1] += ";"
         elif (domain := _domain(text)) is not None:
             words.append(domain)
@@ -83,18 +83,18 @@ def _comments(part: Sequence[Token]) -> list[str]:
 
 def _spaced(value: str) -> Iterator[tuple[str, bool]]:
     """What stands between spaces, and whether it is a comment, which is in ASCII already."""
-    text = ""
+    pieces: list[str] = []
     for token in tokens(value):
-        if token.kind in (Kind.SPACE, Kind.COMMENT):
-            if text:
-                yield text, False
-            text = ""
-        else:
-            text += token.text
+        if token.kind not in (Kind.SPACE, Kind.COMMENT):
+            pieces.append(token.text)
+            continue
+        if pieces:
+            yield "".join(pieces), False
+        pieces = []
         if token.kind is Kind.COMMENT:
             yield from ((word, True) for word in comment(token))
-    if text:
-        yield text, False
+    if pieces:
+        yield "".join(pieces), False
 
 
 def _domain(text: str) -> str | None:

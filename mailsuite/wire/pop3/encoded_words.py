@@ -72,11 +72,11 @@ def _begins_encoded(runs: Sequence[tuple[bool, list[str]]]) -> bool:
 
 def _chunks(text: str) -> Iterator[bytes]:
     """UTF-8 in pieces that end with whole characters; at least one."""
-    chunk = b""
-    for character in text:
-        octets = character.encode("utf-8")
-        if len(chunk) + len(octets) > MAX_CHUNK:
-            yield chunk
-            chunk = b""
-        chunk += octets
-    yield chunk
+    octets, start = text.encode("utf-8"), 0
+    while len(octets) - start > MAX_CHUNK:
+        end = start + MAX_CHUNK
+        while octets[end] & 0xC0 == 0x80:  # in the middle of a character
+            end -= 1
+        yield octets[start:end]
+        start = end
+    yield octets[start:]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import re
+from collections.abc import Iterator
 
 import attrs
 
@@ -23,6 +24,7 @@ class Kind(enum.Enum):
     """A domain literal, too, and anything that should not be there."""
 
 
+_KINDS = {kind.name: kind for kind in Kind}
 _TOKEN = re.compile(
     r"""(?P<SPACE>[ \t]+)
       | (?P<QUOTED>"(?:[^"\\]|\\.?)*+"?)
@@ -48,22 +50,23 @@ class Token:
         return _QUOTED_PAIR.sub(r"\1", self.text[1:].removesuffix(closing))
 
 
-def tokens(text: str) -> list[Token]:
+def tokens(text: str) -> Iterator[Token]:
     """All of *text*, in linear time. What was opened and not closed ends where the text ends."""
-    found: list[Token] = []
     position = 0
     while match := _TOKEN.match(text, position):
-        kind = Kind[str(match.lastgroup)]
+        kind = _KINDS[str(match.lastgroup)]
         end = _end_of_comment(text, position) if kind is Kind.COMMENT else match.end()
-        found.append(Token(kind, text[position:end]))
+        yield Token(kind, text[position:end])
         position = end
-    return found
 
 
 def _end_of_comment(text: str, opening: int) -> int:
     depth = 0
     for match in _PARENTHESIS.finditer(text, opening):
-        depth += {"(": 1, ")": -1}.get(match[0], 0)
-        if not depth:
-            return match.end()
+        if match[0] == "(":
+            depth += 1
+        elif match[0] == ")":
+            depth -= 1
+            if not depth:
+                return match.end()
     return len(text)
