@@ -136,7 +136,7 @@ class Tls:
         "",
         example="/etc/ssl/mail.example.net.pem",
         shown=False,
-        meaning='The certificate with its chain in PEM form, for mode "files"; read again at each reload.',
+        meaning='The certificate with its chain in PEM form, for mode "files"; read again when it changes.',
         applied="live",
     )
     key: Path | None = setting(

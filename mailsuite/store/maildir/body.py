@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from functools import partial
 
 import attrs
@@ -13,6 +14,7 @@ from mailsuite.interfaces import IMessageBody, IThreads
 from mailsuite.model.failure import TemporaryFailure
 from mailsuite.model.message import MessageRef
 from mailsuite.model.reply import STORE_UNAVAILABLE
+from mailsuite.store.maildir.cached import open_regular_cached
 from mailsuite.store.maildir.descriptor import Descriptor
 from mailsuite.store.maildir.files import temporary_failure
 from mailsuite.store.maildir.names import parse
@@ -21,6 +23,7 @@ from mailsuite.store.maildir.wireform import (
     READ_OCTETS,
     ConvertingReader,
     PlainReader,
+    Pread,
     SizeMismatch,
     pread_cached,
 )
@@ -92,25 +95,42 @@ def _read(file: Descriptor, reader: Reader) -> bytes:
         return reader.read(number)
 
 
+Opener = Callable[[str], tuple[int, os.stat_result]]
+"""As scan.open_regular()."""
+
+
 def open_body(path: str, ref: MessageRef, threads: IThreads) -> FileBody:
     """Open the file of *ref* and read its start. Blocks: for a thread.
 
     Raises OSError, and TemporaryFailure where the file's size is not what its name says.
     """
-    number, status = open_regular(path)
+    return _open(path, ref, threads, open_regular, os.pread)
+
+
+def open_body_cached(path: str, ref: MessageRef, threads: IThreads) -> FileBody | None:
+    """The same for the reactor: what is in memory already; None where it is not, or where anything is
+    unusual, which open_body() then tells."""
+    try:
+        return _open(path, ref, threads, open_regular_cached, pread_cached)
+    except (OSError, TemporaryFailure):
+        return None
+
+
+def _open(path: str, ref: MessageRef, threads: IThreads, opener: Opener, pread: Pread) -> FileBody:
+    number, status = opener(path)
     try:
         name = os.path.basename(path)
         stored = parse(name).stored
         if stored is not None and stored != status.st_size:
             raise TemporaryFailure(STORE_UNAVAILABLE, f"{path} holds {status.st_size} octets")
         plain = stored == ref.size and _OURS.match(name) is not None
-        sendable = plain and _ends_a_line(number, status.st_size)
+        sendable = plain and _ends_a_line(number, status.st_size, pread)
         reader: Reader = PlainReader(ref.size) if plain else ConvertingReader(status.st_size, ref.size)
         if sendable and ref.size > READ_OCTETS:
             first = b""
             _read_ahead(number)
         else:
-            first = reader.read(number)
+            first = reader.read(number, pread)
         size = reader.answered if reader.done else ref.size
         return FileBody(size, threads, Descriptor(number), reader, first, sendable)
     except BaseException:
@@ -124,5 +144,5 @@ def _read_ahead(descriptor: int) -> None:
         os.posix_fadvise(descriptor, 0, READAHEAD_OCTETS, os.POSIX_FADV_WILLNEED)
 
 
-def _ends_a_line(descriptor: int, size: int) -> bool:
-    return size == 0 or os.pread(descriptor, 2, max(0, size - 2)) == b"\r\n"
+def _ends_a_line(descriptor: int, size: int, pread: Pread) -> bool:
+    return size == 0 or pread(descriptor, 2, max(0, size - 2)) == b"\r\n"

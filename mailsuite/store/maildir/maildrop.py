@@ -14,7 +14,7 @@ from mailsuite.model.address import Address
 from mailsuite.model.failure import MessageGone
 from mailsuite.model.message import MessageRef
 from mailsuite.observe.log import Log
-from mailsuite.store.maildir.body import FileBody, open_body
+from mailsuite.store.maildir.body import FileBody, open_body, open_body_cached
 from mailsuite.store.maildir.contents import Contents, Outcome
 from mailsuite.store.maildir.descriptor import Descriptor, run_owned
 from mailsuite.store.maildir.files import temporary_failure
@@ -36,6 +36,11 @@ class Maildrop:
     _log: Log
 
     async def open(self, ref: MessageRef) -> FileBody:
+        """What is in memory is opened at once: a thread would cost more than all else that RETR does."""
+        path = self._contents.where.path(ref.key)
+        cached = None if self._lock.closed else open_body_cached(path, ref, self._threads)
+        if cached is not None:
+            return cached
         try:
             return await run_owned(self._threads, partial(self._open, ref), FileBody.close)
         except NotRegular as error:

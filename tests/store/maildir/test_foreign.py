@@ -1,5 +1,6 @@
 """What other programs put into a maildir, move and take: it never misleads, hangs or ends a session."""
 
+import errno
 import os
 import socket
 
@@ -7,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mailsuite.model.failure import MessageGone, TemporaryFailure
 from mailsuite.observe.log import Log
+from mailsuite.store.maildir import body as body_module
 from mailsuite.store.maildir import inbox as inbox_module
 from mailsuite.store.maildir import scan as scan_module
 from mailsuite.store.maildir.names import UniqueNames
@@ -236,7 +238,11 @@ class NoMessageTests(ForeignCase):
                 raise PermissionError(13, "Permission denied", path)
             return real(path, *arguments, **keywords)
 
+        def not_now(path):
+            raise BlockingIOError(errno.EAGAIN, "not in memory", path)
+
         self.patch(scan_module.os, "open", refusing)
+        self.patch(body_module, "open_regular_cached", not_now)
         maildrop = self.opened()
         self.assertEqual([ref.uidl for ref in maildrop.messages], ["2.x", sized.partition(",")[0]])
         self.assertEqual(self.content(maildrop, maildrop.messages[0]), b"12345678\r\n")

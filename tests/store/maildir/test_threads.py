@@ -97,6 +97,7 @@ class ReadingTests(ThreadCase):
         self.assertEqual(self.open_files(), [])
 
     def test_opening_a_message_cancelled(self):
+        self.nothing_in_memory()
         maildrop = self.opened()
         before = self.open_files()
         for early in (True, False):
@@ -122,9 +123,10 @@ class ReadingTests(ThreadCase):
         body.close()
 
     def nothing_in_memory(self):
-        def fail(descriptor, octets, offset):
-            raise BlockingIOError(errno.EAGAIN, "not in the page cache")
+        def fail(*arguments):
+            raise BlockingIOError(errno.EAGAIN, "not in memory")
 
+        self.patch(body_module, "open_regular_cached", fail)
         self.patch(body_module, "pread_cached", fail)
 
     def test_a_read_that_comes_after_the_closing(self):
@@ -155,7 +157,17 @@ class ReadingTests(ThreadCase):
         self.failureResultOf(expunging, RuntimeError)
         self.assertEqual(len(self.visible()), 1)
 
+    def test_a_message_in_memory_takes_no_hand_over(self):
+        maildrop = self.opened()
+        self.threads.calls = 0
+        body = self.pump.answer(maildrop.open(maildrop.messages[0]))
+        while self.pump.answer(body.read()):
+            pass
+        self.assertEqual(self.threads.calls, 0)
+        body.close()
+
     def test_a_small_message_takes_one_hand_over(self):
+        self.nothing_in_memory()
         self.deliver(self.store, self.written(self.store))
         maildrop = self.opened()
         self.threads.calls = 0
