@@ -39,7 +39,7 @@ class DeviceView:
     counts as now."""
     deleted: Mapping[str, int] = attrs.field(factory=dict)
     """What it has deleted, and when; 0 where it does not want to see that in its trash either."""
-    passed: frozenset[str] = frozenset()
+    passed: Collection[str] = frozenset()
     """What was too old to be shown to it when it came first. That deletes nothing: it never saw it."""
 
     def hides(self, uidl: str) -> bool:
@@ -70,23 +70,35 @@ class DeviceView:
         return self.delete((uidl for uidl in uidls if uidl in self.deleted), 0)
 
     def show(self, uidls: Collection[str]) -> DeviceView:
-        """They are in the inbox again."""
+        """They are in the inbox again. The same where it hides none of them."""
+        if not any(map(self.hides, uidls)):
+            return self
         deleted = {uidl: at for uidl, at in self.deleted.items() if uidl not in uidls}
-        return attrs.evolve(self, deleted=deleted, passed=self.passed.difference(uidls))
+        if any(uidl in self.passed for uidl in uidls):
+            return attrs.evolve(self, deleted=deleted, passed=frozenset(self.passed).difference(uidls))
+        return attrs.evolve(self, deleted=deleted)
 
     def without_gone(self, present: Collection[str]) -> DeviceView:
         """The same where more than half of it is about messages that exist; else the part that is."""
         deleted = {uidl: at for uidl, at in self.deleted.items() if uidl in present}
-        passed = frozenset(uidl for uidl in self.passed if uidl in present)
+        passed: Collection[str] = frozenset(uidl for uidl in self.passed if uidl in present)
         known = len(self.deleted) + len(self.passed)
         if 2 * (len(deleted) + len(passed)) > known or not known:
             return self
+        if len(passed) == len(self.passed):
+            passed = self.passed
         return attrs.evolve(self, deleted=deleted, passed=passed)
 
 
-def deleted_by_all(views: Iterable[DeviceView], now: float, forget: float) -> set[str]:
-    """What no device waits for any more: each that was seen within *forget* seconds hides it, and one of
-    them at least has deleted it. Nothing where there is no such device."""
+def deleted_by_all(
+    views: Iterable[DeviceView], now: float, forget: float, among: Iterable[str] | None = None
+) -> set[str]:
+    """What (of all, or *among* these) no device waits for any more: each that was seen within *forget*
+    seconds hides it, and one of them at least has deleted it. Nothing where there is no such device."""
     holding = [view for view in views if now - view.seen <= forget]
-    deleted = {uidl for view in holding for uidl in view.deleted}
-    return {uidl for uidl in deleted if all(view.hides(uidl) for view in holding)}
+    asked = among if among is not None else {uidl for view in holding for uidl in view.deleted}
+    return {
+        uidl
+        for uidl in asked
+        if any(uidl in view.deleted for view in holding) and all(view.hides(uidl) for view in holding)
+    }

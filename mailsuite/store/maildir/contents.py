@@ -96,8 +96,7 @@ class DeviceInbox:
             if view is None:
                 view = begin_view(maildir, self._device)
             elif view.is_news(now):
-                view = view.seen_at(now)
-                views.write(self._device, view)
+                views.write(self._device, view.seen_at(now), view)
         return _without_hidden(maildir.listing(), view)
 
     def update(self, deleted: Sequence[MessageRef], retrieved: Sequence[MessageRef]) -> Outcome:
@@ -113,9 +112,11 @@ class DeviceInbox:
             view = views.read(self._device)
             if view is None:
                 return Outcome([OSError(errno.ENOENT, "the device was removed", ref.key) for ref in refs])
-            views.write(self._device, view.delete((ref.uidl for ref in refs), int(maildir.now())))
+            uidls = [ref.uidl for ref in refs]
+            views.write(self._device, view.delete(uidls, int(maildir.now())), view)
             try:
-                gone = deleted_by_all(views.read_all().values(), maildir.now(), maildir.rules.view_forget)
+                every, forget = views.read_all().values(), maildir.rules.view_forget
+                gone = deleted_by_all(every, maildir.now(), forget, among=uidls)
                 postponed = self._inbox.remove([ref.key for ref in refs if ref.uidl in gone])
             except OSError as error:
                 return Outcome(postponed=[error])
@@ -185,12 +186,12 @@ class TrashContents:
         views = self._maildir.views
         with views.exclusive():
             if (view := views.read(self._device)) is not None:
-                views.write(self._device, view.forget(uidls))
+                views.write(self._device, view.forget(uidls), view)
 
 
 def _without_hidden(listing: Listing, view: DeviceView) -> Listing:
     """In the large maildrop this looks at each of 100,000."""
-    deleted, passed = view.deleted, view.passed
+    deleted, passed = view.deleted, frozenset(view.passed)
     if not (deleted or passed):
         return listing
     shown = [ref for ref in listing.messages if ref.uidl not in deleted and ref.uidl not in passed]

@@ -20,7 +20,7 @@ def begin_view(maildir: Maildir, device: str) -> DeviceView:
     """For whoever holds the lock of all views: the first state of one, durable when it returns."""
     now = maildir.now()
     view = DeviceView(now, passed=_too_old(maildir, now))
-    maildir.views.write(device, view)
+    maildir.views.write(device, view, None)
     return view
 
 

@@ -70,7 +70,7 @@ def _tidy(maildir: Maildir, views: Mapping[str, DeviceView], inbox: Iterable[str
     for device, view in views.items():
         tidied = view.without_gone(present)
         if tidied is not view:
-            maildir.views.write(device, tidied)
+            maildir.views.write(device, tidied, view)
 
 
 def usage(maildir: Maildir) -> Usage:

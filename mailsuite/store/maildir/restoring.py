@@ -41,8 +41,8 @@ def bring_back(maildir: Maildir, uidls: Iterable[str], device: str = "") -> Rest
         readable, unreadable = views.read_each()
         for owner, view in readable.items():
             shown = view.show(wanted if owner == device else back)
-            if shown != view:
-                views.write(owner, shown)
+            if shown is not view:
+                views.write(owner, shown, view)
         count, failed = _restore(maildir, entries)
     return Restored(count, failed, unreadable)
 

@@ -194,12 +194,13 @@ class DamageTests(ViewCase):
         b"null",
         b"\xff",
         b"[" * 100_000,
-        b'{"version": 2, "seen": 1, "deleted": {}, "passed": []}',
-        b'{"version": 1, "seen": 1, "deleted": [], "passed": []}',
-        b'{"version": 1, "seen": "x", "deleted": {}, "passed": []}',
-        b'{"version": 1, "seen": 1, "deleted": {"a": "x"}, "passed": []}',
-        b'{"version": 1, "seen": 1, "deleted": {}, "passed": 7}',
-        b'{"version": 1, "seen": 1, "deleted": {}}',
+        b'{"version": 1, "seen": 1, "deleted": {}, "passed": []}',
+        b'{"version": 2, "seen": 1, "deleted": [], "passed": false}',
+        b'{"version": 2, "seen": "x", "deleted": {}, "passed": false}',
+        b'{"version": 2, "seen": 1, "deleted": {"a": "x"}, "passed": false}',
+        b'{"version": 2, "seen": 1, "deleted": {}, "passed": 7}',
+        b'{"version": 2, "seen": 1, "deleted": {}}',
+        b'{"version": 2, "seen": 1, "deleted": {}, "passed": true}',
     )
 
     def test_a_damaged_state_holds_everything(self):
@@ -341,7 +342,7 @@ class StateTests(ViewCase):
             os.utime(self.maildir() / "new" / name, (NOW, NOW - days * DAY))
         self.store.rules = MaildropRules(view_history=8 * DAY)
         self.assertEqual(self.listed(DESK), ["young"])
-        self.assertEqual(self.state("desk")["passed"], ["old"])
+        self.assertEqual((self.views / "desk.passed").read_bytes(), b"old\n")
 
     def test_without_views_there_is_no_directory(self):
         self.deliver_some()
@@ -353,11 +354,96 @@ class StateTests(ViewCase):
         self.assertFalse(self.views.exists())
 
 
+class PassedTests(ViewCase):
+    """What a device was never shown stands in a file of its own."""
+
+    LIST = tuple((operation, path.replace("/desk", "/desk.passed")) for operation, path in STATE)
+
+    def setUp(self):
+        super().setUp()
+        self.store.rules = MaildropRules(view_history=8 * DAY)
+        self.old = self.deliver_some(2)
+        self.now += 9 * DAY
+        self.new = self.deliver_some(1)[2:]
+
+    def passed(self):
+        return (self.views / "desk.passed").read_text().splitlines()
+
+    def test_it_is_there_before_the_state_that_tells_of_it(self):
+        self.listed(LAPTOP)
+        self.files.done.clear()
+        self.assertEqual(self.listed(DESK), self.new)
+        self.assertEqual(self.files.done, [*self.LIST, *STATE])
+        self.assertEqual(self.passed(), self.old)
+
+    def test_a_dele_does_not_write_it_again(self):
+        self.listed(LAPTOP)
+        self.listed(DESK)
+        self.files.done.clear()
+        self.delete(DESK)
+        self.now += 3601
+        self.listed(DESK)
+        self.assertEqual([entry for entry in self.files.done if "passed" in entry[1]], [])
+        self.assertEqual((self.listed(DESK), self.passed()), ([], self.old))
+
+    def test_a_failure_at_each_step_of_the_first_login(self):
+        self.listed(LAPTOP)
+        for number in range(len(self.LIST) + len(STATE)):
+            self.files.fail(number, BAD_DISK)
+            with self.assertRaises(TemporaryFailure):
+                self.listed(DESK)
+            self.assertEqual(self.listed(DESK), self.new, number)
+            self.pump.answer(self.store.forget_view(JOE, "desk"))
+
+    def test_one_that_comes_back_is_shown(self):
+        self.listed(DESK)
+        self.delete(CLASSIC, 2)
+        first, second = self.old
+        self.pump.answer(self.store.undelete(JOE, [second]))
+        self.assertEqual((self.listed(DESK), self.passed()), ([second, *self.new], [first]))
+        self.pump.answer(self.store.undelete(JOE, [first]))
+        self.assertEqual(self.listed(DESK), self.old + self.new)
+        self.assertFalse((self.views / "desk.passed").exists())
+
+    def test_what_is_gone_is_let_go(self):
+        self.listed(LAPTOP)
+        self.listed(DESK)
+        self.delete(DESK)
+        for path in self.visible()[:2]:
+            path.unlink()
+        self.pump.answer(self.store.expire(JOE, Retention(), self.now))
+        self.assertFalse((self.views / "desk.passed").exists())
+        self.assertEqual(self.state("desk")["passed"], False)
+        self.assertEqual(self.listed(DESK), [])
+
+    def test_a_list_that_no_state_tells_of_is_not_looked_at(self):
+        self.store.rules = MaildropRules()
+        self.listed(LAPTOP)
+        (self.views / "desk.passed").write_text("".join(f"{uidl}\n" for uidl in self.old))
+        self.assertEqual(self.listed(DESK), self.old + self.new)
+
+    def test_a_damaged_list_holds_everything(self):
+        self.listed(DESK)
+        self.listed(LAPTOP)
+        for damage in (b"", self.old[0].encode(), None):
+            (self.views / "desk.passed").unlink()
+            if damage is not None:
+                (self.views / "desk.passed").write_bytes(damage)
+            with self.assertRaises(TemporaryFailure):
+                self.listed(DESK)
+        self.assertEqual(self.delete(LAPTOP), 0)
+        self.assertIn("store.removal_postponed", self.lines[-1])
+        self.assertEqual(self.listed(CLASSIC), self.old + self.new)
+
+
 class LockTests(ViewCase):
     def test_a_forgotten_view_leaves_no_file(self):
         self.deliver_some()
+        self.now += DAY
+        self.store.rules = MaildropRules(view_history=1.0)
         for box in Box:
             self.listed(View(box, "desk"))
+        self.assertIn("desk.passed", os.listdir(self.views))
         self.pump.answer(self.store.forget_view(JOE, "desk"))
         self.assertEqual([path.name for path in self.views.iterdir()], [".lock"])
 
