@@ -6,7 +6,6 @@ Its texts have lines that end with LF, ours with CRLF; its sizes are anybody's g
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -23,6 +22,7 @@ from mailsuite.model.failure import MaildropInUse, MessageGone, PermanentFailure
 from mailsuite.model.message import MessageRef
 from mailsuite.model.reply import NO_SUCH_ACCOUNT, STORE_UNAVAILABLE
 from mailsuite.model.view import View
+from mailsuite.store.mailbox_uidls import Doubled, fit, hashed, text_of
 from mailsuite.store.maildir.wireform import to_crlf
 
 MAX_SIZES = 100_000
@@ -30,8 +30,6 @@ MAX_SIZES = 100_000
 _READ_CHARACTERS = 8_191
 """Of a file at once: four octets each at most, and conversion doubles at most, so that it fits into the
 64 KiB of IMessageBody."""
-_UIDL = re.compile(r"[\x21-\x7e]{1,70}")
-"""RFC 1939 section 7."""
 CLASSIC = View()
 
 OpenMailbox = Callable[[Address], Awaitable[tuple[IMailboxPOP3, Callable[[], object]]]]
@@ -49,6 +47,7 @@ class MailboxStore:
         self._open_mailbox = open_mailbox
         self._threads = threads
         self._sizes = Sizes()
+        self._doubled = Doubled()
         self._held: set[Address] = set()
 
     async def open_maildrop(self, account: Address, view: View = CLASSIC) -> MailboxMaildrop:
@@ -64,7 +63,12 @@ class MailboxStore:
         try:
             mailbox, logout = await self._open_mailbox(account)
             drop = MailboxMaildrop(
-                account, mailbox, self._threads, self._sizes, partial(self._end, account, logout)
+                account,
+                mailbox,
+                self._threads,
+                self._sizes,
+                self._doubled,
+                partial(self._end, account, logout),
             )
             try:
                 await drop.list()
@@ -112,19 +116,29 @@ class MailboxMaildrop:
     _mailbox: IMailboxPOP3
     _threads: IThreads
     _sizes: Sizes
+    _doubled: Doubled
     _end: Callable[[], Awaitable[None]]
     messages: tuple[MessageRef, ...] = attrs.field(default=(), init=False)
     _released: bool = attrs.field(default=False, init=False)
 
     async def list(self) -> None:
         """Fill ``messages``. Raises whatever the mailbox raises."""
+        sizes = await maybeDeferred(self._mailbox.listMessages)
+        present = [index for index, size in enumerate(sizes) if size]  # 0: deleted
+        found = [text_of(await maybeDeferred(self._mailbox.getUidl, index)) for index in present]
+        doubled = self._doubled.all_of(self.account, found)
         refs: list[MessageRef] = []
         seen: set[str] = set()
-        for index, size in enumerate(await maybeDeferred(self._mailbox.listMessages)):
-            if size:  # 0: deleted
-                uidl = _fit(await maybeDeferred(self._mailbox.getUidl, index), seen)
-                seen.add(uidl)
-                refs.append(MessageRef(uidl, await self._measured(index, uidl), str(index)))
+        for index, text in zip(present, found, strict=True):
+            if text in doubled:
+                self._sizes.forget(self.account, text)
+                size, content = await self._threads.run(partial(_fingerprint, await self._text(index)))
+                uidl = hashed(f"{content} {text}", seen)
+            else:
+                uidl = fit(text, seen)
+                size = await self._measured(index, uidl)
+            seen.add(uidl)
+            refs.append(MessageRef(uidl, size, str(index)))
         self.messages = tuple(refs)
 
     async def open(self, ref: MessageRef) -> MailboxBody:
@@ -236,14 +250,13 @@ def _measure(text: WireText) -> int:
         text.close()
 
 
-def _fit(found: object, seen: set[str]) -> str:
-    """A UIDL as RFC 1939 section 7 wants it, unlike those *seen*; a hash where it is not."""
-    text = found.decode("latin-1") if isinstance(found, bytes) else str(found)
-    if _UIDL.fullmatch(text) and text not in seen:
-        return text
-    number = 0
-    while (
-        hashed := hashlib.sha256(f"{number} {text}".encode("utf-8", "backslashreplace")).hexdigest()[:40]
-    ) in seen:
-        number += 1
-    return hashed
+def _fingerprint(text: WireText) -> tuple[int, str]:
+    """How many octets there are, and a hash of them."""
+    octets, content = 0, hashlib.sha256()
+    try:
+        for chunk in iter(text.read, b""):
+            octets += len(chunk)
+            content.update(chunk)
+    finally:
+        text.close()
+    return octets, content.hexdigest()

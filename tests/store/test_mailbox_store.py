@@ -18,8 +18,9 @@ from mailsuite.interfaces import IMaildrop, IMessageBody
 from mailsuite.model.address import Address
 from mailsuite.model.failure import MaildropInUse, MessageGone, PermanentFailure, TemporaryFailure
 from mailsuite.model.view import Box, View
-from mailsuite.store import mailbox_store
+from mailsuite.store import mailbox_store, mailbox_uidls
 from mailsuite.store.mailbox_store import MailboxStore, Sizes, WireText
+from mailsuite.store.mailbox_uidls import Doubled
 
 JOE, ANN = Address("joe", "example.test"), Address("ann", "example.test")
 
@@ -246,9 +247,31 @@ class UidlTests(StoreCase):
             self.assertRegex(each, "^[0-9a-f]{40}$")
 
     def test_two_of_the_same_are_told_apart(self) -> None:
-        first, *others = self.uidls(b"same", b"same", b"same")
-        self.assertEqual(first, "same")
-        self.assertEqual(len({first, *others}), 3)
+        before = self.uidls(b"same", b"other", b"same", b"same")
+        self.assertEqual((len(set(before)), before[1], "same" in before), (4, "other", False))
+        self.assertEqual(self.uidls(b"same", b"other", b"same", b"same"), before)
+
+    def by_content(self, *texts: bytes) -> dict[bytes, str]:
+        """The UIDLs of messages that all have the same one in their mailbox; sizes must be right, too."""
+        self.mailbox = ListMailbox(*texts)
+        self.mailbox.uidls = [b"same"] * len(texts)
+        drop = self.opened()
+        found = {self.content(drop, ref): ref.uidl for ref in drop.messages}
+        self.result(drop.release())
+        return found
+
+    def test_none_takes_over_what_another_was_called(self) -> None:
+        alone = self.by_content(b"first\n")
+        both = self.by_content(b"first\n", b"second, longer\n")
+        self.assertEqual(alone, {b"first\r\n": "same"})
+        self.assertEqual(len({*alone.values(), *both.values()}), 3)
+        self.assertEqual(self.by_content(b"second, longer\n", b"first\n"), both)
+        second = self.by_content(b"second, longer\n")
+        self.assertEqual(second, {b"second, longer\r\n": both[b"second, longer\r\n"]})
+
+    def test_a_hash_that_another_is_called_already(self) -> None:
+        (hashed,) = self.uidls(b"with blank")
+        self.assertEqual(len(set(self.uidls(hashed, b"with blank"))), 2)
 
 
 class SessionTests(StoreCase):
@@ -312,3 +335,13 @@ def test_only_the_last_sizes_are_remembered(monkeypatch: pytest.MonkeyPatch) -> 
     sizes.put(ANN, "a", 3)
     assert [sizes.get(JOE, "a"), sizes.get(JOE, "b"), sizes.get(ANN, "a")] == [1, None, 3]
     sizes.forget(JOE, "never known")
+
+
+def test_only_the_last_doubled_ones_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mailbox_uidls, "MAX_DOUBLED", 2)
+    doubled = Doubled()
+    assert doubled.all_of(JOE, ["a", "b", "c", "a", "b"]) == {"a", "b"}
+    assert doubled.all_of(ANN, ["a", "b"]) == set()
+    assert doubled.all_of(JOE, ["a", "c"]) == {"a"}
+    assert doubled.all_of(JOE, ["c", "c"]) == {"c"}
+    assert doubled.all_of(JOE, ["a", "b", "c"]) == {"a", "c"}
