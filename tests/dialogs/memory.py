@@ -219,6 +219,9 @@ class Wire(StringTransport):
     def get_cipher_name(self) -> str:
         return "TLS_AES_256_GCM_SHA384"
 
+    def get_shutdown(self) -> int:
+        return 0
+
     def export_keying_material(self, label: bytes, octets: int, context: bytes) -> bytes:
         return bytes(octets)
 
