@@ -7,7 +7,6 @@ that are open go on, but for the one that led to it, because many people may sha
 from __future__ import annotations
 
 import math
-import re
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from mailsuite.model.ban import Ban
 from mailsuite.model.device import IPNetwork
 from mailsuite.observe.log import Log
 from mailsuite.policy.kept_bans import KeptBans
+from mailsuite.wire.pop3.masking import masked_start
 
 MAX_BANS: Final = 100_000
 """About 50 MB; beyond, the one that ends first makes room."""
@@ -35,9 +35,6 @@ FIRST_OCTETS: Final = 32
 
 Report = Callable[[IPAddress, int, str, int, bytes], None]
 """Called with the peer's address and port, what it did in a word, how many octets, and the first of them."""
-
-_SECRET = re.compile(rb"[^A-Za-z]*(PASS|APOP|AUTH)\b", re.IGNORECASE)
-"""What stands behind these is nobody's business."""
 
 
 @attrs.frozen
@@ -124,9 +121,9 @@ class Bans:
             if kind not in BANNED_FOR:
                 return
             seen = _shown(first)
-            detail = (
-                f"{service} (listener {listener}) from port {port}: {octets} octets, beginning with {seen}"
-            )
+            detail = f"{service} (listener {listener}) from port {port}: {octets} octets"
+            if seen:
+                detail += f", beginning with {seen}"
             ban = self.ban(peer, kind, detail)
             if ban is None:
                 return
@@ -273,7 +270,7 @@ def _until_text(ban: Ban) -> str:
 
 
 def _shown(first: bytes) -> str:
-    """The first octets of a command on one line, without the secret that may be in them."""
-    found = _SECRET.match(first)
-    octets = found[0] + b" ..." if found else first[:FIRST_OCTETS]
+    """The first octets of a command on one line, without the secret that may be in them; empty where it is
+    no command."""
+    octets = masked_start(first[:FIRST_OCTETS])
     return octets.decode("latin-1").encode("unicode_escape").decode("ascii")

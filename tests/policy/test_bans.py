@@ -246,18 +246,18 @@ class Reporting(BansCase):
         self.bans.reporter("pop3", "pop3s")(peer, 4711, "oversize-command", 513, first)
 
     def test_one_line_in_the_log_for_each_ban(self) -> None:
-        self.report(b"A" * 32)
-        self.report(b"A" * 32)
+        self.report(b"USER " + b"A" * 27)
+        self.report(b"USER " + b"A" * 27)
         (line,) = self.logged("guard.banned")
         self.assertIn(
             f"guard.banned peer={BAD} network={BAD}/32 service=pop3 listener=pop3s port=4711 "
-            f"reason=oversize-command octets=513 first={'A' * 32} until=2023-11-14T22:28:20Z times=1",
+            f'reason=oversize-command octets=513 first="USER {"A" * 27}" until=2023-11-14T22:28:20Z times=1',
             line,
         )
         self.assertTrue(line.startswith("warning"))
         (ban,) = self.bans.list()
         self.assertEqual(
-            ban.detail, f"pop3 (listener pop3s) from port 4711: 513 octets, beginning with {'A' * 32}"
+            ban.detail, f"pop3 (listener pop3s) from port 4711: 513 octets, beginning with USER {'A' * 27}"
         )
 
     def test_other_violations_are_no_reason(self) -> None:
@@ -275,17 +275,24 @@ class Reporting(BansCase):
         self.assertEqual(self.lines, [])
 
     def test_what_no_terminal_should_see_is_escaped(self) -> None:
-        self.report(b"\x00\xff\r\n\x1b[2J\\" + b"B" * 40)
+        self.report(b"TOP \x00\xff\r\n\x1b[2J\\" + b"B" * 40)
         (ban,) = self.bans.list()
-        self.assertTrue(ban.detail.endswith("\\x00\\xff\\r\\n\\x1b[2J\\\\" + "B" * 23))
+        self.assertTrue(ban.detail.endswith("TOP \\x00\\xff\\r\\n\\x1b[2J\\\\" + "B" * 19))
 
     def test_no_secret_is_kept_or_logged(self) -> None:
-        for number, word in enumerate((b"PASS ", b"pass\t", b" APOP joe ", b"AUTH PLAIN ", b"\x00PASS ")):
+        words = (b"PASS ", b"pass\t", b" APOP joe ", b"AUTH PLAIN ", b"\x00PASS ", b"PASSWORD ", b"")
+        for number, word in enumerate(words):
             self.report(word + b"canary", BAD + number)
-        self.assertEqual(len(self.bans.list()), 5)
+        self.assertEqual(len(self.bans.list()), len(words))
         self.assertEqual([line for line in (*self.lines, repr(self.bans.list())) if "canary" in line], [])
-        self.report(b"PASSWORD", BAD + 9)
-        self.assertIn("PASSWORD", self.lines[-1])
+        self.assertIn("PASS", self.lines[0])
+
+    def test_of_what_is_no_command_the_length_alone_is_told(self) -> None:
+        """It may be the response behind an AUTH that was refused."""
+        self.report(b"AGpvZUBleGFtcGxlLnRlc3QAY2FuYXJ5")
+        (ban,) = self.bans.list()
+        self.assertEqual(ban.detail, "pop3 (listener pop3s) from port 4711: 513 octets")
+        self.assertIn('octets=513 first="" until=', self.lines[-1])
 
 
 class Keeping(BansCase):

@@ -21,7 +21,7 @@ BAD = "127.0.0.7"
 OTHER = "127.0.0.8"
 DESK = "127.0.0.9"
 NOBODY_IS_SPARED = LIMITS.replace("[guard]\n", "[guard]\nnever_ban = []\nadmin_networks = []\n")
-OVERSIZE = b"A" * 513
+OVERSIZE = b"NOOP " + b"A" * 508
 
 
 class Caller:
@@ -127,7 +127,7 @@ def test_an_over_long_command_bans_everywhere_is_listed_and_can_be_lifted(
         "service=pop3",
         "listener=pop3",
         "reason=oversize-command",
-        f"first={'A' * 32} ",
+        f'first="NOOP {"A" * 27}" ',
     ):
         assert field in line
     told = own_server.cli("access", "test", BAD, status=1)

@@ -12,9 +12,14 @@ MAX_SHOWN_OCTETS = 256
 
 MASK = "***"
 
-_WORD = re.compile(rb"[ \t]*([A-Za-z0-9]*)")
-_KNOWN = {keyword.value for keyword in Keyword}
-_SECRETIVE = re.compile(rb"[^A-Za-z0-9]*(PASS|APOP|AUTH)", re.IGNORECASE)
+_SECRETIVE = ("PASS", "APOP", "AUTH")
+_HARMLESS = [keyword.value for keyword in Keyword if keyword.value not in _SECRETIVE]
+_COMMAND = re.compile(
+    rb"[ \t]*(?:(%b)(?![A-Za-z0-9])|(%b)(?=[ \t]|\Z))"
+    % ("|".join(_SECRETIVE).encode("ascii"), "|".join(_HARMLESS).encode("ascii")),
+    re.IGNORECASE,
+)
+_SECRETIVE_START = re.compile(rb"[^A-Za-z0-9]*(PASS|APOP|AUTH)", re.IGNORECASE)
 
 
 def masked(line: bytes, exchanging: bool) -> str:
@@ -27,17 +32,26 @@ def masked(line: bytes, exchanging: bool) -> str:
     text = line.removesuffix(b"\n").removesuffix(b"\r")
     if exchanging:
         return "*" if text == b"*" else MASK
-    found = _WORD.match(text)
-    word = (found[1] if found else b"").decode("ascii").upper()
-    if word not in _KNOWN:
-        return f"{MASK} ({len(text)} octets)"
-    return _without_secret(word, text)
+    word = _command(text)
+    return _without_secret(word, text) if word else f"{MASK} ({len(text)} octets)"
 
 
 def masked_start(start: bytes) -> bytes:
-    """The first octets of an over-long line, cut behind the command where what follows may be a secret."""
-    found = _SECRETIVE.match(start)
-    return start[: found.end()] if found else start
+    """The first octets of an over-long line; the command alone where what follows is a secret, and nothing
+    of a line that is no command: it may be the response behind an AUTH that was refused."""
+    word = _command(start)
+    return word.encode("ascii") if word in _SECRETIVE else start if word else b""
+
+
+def may_be_secretive(line: bytes) -> bool:
+    """Whether *line*, and what a client says behind it before it has the answer, may be secret."""
+    return _SECRETIVE_START.match(line) is not None
+
+
+def _command(text: bytes) -> str:
+    """The command that a line begins with, in upper case; empty where it is none."""
+    found = _COMMAND.match(text)
+    return (found[1] or found[2]).decode("ascii").upper() if found else ""
 
 
 def _without_secret(word: str, text: bytes) -> str:

@@ -370,7 +370,7 @@ def test_a_response_may_have_12288_octets(octets: int, fits: bool, piece: int) -
 def test_after_the_exchange_commands_are_short_again() -> None:
     world = fresh(SASL)
     assert world.say(b"AUTH PLAIN\r\n*\r\n" + b"N" * 600 + b"\r\n").endswith(b"too long\r\n")
-    assert world.events == [Violation("oversize-command", b"N" * 32)]
+    assert world.events == [Violation("oversize-command")]
 
 
 def test_auth_where_nothing_is_offered() -> None:

@@ -29,7 +29,7 @@ def test_an_oversize_command_closes(line: bytes, piece: int, working: bool) -> N
     world.events.clear()
     assert world.say(line + b"\r\nSTAT\r\nQUIT\r\n", piece) == TOO_LONG
     assert world.session.closing
-    assert world.events == [Violation("oversize-command", line[:32])]
+    assert world.events == [Violation("oversize-command")]
     assert world.removed == []
 
 
@@ -44,7 +44,7 @@ def test_512_octets_are_no_attack_and_the_next_one_is(octet: bytes, working: boo
     assert world.say(octet) == TOO_LONG
     (event,) = world.events
     assert isinstance(event, Violation)
-    assert (event.kind, event.detail, event.octets) == ("oversize-command", octet * 32, 513)
+    assert (event.kind, event.detail, event.octets) == ("oversize-command", b"", 513)
 
 
 @pytest.mark.parametrize(("more", "octets"), [(b"", 5000), (b"\n", 5001), (b"\r\nNOOP\r\n", 5002)])
@@ -57,12 +57,15 @@ def test_what_has_arrived_is_counted(more: bytes, octets: int) -> None:
 @pytest.mark.parametrize(
     ("start", "shown"),
     [
-        (b"GET / HTTP/1.1", b"GET / HTTP/1.1" + b"x" * 18),
+        (b"NOOP ", b"NOOP " + b"x" * 27),
+        (b"retr 1", b"retr 1" + b"x" * 26),
+        (b"GET / HTTP/1.1", b""),
         (b"PASS secret word", b"PASS"),
-        (b"  pass secret word", b"  pass"),
+        (b"  pass secret word", b"PASS"),
         (b"AUTH PLAIN AGpvZQ", b"AUTH"),
-        (b"apop joe", b"apop"),
-        (b"PASSx", b"PASS"),
+        (b"apop joe", b"APOP"),
+        (b"PASSx", b""),
+        (b"AGpvZQ", b""),
     ],
 )
 def test_no_secret_is_in_what_an_attacker_is_known_by(start: bytes, shown: bytes) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailsuite.wire.pop3.commands import Command, parse
-from mailsuite.wire.pop3.masking import masked, masked_start
+from mailsuite.wire.pop3.masking import masked, masked_start, may_be_secretive
 
 LINES = [
     (b"STAT\r\n", "STAT"),
@@ -34,6 +34,8 @@ LINES = [
     (b"hush\r\n", "*** (4 octets)"),
     (b"PASSWORD hush\r\n", "*** (13 octets)"),
     (b"\xffhush\r\n", "*** (5 octets)"),
+    (b"TOP/hush==\r\n", "*** (10 octets)"),
+    (b"STAT", "STAT"),
     (b"\r\n", "*** (0 octets)"),
     (b"NOOP \0\x1b[2J\r\n", "NOOP \\x00\\x1b[2J"),
     (b"NOOP " + b"x" * 300, "NOOP " + "x" * 251 + "..."),
@@ -73,8 +75,39 @@ def test_no_secret_is_shown(form: bytes, secret: bytes) -> None:
     assert secret.decode() not in masked(line, exchanging=True)
 
 
+@pytest.mark.parametrize(
+    ("start", "shown"),
+    [
+        (b"NOOP hush", b"NOOP hush"),
+        (b" retr\t1", b" retr\t1"),
+        (b"STAT", b"STAT"),
+        (b"PASS hush", b"PASS"),
+        (b"  pass:hush", b"PASS"),
+        (b"apop joe hush", b"APOP"),
+        (b"AUTH AGh1c2g=", b"AUTH"),
+        (b"AGh1c2g=", b""),
+        (b"TOP/hush", b""),
+        (b"PASShush", b""),
+        (b"\xffPASS hush", b""),
+        (b"NOOPhush", b""),
+        (b"", b""),
+    ],
+)
+def test_the_start_of_an_over_long_line(start: bytes, shown: bytes) -> None:
+    assert masked_start(start) == shown
+
+
 @given(st.binary(max_size=40))
 def test_what_may_show_a_password_is_cut_by_its_first_octets_too(line: bytes) -> None:
     command = parse(line + b"\r\n")
     if isinstance(command, Command) and command.keyword.value in ("PASS", "APOP", "AUTH"):
-        assert len(masked_start(line).strip()) == 4
+        assert masked_start(line) == command.keyword.value.encode()
+        assert may_be_secretive(line)
+
+
+@pytest.mark.parametrize(
+    ("line", "may_be"),
+    [(b"AUTH PLAIN", True), (b" \xffpass", True), (b"APOPx", True), (b"USER pass", False), (b"", False)],
+)
+def test_behind_what_secrets_may_come(line: bytes, may_be: bool) -> None:
+    assert may_be_secretive(line) is may_be

@@ -172,7 +172,7 @@ def test_a_question_that_nobody_can_answer_now() -> None:
     world.session.refuse(response.TEMPORARY_TROUBLE)
     assert world.take() == response.TEMPORARY_TROUBLE.encode()
     assert world.say(b"N" * 600 + b"\r\n") == b"-ERR The command is too long\r\n"
-    assert world.events[-1] == Violation("oversize-command", b"N" * 32)
+    assert world.events[-1] == Violation("oversize-command")
 
 
 def test_parameters_that_nobody_asked_for() -> None:
