@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 import attrs
 
 from mailsuite.observe.log import Log
 from mailsuite.observe.protocol_log import CLOSE_LEVELS, Level
-from mailsuite.wire.pop3.masking import escaped, masked
+from mailsuite.wire.pop3.masking import escaped, masked, may_be_secretive
 
 MAX_EVENTS = 2000
 """Lines of the log that one session may fill; about half a megabyte."""
 MAX_KEPT = 4096
-"""Octets of a line that is not complete yet; the core ends a session long before."""
+"""Octets of a line that is not complete yet, the first ones: they say whether it is secret. A session ends
+long before, unless ``on_overlong_command`` is ``"error"``."""
 PIECE_OCTETS = 64
 """So many in one line of the log: it cuts fields at 300 characters, and an octet may need four."""
 
-_SECRETIVE = re.compile(rb"\W*(PASS|APOP|AUTH)\b", re.IGNORECASE)
 _STATUS = (b"+OK", b"-ERR")
 _CHALLENGE = b"+ "
 
 
 @attrs.define(eq=False)
 class ProtocolTap:
-    """Never shows a secret: before the login nothing but known commands, masked, whatever is asked for."""
+    """Never shows a secret: of what the client says nothing but commands, masked, whatever is asked for.
+
+    Each line of a client has one answer. What comes behind a PASS, APOP or AUTH before that one has its own
+    may be its secret, also where the command is refused, before the login and after it.
+    """
 
     _log: Log
     _level: Callable[[], Level]
@@ -34,37 +37,32 @@ class ProtocolTap:
     _exchanging: Callable[[], bool]
     """Whether the next line is the response to a challenge."""
     _rest: bytes = attrs.field(default=b"", init=False)
-    _responses_follow: bool = attrs.field(default=False, init=False)
-    """An AUTH came in, and what follows it may be its secret; likewise a PASS, to be on the safe side."""
+    _unanswered: int = attrs.field(default=0, init=False)
+    """Lines of the client that have no answer yet."""
+    _secretive: int = attrs.field(default=0, init=False)
+    """So many answers are missing up to that of the last line behind which secrets may come."""
     _left: int = attrs.field(default=MAX_EVENTS, init=False)
 
     def received(self, data: bytes) -> None:
         *lines, rest = (self._rest + data).split(b"\n")
-        self._rest = rest[-MAX_KEPT:]
+        self._rest = rest[:MAX_KEPT]
         for line in lines:
-            self._event("pop3.command", line=self._shown(line.removesuffix(b"\r")))
-
-    def _shown(self, line: bytes) -> str:
-        """A line of the client as anybody may see it."""
-        may_be_secret = _SECRETIVE.match(line) is not None
-        if not self._logged_in():
-            if self._exchanging() or self._responses_follow:
-                return masked(line, True)
-            self._responses_follow = may_be_secret
-        elif self._level() == "raw" and not may_be_secret:
-            return escaped(line)
-        return masked(line, False)
+            self._event("pop3.command", line=masked(line, self._exchanging() or self._secretive > 0))
+            self._unanswered += 1
+            if may_be_secretive(line):
+                self._secretive = self._unanswered
 
     def said(self, data: bytes) -> None:
-        if self._level() == "raw" and self._logged_in():
+        whole = self._level() == "raw" and self._logged_in()
+        if whole:
             self.streamed(data)
-            return
         for line in data.split(b"\r\n"):
-            if line.startswith(_STATUS):
-                self._responses_follow = False
-                self._event("pop3.reply", line=line)
-            elif line.startswith(_CHALLENGE):
-                self._event("pop3.reply", line="+ ***")
+            if not line.startswith((*_STATUS, _CHALLENGE)):
+                continue
+            self._unanswered = max(0, self._unanswered - 1)
+            self._secretive = max(0, self._secretive - 1)
+            if not whole:
+                self._event("pop3.reply", line=line if line.startswith(_STATUS) else "+ ***")
 
     def streamed(self, data: bytes) -> None:
         if self._level() != "raw":

@@ -785,6 +785,21 @@ class Watched(Pop3Case):
                 self.assertNotIn(secret[:8].decode(), "".join(self.lines))
                 self.assertNotIn(secret[8:].decode(), "".join(self.lines))
 
+    def test_no_secret_behind_an_exchange_that_is_refused(self) -> None:
+        """Who is logged in has no AUTH any more, but may have sent the response with it."""
+        secret = b64encode(b"\0joe\0" + SECRET.encode())
+        for level in ("commands", "raw"):
+            self.door = attrs.evolve(self.door, protocol_log=level)
+            for segments in ([b"AUTH PLAIN\r\n" + secret], [b"AUTH PLAIN\r\n", secret[:5], secret[5:]]):
+                with self.subTest(level=level, segments=segments):
+                    self.reconnect()
+                    self.log_in()
+                    for segment in [*segments, b"\r\nNOOP\r\n"]:
+                        self.session.dataReceived(segment)
+                    self.assertIn("C: NOOP", self.passed())
+                    self.assertNotIn(secret[:5].decode(), "".join(self.lines))
+                    self.assertNotIn(secret[5:].decode(), "".join(self.lines))
+
     def test_a_challenge_and_what_answers_it(self) -> None:
         self.door = attrs.evolve(self.door, protocol_log="raw")
         self.reconnect()
