@@ -239,12 +239,12 @@ class Pop3Session(SessionProtocol[Event]):
         return True
 
     def _can_send(self, body: IMessageBody) -> bool:
-        """Whether the octets of the file go out as they stand, and nobody wants to see them pass."""
+        """Whether the octets of the file go out as they stand, and nobody wants to see each of them."""
         return (
             body.descriptor >= 0
             and body.size >= LEAST_OCTETS
             and self.core.sent_as_stored
-            and not self.is_tapped
+            and self._log_level() != "raw"
             and can_send(self.transport)
         )
 
