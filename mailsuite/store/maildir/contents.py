@@ -70,7 +70,7 @@ class ClassicInbox:
         return self._inbox.maildir.listing()
 
     def update(self, deleted: Sequence[MessageRef], retrieved: Sequence[MessageRef]) -> Outcome:
-        failed = self._inbox.remove([ref.key for ref in deleted])
+        failed = self._inbox.remove([ref.key for ref in deleted], insist=True)
         gone = {ref.key for ref in deleted}
         self._inbox.mark_seen(ref.key for ref in retrieved if ref.key not in gone)
         return Outcome(tuple(failed.values()))

@@ -23,6 +23,8 @@ from mailsuite.store.maildir.scan import MAX_TRIES, Listing, Sizes, locate
 from mailsuite.store.maildir.trash import Trash, unique_of
 from mailsuite.store.maildir.views import Views
 
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+
 
 @attrs.frozen
 class Maildir:
@@ -106,9 +108,12 @@ class Inbox:
     def of(cls, maildir: Maildir) -> Inbox:
         return cls(maildir, Whereabouts(maildir.path, lambda: locate(maildir.path)))
 
-    def remove(self, keys: Sequence[str]) -> dict[str, OSError]:
+    def remove(self, keys: Sequence[str], insist: bool = False) -> dict[str, OSError]:
         """Into the trash, or for good where nothing is kept; durable when it returns. Answers which could
         not be removed; what is gone already counts as removed. Raises OSError where it may not be durable.
+
+        Where the disk has no room for the trash, who *insists* has it removed for good: a full disk is what
+        somebody deletes mail for.
 
         In rounds: one look tells of all that other programs have renamed or taken, be it thousands.
         """
@@ -116,7 +121,7 @@ class Inbox:
         touched: dict[str, None] = {}
         left = keys
         for _ in range(MAX_TRIES):
-            missing = self._take_away(left, touched, failed)
+            missing = self._take_away(left, touched, failed, insist)
             left = self._found_again(missing, failed) if missing else []
         failed |= {key: OSError(errno.EBUSY, "renamed again and again", key) for key in left}
         sources = {os.path.join(self.maildir.path, name) for name in ("new", "cur")}
@@ -125,7 +130,7 @@ class Inbox:
         return failed
 
     def _take_away(
-        self, keys: Iterable[str], touched: dict[str, None], failed: dict[str, OSError]
+        self, keys: Iterable[str], touched: dict[str, None], failed: dict[str, OSError], insist: bool
     ) -> list[str]:
         """Answers the messages whose files are not where we knew them to be."""
         missing = []
@@ -134,7 +139,7 @@ class Inbox:
             path = self.where.path(key)
             try:
                 if keeps and stat.S_ISREG(os.lstat(path).st_mode):
-                    touched[self.maildir.trash.put(path, at)] = None
+                    touched[self._put(path, at, insist)] = None
                 else:
                     self.maildir.files.unlink(path)
                 touched[os.path.dirname(path)] = None
@@ -143,6 +148,16 @@ class Inbox:
             except OSError as error:
                 failed[key] = error
         return missing
+
+    def _put(self, path: str, at: int, insist: bool) -> str:
+        """Into the trash; answers the directory to sync."""
+        try:
+            return self.maildir.trash.put(path, at)
+        except OSError as error:
+            if not insist or error.errno not in NO_ROOM:
+                raise
+        self.maildir.files.unlink(path)
+        return os.path.dirname(path)
 
     def _found_again(self, missing: Sequence[str], failed: dict[str, OSError]) -> list[str]:
         """Look where they are now. What is nowhere is gone, and counts as removed."""

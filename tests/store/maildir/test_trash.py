@@ -218,6 +218,21 @@ class ForeignTests(TrashCase):
         self.assertEqual(self.update(), 1)
         self.assertEqual(list(self.inbox()), ["new/1.x"])
 
+    def test_a_full_disk_keeps_nobody_from_deleting(self):
+        """Making the directory, or the rename into it, takes a block that is not there."""
+        for number in range(2):
+            self.put("new/1.x")
+            self.files.fail(number, OSError(errno.ENOSPC, "No space left on device"))
+            self.assertEqual(self.update(), 0)
+            self.assertEqual((self.inbox(), self.in_trash()), ({}, []))
+            self.assertIn(("sync_directory", JOE_DIRECTORY + "/new"), self.files.done)
+
+    def test_a_full_disk_ends_no_stay_without_the_trash(self):
+        self.put("new/1.x")
+        self.files.fail(0, OSError(errno.ENOSPC, "No space left on device"))
+        self.pump.answer(self.store.expire(JOE, Retention(unread=0.0), NOW + DAY))
+        self.assertEqual(list(self.inbox()), ["new/1.x"])
+
     def test_deleted_files_that_cannot_be_read(self):
         self.put("new/1.x")
         self.put("new/2.x,S=26,W=26")
