@@ -188,8 +188,8 @@ class Services:
     async def start(self, name: str) -> None:
         """Open the listeners of a service as they are configured; sessions that were about to end go on.
 
-        Raises ServiceError where one cannot be opened, and leaves the service stopped; also where it was
-        started and that cannot be remembered.
+        Raises ServiceError where there is none that is enabled; where one cannot be opened, and leaves the
+        service stopped; and where it was started and that cannot be remembered.
         """
         service = self._of(name)
         async with self.turn:
@@ -251,11 +251,11 @@ class Services:
 
     async def _open(self, service: _Service) -> None:
         name = service.name
-        if service.is_open:
-            return
         wanted = [listener for listener in self._configured if listener.service == name]
         if not wanted:
             raise ServiceError(f"{name} has no listener that is enabled")
+        if service.is_open:
+            return
         try:
             await self._open_doors([*self.doors.listeners, *wanted])
         except DoorError as error:
