@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import attrs
+from twisted.internet.interfaces import IDelayedCall
 
 from mailsuite.concurrent.watch import FileWatch, Stamp, stamps
 from mailsuite.interfaces import IThreads
@@ -19,6 +20,8 @@ from mailsuite.policy.access import AccessList, AccessRules, Decision
 
 MAX_FILE_OCTETS: Final = 16 << 20
 """Of one file; our own limit, room for half a million addresses, which is more than public lists have."""
+_UNLIKE_ANY: Final[Stamp] = (-1, -1, -1, -1)
+"""As no file ever stands, so that the watch calls."""
 
 
 class AccessError(Exception):
@@ -98,13 +101,17 @@ def _compiled(wanted: Iterable[AccessRules], files: Mapping[Path, ListFile]) -> 
 class AccessLists:
     """The lists in force. A reload prepares, which may fail, and turns, which cannot.
 
-    A file that changes is read again; while it is broken or missing, its last good contents stay in force.
+    A file that changes is read again once it has stood still from one look of the watch to the next, for
+    half of a list that is being written would hold, too. While it is broken or missing, its last good
+    contents stay in force.
     """
 
     threads: IThreads
     watch: FileWatch
     log: Log
     _now: Prepared = attrs.field(factory=lambda: Prepared({}, {}), init=False)
+    _moving: dict[Path, tuple[Stamp, IDelayedCall]] = attrs.field(factory=dict, init=False)
+    """Files that have changed and are not read yet: how they stood, and when they are looked at again."""
 
     async def prepare(self, wanted: Mapping[str, AccessRules]) -> Prepared:
         """What turn() takes, read afresh. Raises AccessError, MailFailure; then nothing has changed."""
@@ -114,6 +121,8 @@ class AccessLists:
         """From now on these lists hold, and their files are watched."""
         for path in self._now.files.keys() - wanted.files.keys():
             self.watch.forget(_key(path))
+        for path in tuple(self._moving):
+            self._settle(path)
         self._now = wanted
         for path, file in wanted.files.items():
             self._watch(path, file.stamp)
@@ -132,16 +141,36 @@ class AccessLists:
 
     async def _changed(self, path: Path) -> None:
         try:
-            await self._read_again(path)
+            if await self._stands_still(path):
+                await self._read_again(path)
         except AccessError as error:
             self.log.error("access.file_kept", file=path, reason=str(error))
         except MailFailure as failure:
             self.log.warning("access.file_delayed", file=path, reason=failure.reason)
             self.watch.clock.callLater(self.watch.interval, self._try_again, path)
 
+    async def _stands_still(self, path: Path) -> bool:
+        """Whether a file that has changed is as it was a look ago, or gone; if not, it is looked at again."""
+        stamp = (await self.threads.run(partial(stamps, [path])))[path]
+        before, look = self._moving.get(path, (None, None))
+        if look is not None and look.active() and stamp == before:
+            return False  # told twice of one change
+        self._settle(path)
+        if stamp is None or stamp == before:
+            return True
+        if path in self._now.files:
+            look = self.watch.clock.callLater(self.watch.interval, self._try_again, path)
+            self._moving[path] = stamp, look
+        return False
+
+    def _settle(self, path: Path) -> None:
+        _, look = self._moving.pop(path, (None, None))
+        if look is not None and look.active():
+            look.cancel()
+
     def _try_again(self, path: Path) -> None:
         if path in self._now.files:
-            self._watch(path, None)  # which differs from what is there, so that the watch calls
+            self._watch(path, _UNLIKE_ANY)
 
     async def _read_again(self, path: Path) -> None:
         file = await self.threads.run(partial(read_file, path))

@@ -135,8 +135,13 @@ class InForce(FolderCase, SynchronousTestCase):
         self.lists.turn(self.successResultOf(Deferred.fromCoroutine(self.lists.prepare(wanted))))
 
     def change(self, file: Path, text: str) -> None:
+        """Then the watch looks twice: it has changed, and stands still."""
         file.write_text(text)
-        self.clock.advance(INTERVAL)
+        self.look(2)
+
+    def look(self, times: int = 1) -> None:
+        for _ in range(times):
+            self.clock.advance(INTERVAL)
 
     def refused(self, listener: str = "pop3s") -> list[bool]:
         return [not self.lists.decide(listener, address).allowed for address in (BAD, WORSE)]
@@ -157,8 +162,55 @@ class InForce(FolderCase, SynchronousTestCase):
         self.assertEqual((self.refused(), self.refused("pop3")), ([False, True], [False, True]))
         self.assertIs(self.lists.lists["mx"], before)
         self.assertIn(f"access.file_read file={self.file} entries=2", self.logged("file_read")[0])
-        self.clock.advance(INTERVAL)
+        self.look(5)
         self.assertEqual(len(self.logged("file_read")), 1)
+
+    def test_a_list_is_not_believed_while_it_is_written(self) -> None:
+        """In place, and slowly: a list of those who may come in would keep out the rest."""
+        self.use(pop3s=rules(self.file))
+        with self.file.open("w") as file:
+            for number in range(20):
+                file.write(f"203.0.113.{number}\n" * 10_000)
+                self.look()
+                self.assertEqual(self.refused(), [True, False])
+            file.write("198.51.100.1\n")
+        self.look()
+        self.assertEqual((self.refused(), self.logged("access.file")), ([True, False], []))
+        self.look()
+        self.assertEqual((self.refused(), len(self.logged("file_read"))), ([False, True], 1))
+        self.look(5)
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1, "the watch's own")
+
+    def test_a_file_that_is_gone_is_told_of_at_once(self) -> None:
+        self.use(pop3s=rules(self.file))
+        self.file.write_text("198.51.100.1\n")
+        self.look()
+        self.file.unlink()
+        self.look()
+        self.assertIn("No such file", self.logged("access.file_kept")[0])
+        self.look(5)
+        self.assertEqual(len(self.logged("access.")), 1)
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1, "the watch's own")
+
+    def test_who_is_told_twice_waits_once(self) -> None:
+        self.use(pop3s=rules(self.file))
+        self.file.write_text("198.51.100.1\n")
+        self.look()
+        self.clock.advance(INTERVAL / 2)
+        self.successResultOf(Deferred.fromCoroutine(self.lists._changed(self.file)))
+        self.assertEqual(self.refused(), [True, False])
+        self.clock.advance(INTERVAL / 2)
+        self.assertEqual((self.refused(), len(self.logged("file_read"))), ([False, True], 1))
+
+    def test_a_reload_reads_what_moves(self) -> None:
+        self.use(pop3s=rules(self.file))
+        self.file.write_text("198.51.100.1\n")
+        self.look()
+        self.use(pop3s=rules(self.file))
+        self.assertEqual(self.refused(), [False, True])
+        self.look(5)
+        self.assertEqual(self.logged("access.file"), [])
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1, "the watch's own")
 
     def test_while_it_is_broken_or_missing_what_it_said_last_holds(self) -> None:
         self.use(pop3s=rules(self.file))
@@ -184,6 +236,7 @@ class InForce(FolderCase, SynchronousTestCase):
         ready = self.successResultOf(Deferred.fromCoroutine(self.lists.prepare({"pop3s": rules(self.file)})))
         self.file.write_text("198.51.100.1\n")
         self.lists.turn(ready)
+        self.look()
         self.assertEqual(self.refused(), [False, True])
 
     def test_a_file_that_nobody_names_any_more_is_not_read(self) -> None:
@@ -192,17 +245,29 @@ class InForce(FolderCase, SynchronousTestCase):
         self.change(self.file, "198.51.100.1\n")
         self.assertEqual((self.refused(), self.logged("access.")), ([False, False], []))
 
-    def test_a_reload_that_drops_the_file_while_it_is_read(self) -> None:
+    def test_a_reload_that_drops_the_file_while_it_is_looked_at(self) -> None:
         self.use(pop3s=rules(self.file))
         self.threads.between = lambda: self.use(pop3s=rules(self.other))
         self.change(self.file, "198.51.100.1\n")
+        self.assertEqual((self.refused(), self.logged("access.")), ([False, False], []))
+
+    def test_a_reload_that_drops_the_file_while_it_is_read(self) -> None:
+        self.use(pop3s=rules(self.file))
+        self.file.write_text("198.51.100.1\n")
+        self.look()
+
+        def before_reading() -> None:
+            self.threads.between = lambda: self.use(pop3s=rules(self.other))
+
+        self.threads.between = before_reading
+        self.look()
         self.assertEqual((self.refused(), self.logged("access.")), ([False, False], []))
 
     def test_two_files_that_change_together_both_hold(self) -> None:
         self.use(pop3s=rules(self.file, self.other))
         self.file.write_text("")
         self.other.write_text("198.51.100.1\n")
-        self.clock.advance(INTERVAL)
+        self.look(2)
         self.assertEqual(self.refused(), [False, True])
 
     def test_what_was_compiled_from_old_contents_is_not_used(self) -> None:
@@ -212,14 +277,14 @@ class InForce(FolderCase, SynchronousTestCase):
 
         def meanwhile() -> None:
             self.other.write_text("198.51.100.1\n")
-            self.successResultOf(again(self.lists._changed(self.other)))
+            self.successResultOf(again(self.lists._read_again(self.other)))
 
         def before_compiling() -> None:
             self.threads.between = meanwhile
 
         self.threads.between = before_compiling
         self.file.write_text("")
-        self.successResultOf(again(self.lists._changed(self.file)))
+        self.successResultOf(again(self.lists._read_again(self.file)))
         self.assertEqual(self.refused(), [False, True])
 
     def test_where_no_thread_is_free_it_is_read_later(self) -> None:
@@ -229,7 +294,7 @@ class InForce(FolderCase, SynchronousTestCase):
         self.assertEqual(self.refused(), [True, False])
         self.assertIn("reason=full", self.logged("access.file_delayed")[0])
         self.threads.full = False
-        self.clock.advance(INTERVAL)
+        self.look(2)
         self.assertEqual(self.refused(), [False, True])
 
     def test_where_no_thread_is_free_and_nobody_names_it_any_more(self) -> None:
