@@ -239,8 +239,9 @@ class Stage:
         for there, here in HERE.items():
             text = text.replace(there, here)
         for usual, name in USUAL_PORTS.items():
-            if str(usual) in text:
-                text = text.replace(str(usual), str(self.ports()[name]))
+            number = re.compile(rf"(?<!\d){usual}(?!\d)")  # not the last digits of a port that we chose
+            if number.search(text):
+                text = number.sub(str(self.ports()[name]), text)
         return text
 
     def ports(self) -> dict[str, int]:

@@ -164,6 +164,12 @@ def test_a_page_can_be_followed(page: Path, stage: Stage) -> None:
         stage.appeared(AFTER[name])
 
 
+def test_the_end_of_another_number_is_no_port(tmp_path: Path) -> None:
+    """No server is asked where it listens: none runs."""
+    stage = Stage(tmp_path, notifymail_port=42465)
+    assert stage._shifted("mailsuite notify listen --port 1079") == "mailsuite notify listen --port 42465"
+
+
 def test_what_is_printed_is_compared() -> None:
     assert fits(["port 79", "... ok", "end"], ["port 1079", "all is ok", "end"])
     assert fits(["a", "...", "b"], ["a", "x", "y", "b"])
