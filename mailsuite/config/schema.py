@@ -186,7 +186,7 @@ class Delivery:
     view_history: float | None = setting(
         DurationOr("all", 0.0, 100 * YEAR),
         "all",
-        meaning="How old the mail is that such a device sees at its first login, at most.",
+        meaning="How old mail may be, when such a device is added or first logs in, to be shown to it.",
         applied="live",
     )
 
