@@ -42,7 +42,7 @@ def terms_of(account: Account, rules: LoginRules, box: Box = Box.INBOX) -> Terms
     """What holds for a session of this account. Of deleted mail nothing is removed because it was retrieved,
     and nobody waits for it."""
     if box is not Box.INBOX:
-        return Terms(tells_expire=False)
+        return Terms(tells_expire=False, tops_count=box is Box.RESTORE)
     delay = rules.login_delay_of(account.address.domain)
     return Terms(_days(retention_of(account, rules)), math.ceil(delay))
 

@@ -99,8 +99,8 @@ class SessionProtocol(Protocol, Generic[Event]):
         """Octets that the client had taken when we looked last, after the last words."""
         self._lost = False
 
-    def tap(self, tap: Tap) -> None:
-        """Let *tap* see what passes from now on."""
+    def tap(self, tap: Tap | None) -> None:
+        """Let *tap*, or nobody, see what passes from now on."""
         self._tap = tap
 
     @property

@@ -330,4 +330,11 @@ class Pop3Session(SessionProtocol[Event]):
             self._watched.append(watch)
         if self._log_level() in CLOSE_LEVELS and not self.is_tapped:
             core = self.core
-            self.tap(ProtocolTap(self.log, self._log_level, lambda: core.logged_in, lambda: core.exchanging))
+            tap = ProtocolTap(
+                self.log,
+                self._log_level,
+                lambda: core.logged_in,
+                lambda: core.exchanging,
+                leave=lambda: self.tap(None),
+            )
+            self.tap(tap)

@@ -36,6 +36,8 @@ class ProtocolTap:
     _logged_in: Callable[[], bool]
     _exchanging: Callable[[], bool]
     """Whether the next line is the response to a challenge."""
+    _leave: Callable[[], None]
+    """Called when nobody watches any more."""
     _rest: bytes = attrs.field(default=b"", init=False)
     _unanswered: int = attrs.field(default=0, init=False)
     """Lines of the client that have no answer yet."""
@@ -44,6 +46,9 @@ class ProtocolTap:
     _left: int = attrs.field(default=MAX_EVENTS, init=False)
 
     def received(self, data: bytes) -> None:
+        if self._level() not in CLOSE_LEVELS:
+            self._leave()
+            return
         *lines, rest = (self._rest + data).split(b"\n")
         self._rest = rest[:MAX_KEPT]
         for line in lines:

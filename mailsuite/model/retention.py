@@ -70,3 +70,6 @@ class Terms:
     """Seconds from one login to the next (RFC 2449 section 6.5)."""
     tells_expire: bool = True
     """Whether *expire* is announced; of deleted mail nothing is."""
+    tops_count: bool = False
+    """Whether a TOP of the whole message is a retrieval, as some programs mean it (fetchmail); always so
+    where *expire* is 0."""

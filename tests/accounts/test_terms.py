@@ -63,7 +63,7 @@ def test_the_terms_of_an_account():
 @pytest.mark.parametrize("box", [Box.TRASH, Box.RESTORE])
 def test_deleted_mail_is_not_removed_for_being_retrieved(box):
     rules = LoginRules(login_delay=60.0, retention=Retention(0.0))
-    assert terms_of(JOE, rules, box) == Terms(tells_expire=False)
+    assert terms_of(JOE, rules, box) == Terms(tells_expire=False, tops_count=box is Box.RESTORE)
 
 
 @pytest.mark.parametrize(

@@ -715,6 +715,10 @@ class Watched(Pop3Case):
         self.clock.advance(60.0)
         self.say(b"CAPA")
         self.assertEqual(len(self.passed()), 3)
+        self.assertFalse(self.session.is_tapped)
+        self.watches.put_on(JOE, "commands")
+        self.log_in()
+        self.assertTrue(self.session.is_tapped)
 
     def test_an_account_from_its_login_on_until_it_is_taken_off(self) -> None:
         self.watches.put_on(JOE, "commands")

@@ -30,7 +30,11 @@ class Tapped:
 
     def __attrs_post_init__(self) -> None:
         self.tap = ProtocolTap(
-            Log(self._line), lambda: self.level, lambda: self.logged_in, lambda: self.exchanging
+            Log(self._line),
+            lambda: self.level,
+            lambda: self.logged_in,
+            lambda: self.exchanging,
+            lambda: self.shown.append("gone"),
         )
         self.tap.said(b"+OK mail.example.test POP3 ready\r\n")
         self.shown.clear()
@@ -115,3 +119,10 @@ def test_of_an_endless_line_the_start_is_kept(tapped: Tapped) -> None:
         tapped.tap.received(b" " * MAX_KEPT + CANARY)
     tapped.tap.received(b"\r\n")
     assert tapped.shown == ['C "PASS ***"']
+
+
+def test_it_goes_when_nobody_watches_any_more() -> None:
+    tapped = Tapped("sessions")
+    tapped.tap.received(b"STAT\r\n")
+    tapped.tap.said(OK)
+    assert tapped.shown == ["gone"]

@@ -13,13 +13,18 @@ from mailsuite.wire.pop3.commands import Keyword, parse_number
 from mailsuite.wire.pop3.events import Listing, Quit, Retrieve
 from mailsuite.wire.pop3.snapshot import LINES_PER_CHUNK, Snapshot
 
+LEAST_LINE_OCTETS = 2
+"""Of an empty line."""
+
 
 @attrs.define
 class Transaction:
     """Answers from the snapshot. Methods take a command's arguments, in number already right.
 
     Where the site lets nobody leave mail behind (``terms.expire`` is 0; RFC 1939 section 8), QUIT removes
-    what RETR has sent to its end, marked or not, and TOP shows headers alone, so that nobody reads by TOP.
+    what RETR has sent to its end, marked or not, and TOP shows headers alone, so that nobody reads by TOP;
+    but that a TOP of so many lines that it must be the whole message is that, and counts as a RETR: programs
+    read by it and then send DELE.
     """
 
     snapshot: Snapshot
@@ -72,8 +77,11 @@ class Transaction:
         lines = parse_number(arguments[1])
         if lines is None:
             return say.NO_LINE_COUNT
-        self._under_way = 0
-        return Retrieve(self.snapshot[number], 0 if self._leaves_nothing else lines)
+        message = self.snapshot[number]
+        is_whole = lines * LEAST_LINE_OCTETS >= message.size
+        counts = is_whole and (self._leaves_nothing or self.terms.tops_count)
+        self._under_way = number if counts else 0
+        return Retrieve(message, 0 if self._leaves_nothing and not counts else lines)
 
     def sent(self) -> None:
         """What RETR or TOP asked for last has gone out to its end."""

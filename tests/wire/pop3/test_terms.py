@@ -48,7 +48,7 @@ def test_rset_takes_marks_away_and_not_what_was_read() -> None:
     assert update(world) == Quit((refs()[2],), (refs()[2],))
 
 
-@pytest.mark.parametrize("lines", [b"0", b"1", b"9999"])
+@pytest.mark.parametrize("lines", [b"0", b"1"])
 def test_top_is_limited_to_headers_there(lines: bytes) -> None:
     world = working(LEAVES_NOTHING)
     assert (
@@ -149,3 +149,22 @@ def test_last_is_unknown_unless_it_is_offered() -> None:
     world.take()
     assert world.say(b"LAST\r\n") == b"-ERR Unknown command\r\n"
     assert world.log_in().say(b"LAST 1\r\nLAST\r\n") == b"-ERR Unknown command\r\n" * 2
+
+
+@pytest.mark.parametrize("terms", [LEAVES_NOTHING, Terms(tops_count=True)])
+def test_who_reads_by_top_has_retrieved(terms: Terms) -> None:
+    """As fetchmail does, which sends DELE then: the message must have come whole (RFC 1939 section 8)."""
+    world = working(terms)
+    by_top = world.say(b"TOP 1 99999999\r\n").partition(b"\r\n")
+    by_retr = world.say(b"RETR 1\r\n").partition(b"\r\n")
+    assert by_top[2] == by_retr[2]
+    world = working(terms)
+    world.say(b"TOP 1 99999999\r\nTOP 2 0\r\n")
+    removed = (refs()[0],) if terms == LEAVES_NOTHING else ()
+    assert update(world) == Quit(removed, (refs()[0],))
+
+
+def test_reading_by_top_is_no_retrieval_elsewhere() -> None:
+    world = working(Terms(30))
+    world.say(b"TOP 1 99999999\r\n")
+    assert update(world) == Quit((), ())
