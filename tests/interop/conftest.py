@@ -9,12 +9,16 @@ import pytest
 
 from tests.interop.doors import Doors, doors_of
 from tests.interop.programs import Desk
-from tests.system.harness import Server
+from tests.system.harness import LIMITS, Server
+
+
+AS_IT_IS = LIMITS.replace("[pop3]\n", '[pop3]\nutf8_mail = "as-is"\n')
+"""These programs do not say UTF8, and are to get each message octet for octet."""
 
 
 @pytest.fixture(scope="package")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with Server(tmp_path_factory.mktemp("server")) as server:
+    with Server(tmp_path_factory.mktemp("server"), extra=AS_IT_IS) as server:
         yield server
 
 
