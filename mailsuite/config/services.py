@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import attrs
 
@@ -17,7 +17,7 @@ from mailsuite.config.measures import Duration, Size
 from mailsuite.config.mechanisms import SaslName, mechanisms
 from mailsuite.config.metrics import Metrics
 from mailsuite.config.names import AlternateAt, BindAddress, FilePath, Greeting, HostName
-from mailsuite.config.pop3 import Pop3
+from mailsuite.config.pop3 import OnOverlong, Pop3
 
 Service = Literal["smtp", "submission", "pop3", "metrics"]
 TlsUse = Literal["implicit", "starttls", "required-starttls", "off"]
@@ -61,6 +61,12 @@ class SmtpLimits:
         10,
         meaning="Sessions at the same time from one address; 0 is no limit.",
         applied="live",
+    )
+    on_overlong_command: OnOverlong = setting(
+        OneOf(get_args(OnOverlong)),
+        "ban",
+        meaning="What a command beyond 512 octets leads to (not MAIL, RCPT, AUTH): an error, the end, a ban.",
+        applied="new sessions",
     )
     idle_timeout: float = setting(
         Duration(minimum=1.0, maximum=86400.0),

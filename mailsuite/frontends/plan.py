@@ -117,10 +117,11 @@ class Plan:
             meter=premises.metrics.sessions(block.service, block.name),
             report=premises.bans.reporter(block.service, block.name),
         )
+        if settings.on_overlong_command != "ban":
+            door = attrs.evolve(door, report=_nobody_is_banned)
         if not isinstance(settings, Pop3):
             return door
-        door = attrs.evolve(door, login_timeout=settings.login_timeout, protocol_log=settings.protocol_log)
-        return door if settings.on_overlong_command == "ban" else attrs.evolve(door, report=_nobody_is_banned)
+        return attrs.evolve(door, login_timeout=settings.login_timeout, protocol_log=settings.protocol_log)
 
     def _session_of(
         self, block: ListenerBlock, settings: MailSettings, door: Door
@@ -147,6 +148,7 @@ class Plan:
             tls_required=(submits and door.tls is not None) or block.tls == "required-starttls",
             auth_mechanisms=mechanisms_of(settings),
             auth_required=submits,
+            overlong="error" if settings.on_overlong_command == "error" else "close",
             octets=secrets.token_bytes,
             seconds=time.time,
         )

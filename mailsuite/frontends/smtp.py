@@ -85,7 +85,7 @@ class SmtpSession(SessionProtocol[Event]):
                 self.end_reason = event.kind
                 self.log.warning("smtp.violation", kind=event.kind, detail=event.detail)
                 self.door.meter.violation(event.kind)
-                self.door.report(self.peer, self.peer_port, event.kind, 0, b"")
+                self.door.report(self.peer, self.peer_port, event.kind, event.octets, event.start)
 
     async def _reply(self, reply: Awaitable[Reply]) -> None:
         self.core.reply(await reply)

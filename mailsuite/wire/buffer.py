@@ -76,6 +76,12 @@ class LineBuffer:
             return None
         return Overlong(self._dropped + len(self._data), False, self._first_octets(len(self._data)))
 
+    @property
+    def unfinished(self) -> tuple[int, bytes]:
+        """How many octets of a line have come that has not ended, and the first of them. Looked at after
+        next_line() gave None."""
+        return self._dropped + len(self._data), self._first_octets(len(self._data))
+
     def take_all(self) -> bytes:
         """Take everything as it stands: the way over to data that is no lines."""
         rest = bytes(self._data)

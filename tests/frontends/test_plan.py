@@ -195,6 +195,34 @@ class TestSmtp:
         assert "421 4.4.2 " in talk.read()
         assert talk.wire.disconnecting
 
+    @pytest.mark.parametrize("service", ["smtp", "submission"])
+    @pytest.mark.parametrize(
+        ("section", "closes", "banned"),
+        [
+            ("", True, True),
+            ('on_overlong_command = "ban"', True, True),
+            ('on_overlong_command = "close"', True, False),
+            ('on_overlong_command = "error"', False, False),
+        ],
+    )
+    def test_what_a_long_command_leads_to(
+        self, world: Make, service: str, section: str, closes: bool, banned: bool
+    ) -> None:
+        built = world(service, section)
+        talk = built.connect(service)
+        talk.read()
+        assert talk.say("x" * 511).startswith("500 5.5.2")
+        assert talk.wire.disconnecting is closes
+        assert [str(ban.network) for ban in built.premises.bans.list()] == ["192.0.2.1/32"] * banned
+        assert (built.connect_or_none(service) is None) is banned
+
+    def test_the_words_of_a_ban(self, world: Make) -> None:
+        built = world("smtp")
+        built.connect("smtp").say("RSET".ljust(512))
+        [line] = [line for line in built.lines if " guard.banned " in line]
+        assert "service=smtp listener=smtp port=4000 reason=oversize-command octets=514" in line
+        assert f'first="RSET{" " * 28}"' in line
+
     def test_a_refusal(self, world: Make) -> None:
         built = world("smtp", "max_connections = 1")
         built.connect("smtp")

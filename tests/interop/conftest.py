@@ -11,7 +11,6 @@ from tests.interop.doors import Doors, doors_of
 from tests.interop.programs import Desk
 from tests.system.harness import LIMITS, Server
 
-
 AS_IT_IS = LIMITS.replace("[pop3]\n", '[pop3]\nutf8_mail = "as-is"\n')
 """These programs do not say UTF8, and are to get each message octet for octet."""
 

@@ -155,6 +155,28 @@ def test_exactly_512_octets_never_ban(own_server: Server, callers: Callers) -> N
     assert banned(own_server) == []
 
 
+@pytest.mark.parametrize("listener", ["mx", "submission"])
+def test_an_over_long_command_of_smtp_bans_too(own_server: Server, callers: Callers, listener: str) -> None:
+    own_server.start()
+    honest = callers.call(listener)
+    honest.line()
+    assert honest.say(b"NOOP " + b"a" * 505 + b"\r\n").startswith(b"250 "), "512 octets"
+    assert honest.say(b"MAIL FROM:<a@example.net>" + b" " * 600 + b"\r\n")[:1] == b"5"
+    assert callers.gets_in(listener)
+    rude = callers.call(listener)
+    rude.line()
+    assert rude.say(OVERSIZE).startswith(b"500 5.5.2 ")
+    assert rude.line() == b""
+    for other in own_server.ports:
+        assert callers.greeting(other) == b"", f"{other} talks to {BAD}"
+    assert callers.gets_in(listener, OTHER)
+    assert honest.say(b"NOOP\r\n").startswith(b"250"), "sessions that were open go on"
+    assert banned(own_server) == [BAD]
+    (line,) = events(own_server, "guard.banned")
+    assert f"listener={listener}" in line
+    assert f'first="NOOP {"A" * 27}" ' in line
+
+
 @pytest.mark.parametrize("choice", ["close", "error"])
 def test_a_ban_is_a_matter_of_choice(own_server: Server, callers: Callers, choice: str) -> None:
     own_server.extra = NOBODY_IS_SPARED.replace("[pop3]\n", f'[pop3]\non_overlong_command = "{choice}"\n')

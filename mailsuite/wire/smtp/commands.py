@@ -27,11 +27,13 @@ from mailsuite.model.reply import (
     UNKNOWN_PARAMETER,
     Reply,
 )
+from mailsuite.wire.sasl.steps import MAX_LINE_OCTETS
 from mailsuite.wire.smtp.paths import recipient_of, sender_of, split_path
 
-MAX_COMMAND_OCTETS = 2048
-"""A command line, CRLF included: RFC 5321 section 4.5.3.1.4 asks for 512, each extension adds to it;
-Postfix takes as much."""
+MAX_COMMAND_OCTETS = 512
+"""A command line with its CRLF, where no extension makes it longer (RFC 5321 section 4.5.3.1.4)."""
+_EXTENDED = {"MAIL": 2048, "RCPT": 2048, "AUTH": MAX_LINE_OCTETS}
+"""Where extensions do. Each adds to the 512; Postfix takes 2048 as well (RFC 4954 section 4 for AUTH)."""
 MAX_HELLO_OCTETS = 255
 """The longest domain (RFC 5321 section 4.5.3.1.2)."""
 
@@ -55,6 +57,16 @@ class Command:
     argument: str
 
 
+def verb_of(start: bytes) -> str:
+    """The verb of a line that begins like this, in upper case."""
+    return start.partition(b" ")[0].decode("latin-1").upper()
+
+
+def longest(verb: str) -> int:
+    """How many octets a line with this verb, in upper case, may have, its CRLF included."""
+    return _EXTENDED.get(verb, MAX_COMMAND_OCTETS)
+
+
 def parse_line(line: bytes) -> Command:
     """Read a line with its line end. One that has CR or LF elsewhere is refused as a whole."""
     text = line.decode("ascii", "surrogateescape")
@@ -67,7 +79,7 @@ def parse_line(line: bytes) -> Command:
         raise PermanentFailure(BROKEN_LINE_END)
     if _CONTROL.search(command):
         raise PermanentFailure(CONTROL_CHARACTER)
-    if len(line) > MAX_COMMAND_OCTETS and verb != "AUTH":
+    if len(line) > longest(verb):
         raise PermanentFailure(COMMAND_TOO_LONG)
     return Command(verb, argument.strip(" "))
 

@@ -110,11 +110,16 @@ class Violation:
     """One of the constants below."""
     detail: str
     """Our words, never what the client sent."""
+    octets: int = attrs.field(default=0, eq=False)
+    """Of an over-long command, how many had come; it depends on how the segments were cut."""
+    start: bytes = b""
+    """The first octets of it, where it began as a command of ours."""
 
 
 STARTTLS_INJECTION = "starttls-injection"
 PIPELINED_DATA = "pipelined-data"
 FOREIGN_PROTOCOL = "foreign-protocol"
+OVERSIZE_COMMAND = "oversize-command"
 TOO_MANY_ERRORS = "too-many-errors"
 TOO_MANY_COMMANDS = "too-many-commands"
 FAILED_LOGINS = "failed-logins"

@@ -19,14 +19,24 @@ from collections.abc import Callable, Mapping
 from mailsuite.model import reply as replies
 from mailsuite.model.failure import PermanentFailure
 from mailsuite.model.reply import Reply
-from mailsuite.wire.buffer import LineBuffer, Overlong
+from mailsuite.wire.buffer import START_OCTETS, LineBuffer, Overlong
 from mailsuite.wire.sasl.steps import MAX_LINE_OCTETS, ScramParameters
 from mailsuite.wire.smtp.auth import Admitted, AuthDialogue, Outcome
 from mailsuite.wire.smtp.body import BodyScanner
 from mailsuite.wire.smtp.budget import Budget
-from mailsuite.wire.smtp.commands import Command, parse_hello, parse_line, parse_mail, parse_recipient
+from mailsuite.wire.smtp.commands import (
+    MAX_COMMAND_OCTETS,
+    Command,
+    longest,
+    parse_hello,
+    parse_line,
+    parse_mail,
+    parse_recipient,
+    verb_of,
+)
 from mailsuite.wire.smtp.events import (
     FOREIGN_PROTOCOL,
+    OVERSIZE_COMMAND,
     PIPELINED_DATA,
     STARTTLS_INJECTION,
     Ask,
@@ -178,6 +188,9 @@ class ServerSession:
         if self._body is not None:
             return self._scan(self._body)
         line = self._input.next_line()
+        if self.settings.overlong == "close" and not self._login.active and self._is_oversize(line):
+            self._end_upon(line)
+            return True
         if line is None:
             return False
         broken = self._line_broken
@@ -192,6 +205,26 @@ class ServerSession:
         else:
             self._carry_out(line)
         return True
+
+    def _extent(self, line: bytes | Overlong | None) -> tuple[int, bytes]:
+        """How long a line is so far, its end come or not, and its first octets."""
+        if line is None:
+            return self._input.unfinished
+        if isinstance(line, Overlong):
+            return line.octets, line.start
+        return len(line), line[:START_OCTETS]
+
+    def _is_oversize(self, line: bytes | Overlong | None) -> bool:
+        """Whether this is a command that no honest client sends (row S-I04): too long, and none of those that
+        extensions make longer."""
+        octets, start = self._extent(line)
+        return octets > MAX_COMMAND_OCTETS >= longest(verb_of(start))
+
+    def _end_upon(self, line: bytes | Overlong | None) -> None:
+        octets, start = self._extent(line)
+        shown = start if verb_of(start) in _COMMANDS else b""  # else it may be the response of a refused AUTH
+        self._events.append(Violation(OVERSIZE_COMMAND, "a command beyond 512 octets", octets, shown))
+        self._finish(replies.COMMAND_TOO_LONG)
 
     def _carry_out(self, line: bytes) -> None:
         verb = ""

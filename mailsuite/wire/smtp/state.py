@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 
@@ -47,6 +47,9 @@ class SessionSettings:
     """Of one transaction. RFC 5321 section 4.5.3.1.8 asks for at least 100."""
     max_line: int = 64 * 1024
     """Octets of a line in a message. RFC 5321 section 4.5.3.1.6 asks for 998."""
+    overlong: Literal["error", "close"] = "error"
+    """What a command beyond 512 octets leads to, where no extension makes it longer: 500 once its end has
+    come, or 500 and the end of the session at once (features row S-I04)."""
     tls_available: bool = False
     """Offer STARTTLS."""
     tls_required: bool = False
