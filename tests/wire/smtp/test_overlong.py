@@ -45,8 +45,9 @@ def test_exactly_512_octets_do_not(strict: Conversation, size: int) -> None:
     assert strict.events == []
 
 
-def test_it_ends_at_any_length(strict: Conversation) -> None:
-    assert strict.send(b"HELO " + b"x" * 100_000) == TOO_LONG
+@pytest.mark.parametrize("end", [b"", b"\r\n"], ids=["unfinished", "CRLF"])
+def test_it_ends_at_any_length(strict: Conversation, end: bytes) -> None:
+    assert strict.send(b"HELO " + b"x" * (100_000 - len(end)) + end) == TOO_LONG
     (event,) = strict.took(Violation)
     assert isinstance(event, Violation)
     assert (event.octets, event.start) == (100_005, b"HELO " + b"x" * 27)
