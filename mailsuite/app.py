@@ -51,8 +51,8 @@ from mailsuite.frontends.keeper import CertificateKeeper
 from mailsuite.frontends.premises import Premises
 from mailsuite.interfaces import IPolicyRule, IThreads
 from mailsuite.keys import keyring
-from mailsuite.model.account import Origin
 from mailsuite.model.failure import MailFailure
+from mailsuite.model.origin import Origin
 from mailsuite.model.retention import MaildropRules
 from mailsuite.notify.channels.nm import NotifyMailChannel
 from mailsuite.notify.configured import notifier_settings

@@ -20,9 +20,10 @@ from mailsuite.accounts.passwords import Passwords
 from mailsuite.accounts.vault import Vault
 from mailsuite.config.schema import AccountBlock, Config, DeviceBlock
 from mailsuite.directory.memory import MemoryDirectory
-from mailsuite.model.account import Account, IPAddress, Origin
+from mailsuite.model.account import Account, IPAddress
 from mailsuite.model.address import Address
 from mailsuite.model.device import Device
+from mailsuite.model.origin import Origin
 
 
 async def file_directory(config: Config, passwords: Passwords, vault: Vault) -> MemoryDirectory:

@@ -25,8 +25,9 @@ from mailsuite.directory.logins import MemoryLogins
 from mailsuite.directory.memory import MemoryDirectory
 from mailsuite.directory.sightings import MemorySightings
 from mailsuite.file_accounts import file_directory
-from mailsuite.model.account import Account, Origin
+from mailsuite.model.account import Account
 from mailsuite.model.address import Address
+from mailsuite.model.origin import Origin
 from mailsuite.model.retention import DAY, Retention
 from mailsuite.people import People
 from tests.accounts.fakes import CHEAP

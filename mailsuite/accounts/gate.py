@@ -14,10 +14,11 @@ from mailsuite.accounts.names import Named, NameRules, login_address
 from mailsuite.accounts.vault import DeviceSecrets, Vault
 from mailsuite.config.mechanisms import PLAINTEXT
 from mailsuite.interfaces import IAccountDirectory
-from mailsuite.model.account import Account, AccountState, Origin
+from mailsuite.model.account import Account, AccountState
 from mailsuite.model.address import Address
 from mailsuite.model.device import Device
 from mailsuite.model.failure import TemporaryFailure
+from mailsuite.model.origin import Origin
 from mailsuite.model.reply import INTERNAL_ERROR
 from mailsuite.observe.log import Log
 

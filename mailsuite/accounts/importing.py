@@ -11,9 +11,10 @@ from mailsuite.accounts.import_file import ImportedAccount, Outcome, Result
 from mailsuite.accounts.passwords import PasswordRefused
 from mailsuite.accounts.refusal import RegistryError, bad, in_words, refused
 from mailsuite.accounts.registry import Registry, new_address
-from mailsuite.model.account import Account, Origin
+from mailsuite.model.account import Account
 from mailsuite.model.hashes.stored import read_hash
 from mailsuite.model.hashes.values import HashRefused
+from mailsuite.model.origin import Origin
 from mailsuite.model.reply import READ_ONLY
 
 _TYPES: Final = {"line": int, "address": str, "password_hash": str, "password": str, "fields": dict}

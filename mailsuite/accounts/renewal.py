@@ -13,9 +13,10 @@ from mailsuite.accounts.passwords import Passwords
 from mailsuite.accounts.vault import Vault
 from mailsuite.concurrent.tasks import Tasks
 from mailsuite.interfaces import IAccountDirectory
-from mailsuite.model.account import Account, Origin
+from mailsuite.model.account import Account
 from mailsuite.model.address import Address
 from mailsuite.model.failure import MailFailure
+from mailsuite.model.origin import Origin
 from mailsuite.observe.log import Log
 
 K = TypeVar("K")

@@ -26,23 +26,18 @@ from mailsuite.config.names import (
     Network,
     PasswordHash,
 )
+from mailsuite.config.quotas import AccountQuota, DomainQuota
+from mailsuite.config.routing import AccountRouting, DomainRouting
 from mailsuite.config.secret import Secret
-from mailsuite.model.account import (
-    Account,
-    AccountState,
-    Domain,
-    IPAddress,
-    NotifyPreference,
-    NotifyState,
-    Origin,
-)
+from mailsuite.model.account import Account, AccountState, Domain, IPAddress, NotifyPreference, NotifyState
 from mailsuite.model.address import Address
 from mailsuite.model.device import Device, Scope, beginning
+from mailsuite.model.origin import Origin
 from mailsuite.model.retention import Retention
 
 
 @attrs.frozen(kw_only=True)
-class DomainBlock:
+class DomainBlock(DomainQuota, DomainRouting):
     """``[[domain]]``"""
 
     name: str = setting(
@@ -194,7 +189,7 @@ class DeviceBlock:
 
 
 @attrs.frozen(kw_only=True)
-class AccountBlock:
+class AccountBlock(AccountQuota, AccountRouting):
     """``[[account]]``"""
 
     address: Address = setting(

@@ -27,6 +27,8 @@ from mailsuite.config.names import FilePath, HostName, LogTarget, MailAddress, M
 from mailsuite.config.notify import Notify, NotifyMail
 from mailsuite.config.people import AccountBlock, AccountNotifyMail, DeviceBlock, DomainBlock
 from mailsuite.config.pop3 import Pop3
+from mailsuite.config.quotas import DeliveryQuota
+from mailsuite.config.routing import DeliveryRouting
 from mailsuite.config.services import (
     Listener,
     MailSettings,
@@ -37,6 +39,7 @@ from mailsuite.config.services import (
     TlsUse,
 )
 from mailsuite.config.sources import SourceBlock
+from mailsuite.config.space import DeliverySpace
 from mailsuite.model.address import Address
 
 __all__ = [
@@ -156,7 +159,7 @@ class Tls:
 
 
 @attrs.frozen(kw_only=True)
-class Delivery:
+class Delivery(DeliverySpace, DeliveryQuota, DeliveryRouting):
     """``[delivery]``"""
 
     path: str = setting(

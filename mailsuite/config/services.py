@@ -11,6 +11,7 @@ from typing import Literal, get_args
 import attrs
 
 from mailsuite.config.access import Access
+from mailsuite.config.conversation import Conversation
 from mailsuite.config.declare import Caution, section, setting
 from mailsuite.config.kinds import Boolean, Integer, ListOf, OneOf, OrNone, Text, port
 from mailsuite.config.measures import Duration, Size
@@ -18,6 +19,8 @@ from mailsuite.config.mechanisms import SaslName, mechanisms
 from mailsuite.config.metrics import Metrics
 from mailsuite.config.names import AlternateAt, BindAddress, FilePath, Greeting, HostName
 from mailsuite.config.pop3 import OnOverlong, Pop3
+from mailsuite.config.relaying import ReceptionRules, SubmissionRules
+from mailsuite.config.routing import ReceptionRouting
 
 Service = Literal["smtp", "submission", "pop3", "metrics"]
 TlsUse = Literal["implicit", "starttls", "required-starttls", "off"]
@@ -27,7 +30,7 @@ _GIB = 1 << 30
 
 
 @attrs.frozen(kw_only=True)
-class SmtpLimits:
+class SmtpLimits(Conversation):
     """What ``[smtp]`` and ``[submission]`` have in common, declared once."""
 
     banner: str = setting(
@@ -78,14 +81,14 @@ class SmtpLimits:
 
 
 @attrs.frozen(kw_only=True)
-class Smtp(SmtpLimits):
+class Smtp(ReceptionRouting, ReceptionRules, SmtpLimits):
     """``[smtp]``, mail from other servers, or what of it holds for one listener."""
 
     access: Access = section(Access, "Who may connect by SMTP")
 
 
 @attrs.frozen(kw_only=True)
-class Submission(SmtpLimits):
+class Submission(SubmissionRules, SmtpLimits):
     """``[submission]``, mail from our own users, or what of it holds for one listener."""
 
     auth: tuple[SaslName, ...] = setting(

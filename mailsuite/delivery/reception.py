@@ -279,7 +279,7 @@ class Reception:
             self._log.warning("smtp.forward_stranded", recipient=recipient, account=route.dead_end)
         if refusal is not None:
             return refusal
-        if route.kind is not RouteKind.LOCAL or not route.accounts:
+        if route.kind is not RouteKind.LOCAL or not route.copies:
             # Policy let pass what nobody here can deliver. Whatever it says, there is no way out.
             self._log.error("smtp.undeliverable", recipient=recipient, route=route.kind.value)
             return replies.INTERNAL_ERROR

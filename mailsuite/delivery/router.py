@@ -21,7 +21,7 @@ import attrs
 from mailsuite.interfaces import IAccountDirectory
 from mailsuite.model.account import MAX_FORWARDS, Account, AccountState
 from mailsuite.model.address import Address
-from mailsuite.model.facts import Route, RouteKind
+from mailsuite.model.facts import Copy, Route, RouteKind
 
 ROLES = frozenset({"postmaster", "abuse"})
 """Names that every domain must read (RFC 5321 section 4.5.1, RFC 2142 section 2)."""
@@ -75,14 +75,14 @@ class Router:
             if target is None or target.state is AccountState.OFF:
                 return _ended(RouteKind.STRANDED, takers, account)
             if target.address in way and takers:  # all on the way who want it have it
-                return Route(RouteKind.LOCAL, tuple(takers))
+                return _local(takers)
             if target.address in way or len(way) > MAX_FORWARDS:
                 return _ended(RouteKind.LOOP, takers, account)
             way.append(target.address)
             account = target
         if account.state is AccountState.OFF:
             return Route(RouteKind.OFF)
-        return Route(RouteKind.LOCAL, (*takers, account.address))
+        return _local([*takers, account.address])
 
     async def _target(self, account: Account) -> Account | None:
         """Whom of ours an account forwards to."""
@@ -97,7 +97,11 @@ class Router:
 
 def _ended(kind: RouteKind, takers: list[Address], account: Account) -> Route:
     """The way ends behind *account*, where nobody is."""
-    return Route(RouteKind.LOCAL if takers else kind, tuple(takers), account.address)
+    return attrs.evolve(_local(takers) if takers else Route(kind), dead_end=account.address)
+
+
+def _local(takers: list[Address]) -> Route:
+    return Route(RouteKind.LOCAL, tuple(Copy(taker, taker) for taker in takers))
 
 
 def _is_literal(address: Address) -> bool:

@@ -15,10 +15,11 @@ from mailsuite.directory.order import (
     sorted_domains,
     sorted_owned_devices,
 )
-from mailsuite.model.account import Account, Domain, Origin
+from mailsuite.model.account import Account, Domain
 from mailsuite.model.address import Address
 from mailsuite.model.device import Device
 from mailsuite.model.failure import MailFailure, PermanentFailure
+from mailsuite.model.origin import Origin
 from mailsuite.model.reply import ALREADY_EXISTS, NO_SUCH_ACCOUNT, NO_SUCH_DEVICE, READ_ONLY
 
 

@@ -8,6 +8,9 @@ from ipaddress import IPv4Address, IPv6Address
 import attrs
 
 from mailsuite.model.address import Address
+from mailsuite.model.alias import AliasPattern
+from mailsuite.model.origin import Origin
+from mailsuite.model.quota import UNLIMITED, Quota
 from mailsuite.model.retention import Retention
 
 IPAddress = IPv4Address | IPv6Address
@@ -15,13 +18,6 @@ IPAddress = IPv4Address | IPv6Address
 MAX_FORWARDS = 8
 """How many accounts in a row may forward a message to the next; our own limit, as of other servers for
 aliases that lead to aliases (sendmail: 10)."""
-
-
-class Origin(enum.Enum):
-    """Where an account or a domain is written down."""
-
-    FILE = "file"
-    DATABASE = "database"
 
 
 class NotifyState(enum.Enum):
@@ -75,6 +71,10 @@ class Account:
     retention: Retention | None = None
     """How long its mail stays, which then is all that counts; None: as its domain or the listener says.
     ``read`` is 0 where a message goes at the QUIT of the session that retrieved it."""
+    quota: Quota = UNLIMITED
+    """What it says itself; the rest is as its domain or the server says."""
+    send_as: tuple[Address, ...] = ()
+    """Further addresses that it may send from; ``*@example.net`` is any of a domain."""
 
 
 @attrs.frozen
@@ -83,3 +83,14 @@ class Domain:
 
     name: str
     origin: Origin = Origin.DATABASE
+    same_as: str = ""
+    """Another domain, whose addresses are those of this one."""
+    delimiters: str | None = None
+    """Characters that may stand between a name and its tag (RFC 5233); None: as the server says."""
+    catch_all: tuple[Address, ...] | None = None
+    """Who gets mail for names that do not exist; none: it is refused; None: as the server says."""
+    catch_all_except: frozenset[str] = frozenset()
+    """Local parts that do not exist whatever the catch-all says."""
+    patterns: tuple[AliasPattern, ...] = ()
+    quota: Quota = UNLIMITED
+    """Of each account; what is left out is as the server says."""

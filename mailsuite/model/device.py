@@ -8,7 +8,8 @@ from ipaddress import IPv4Network, IPv6Network
 
 import attrs
 
-from mailsuite.model.account import IPAddress, Origin
+from mailsuite.model.account import IPAddress
+from mailsuite.model.origin import Origin
 
 IPNetwork = IPv4Network | IPv6Network
 

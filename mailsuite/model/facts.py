@@ -8,6 +8,7 @@ import attrs
 
 from mailsuite.model.account import IPAddress
 from mailsuite.model.address import Address
+from mailsuite.model.envelope import NOTHING_SAID, MailParameters
 from mailsuite.model.reply import Reply
 
 
@@ -19,11 +20,14 @@ class ConnectionFacts:
     """The session's id, as in the log."""
     listener: str
     service: str
-    """"smtp", "submission" or "pop3"."""
+    """"smtp", "submission", "lmtp" or "pop3"."""
     peer: IPAddress
     peer_port: int
     tls: str = ""
     """Version and cipher, for example "TLSv1.3 TLS_AES_256_GCM_SHA384"; empty on a clear connection."""
+    host: str = ""
+    """The name of the peer by DNS, where that name has the peer's address (RFC 8601 section 2.7.3); empty
+    where there is none, or nobody has looked."""
     helo: str = ""
     esmtp: bool = False
     account: Address | None = None
@@ -35,33 +39,73 @@ class ConnectionFacts:
 class Stage(enum.Enum):
     """When a rule is asked."""
 
+    HELLO = "hello"
+    """After HELO or EHLO. The client has its answer by then: a refusal is the answer to each MAIL that
+    follows."""
     MAIL = "mail"
     RECIPIENT = "recipient"
+    HEADER = "header"
+    """The header of the message has come, before its end. A refusal is the answer to the end."""
 
 
 class RouteKind(enum.Enum):
     """What can become of a recipient's mail."""
 
     LOCAL = "local"
+    """It is for us to deliver: into maildrops of ours, or to where aliases and forwards lead."""
     REMOTE = "remote"
+    """The recipient's domain is not ours."""
     UNKNOWN = "unknown"
     OFF = "off"
     """There is an account, and it takes no mail."""
     LOOP = "loop"
-    """Accounts forward it to one another, and none keeps it."""
+    """Accounts or aliases lead to one another, and nobody keeps it."""
     STRANDED = "stranded"
     """It would be forwarded to where nobody of ours takes it."""
+    LIMITED = "limited"
+    """The catch-all of the domain has had as many as it may have for now."""
+
+
+@attrs.frozen
+class Copy:
+    """One copy of a message, for a maildrop of ours."""
+
+    account: Address
+    """Whose maildrop."""
+    recipient: Address
+    """As it was named last: with its tag, behind all aliases. What Delivered-To shows."""
 
 
 @attrs.frozen
 class Route:
-    """Where a recipient's mail goes: into the maildrops of ``accounts``, elsewhere, or nowhere."""
+    """Where a recipient's mail goes: into maildrops of ours, to addresses elsewhere, both, or nowhere."""
 
     kind: RouteKind
-    accounts: tuple[Address, ...] = ()
-    """Whose maildrops, each once; some where the kind is LOCAL, none elsewhere."""
+    copies: tuple[Copy, ...] = ()
+    """Of one account, one; none where the kind is not LOCAL."""
+    remotes: tuple[Address, ...] = ()
+    """Where aliases and forwards lead that are not ours; the recipient itself where the kind is REMOTE."""
     dead_end: Address | None = None
-    """The account on the way that forwards to nobody, also where others on the way keep a copy."""
+    """The account or alias on the way that leads to nobody, also where others on the way take a copy."""
+    steps: tuple[str, ...] = ()
+    """In words, one decision each, for ``mailsuite route``."""
+
+    @property
+    def accounts(self) -> tuple[Address, ...]:
+        """Whose maildrops."""
+        return tuple(copy.account for copy in self.copies)
+
+
+@attrs.frozen
+class HeaderFacts:
+    """What a message says of itself, as far as rules ask for it."""
+
+    from_addresses: tuple[Address, ...] = ()
+    """Of From, those that are addresses (RFC 5322 section 3.6.2)."""
+    sender_addresses: tuple[Address, ...] = ()
+    """Of Sender."""
+    from_broken: bool = False
+    """There is more than one From, or what stands in it is no list of addresses."""
 
 
 @attrs.frozen
@@ -73,6 +117,8 @@ class StageFacts:
     sender: Address | None = None
     recipient: Address | None = None
     route: Route | None = None
+    header: HeaderFacts | None = None
+    mail: MailParameters = NOTHING_SAID
 
 
 @attrs.frozen

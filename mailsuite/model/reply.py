@@ -82,6 +82,7 @@ FORWARDING_LOOP = _reply(
 FORWARDING_STRANDED = _reply(
     451, "4.3.5", "Mail for this mailbox cannot be forwarded just now; please try again later"
 )
+CATCH_ALL_LIMITED = _reply(450, "4.7.1", "Too much mail for unknown names just now; please try again later")
 SENDER_NOT_YOURS = _reply(550, "5.7.1", "Please send from the address that you logged in with")
 _MESSAGE_ACCEPTED = _reply(250, "2.0.0")
 

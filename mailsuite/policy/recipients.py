@@ -11,6 +11,7 @@ from zope.interface import implementer
 from mailsuite.interfaces import IPolicyRule
 from mailsuite.model.facts import Accept, Refuse, RouteKind, Stage, StageFacts, Verdict
 from mailsuite.model.reply import (
+    CATCH_ALL_LIMITED,
     FORWARDING_LOOP,
     FORWARDING_STRANDED,
     INTERNAL_ERROR,
@@ -24,6 +25,7 @@ _REFUSALS: Final[Mapping[RouteKind, Reply]] = {
     RouteKind.OFF: MAILBOX_DISABLED,
     RouteKind.LOOP: FORWARDING_LOOP,
     RouteKind.STRANDED: FORWARDING_STRANDED,
+    RouteKind.LIMITED: CATCH_ALL_LIMITED,
 }
 
 

@@ -28,9 +28,10 @@ from mailsuite.directory.layered import LayeredDirectory
 from mailsuite.directory.logins import MemoryLogins
 from mailsuite.directory.memory import MemoryDirectory
 from mailsuite.directory.sightings import MemorySightings
-from mailsuite.model.account import Account, Domain, Origin
+from mailsuite.model.account import Account, Domain
 from mailsuite.model.address import Address
 from mailsuite.model.login import LoginRecord
+from mailsuite.model.origin import Origin
 
 T = TypeVar("T")
 

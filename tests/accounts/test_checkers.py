@@ -20,9 +20,10 @@ from mailsuite.concurrent.tasks import Tasks
 from mailsuite.concurrent.threads import Inline
 from mailsuite.directory.layered import LayeredDirectory
 from mailsuite.directory.memory import MemoryDirectory
-from mailsuite.model.account import AccountState, Origin
+from mailsuite.model.account import AccountState
 from mailsuite.model.address import Address
 from mailsuite.model.failure import TemporaryFailure
+from mailsuite.model.origin import Origin
 from mailsuite.model.reply import DIRECTORY_UNAVAILABLE, INTERNAL_ERROR, OVERLOADED
 from tests.accounts.fakes import (
     CHEAP,

@@ -15,9 +15,9 @@ from mailsuite.accounts.generate import generate_device_password
 from mailsuite.accounts.refusal import RegistryError
 from mailsuite.accounts.vault import Vault
 from mailsuite.directory.memory import MemoryDirectory
-from mailsuite.model.account import Origin
 from mailsuite.model.device import Device, Scope
 from mailsuite.model.failure import TemporaryFailure
+from mailsuite.model.origin import Origin
 from mailsuite.model.reply import DIRECTORY_UNAVAILABLE
 from tests.accounts.offices import FILED, JOE, NOW, World, login, now, refusal
 from tests.concurrent.held import HeldThreads

@@ -11,10 +11,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from mailsuite.accounts.housekeeping import FIRST_ROUND, INTERVAL, Housekeeper
 from mailsuite.directory.layered import LayeredDirectory
 from mailsuite.directory.memory import MemoryDirectory
-from mailsuite.model.account import Account, Origin
+from mailsuite.model.account import Account
 from mailsuite.model.address import Address
 from mailsuite.model.device import Device
 from mailsuite.model.failure import TemporaryFailure
+from mailsuite.model.origin import Origin
 from mailsuite.model.reply import DIRECTORY_UNAVAILABLE, STORE_UNAVAILABLE
 from mailsuite.model.retention import DAY, MaildropRules, Retention, Usage
 from mailsuite.model.view import View

@@ -18,9 +18,10 @@ from mailsuite.concurrent.threads import Inline
 from mailsuite.directory.layered import LayeredDirectory
 from mailsuite.directory.memory import MemoryDirectory
 from mailsuite.directory.sightings import MemorySightings
-from mailsuite.model.account import Account, AccountState, NotifyState, Origin
+from mailsuite.model.account import Account, AccountState, NotifyState
 from mailsuite.model.address import Address
 from mailsuite.model.failure import TemporaryFailure
+from mailsuite.model.origin import Origin
 from mailsuite.model.reply import OVERLOADED
 from tests.accounts.fakes import CountingHasher
 

@@ -15,9 +15,9 @@ from mailsuite.accounts.keyring import Keyring, KeyringError, SealBroken
 from mailsuite.accounts.vault import Vault
 from mailsuite.concurrent.threads import Inline
 from mailsuite.directory.memory import MemoryDirectory
-from mailsuite.model.account import Origin
 from mailsuite.model.device import Device
 from mailsuite.model.failure import TemporaryFailure
+from mailsuite.model.origin import Origin
 from mailsuite.model.reply import DIRECTORY_UNAVAILABLE
 from tests.accounts.offices import FILED, JOE, World, now, refusal
 

@@ -23,10 +23,11 @@ from mailsuite.directory.layered import LayeredDirectory
 from mailsuite.directory.logins import MemoryLogins
 from mailsuite.directory.memory import MemoryDirectory
 from mailsuite.directory.sightings import MemorySightings
-from mailsuite.model.account import AccountState, Origin
+from mailsuite.model.account import AccountState
 from mailsuite.model.address import Address
 from mailsuite.model.failure import MaildropInUse, TemporaryFailure
 from mailsuite.model.login import LoginRecord
+from mailsuite.model.origin import Origin
 from mailsuite.model.reply import DIRECTORY_UNAVAILABLE, INTERNAL_ERROR
 from mailsuite.model.view import View
 from mailsuite.store.memory import MemoryStore

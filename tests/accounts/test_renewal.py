@@ -11,9 +11,10 @@ from mailsuite.accounts.vault import Vault
 from mailsuite.concurrent.tasks import Tasks
 from mailsuite.concurrent.threads import Inline
 from mailsuite.directory.memory import MemoryDirectory
-from mailsuite.model.account import Account, Origin
+from mailsuite.model.account import Account
 from mailsuite.model.address import Address
 from mailsuite.model.failure import TemporaryFailure
+from mailsuite.model.origin import Origin
 from mailsuite.model.reply import DIRECTORY_UNAVAILABLE, OVERLOADED
 from mailsuite.observe.log import Log
 from tests.accounts.fakes import CHEAP, HASH, SECRET

@@ -21,7 +21,7 @@ from mailsuite.concurrent.threads import Inline
 from mailsuite.directory.layered import LayeredDirectory
 from mailsuite.directory.memory import MemoryDirectory
 from mailsuite.directory.sightings import MemorySightings
-from mailsuite.model.account import Origin
+from mailsuite.model.origin import Origin
 from mailsuite.observe.log import Log
 from tests.accounts.fakes import SECRET, CountingHasher
 

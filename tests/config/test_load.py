@@ -19,8 +19,9 @@ from mailsuite.config.machine import Machine, _host_name, _state_folder
 from mailsuite.config.problems import ConfigurationError, Place, Problem, report, summary
 from mailsuite.config.schema import Config, Pop3, Submission
 from mailsuite.config.secret import Secret
-from mailsuite.model.account import Account, Domain, NotifyPreference, NotifyState, Origin
+from mailsuite.model.account import Account, Domain, NotifyPreference, NotifyState
 from mailsuite.model.address import Address
+from mailsuite.model.origin import Origin
 from tests.config.conftest import MACHINE, LoadText
 
 HASH = "$argon2id$v=19$m=19456,t=2,p=1$bWFpbHN1aXRlLWV4YW1wbGU$bm90IGEgcmVhbCBoYXNoLCBvbmx5IGFuIGV4YW1wbGU"

@@ -16,9 +16,10 @@ from mailsuite.config.load import Loaded, load
 from mailsuite.config.problems import Place
 from mailsuite.config.schema import AccountBlock, Config, DeviceBlock, Pop3, Submission
 from mailsuite.config.values import as_toml, changes, values, with_origins
-from mailsuite.model.account import AccountState, Origin
+from mailsuite.model.account import AccountState
 from mailsuite.model.address import Address
 from mailsuite.model.device import Device, Scope
+from mailsuite.model.origin import Origin
 from tests.config.conftest import MACHINE, LoadText
 
 HASH = "$argon2id$v=19$m=19456,t=2,p=1$bWFpbHN1aXRlLWV4YW1wbGU$bm90IGEgcmVhbCBoYXNoLCBvbmx5IGFuIGV4YW1wbGU"

@@ -9,10 +9,11 @@ from twisted.internet.defer import Deferred
 from zope.interface.verify import verifyObject
 
 from mailsuite.interfaces import IAccountDirectory
-from mailsuite.model.account import Account, AccountState, Domain, NotifyPreference, NotifyState, Origin
+from mailsuite.model.account import Account, AccountState, Domain, NotifyPreference, NotifyState
 from mailsuite.model.address import Address
 from mailsuite.model.device import Device, Scope
 from mailsuite.model.failure import PermanentFailure
+from mailsuite.model.origin import Origin
 from mailsuite.model.reply import ALREADY_EXISTS, NO_SUCH_ACCOUNT, NO_SUCH_DEVICE
 from mailsuite.model.retention import Retention
 

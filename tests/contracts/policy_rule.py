@@ -14,6 +14,7 @@ from mailsuite.model.address import Address
 from mailsuite.model.facts import (
     Accept,
     ConnectionFacts,
+    Copy,
     Refuse,
     Route,
     RouteKind,
@@ -33,7 +34,7 @@ def connection(service: str = "smtp", account: Address | None = None) -> Connect
 
 def every_case() -> list[StageFacts]:
     """All that the facts of a stage can look like, what should not happen included."""
-    routes = [None, Route(RouteKind.LOCAL, (ANN,)), *map(Route, RouteKind)]
+    routes = [None, Route(RouteKind.LOCAL, (Copy(ANN, ANN),)), *map(Route, RouteKind)]
     connections = [
         connection(service, account)
         for service, account in itertools.product(["smtp", "submission", "lmtp", "", "SMTP"], [None, JOE])

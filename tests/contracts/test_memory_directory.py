@@ -4,7 +4,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mailsuite.directory.layered import LayeredDirectory
 from mailsuite.directory.memory import MemoryDirectory
-from mailsuite.model.account import Origin
+from mailsuite.model.origin import Origin
 from tests.contracts.account_directory import AccountDirectoryContract
 from tests.contracts.lower_directory import LowerDirectoryContract
 

@@ -10,7 +10,7 @@ from mailsuite.directory.lower import ILowerDirectory
 from mailsuite.directory.memory import MemoryDirectory
 from mailsuite.directory.sqlite.accounts import SCHEMA, SqliteDirectory
 from mailsuite.directory.sqlite.database import Database
-from mailsuite.model.account import Origin
+from mailsuite.model.origin import Origin
 from tests.contracts.account_directory import AccountDirectoryContract
 from tests.contracts.lower_directory import LowerDirectoryContract
 from tests.directory.folders import FolderCase

@@ -20,7 +20,6 @@ from mailsuite.model import reply as replies
 from mailsuite.model.account import Account
 from mailsuite.model.address import Address
 from mailsuite.model.device import Device
-from mailsuite.model.envelope import BodyType
 from mailsuite.model.events import MessageStored
 from mailsuite.model.facts import ConnectionFacts
 from mailsuite.model.failure import TemporaryFailure
@@ -141,7 +140,7 @@ class Case(SynchronousTestCase):
         return self.successResultOf(Deferred.fromCoroutine(coroutine))
 
     def mail(self, sender: Address | None = EVE) -> Reply:
-        return self.now(self.reception.mail(Mail(sender, BodyType.SEVEN_BIT, None)))
+        return self.now(self.reception.mail(Mail(sender)))
 
     def recipient(self, address: Address) -> Reply:
         return self.now(self.reception.recipient(Recipient(address)))

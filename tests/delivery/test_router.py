@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
@@ -10,7 +11,7 @@ from mailsuite.delivery.router import Router
 from mailsuite.directory.memory import MemoryDirectory
 from mailsuite.model.account import MAX_FORWARDS, Account, AccountState, Domain
 from mailsuite.model.address import POSTMASTER, Address
-from mailsuite.model.facts import Route, RouteKind
+from mailsuite.model.facts import Copy, Route, RouteKind
 from mailsuite.model.failure import TemporaryFailure
 from mailsuite.model.reply import DIRECTORY_UNAVAILABLE
 
@@ -22,7 +23,7 @@ REMOTE = Route(RouteKind.REMOTE)
 
 
 def local(*accounts: Address) -> Route:
-    return Route(RouteKind.LOCAL, accounts)
+    return Route(RouteKind.LOCAL, tuple(Copy(account, account) for account in accounts))
 
 
 def forwarding(address: Address, to: Address | None, keep_copy: bool = False) -> Account:
@@ -172,7 +173,7 @@ class ForwardTests(SynchronousTestCase):
         last = Address(f"user{MAX_FORWARDS}", "example.net")
         self.assertEqual(self.route(*chain(MAX_FORWARDS + 1)), Route(RouteKind.LOOP, dead_end=last))
         kept = self.route(*chain(MAX_FORWARDS + 1, keeps=2))
-        self.assertEqual(kept, Route(RouteKind.LOCAL, (Address("user2", "example.net"),), last))
+        self.assertEqual(kept, attrs.evolve(local(Address("user2", "example.net")), dead_end=last))
 
     def test_where_nobody_of_ours_takes_it_the_sender_keeps_it(self) -> None:
         for target in (None, NOBODY, OFF, ELSEWHERE, LITERAL, Address("postmaster", "")):
@@ -183,10 +184,10 @@ class ForwardTests(SynchronousTestCase):
 
     def test_where_nobody_of_ours_takes_it_a_copy_is_enough(self) -> None:
         for target in (None, NOBODY, OFF, ELSEWHERE, LITERAL):
-            kept = Route(RouteKind.LOCAL, (JOE,), dead_end=JOE)
+            kept = attrs.evolve(local(JOE), dead_end=JOE)
             self.assertEqual(self.route(forwarding(JOE, target, True)), kept, target)
             further = self.route(forwarding(JOE, LEN, True), forwarding(LEN, target))
-            self.assertEqual(further, Route(RouteKind.LOCAL, (JOE,), dead_end=LEN), target)
+            self.assertEqual(further, attrs.evolve(local(JOE), dead_end=LEN), target)
 
     def test_mail_may_be_forwarded_to_a_role(self) -> None:
         to_role = forwarding(JOE, Address("Postmaster", "example.net"))

@@ -4,10 +4,11 @@ import pytest
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailsuite.directory.memory import MemoryDirectory
-from mailsuite.model.account import Account, Domain, Origin
+from mailsuite.model.account import Account, Domain
 from mailsuite.model.address import Address
 from mailsuite.model.device import Device
 from mailsuite.model.failure import PermanentFailure, TemporaryFailure
+from mailsuite.model.origin import Origin
 from mailsuite.model.reply import (
     ALREADY_EXISTS,
     DIRECTORY_UNAVAILABLE,

@@ -44,7 +44,12 @@ def journey(tmp_path_factory: pytest.TempPathFactory) -> Journey:
 
 
 def test_the_page_has_what_these_tests_look_for() -> None:
-    assert EVERYWHERE == ("mailsuite/model/", "mailsuite/observe/", "mailsuite/concurrent/")
+    assert EVERYWHERE == (
+        "mailsuite/interfaces/",
+        "mailsuite/model/",
+        "mailsuite/observe/",
+        "mailsuite/concurrent/",
+    )
     assert len(named(IN)) > 40
     assert len(named(OUT)) > 15
 

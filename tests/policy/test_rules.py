@@ -6,7 +6,7 @@ import pytest
 
 from mailsuite.interfaces import IPolicyRule
 from mailsuite.model.address import Address
-from mailsuite.model.facts import Accept, Refuse, Route, RouteKind, Stage, StageFacts, Verdict
+from mailsuite.model.facts import Accept, Copy, Refuse, Route, RouteKind, Stage, StageFacts, Verdict
 from mailsuite.model.reply import (
     AUTHENTICATION_REQUIRED,
     FORWARDING_LOOP,
@@ -24,7 +24,7 @@ from mailsuite.policy.relaying import Relaying
 from mailsuite.policy.sender import Sender
 from tests.contracts.policy_rule import ANN, JOE, STRANGER, connection
 
-LOCAL = Route(RouteKind.LOCAL, (ANN,))
+LOCAL = Route(RouteKind.LOCAL, (Copy(ANN, ANN),))
 REMOTE = Route(RouteKind.REMOTE)
 UNKNOWN = Route(RouteKind.UNKNOWN)
 OFF = Route(RouteKind.OFF)
@@ -73,7 +73,7 @@ def test_relaying(service: str, account: Address | None, route: Route | None, re
     ("route", "reply"),
     [
         (LOCAL, None),
-        (Route(RouteKind.LOCAL, (ANN,), dead_end=JOE), None),
+        (Route(RouteKind.LOCAL, (Copy(ANN, ANN),), dead_end=JOE), None),
         (REMOTE, None),
         (UNKNOWN, UNKNOWN_RECIPIENT),
         (OFF, MAILBOX_DISABLED),

@@ -12,7 +12,7 @@ from collections.abc import Collection
 import attrs
 
 from mailsuite.model.address import Address
-from mailsuite.model.envelope import BodyType
+from mailsuite.model.envelope import NOTHING_SAID, BodyType, MailParameters
 from mailsuite.model.failure import PermanentFailure
 from mailsuite.model.reply import (
     ARGUMENT_MISSING,
@@ -98,18 +98,18 @@ class MailArguments:
     """What MAIL says."""
 
     sender: Address | None
-    body: BodyType = BodyType.SEVEN_BIT
-    size: int | None = None
+    parameters: MailParameters = NOTHING_SAID
 
 
 def parse_mail(argument: str, allowed: Collection[str]) -> MailArguments:
     """Read ``FROM:<path>`` and those parameters whose keywords are *allowed*."""
-    path, parameters = _path_and_parameters("FROM:", argument, MAIL_SYNTAX)
+    path, words = _path_and_parameters("FROM:", argument, MAIL_SYNTAX)
     sender = sender_of(path)
-    found = _parse_parameters(parameters, allowed)
+    found = _parse_parameters(words, allowed)
     if "AUTH" in found and not _AUTH.fullmatch(found["AUTH"]):
         raise PermanentFailure(BAD_PARAMETER)  # else ignored: we trust nobody to vouch (RFC 4954 section 5)
-    return MailArguments(sender, _body(found.get("BODY", "7BIT")), _size(found.get("SIZE")))
+    parameters = MailParameters(_body(found.get("BODY", "7BIT")), _size(found.get("SIZE")))
+    return MailArguments(sender, parameters)
 
 
 def parse_recipient(argument: str) -> Address:
@@ -147,9 +147,12 @@ def _parse_parameters(text: str, allowed: Collection[str]) -> dict[str, str]:
 
 def _body(value: str) -> BodyType:
     try:
-        return BodyType(value.upper())
+        body = BodyType(value.upper())
     except ValueError as error:
         raise PermanentFailure(BAD_PARAMETER) from error
+    if body is BodyType.BINARY:  # needs CHUNKING, which is not offered
+        raise PermanentFailure(BAD_PARAMETER)
+    return body
 
 
 def _size(value: str | None) -> int | None:

@@ -12,7 +12,12 @@ from __future__ import annotations
 import attrs
 
 from mailsuite.model.address import Address
-from mailsuite.model.envelope import BodyType
+from mailsuite.model.envelope import (
+    NOTHING_SAID,
+    NOTHING_SAID_OF_RECIPIENT,
+    MailParameters,
+    RecipientParameters,
+)
 from mailsuite.model.reply import Reply
 from mailsuite.wire.sasl.steps import Claim, ScramQuestion
 
@@ -31,9 +36,8 @@ class Mail:
     """MAIL FROM; ``sender`` is None for the null reverse-path. Wants a reply."""
 
     sender: Address | None
-    body: BodyType
-    size: int | None
-    """As SIZE= promised (RFC 1870); never above the limit."""
+    parameters: MailParameters = NOTHING_SAID
+    """A promised size is never above the limit."""
 
 
 @attrs.frozen
@@ -41,6 +45,7 @@ class Recipient:
     """RCPT TO. Wants a reply."""
 
     address: Address
+    parameters: RecipientParameters = NOTHING_SAID_OF_RECIPIENT
 
 
 @attrs.frozen

@@ -260,9 +260,10 @@ class ServerSession:
 
     def _mail(self, command: Command) -> None:
         mail = parse_mail(command.argument, self._state.mail_parameters())
-        if mail.size is not None and mail.size > self.settings.max_message:
+        size = mail.parameters.size
+        if size is not None and size > self.settings.max_message:
             raise PermanentFailure(replies.MESSAGE_TOO_BIG)
-        self._ask(Mail(mail.sender, mail.body, mail.size), self._mail_answered)
+        self._ask(Mail(mail.sender, mail.parameters), self._mail_answered)
 
     def _mail_answered(self, reply: Reply) -> None:
         self._state.transaction.open = reply.is_positive

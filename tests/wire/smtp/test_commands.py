@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailsuite.model.address import Address
-from mailsuite.model.envelope import BodyType
+from mailsuite.model.envelope import BodyType, MailParameters
 from mailsuite.model.failure import PermanentFailure
 from mailsuite.model.reply import (
     ARGUMENT_MISSING,
@@ -125,10 +125,10 @@ def test_hello_needs_a_name() -> None:
         ("from:<joe@example.net>", MailArguments(JOE)),
         ("FROM: <joe@example.net>", MailArguments(JOE)),
         ("FROM:<>", MailArguments(None)),
-        ("FROM:<> SIZE=0", MailArguments(None, size=0)),
-        ("FROM:<> size=1234 body=8bitmime", MailArguments(None, BodyType.EIGHT_BIT, 1234)),
+        ("FROM:<> SIZE=0", MailArguments(None, MailParameters(size=0))),
+        ("FROM:<> size=1234 body=8bitmime", MailArguments(None, MailParameters(BodyType.EIGHT_BIT, 1234))),
         ("FROM:<>   BODY=7BIT  ", MailArguments(None)),
-        ("FROM:<> SIZE=99999999999999999999", MailArguments(None, size=99999999999999999999)),
+        ("FROM:<> SIZE=99999999999999999999", MailArguments(None, MailParameters(size=99999999999999999999))),
         ("FROM:<> AUTH=<>", MailArguments(None)),
         ("FROM:<> AUTH=joe+40example.net", MailArguments(None)),
     ],

@@ -6,7 +6,7 @@ import pytest
 
 from mailsuite.model import reply as replies
 from mailsuite.model.address import Address
-from mailsuite.model.envelope import BodyType
+from mailsuite.model.envelope import BodyType, MailParameters
 from mailsuite.model.reply import Reply
 from mailsuite.wire.smtp.events import (
     FOREIGN_PROTOCOL,
@@ -87,7 +87,7 @@ def test_a_whole_message(greeted) -> None:
     assert not greeted.session.in_transaction
     message = "Subject: caf\u00e9\r\n\r\n.dot\r\n".encode()
     assert greeted.events == [
-        Mail(ANN, BodyType.EIGHT_BIT, 20),
+        Mail(ANN, MailParameters(BodyType.EIGHT_BIT, 20)),
         Recipient(JOE),
         DataStart(),
         BodyChunk(message),
@@ -186,7 +186,7 @@ def test_quit(greeted) -> None:
     assert (
         greeted.send(b"MAIL FROM:<>\r\nQUIT\r\nNOOP\r\n") == b"250 2.1.0 Sender OK\r\n221 2.0.0 Goodbye\r\n"
     )
-    assert greeted.events == [Mail(None, BodyType.SEVEN_BIT, None), Reset(), Quit()]
+    assert greeted.events == [Mail(None), Reset(), Quit()]
     assert greeted.session.closing
     assert greeted.send(b"NOOP\r\n") == b""
 

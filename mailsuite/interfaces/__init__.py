@@ -1,0 +1,34 @@
+"""Every seam of the system. Values cross seams, objects with state do not.
+
+A method is ``async def`` unless it is trivially local. All raise TemporaryFailure or PermanentFailure
+(model/failure.py) where a client must be told something; anything else is a mistake of ours.
+One contract suite per interface stands in tests/contracts and runs against every implementation.
+"""
+
+from __future__ import annotations
+
+from mailsuite.interfaces.directory import IAccountDirectory, ILogins, ISightings
+from mailsuite.interfaces.policy import IBans, IPolicyRule
+from mailsuite.interfaces.queue import IOutboundQueue, IQueuing
+from mailsuite.interfaces.resolver import IResolver
+from mailsuite.interfaces.running import IEventBus, INotifyChannel, ISubmitter, IThreads
+from mailsuite.interfaces.store import IDelivery, IMaildrop, IMailStore, IMessageBody
+
+__all__ = [
+    "IAccountDirectory",
+    "IBans",
+    "IDelivery",
+    "IEventBus",
+    "ILogins",
+    "IMailStore",
+    "IMaildrop",
+    "IMessageBody",
+    "INotifyChannel",
+    "IOutboundQueue",
+    "IPolicyRule",
+    "IQueuing",
+    "IResolver",
+    "ISightings",
+    "ISubmitter",
+    "IThreads",
+]
