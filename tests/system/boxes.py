@@ -58,7 +58,10 @@ class Way:
         return client.say(b"PASS " + self.password.encode())
 
     def messages(self) -> dict[str, bytes]:
-        """UIDL -> text of all that is there, in order; read by TOP, which changes nothing."""
+        """UIDL -> text of all that is there, in order; read whole, by TOP.
+
+        That changes nothing, except that ``+trash+restore`` brings back all that was read.
+        """
         with contextlib.ExitStack() as stack:  # whoever just went away may still hold the lock
             client = within(5, lambda: stack.enter_context(self.open()), Refused)
             found = {

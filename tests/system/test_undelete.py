@@ -52,6 +52,7 @@ def test_the_trash_shows_what_was_deleted_with_the_same_names_and_octets(inbox: 
     assert inbox.messages() == {two: before[two]}
     assert inbox.box("+trash").messages() == {one: before[one], three: before[three]}
     assert inbox.box("+trash+restore").messages() == {one: before[one], three: before[three]}
+    assert inbox.messages() == before, "a TOP of the whole text has fetched it, and so brought it back"
 
 
 def test_reading_in_the_trash_restores_nothing(inbox: Way) -> None:
@@ -70,7 +71,7 @@ def test_what_is_fetched_to_restore_is_back_as_it_was(inbox: Way) -> None:
     restore.do(b"RETR 3", b"TOP 2 0", b"RETR 1")
     one, two, three = before
     assert inbox.messages() == {one: before[one], three: before[three]}
-    assert restore.names() == [two], "TOP alone brings nothing back"
+    assert inbox.box("+trash").names() == [two], "TOP of a part brings nothing back"
 
 
 def test_nothing_comes_back_without_quit(inbox: Way) -> None:
@@ -80,7 +81,7 @@ def test_nothing_comes_back_without_quit(inbox: Way) -> None:
         with restore.open() as client:
             client.multiline(b"RETR 1")
             end(client)
-        assert subjects(restore.messages()) == ["one"]
+        assert subjects(inbox.box("+trash").messages()) == ["one"]
     restore.do(b"RETR 1", b"RSET")
     assert subjects(inbox.messages()) == ["one", "two", "three"], "RSET is about deletion alone"
 
