@@ -25,7 +25,7 @@ from mailsuite.model import reply as replies
 from mailsuite.model.address import Address
 from mailsuite.model.device import Device
 from mailsuite.model.events import MessageStored
-from mailsuite.model.facts import Accept, ConnectionFacts, RouteKind, Stage, StageFacts
+from mailsuite.model.facts import Accept, ConnectionFacts, Copy, RouteKind, Stage, StageFacts
 from mailsuite.model.failure import MailFailure
 from mailsuite.model.message import Stored
 from mailsuite.model.reply import Reply
@@ -108,10 +108,11 @@ class Reception:
     facts: ConnectionFacts
     _log: Log
     _sender: Address | None = attrs.field(default=None, init=False)
-    _recipients: dict[Address, Address] = attrs.field(factory=dict, init=False)
-    """Account -> the recipient that led there first: whoever is named twice gets one copy
-    (RFC 5321 section 4.5.3.1.8 bounds the recipients, the protocol counts; MAX_FORWARDS bounds the accounts
-    that one of them leads to)."""
+    _copies: dict[Address, Copy] = attrs.field(factory=dict, init=False)
+    """By account: whoever is named twice gets one copy, as they were named first (RFC 5321 section 4.5.3.1.8
+    bounds the recipients, the protocol counts; the router bounds the accounts that one of them leads to)."""
+    _named: set[Address] = attrs.field(factory=set, init=False)
+    """The recipients that were accepted."""
     _began: float = attrs.field(default=0.0, init=False)
     _id: str = attrs.field(default="", init=False)
     _transaction: Transaction | None = attrs.field(default=None, init=False)
@@ -189,7 +190,7 @@ class Reception:
 
     async def start_data(self) -> Reply:
         """DATA: begin a delivery for each recipient, trace fields first. The envelope survives a refusal."""
-        if not self._recipients:
+        if not self._named:
             return replies.NO_VALID_RECIPIENTS
         if self._closed:  # nobody hears this; begin nothing that nobody will end
             return replies.INTERNAL_ERROR
@@ -197,7 +198,7 @@ class Reception:
         self._transaction = Transaction(self._services.store, self._log)
         try:
             self._id = self._services.new_id()
-            self._transaction.begin(tuple(self._recipients), self._head())
+            self._transaction.begin(tuple(self._copies.values()), self._head())
         except Exception as error:
             self._abandon()
             return self._no(error)
@@ -253,7 +254,8 @@ class Reception:
         """Forget the envelope, abort the deliveries (RSET, and what implies it)."""
         self._abandon()
         self._sender = None
-        self._recipients = {}
+        self._copies = {}
+        self._named = set()
         self._trouble = replies.INTERNAL_ERROR
 
     async def closed(self) -> None:
@@ -283,8 +285,9 @@ class Reception:
             # Policy let pass what nobody here can deliver. Whatever it says, there is no way out.
             self._log.error("smtp.undeliverable", recipient=recipient, route=route.kind.value)
             return replies.INTERNAL_ERROR
-        for account in route.accounts:
-            self._recipients.setdefault(account, recipient)
+        self._named.add(recipient)
+        for copy in route.copies:
+            self._copies.setdefault(copy.account, copy)
         return None
 
     async def _judge(self, facts: StageFacts) -> Reply | None:
@@ -297,14 +300,13 @@ class Reception:
         except Exception as error:
             return self._no(error)
 
-    def _head(self) -> Callable[[Address], bytes]:
-        """What stands in front of the message in the copy for an account."""
+    def _head(self) -> Callable[[Copy], bytes]:
+        """What stands in front of the message in each copy."""
         services = self._services
-        named = set(self._recipients.values())
-        single = named.pop() if len(named) == 1 else None
+        single = next(iter(self._named)) if len(self._named) == 1 else None
         stamp = trace.Stamp(services.hostname, self.facts, self._id, services.seconds(), single)
         before, after = trace.return_path(self._sender), trace.received(stamp)
-        return lambda account: before + trace.delivered_to(account) + after
+        return lambda copy: before + trace.delivered_to(copy.recipient) + after
 
     async def _deliver(self, transaction: Transaction, size: int) -> Reply:
         """Commit, then tell of it; never raises."""

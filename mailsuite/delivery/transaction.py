@@ -1,21 +1,27 @@
-"""One message on its way to all of its local recipients: begin, write, then commit or abort.
+"""One message on its way to all of its recipients: begin, write, then commit or abort.
 
-All or nothing. The mail store is the only participant today, so one hand-over prepares and commits all
-deliveries (IMailStore.deliver). When the outbound queue joins, commit() prepares the deliveries and the
-queue's entry, then commits them: its callers see no difference.
+All or nothing, over the mail store and the outbound queue. Where the store is the only participant, one
+hand-over prepares and commits all deliveries (IMailStore.deliver). Else everything is prepared first, then
+the deliveries are committed, then the queue's entry: what is visible in a maildrop can be taken back while
+the process runs, and what another server was sent cannot.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 
 import attrs
+from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from mailsuite.interfaces import IDelivery, IMailStore
-from mailsuite.model.address import Address
+from mailsuite.interfaces import IDelivery, IMailStore, IOutboundQueue, IQueuing
+from mailsuite.model.envelope import OutboundEnvelope
+from mailsuite.model.facts import Copy
 from mailsuite.model.message import Stored
 from mailsuite.observe.log import Log
+
+T = TypeVar("T")
 
 GATHERED_OCTETS = 16 * 1024
 """Pieces below this size are put together. Each piece costs every recipient's delivery a call and a place
@@ -24,29 +30,37 @@ in its memory, and how small the pieces are is up to the sender."""
 
 @attrs.define(eq=False)
 class Transaction:
-    """Deliveries that share their fate. Ends by commit() or by abort(), whatever else happens.
+    """Deliveries, and an entry of the queue, that share their fate.
 
-    Both run to their end: whoever starts them keeps them from being cancelled (delivery/shield.py).
+    Ends by commit(), commit_each() or abort(), whatever else happens.
+
+    All run to their end: whoever starts them keeps them from being cancelled (delivery/shield.py).
     """
 
     store: IMailStore
     log: Log
     deliveries: list[IDelivery] = attrs.field(factory=list, init=False)
+    queuing: IQueuing | None = attrs.field(default=None, init=False)
     _gathered: bytearray = attrs.field(factory=bytearray, init=False)
     """The end of what was written, which no delivery has yet."""
 
-    def begin(self, accounts: Sequence[Address], head: Callable[[Address], bytes]) -> None:
-        """Begin a delivery to each account and write what stands at the head of its copy.
+    def begin(self, copies: Sequence[Copy], head: Callable[[Copy], bytes]) -> None:
+        """Begin a delivery of each copy and write what stands at its head.
 
         Raises what the store raises; what was begun by then is ended by abort().
         """
-        for account in accounts:
-            delivery = self.store.begin(account)
+        for copy in copies:
+            delivery = self.store.begin(copy.account)
             self.deliveries.append(delivery)
-            delivery.write(head(account))
+            delivery.write(head(copy))
+
+    def begin_outbound(self, queue: IOutboundQueue, envelope: OutboundEnvelope, head: bytes) -> None:
+        """Begin the queue's entry and write what stands at its head. Raises as begin() does."""
+        self.queuing = queue.begin(envelope)
+        self.queuing.write(head)
 
     def write(self, data: bytes) -> None:
-        """Take the next octets for every delivery. Never blocks."""
+        """Take the next octets for everybody. Never blocks."""
         self._gathered += data
         if len(self._gathered) >= GATHERED_OCTETS:
             self._pass_on()
@@ -54,33 +68,94 @@ class Transaction:
     def _pass_on(self) -> None:
         data = bytes(self._gathered)
         self._gathered.clear()
-        for delivery in self.deliveries:
-            delivery.write(data)
+        for participant in self._participants():
+            participant.write(data)
+
+    def _participants(self) -> Iterator[IDelivery | IQueuing]:
+        yield from self.deliveries
+        if self.queuing is not None:
+            yield self.queuing
 
     @property
     def congested(self) -> bool:
-        """Whether any delivery wants the writer to wait for drained()."""
-        return any(delivery.congested for delivery in self.deliveries)
+        """Whether anybody wants the writer to wait for drained()."""
+        return any(participant.congested for participant in self._participants())
 
     async def drained(self) -> None:
-        """Return when every delivery can take more."""
-        for delivery in self.deliveries:
-            await delivery.drained()
+        """Return when everybody can take more."""
+        for participant in self._participants():
+            await participant.drained()
 
     async def commit(self) -> tuple[Stored, ...]:
-        """Make the message durable and visible everywhere. Where that fails it is nowhere, and the
-        store's failure is raised."""
+        """Make the message durable everywhere, and visible.
+
+        Where that fails it is nowhere, and the failure is raised.
+        """
         try:
             self._pass_on()
-            return await self.store.deliver(self.deliveries)
+            if self.queuing is None:
+                return await self.store.deliver(self.deliveries)
+            return await self._commit_with(self.queuing)
         except Exception:
             await self.abort()
             raise
 
+    async def _commit_with(self, queuing: IQueuing) -> tuple[Stored, ...]:
+        _results(await _together(participant.prepare() for participant in self._participants()))
+        stored = _results(await _together(delivery.commit() for delivery in self.deliveries))
+        await queuing.commit()
+        return tuple(stored)
+
+    async def commit_each(self) -> tuple[Stored | Exception, ...]:
+        """Let each delivery have its own fate (LMTP, RFC 2033 section 4.2).
+
+        The failure stands in the place of what was stored. Never raises.
+        """
+        try:
+            self._pass_on()
+        except Exception as error:
+            await self.abort()
+            return (error,) * len(self.deliveries)
+        outcomes = await _together(self.store.deliver([delivery]) for delivery in self.deliveries)
+        return tuple([await self._outcome(*pair) for pair in zip(self.deliveries, outcomes, strict=True)])
+
+    async def _outcome(
+        self, delivery: IDelivery, outcome: tuple[Stored, ...] | Failure
+    ) -> Stored | Exception:
+        if isinstance(outcome, Failure):
+            await self._undo(delivery)
+            error = outcome.value
+            return error if isinstance(error, Exception) else RuntimeError(str(error))
+        return outcome[0]
+
     async def abort(self) -> None:
-        """Undo every delivery. A failure to undo one is logged and does not keep the others."""
-        for delivery in self.deliveries:
-            try:
-                await delivery.abort()
-            except Exception:
-                self.log.failure("delivery.abort_failed", Failure(), account=delivery.account)
+        """Undo everything. A failure to undo one part is logged and does not keep the others."""
+        for participant in self._participants():
+            await self._undo(participant)
+
+    async def _undo(self, participant: IDelivery | IQueuing) -> None:
+        try:
+            await participant.abort()
+        except Exception:
+            whose = participant.account if IDelivery.providedBy(participant) else "queue"
+            self.log.failure("delivery.abort_failed", Failure(), account=whose)
+
+
+async def _together(works: Iterable[Coroutine[Any, Any, T]]) -> list[T | Failure]:
+    """Start all, so that one group commit takes them, and wait for all, whatever becomes of some."""
+    running = [Deferred.fromCoroutine(work) for work in works]
+    outcomes: list[T | Failure] = []
+    for each in running:
+        try:
+            outcomes.append(await each)
+        except Exception:
+            outcomes.append(Failure())
+    return outcomes
+
+
+def _results(outcomes: list[T | Failure]) -> list[T]:
+    """All of them, or the first failure is raised."""
+    for outcome in outcomes:
+        if isinstance(outcome, Failure):
+            outcome.raiseException()
+    return [outcome for outcome in outcomes if not isinstance(outcome, Failure)]

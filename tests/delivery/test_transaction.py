@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mailsuite.delivery.transaction import GATHERED_OCTETS, Transaction
 from mailsuite.model.address import Address
+from mailsuite.model.facts import Copy
 from mailsuite.model.failure import TemporaryFailure
 from mailsuite.model.reply import DISK_FULL
 from mailsuite.observe.log import Log
@@ -28,7 +29,8 @@ class TransactionTests(SynchronousTestCase):
         self.transaction = Transaction(self.store, Log(lambda line, urgent: self.lines.append(line)))
 
     def begin(self, *accounts: Address) -> None:
-        self.transaction.begin(accounts, lambda account: f"To: {account.local}\r\n".encode())
+        copies = [Copy(account, account) for account in accounts]
+        self.transaction.begin(copies, lambda copy: f"To: {copy.account.local}\r\n".encode())
 
     def now(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return self.successResultOf(Deferred.fromCoroutine(coroutine))

@@ -17,7 +17,8 @@ from mailsuite.store.memory import MemoryDelivery, MemoryStore
 @implementer(IMailStore)
 @attrs.define(eq=False)
 class WatchedStore:
-    """``fail`` maps a step (begin, write, drained, deliver, after-one, abort) to what it raises.
+    """``fail`` maps a step (begin, write, drained, prepare, commit, deliver, after-one, abort) to what it
+    raises; ``fail_for`` is the account whose delivery alone fails so, None for all.
 
     ``after-one`` breaks deliver() when the first message is visible already: a store that does not keep
     its promise to undo. ``held`` keeps deliver() waiting before it does anything, ``held_abort`` abort().
@@ -25,6 +26,7 @@ class WatchedStore:
 
     memory: MemoryStore = attrs.field(factory=MemoryStore)
     fail: dict[str, Exception] = attrs.field(factory=dict)
+    fail_for: Address | None = None
     begin_at_most: int = 1000
     held: Deferred[None] | None = None
     held_abort: Deferred[None] | None = None
@@ -49,8 +51,9 @@ class WatchedStore:
     async def deliver(self, deliveries: Sequence[IDelivery]) -> tuple[Stored, ...]:
         if self.held is not None:
             await self.held
-        self.step("deliver")
         watched = [delivery for delivery in self.begun if delivery in deliveries]
+        if self.fail_for is None or any(delivery.account == self.fail_for for delivery in watched):
+            self.step("deliver")
         if "after-one" in self.fail:
             await watched[0].prepare()
             await watched[0].commit()
@@ -94,10 +97,18 @@ class WatchedDelivery:
         self.store.step("drained")
 
     async def prepare(self) -> None:
+        self._step("prepare")
         await self.inner.prepare()
 
     async def commit(self) -> Stored:
-        return await self.inner.commit()
+        self._step("commit")
+        stored = await self.inner.commit()
+        self.ended = True
+        return stored
+
+    def _step(self, name: str) -> None:
+        if self.store.fail_for in (None, self.account):
+            self.store.step(name)
 
     async def abort(self) -> None:
         self.aborts += 1
