@@ -414,7 +414,7 @@ def test_a_reply_that_closes(begin) -> None:
 def test_an_endless_command_line_takes_no_memory(greeted) -> None:
     for _ in range(20):
         assert greeted.send(b"x" * 65536) == b""
-        assert len(greeted.session._input) <= 1
+        assert len(greeted.session._intake) <= 1
     assert codes(greeted.send(b"\r\nNOOP\r\n")) == ["500 5.5.2", "250 2.0.0"]
 
 
@@ -423,8 +423,7 @@ def test_a_body_is_not_kept(greeted) -> None:
     session = greeted.session
     session.receive(b"x" * 1000)
     assert session.next_event() == BodyChunk(b"x" * 1000)
-    assert not len(session._input)
-    assert session._piece == b""
+    assert not len(session._intake)
     assert session.next_event() is None
 
 

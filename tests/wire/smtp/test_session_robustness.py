@@ -147,7 +147,7 @@ def test_any_split_gives_the_same_session(begin, stream, answers, tls, cuts) -> 
     for pieces in splits:
         conversation, heard = converse(begin, pieces, answers, **keywords)
         check(conversation, heard)
-        assert len(conversation.session._input) <= 12288
+        assert len(conversation.session._intake) <= 12288
         outcomes.append((conversation, heard))
     if any(out_of_step(conversation) for conversation, _ in outcomes):
         return
@@ -169,7 +169,7 @@ def test_any_octets_are_answered(begin, pieces, in_body) -> None:
 @settings(deadline=None)
 def test_the_end_may_come_at_any_time(begin, stream, when, what) -> None:
     conversation, heard = converse(begin, [stream[:when]], {}, tls_available=True)
-    if what != "tls_started" or conversation.session._tls_awaited:
+    if what != "tls_started" or conversation.session._exchange.tls_awaited:
         getattr(conversation.session, what)()
     check(conversation, heard + conversation.send(stream[when:]))
     conversation.session.timed_out()

@@ -1,0 +1,47 @@
+"""What an SMTP session is told before it begins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import attrs
+
+from mailsuite.wire.dialogue import not_given
+from mailsuite.wire.sasl.mechanisms import MECHANISMS
+
+
+def _are_known(instance: SessionSettings, attribute: attrs.Attribute[Any], value: tuple[str, ...]) -> None:
+    if unknown := [name for name in value if name not in MECHANISMS]:
+        raise ValueError(f"unknown SASL mechanisms: {', '.join(unknown)}")
+
+
+@attrs.frozen
+class SessionSettings:
+    """All that a session needs to know beforehand. Raises ValueError for a mechanism that nobody speaks."""
+
+    hostname: str
+    banner: str = "ESMTP"
+    max_message: int = 50 * 1024 * 1024
+    """Octets of a message; advertised and enforced (RFC 1870)."""
+    max_recipients: int = 100
+    """Of one transaction. RFC 5321 section 4.5.3.1.8 asks for at least 100."""
+    max_line: int = 64 * 1024
+    """Octets of a line in a message. RFC 5321 section 4.5.3.1.6 asks for 998."""
+    overlong: Literal["error", "close"] = "error"
+    """What a command beyond 512 octets leads to, where no extension makes it longer: 500 once its end has
+    come, or 500 and the end of the session at once (features row S-I04)."""
+    tls_available: bool = False
+    """Offer STARTTLS."""
+    tls_required: bool = False
+    """No mail and no login before TLS (RFC 3207 section 4)."""
+    auth_mechanisms: tuple[str, ...] = attrs.field(default=(), validator=_are_known)
+    """In upper case, in the order in which EHLO lists them. Empty: no AUTH at all."""
+    plaintext_auth: bool = False
+    """Passwords may be shown without TLS too."""
+    auth_required: bool = False
+    """No mail before AUTH (RFC 6409 section 4.3)."""
+    octets: Callable[[int], bytes] = not_given
+    """So many random ones, for mechanisms that need some."""
+    seconds: Callable[[], float] = not_given
+    """Since the epoch, for the same mechanisms."""
