@@ -11,14 +11,24 @@ from mailsuite.accounts.names import account_address
 from mailsuite.config.kinds import BadValue, Kind
 from mailsuite.model.address import Address, AddressSyntaxError
 from mailsuite.model.failure import MailFailure
-from mailsuite.model.reply import ALREADY_EXISTS, NO_SUCH_ACCOUNT, NO_SUCH_DEVICE, READ_ONLY, Reply
+from mailsuite.model.reply import (
+    ALREADY_EXISTS,
+    NO_SUCH_ACCOUNT,
+    NO_SUCH_ALIAS,
+    NO_SUCH_DEVICE,
+    NO_SUCH_DOMAIN,
+    READ_ONLY,
+    Reply,
+)
 
 ErrorKind = Literal["bad-request", "not-found", "exists", "read-only", "unavailable"]
 
 _KINDS: Final[dict[Reply, ErrorKind]] = {
     ALREADY_EXISTS: "exists",
     NO_SUCH_ACCOUNT: "not-found",
+    NO_SUCH_ALIAS: "not-found",
     NO_SUCH_DEVICE: "not-found",
+    NO_SUCH_DOMAIN: "not-found",
     READ_ONLY: "read-only",
 }
 

@@ -7,7 +7,9 @@ from zope.interface import implementer
 
 from mailsuite.directory.lower import ILowerDirectory
 from mailsuite.directory.order import (
+    by_domain,
     sorted_accounts,
+    sorted_aliases,
     sorted_by_owner,
     sorted_devices,
     sorted_domains,
@@ -16,6 +18,7 @@ from mailsuite.directory.order import (
 from mailsuite.interfaces import IAccountDirectory
 from mailsuite.model.account import Account, Domain
 from mailsuite.model.address import Address
+from mailsuite.model.alias import Alias
 from mailsuite.model.device import Device
 from mailsuite.model.failure import PermanentFailure, TemporaryFailure
 from mailsuite.model.reply import ALREADY_EXISTS, READ_ONLY
@@ -26,7 +29,7 @@ from mailsuite.model.reply import ALREADY_EXISTS, READ_ONLY
 class LayeredDirectory:
     """Reads ask the file first, so its accounts can log in even where the database is away; writes go
     to the database, which also keeps what is not in the file of an account that is. An account that stands
-    in both is the file's, and so is a device of one name in both."""
+    in both is the file's, and so is a domain, an alias, and a device of one name in both."""
 
     _file: IAccountDirectory
     database: ILowerDirectory
@@ -42,6 +45,9 @@ class LayeredDirectory:
     async def has_domain(self, name: str) -> bool:
         return await self._file.has_domain(name) or await self.database.has_domain(name)
 
+    async def domain(self, name: str) -> Domain | None:
+        return await self._file.domain(name) or await self.database.domain(name)
+
     async def accounts(self) -> tuple[Account, ...]:
         both = (*await self.database.accounts(), *await self._file.accounts())
         return sorted_accounts({account.address: account for account in both}.values())
@@ -54,6 +60,36 @@ class LayeredDirectory:
         if await self._file.has_domain(name):
             raise PermanentFailure(ALREADY_EXISTS)
         await self.database.add_domain(name)
+
+    async def change_domain(self, domain: Domain) -> None:
+        if await self._file.has_domain(domain.name):
+            raise PermanentFailure(READ_ONLY)
+        await self.database.change_domain(domain)
+
+    async def alias(self, address: Address) -> Alias | None:
+        return await self._file.alias(address) or await self.database.alias(address)
+
+    async def aliases(self) -> tuple[Alias, ...]:
+        both = (*await self.database.aliases(), *await self._file.aliases())
+        return sorted_aliases({alias.address: alias for alias in both}.values())
+
+    async def aliases_to(self, target: Address) -> tuple[Address, ...]:
+        below = await self.database.aliases_to(target)
+        uncovered = [address for address in below if await self._file.alias(address) is None]
+        return tuple(sorted((*uncovered, *await self._file.aliases_to(target)), key=by_domain))
+
+    async def add_alias(self, alias: Alias) -> None:
+        if await self._file.alias(alias.address) is not None:
+            raise PermanentFailure(ALREADY_EXISTS)
+        await self.database.add_alias(alias)
+
+    async def change_alias(self, alias: Alias) -> None:
+        await self._refuse_alias_in_file(alias.address)
+        await self.database.change_alias(alias)
+
+    async def remove_alias(self, address: Address) -> None:
+        await self._refuse_alias_in_file(address)
+        await self.database.remove_alias(address)
 
     async def add_account(self, account: Account) -> None:
         if await self._in_file(account.address):
@@ -129,6 +165,10 @@ class LayeredDirectory:
 
     async def _refuse_where_in_file(self, address: Address) -> None:
         if await self._in_file(address):
+            raise PermanentFailure(READ_ONLY)
+
+    async def _refuse_alias_in_file(self, address: Address) -> None:
+        if await self._file.alias(address) is not None:
             raise PermanentFailure(READ_ONLY)
 
     async def _refuse_device_in_file(self, account: Address, id: str) -> None:

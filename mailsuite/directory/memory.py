@@ -10,6 +10,7 @@ from zope.interface import implementer
 from mailsuite.directory.lower import ILowerDirectory
 from mailsuite.directory.order import (
     sorted_accounts,
+    sorted_aliases,
     sorted_by_owner,
     sorted_devices,
     sorted_domains,
@@ -17,16 +18,24 @@ from mailsuite.directory.order import (
 )
 from mailsuite.model.account import Account, Domain
 from mailsuite.model.address import Address
+from mailsuite.model.alias import Alias
 from mailsuite.model.device import Device
 from mailsuite.model.failure import MailFailure, PermanentFailure
 from mailsuite.model.origin import Origin
-from mailsuite.model.reply import ALREADY_EXISTS, NO_SUCH_ACCOUNT, NO_SUCH_DEVICE, READ_ONLY
+from mailsuite.model.reply import (
+    ALREADY_EXISTS,
+    NO_SUCH_ACCOUNT,
+    NO_SUCH_ALIAS,
+    NO_SUCH_DEVICE,
+    NO_SUCH_DOMAIN,
+    READ_ONLY,
+)
 
 
 @implementer(ILowerDirectory)
 @attrs.define(eq=False)
 class MemoryDirectory:
-    """Accounts and domains, devices and verifiers in dictionaries.
+    """Accounts, domains and aliases, devices and verifiers in dictionaries.
 
     One of ``Origin.FILE`` answers READ_ONLY to every change that would otherwise succeed; whatever
     origin the given values carry, they come out with this one. The domains of the accounts are ours,
@@ -39,15 +48,19 @@ class MemoryDirectory:
     refuse_with: MailFailure | None = None
     initial_devices: Mapping[Address, Sequence[Device]] = attrs.field(factory=dict)
     initial_verifiers: Mapping[Address, bytes] = attrs.field(factory=dict, repr=False)
+    initial_aliases: Iterable[Alias] = ()
     _accounts: dict[Address, Account] = attrs.field(factory=dict, init=False)
     _domains: dict[str, Domain] = attrs.field(factory=dict, init=False)
+    _aliases: dict[Address, Alias] = attrs.field(factory=dict, init=False)
     _devices: dict[str, tuple[Address, Device]] = attrs.field(factory=dict, init=False)
     """By id."""
     _verifiers: dict[Address, bytes] = attrs.field(factory=dict, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         for domain in self.initial_domains:
-            self._domains[domain.name] = Domain(domain.name, self.origin)
+            self._domains[domain.name] = attrs.evolve(domain, origin=self.origin)
+        for alias in self.initial_aliases:
+            self._put_alias(alias)
         for account in self.initial_accounts:
             self._put(account)
         for address, devices in self.initial_devices.items():
@@ -65,6 +78,10 @@ class MemoryDirectory:
         self._refuse()
         return name in self._domains
 
+    async def domain(self, name: str) -> Domain | None:
+        self._refuse()
+        return self._domains.get(name)
+
     async def accounts(self) -> tuple[Account, ...]:
         self._refuse()
         return sorted_accounts(self._accounts.values())
@@ -79,6 +96,39 @@ class MemoryDirectory:
             raise PermanentFailure(ALREADY_EXISTS)
         self._refuse_where_read_only()
         self._domains[name] = Domain(name, self.origin)
+
+    async def change_domain(self, domain: Domain) -> None:
+        self._refuse()
+        if domain.name not in self._domains:
+            raise PermanentFailure(NO_SUCH_DOMAIN)
+        self._refuse_where_read_only()
+        self._domains[domain.name] = attrs.evolve(domain, origin=self.origin)
+
+    async def alias(self, address: Address) -> Alias | None:
+        self._refuse()
+        return self._aliases.get(address)
+
+    async def aliases(self) -> tuple[Alias, ...]:
+        self._refuse()
+        return sorted_aliases(self._aliases.values())
+
+    async def aliases_to(self, target: Address) -> tuple[Address, ...]:
+        return tuple(alias.address for alias in await self.aliases() if target in alias.targets)
+
+    async def add_alias(self, alias: Alias) -> None:
+        self._refuse()
+        if alias.address in self._aliases:
+            raise PermanentFailure(ALREADY_EXISTS)
+        self._refuse_where_read_only()
+        self._put_alias(alias)
+
+    async def change_alias(self, alias: Alias) -> None:
+        self._refuse_where_no_alias(alias.address)
+        self._put_alias(alias)
+
+    async def remove_alias(self, address: Address) -> None:
+        self._refuse_where_no_alias(address)
+        del self._aliases[address]
 
     async def add_account(self, account: Account) -> None:
         self._refuse()
@@ -166,6 +216,9 @@ class MemoryDirectory:
         self._accounts[account.address] = attrs.evolve(account, origin=self.origin)
         self._domains.setdefault(account.address.domain, Domain(account.address.domain, self.origin))
 
+    def _put_alias(self, alias: Alias) -> None:
+        self._aliases[alias.address] = attrs.evolve(alias, origin=self.origin)
+
     def _put_device(self, account: Address, device: Device) -> None:
         self._devices[device.id] = (account, attrs.evolve(device, origin=self.origin))
 
@@ -182,6 +235,12 @@ class MemoryDirectory:
         self._refuse()
         if not elsewhere and address not in self._accounts:
             raise PermanentFailure(NO_SUCH_ACCOUNT)
+
+    def _refuse_where_no_alias(self, address: Address) -> None:
+        self._refuse()
+        if address not in self._aliases:
+            raise PermanentFailure(NO_SUCH_ALIAS)
+        self._refuse_where_read_only()
 
     def _refuse_where_no_device(self, account: Address, id: str) -> None:
         self._refuse()

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from mailsuite.model.account import Account, Domain
 from mailsuite.model.address import Address
+from mailsuite.model.alias import Alias
 from mailsuite.model.device import Device
 
 V = TypeVar("V")
@@ -25,6 +26,11 @@ def sorted_accounts(accounts: Iterable[Account]) -> tuple[Account, ...]:
 def sorted_domains(domains: Iterable[Domain]) -> tuple[Domain, ...]:
     """By name."""
     return tuple(sorted(domains, key=lambda domain: domain.name))
+
+
+def sorted_aliases(aliases: Iterable[Alias]) -> tuple[Alias, ...]:
+    """By domain, then local part."""
+    return tuple(sorted(aliases, key=lambda alias: by_domain(alias.address)))
 
 
 def sorted_devices(devices: Iterable[Device]) -> tuple[Device, ...]:

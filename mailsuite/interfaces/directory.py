@@ -6,6 +6,7 @@ from zope.interface import Interface
 
 from mailsuite.model.account import Account, Domain, IPAddress
 from mailsuite.model.address import Address
+from mailsuite.model.alias import Alias
 from mailsuite.model.device import Device
 from mailsuite.model.login import LoginRecord
 
@@ -19,6 +20,9 @@ class IAccountDirectory(Interface):
     async def has_domain(name: str) -> bool:
         """Whether mail for this domain is ours."""
 
+    async def domain(name: str) -> Domain | None:
+        """What is said of a domain whose mail is ours, or None."""
+
     async def accounts() -> tuple[Account, ...]:
         """All accounts, sorted by domain, then local part."""
 
@@ -27,6 +31,29 @@ class IAccountDirectory(Interface):
 
     async def add_domain(name: str) -> None:
         """Add a domain. Raises PermanentFailure(ALREADY_EXISTS)."""
+
+    async def change_domain(domain: Domain) -> None:
+        """Replace all that a Domain says beside its name and origin. Raises
+        PermanentFailure(NO_SUCH_DOMAIN), or PermanentFailure(READ_ONLY) where it stands in a file."""
+
+    async def alias(address: Address) -> Alias | None:
+        """The alias with exactly this address, or None. An account of that address comes first."""
+
+    async def aliases() -> tuple[Alias, ...]:
+        """All aliases, sorted by domain, then local part."""
+
+    async def aliases_to(target: Address) -> tuple[Address, ...]:
+        """The aliases that have this very target, sorted as aliases() are."""
+
+    async def add_alias(alias: Alias) -> None:
+        """Add an alias; its domain does not become ours by it. Raises PermanentFailure(ALREADY_EXISTS)."""
+
+    async def change_alias(alias: Alias) -> None:
+        """Replace the targets of an alias. Raises PermanentFailure(NO_SUCH_ALIAS), or
+        PermanentFailure(READ_ONLY) where it stands in a file."""
+
+    async def remove_alias(address: Address) -> None:
+        """Remove an alias. Raises as change_alias()."""
 
     async def add_account(account: Account) -> None:
         """Add an account, and its domain if it is new. Raises PermanentFailure(ALREADY_EXISTS)."""

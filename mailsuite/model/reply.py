@@ -57,6 +57,8 @@ OVERLOADED = _reply(451, "4.3.2", "Too busy just now; please try again later")
 ALREADY_EXISTS = _reply(550, "5.3.5", "There is one of that name already")
 NO_SUCH_ACCOUNT = _reply(550, "5.1.1", "There is no account of that name")
 NO_SUCH_DEVICE = _reply(550, "5.1.1", "There is no device of that name")
+NO_SUCH_ALIAS = _reply(550, "5.1.1", "There is no alias of that name")
+NO_SUCH_DOMAIN = _reply(550, "5.1.2", "There is no domain of that name")
 READ_ONLY = _reply(550, "5.3.5", "This stands in the configuration file; change it there")
 NOBODY_LISTENS = _reply(550, "5.4.1", "Nothing listens there")
 NO_ANSWER = _reply(450, "4.4.1", "No answer from that host")
@@ -82,8 +84,26 @@ FORWARDING_LOOP = _reply(
 FORWARDING_STRANDED = _reply(
     451, "4.3.5", "Mail for this mailbox cannot be forwarded just now; please try again later"
 )
+OVER_QUOTA = _reply(452, "4.2.2", "The mailbox is full; please try again later")
+OVER_QUOTA_FOR_GOOD = _reply(552, "5.2.2", "The mailbox is full")
 CATCH_ALL_LIMITED = _reply(450, "4.7.1", "Too much mail for unknown names just now; please try again later")
 SENDER_NOT_YOURS = _reply(550, "5.7.1", "Please send from the address that you logged in with")
+FROM_NOT_YOURS = _reply(550, "5.7.1", "Please write an address of your own as From, and as Sender")
+SENDER_FIXED = _reply(550, "5.7.1", "This password sends from one address only, and that is another")
+RECIPIENT_NOT_LISTED = _reply(550, "5.7.1", "This password may not send to that address")
+SENDER_BLOCKED = _reply(550, "5.7.1", "No mail is taken here from that sender")
+ROUTE_IN_ADDRESS = _reply(550, "5.7.1", "No address is taken here with a route in its first part")
+NO_MAIL_DOMAIN = _reply(550, "5.1.2", "No mail can be sent to that domain")
+ACCOUNT_RATE_EXCEEDED = _reply(
+    450, "4.7.1", "You have sent to as many recipients as you may for now; please try again later"
+)
+RECIPIENT_RATE_EXCEEDED = _reply(
+    450, "4.7.1", "Too many recipients from your address just now; please try again later"
+)
+MESSAGE_RATE_EXCEEDED = _reply(
+    451, "4.7.1", "Too many messages from your address just now; please try again later"
+)
+TOO_MANY_UNKNOWN = _reply(421, "4.7.1", "Too many recipients that do not exist", closes=True)
 _MESSAGE_ACCEPTED = _reply(250, "2.0.0")
 
 

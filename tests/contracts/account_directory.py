@@ -11,10 +11,18 @@ from zope.interface.verify import verifyObject
 from mailsuite.interfaces import IAccountDirectory
 from mailsuite.model.account import Account, AccountState, Domain, NotifyPreference, NotifyState
 from mailsuite.model.address import Address
+from mailsuite.model.alias import Alias, AliasPattern
 from mailsuite.model.device import Device, Scope
 from mailsuite.model.failure import PermanentFailure
 from mailsuite.model.origin import Origin
-from mailsuite.model.reply import ALREADY_EXISTS, NO_SUCH_ACCOUNT, NO_SUCH_DEVICE
+from mailsuite.model.quota import Quota
+from mailsuite.model.reply import (
+    ALREADY_EXISTS,
+    NO_SUCH_ACCOUNT,
+    NO_SUCH_ALIAS,
+    NO_SUCH_DEVICE,
+    NO_SUCH_DOMAIN,
+)
 from mailsuite.model.retention import Retention
 
 JOE = Account(Address("joe", "example.net"), "Joe Doe", "$argon2id$canary")
@@ -35,6 +43,23 @@ LAPTOP = Device(
     1_800_000_000.25,
     1_700_000_000.0,
     view=True,
+)
+
+SALES = Alias(Address("sales", "example.net"), (ANN.address, Address("Joe Doe", "elsewhere.example")))
+INFO = Alias(Address("info", "a.example"), (ANN.address,))
+NOTHING = Alias(Address("nothing", "example.net"))
+DOMAINS = (
+    Domain("example.net", same_as="example.org"),
+    Domain("example.net", delimiters="", catch_all=()),
+    Domain(
+        "example.net",
+        delimiters="+-",
+        catch_all=(ANN.address, Address("a b", "example.org")),
+        catch_all_except=frozenset({"root", "no body"}),
+        patterns=(AliasPattern(r"list-(.+)", (r"lists+\1", "ann")), AliasPattern("x", ("y@a.example",))),
+        quota=Quota(octets=5 << 30),
+    ),
+    Domain("example.net", quota=Quota(0, 7)),
 )
 
 
@@ -106,6 +131,95 @@ class AccountDirectoryContract:
             self.answer(self.directory.change_account(changed))
             self.assertEqual(self.answer(self.directory.account(account.address)), changed)
             self.assertIn(changed, self.answer(self.directory.accounts()))
+
+    def test_quota_and_further_senders_come_back(self):
+        for number, quota in enumerate((Quota(), Quota(octets=1 << 50), Quota(messages=0), Quota(7, 8))):
+            send_as = (ANN.address, Address("*", "a.example"), Address("two words", "example.org"))[:number]
+            account = attrs.evolve(
+                JOE, address=Address(f"u{number}", "b.example"), quota=quota, send_as=send_as
+            )
+            self.add(account)
+            self.assertEqual(self.answer(self.directory.account(account.address)), account)
+            changed = attrs.evolve(account, quota=Quota(3, number), send_as=(JOE.address,))
+            self.answer(self.directory.change_account(changed))
+            self.assertEqual(self.answer(self.directory.account(account.address)), changed)
+            self.assertIn(changed, self.answer(self.directory.accounts()))
+
+    def test_what_is_said_of_a_domain_comes_back(self):
+        self.assertIsNone(self.answer(self.directory.domain("example.net")))
+        self.answer(self.directory.add_domain("example.net"))
+        self.assertEqual(self.answer(self.directory.domain("example.net")), Domain("example.net"))
+        for domain in DOMAINS:
+            self.answer(self.directory.change_domain(domain))
+            self.assertEqual(self.answer(self.directory.domain("example.net")), domain)
+            self.assertEqual(self.answer(self.directory.domains()), (domain,))
+        self.add(JOE)
+        self.assertEqual(self.answer(self.directory.domain("example.net")), DOMAINS[-1])
+
+    def test_a_domain_that_is_not_there_cannot_be_changed(self):
+        self.refused(NO_SUCH_DOMAIN, self.directory.change_domain(DOMAINS[0]))
+        self.assertFalse(self.answer(self.directory.has_domain("example.net")))
+
+    def add_aliases(self, *aliases):
+        for alias in aliases:
+            self.answer(self.directory.add_alias(alias))
+
+    def test_an_added_alias_comes_back_as_it_was(self):
+        self.assertEqual(self.answer(self.directory.aliases()), ())
+        self.assertIsNone(self.answer(self.directory.alias(SALES.address)))
+        self.add_aliases(SALES, NOTHING, INFO)
+        for alias in (SALES, NOTHING, INFO):
+            self.assertEqual(self.answer(self.directory.alias(alias.address)), alias)
+        self.assertEqual(self.answer(self.directory.aliases()), (INFO, NOTHING, SALES))
+
+    def test_an_alias_is_no_account_and_makes_no_domain_ours(self):
+        self.add_aliases(SALES)
+        self.assertIsNone(self.answer(self.directory.account(SALES.address)))
+        self.assertFalse(self.answer(self.directory.has_domain("example.net")))
+
+    def test_an_account_and_an_alias_of_one_address_leave_each_other_alone(self):
+        self.add(JOE)
+        alias = Alias(JOE.address, (ANN.address,))
+        self.add_aliases(alias)
+        self.answer(self.directory.remove_account(JOE.address))
+        self.assertEqual(self.answer(self.directory.alias(JOE.address)), alias)
+        self.assertIsNone(self.answer(self.directory.account(JOE.address)))
+
+    def test_one_address_has_one_alias(self):
+        self.add_aliases(SALES)
+        self.refused(ALREADY_EXISTS, self.directory.add_alias(attrs.evolve(SALES, targets=())))
+        self.assertEqual(self.answer(self.directory.alias(SALES.address)), SALES)
+
+    def test_targets_can_be_changed(self):
+        self.add_aliases(SALES, INFO)
+        for targets in ((JOE.address,), (), SALES.targets[::-1]):
+            changed = attrs.evolve(SALES, targets=targets)
+            self.answer(self.directory.change_alias(changed))
+            self.assertEqual(self.answer(self.directory.alias(SALES.address)), changed)
+            self.assertEqual(self.answer(self.directory.aliases()), (INFO, changed))
+
+    def test_a_removed_alias_is_gone(self):
+        self.add_aliases(SALES, INFO)
+        self.answer(self.directory.remove_alias(SALES.address))
+        self.assertIsNone(self.answer(self.directory.alias(SALES.address)))
+        self.assertEqual(self.answer(self.directory.aliases()), (INFO,))
+        self.add_aliases(NOTHING, attrs.evolve(SALES, targets=(JOE.address,)))
+        self.assertEqual(self.answer(self.directory.alias(SALES.address)).targets, (JOE.address,))
+
+    def test_an_alias_that_is_not_there_can_be_neither_changed_nor_removed(self):
+        self.refused(NO_SUCH_ALIAS, self.directory.change_alias(SALES))
+        self.refused(NO_SUCH_ALIAS, self.directory.remove_alias(SALES.address))
+        self.assertEqual(self.answer(self.directory.aliases()), ())
+
+    def test_who_leads_to_a_target(self):
+        twice = Alias(Address("twice", "example.net"), (ANN.address, ANN.address))
+        self.add_aliases(SALES, INFO, NOTHING, twice)
+        leading = self.answer(self.directory.aliases_to(ANN.address))
+        self.assertEqual(leading, (INFO.address, SALES.address, twice.address))
+        self.assertEqual(self.answer(self.directory.aliases_to(SALES.targets[1])), (SALES.address,))
+        self.assertEqual(self.answer(self.directory.aliases_to(Address("joe doe", "elsewhere.example"))), ())
+        self.answer(self.directory.remove_alias(INFO.address))
+        self.assertEqual(self.answer(self.directory.aliases_to(ANN.address)), leading[1:])
 
     def test_every_retention_comes_back(self):
         retentions = (

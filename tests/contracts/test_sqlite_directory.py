@@ -51,6 +51,30 @@ class Reopened:
     async def add_domain(self, name):
         await self._ask("add_domain", name)
 
+    async def domain(self, name):
+        return await self._ask("domain", name)
+
+    async def change_domain(self, domain):
+        await self._ask("change_domain", domain)
+
+    async def alias(self, address):
+        return await self._ask("alias", address)
+
+    async def aliases(self):
+        return await self._ask("aliases")
+
+    async def aliases_to(self, target):
+        return await self._ask("aliases_to", target)
+
+    async def add_alias(self, alias):
+        await self._ask("add_alias", alias)
+
+    async def change_alias(self, alias):
+        await self._ask("change_alias", alias)
+
+    async def remove_alias(self, address):
+        await self._ask("remove_alias", address)
+
     async def add_account(self, account):
         await self._ask("add_account", account)
 

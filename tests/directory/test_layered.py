@@ -8,6 +8,7 @@ from mailsuite.directory.layered import LayeredDirectory
 from mailsuite.directory.memory import MemoryDirectory
 from mailsuite.model.account import Account, Domain
 from mailsuite.model.address import Address
+from mailsuite.model.alias import Alias
 from mailsuite.model.device import Device
 from mailsuite.model.failure import PermanentFailure, TemporaryFailure
 from mailsuite.model.origin import Origin
@@ -15,6 +16,7 @@ from mailsuite.model.reply import (
     ALREADY_EXISTS,
     DIRECTORY_UNAVAILABLE,
     NO_SUCH_ACCOUNT,
+    NO_SUCH_ALIAS,
     NO_SUCH_DEVICE,
     READ_ONLY,
 )
@@ -98,6 +100,69 @@ class LayeredDirectoryTests(LayeredCase):
         self.assertIsNotNone(self.answer(self.directory.account(JOE)))
         self.assertTrue(self.answer(self.directory.has_domain("example.net")))
         self.failureResultOf(Deferred.fromCoroutine(self.directory.account(ANN)), TemporaryFailure)
+
+
+class LayeredAliasTests(LayeredCase):
+    """Those of the file cover those of the database, and so do domains."""
+
+    def setUp(self):
+        super().setUp()
+        self.in_file = Alias(Address("info", "example.net"), (JOE,), Origin.FILE)
+        self.file = MemoryDirectory(
+            initial_domains=[Domain("example.net", delimiters="-")],
+            origin=Origin.FILE,
+            initial_aliases=[self.in_file],
+        )
+        self.directory = LayeredDirectory(self.file, self.database)
+        self.covered = Alias(self.in_file.address, (ANN, SUE))
+        self.other = Alias(Address("abuse", "example.org"), (SUE, JOE))
+        for alias in (self.covered, self.other):
+            self.answer(self.database.add_alias(alias))
+
+    def test_the_file_covers_the_database(self):
+        self.assertEqual(self.answer(self.directory.alias(self.in_file.address)), self.in_file)
+        self.assertEqual(self.answer(self.directory.alias(self.other.address)), self.other)
+        self.assertEqual(self.answer(self.directory.aliases()), (self.in_file, self.other))
+
+    def test_an_alias_that_is_covered_leads_nowhere(self):
+        self.assertEqual(self.answer(self.directory.aliases_to(ANN)), ())
+        self.assertEqual(self.answer(self.directory.aliases_to(SUE)), (self.other.address,))
+        both = (self.in_file.address, self.other.address)
+        self.assertEqual(self.answer(self.directory.aliases_to(JOE)), both)
+
+    def test_what_stands_in_the_file_is_changed_there(self):
+        self.refused(ALREADY_EXISTS, self.directory.add_alias(self.covered))
+        self.refused(READ_ONLY, self.directory.change_alias(self.covered))
+        self.refused(READ_ONLY, self.directory.remove_alias(self.covered.address))
+        self.refused(READ_ONLY, self.directory.change_domain(Domain("example.net")))
+        self.refused(NO_SUCH_ALIAS, self.directory.remove_alias(JOE))
+        self.assertEqual(self.answer(self.database.alias(self.covered.address)), self.covered)
+
+    def test_a_file_by_itself_is_read_only(self):
+        self.refused(READ_ONLY, self.file.add_alias(self.other))
+        self.refused(READ_ONLY, self.file.change_domain(Domain("example.net")))
+
+    def test_writes_go_to_the_database(self):
+        changed = attrs.evolve(self.other, targets=())
+        self.answer(self.directory.change_alias(changed))
+        self.assertEqual(self.answer(self.database.alias(self.other.address)), changed)
+        self.answer(self.directory.remove_alias(self.other.address))
+        self.answer(self.directory.add_alias(self.other))
+        self.assertEqual(self.answer(self.database.alias(self.other.address)), self.other)
+
+    def test_a_domain_of_the_file_covers_the_database_s(self):
+        self.answer(self.database.change_domain(Domain("example.net", delimiters="+")))
+        self.answer(self.directory.change_domain(Domain("example.org", delimiters="_")))
+        self.assertEqual(self.answer(self.directory.domain("example.net")).delimiters, "-")
+        self.assertEqual(self.answer(self.directory.domain("example.org")).delimiters, "_")
+        self.assertIsNone(self.answer(self.directory.domain("example.com")))
+
+    def test_the_file_s_aliases_are_there_while_the_database_is_away(self):
+        self.database.refuse_with = TemporaryFailure(DIRECTORY_UNAVAILABLE)
+        self.assertEqual(self.answer(self.directory.alias(self.in_file.address)), self.in_file)
+        self.assertIsNotNone(self.answer(self.directory.domain("example.net")))
+        asking = self.directory.alias(self.other.address)
+        self.failureResultOf(Deferred.fromCoroutine(asking), TemporaryFailure)
 
 
 class LayeredDevicesTests(LayeredCase):

@@ -1,4 +1,4 @@
-"""The accounts of accounts.db, with their devices and verifiers."""
+"""The accounts of accounts.db, with their devices and verifiers; domains and aliases."""
 
 from __future__ import annotations
 
@@ -10,88 +10,37 @@ import attrs
 from zope.interface import implementer
 
 from mailsuite.directory.lower import ILowerDirectory
-from mailsuite.directory.sqlite import bans
+from mailsuite.directory.sqlite import aliases as alias_rows
 from mailsuite.directory.sqlite import statements as sql
 from mailsuite.directory.sqlite.cache import NOTHING, UNSURE, AccountCache, Kept
-from mailsuite.directory.sqlite.database import Database, Schema, transaction
-from mailsuite.directory.sqlite.rows import account_values, device_values, key, read_account, read_device
+from mailsuite.directory.sqlite.database import Database, transaction
+from mailsuite.directory.sqlite.rows import (
+    account_values,
+    device_values,
+    domain_values,
+    key,
+    read_account,
+    read_device,
+    read_domain,
+)
+from mailsuite.directory.sqlite.schema import SCHEMA
 from mailsuite.model.account import Account, Domain
 from mailsuite.model.address import Address
+from mailsuite.model.alias import Alias
 from mailsuite.model.device import Device
 from mailsuite.model.failure import PermanentFailure
-from mailsuite.model.reply import ALREADY_EXISTS, NO_SUCH_ACCOUNT, NO_SUCH_DEVICE, Reply
+from mailsuite.model.reply import (
+    ALREADY_EXISTS,
+    NO_SUCH_ACCOUNT,
+    NO_SUCH_ALIAS,
+    NO_SUCH_DEVICE,
+    NO_SUCH_DOMAIN,
+    Reply,
+)
 
 T = TypeVar("T")
 
-SCHEMA: Schema = (
-    (
-        "CREATE TABLE domain (name TEXT NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID",
-        """CREATE TABLE account (
-            local TEXT NOT NULL,
-            domain TEXT NOT NULL REFERENCES domain (name),
-            name TEXT NOT NULL,
-            password_hash TEXT NOT NULL,
-            notify_state TEXT CHECK (notify_state IN ('off', 'last-ip', 'static')),
-            notify_address TEXT,
-            notify_port INTEGER NOT NULL,
-            PRIMARY KEY (domain, local)
-        ) STRICT, WITHOUT ROWID""",
-    ),
-    (
-        """ALTER TABLE account ADD COLUMN state TEXT NOT NULL DEFAULT 'enabled'
-            CHECK (state IN ('enabled', 'off', 'forward'))""",
-        "ALTER TABLE account ADD COLUMN forward_local TEXT",
-        """ALTER TABLE account ADD COLUMN forward_domain TEXT
-            CHECK ((forward_local IS NULL) = (forward_domain IS NULL))""",
-        "ALTER TABLE account ADD COLUMN keep_copy INTEGER NOT NULL DEFAULT 0 CHECK (keep_copy IN (0, 1))",
-        "ALTER TABLE account ADD COLUMN pop3 INTEGER NOT NULL DEFAULT 1 CHECK (pop3 IN (0, 1))",
-        """CREATE TABLE device (
-            id TEXT NOT NULL PRIMARY KEY,
-            domain TEXT NOT NULL,
-            local TEXT NOT NULL,
-            name TEXT NOT NULL,
-            folded TEXT NOT NULL,
-            sealed BLOB NOT NULL,
-            scopes TEXT NOT NULL,
-            mechanisms TEXT NOT NULL,
-            networks TEXT NOT NULL,
-            expires REAL,
-            created REAL NOT NULL,
-            UNIQUE (domain, local, folded)
-        ) STRICT, WITHOUT ROWID""",
-        """CREATE TABLE verifiers (
-            domain TEXT NOT NULL,
-            local TEXT NOT NULL,
-            sealed BLOB NOT NULL,
-            PRIMARY KEY (domain, local)
-        ) STRICT, WITHOUT ROWID""",
-        """CREATE TABLE login (
-            number INTEGER PRIMARY KEY AUTOINCREMENT,
-            domain TEXT NOT NULL,
-            local TEXT NOT NULL,
-            device TEXT NOT NULL,
-            service TEXT NOT NULL,
-            mechanism TEXT NOT NULL,
-            peer TEXT NOT NULL,
-            at REAL NOT NULL,
-            UNIQUE (domain, local, device, service, mechanism, peer)
-        ) STRICT""",
-        "CREATE INDEX login_at ON login (at)",
-    ),
-    (
-        """ALTER TABLE account ADD COLUMN own_retention INTEGER NOT NULL DEFAULT 0
-            CHECK (own_retention IN (0, 1))""",
-        "ALTER TABLE account ADD COLUMN delete_after REAL",
-        "ALTER TABLE account ADD COLUMN delete_unread_after REAL",
-        "ALTER TABLE device ADD COLUMN view INTEGER NOT NULL DEFAULT 0 CHECK (view IN (0, 1))",
-    ),
-    (bans.CREATE_TABLE,),
-)
-"""``notify_state`` NULL: as the configuration's default says. Devices, verifiers and logins refer to no
-account, because an account of the configuration file has them too; ``folded`` is the device's name without
-its letter case; ``delete_after`` NULL: never, where ``own_retention`` is 1, else as the domain says; the
-table ``login`` is sqlite/logins.py's, where ``number`` grows with every recording, and ``ban`` is
-sqlite/bans.py's."""
+__all__ = ["SCHEMA", "SqliteDirectory"]
 
 
 @implementer(ILowerDirectory)
@@ -107,9 +56,12 @@ class SqliteDirectory:
         return (await self._kept(address)).account
 
     async def has_domain(self, name: str) -> bool:
-        known = self._cache.has_domain(name)
+        return await self.domain(name) is not None
+
+    async def domain(self, name: str) -> Domain | None:
+        known = self._cache.domain(name)
         if known is UNSURE:
-            return name in await self._database.run(self._find_domains)
+            return next((one for one in await self.domains() if one.name == name), None)
         return known
 
     async def accounts(self) -> tuple[Account, ...]:
@@ -118,14 +70,53 @@ class SqliteDirectory:
         )
 
     async def domains(self) -> tuple[Domain, ...]:
-        return tuple(map(Domain, await self._database.run(self._find_domains)))
+        return await self._database.run(self._find_domains)
 
     async def add_domain(self, name: str) -> None:
         def add(connection: sqlite3.Connection) -> None:
             inserted = connection.execute(sql.INSERT_DOMAIN, (name,))
             _refuse_unless(inserted.rowcount, ALREADY_EXISTS)
 
-        await self._write(add, domain=name)
+        await self._write(add, domains=True)
+
+    async def change_domain(self, domain: Domain) -> None:
+        def change(connection: sqlite3.Connection) -> None:
+            changed = connection.execute(sql.UPDATE_DOMAIN, (*domain_values(domain), domain.name))
+            _refuse_unless(changed.rowcount, NO_SUCH_DOMAIN)
+
+        await self._write(change, domains=True)
+
+    async def alias(self, address: Address) -> Alias | None:
+        return (await self._kept(address)).alias
+
+    async def aliases(self) -> tuple[Alias, ...]:
+        return await self._database.run(alias_rows.read_all)
+
+    async def aliases_to(self, target: Address) -> tuple[Address, ...]:
+        return await self._database.run(lambda connection: alias_rows.leading_to(connection, target))
+
+    async def add_alias(self, alias: Alias) -> None:
+        def add(connection: sqlite3.Connection) -> None:
+            inserted = connection.execute(sql.INSERT_ALIAS, key(alias.address))
+            _refuse_unless(inserted.rowcount, ALREADY_EXISTS)
+            alias_rows.put_targets(connection, alias)
+
+        await self._write(add, alias.address)
+
+    async def change_alias(self, alias: Alias) -> None:
+        def change(connection: sqlite3.Connection) -> None:
+            _refuse_unless(alias_rows.read(connection, alias.address), NO_SUCH_ALIAS)
+            connection.execute(sql.DELETE_TARGETS, key(alias.address))
+            alias_rows.put_targets(connection, alias)
+
+        await self._write(change, alias.address)
+
+    async def remove_alias(self, address: Address) -> None:
+        def remove(connection: sqlite3.Connection) -> None:
+            removed = connection.execute(sql.DELETE_ALIAS, key(address))
+            _refuse_unless(removed.rowcount, NO_SUCH_ALIAS)
+
+        await self._write(remove, address)
 
     async def add_account(self, account: Account) -> None:
         address = account.address
@@ -136,7 +127,7 @@ class SqliteDirectory:
             connection.execute(sql.INSERT_ACCOUNT, (*key(address), *account_values(account)))
             _strip(connection, address)
 
-        await self._write(add, address, address.domain)
+        await self._write(add, address, domains=True)
 
     async def change_account(self, account: Account) -> None:
         def change(connection: sqlite3.Connection) -> None:
@@ -240,23 +231,24 @@ class SqliteDirectory:
         return known
 
     async def _write(
-        self, work: Callable[[sqlite3.Connection], T], address: Address | None = None, domain: str = ""
+        self, work: Callable[[sqlite3.Connection], T], address: Address | None = None, domains: bool = False
     ) -> T:
         """Do *work* in a transaction, and answer what it does; in the same thread, so in the order of the
-        commits, learn what is kept of *address* now, and that *domain* is ours."""
+        commits, learn what is kept of *address* now, and with *domains* what is kept of them."""
 
         def write(connection: sqlite3.Connection) -> T:
             try:
                 with transaction(connection):
                     done = work(connection)
                     kept = _read(connection, address) if address is not None else None
+                    ours = _read_domains(connection) if domains else None
             except sqlite3.Error:
                 self._cache.forget()
                 raise
             if address is not None and kept is not None:
                 self._cache.learn(address, kept)
-            if domain:
-                self._cache.learn_domain(domain)
+            if ours is not None:
+                self._cache.learn_domains(ours)
             return done
 
         return await self._database.run(write)
@@ -269,10 +261,10 @@ class SqliteDirectory:
         self._cache.learn(address, kept)
         return kept
 
-    def _find_domains(self, connection: sqlite3.Connection) -> tuple[str, ...]:
-        names = tuple(name for (name,) in connection.execute(sql.LIST_DOMAINS))
-        self._cache.learn_domains(names)
-        return names
+    def _find_domains(self, connection: sqlite3.Connection) -> tuple[Domain, ...]:
+        domains = _read_domains(connection)
+        self._cache.learn_domains(domains)
+        return domains
 
 
 def _read(connection: sqlite3.Connection, address: Address) -> Kept:
@@ -285,7 +277,12 @@ def _read(connection: sqlite3.Connection, address: Address) -> Kept:
         read_account(account) if account is not None else None,
         tuple(map(read_device, devices)),
         verifiers[0] if verifiers is not None else b"",
+        alias_rows.read(connection, address),
     )
+
+
+def _read_domains(connection: sqlite3.Connection) -> tuple[Domain, ...]:
+    return tuple(map(read_domain, connection.execute(sql.LIST_DOMAINS)))
 
 
 def _has_account(connection: sqlite3.Connection, address: Address) -> bool:

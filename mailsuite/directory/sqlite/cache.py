@@ -10,8 +10,9 @@ from typing import Literal
 import attrs
 
 from mailsuite.directory.bounded import Bounded
-from mailsuite.model.account import Account
+from mailsuite.model.account import Account, Domain
 from mailsuite.model.address import Address
+from mailsuite.model.alias import Alias
 from mailsuite.model.device import Device
 
 MAX_ACCOUNTS = 10_000
@@ -38,6 +39,7 @@ class Kept:
     account: Account | None = None
     devices: tuple[Device, ...] = ()
     verifiers: bytes = attrs.field(default=b"", repr=False)
+    alias: Alias | None = None
 
 
 NOTHING = Kept()
@@ -52,7 +54,7 @@ class AccountCache:
 
     _kept: Bounded[Address, Kept] = attrs.field(factory=lambda: Bounded(MAX_ACCOUNTS), init=False)
     _unknown: Bounded[Address, Literal[True]] = attrs.field(factory=lambda: Bounded(MAX_UNKNOWN), init=False)
-    _domains: frozenset[str] | None = attrs.field(default=None, init=False)
+    _domains: dict[str, Domain] | None = attrs.field(default=None, init=False)
     _lock: Lock = attrs.field(factory=Lock, init=False, repr=False)
 
     def kept(self, address: Address) -> Kept | Literal[Unsure.UNSURE]:
@@ -63,9 +65,10 @@ class AccountCache:
                 return kept
             return NOTHING if self._unknown.get(address) else UNSURE
 
-    def has_domain(self, name: str) -> bool | Literal[Unsure.UNSURE]:
+    def domain(self, name: str) -> Domain | Literal[Unsure.UNSURE] | None:
+        """What is kept of that domain, None for one that is not ours, or UNSURE."""
         domains = self._domains
-        return UNSURE if domains is None else name in domains
+        return UNSURE if domains is None else domains.get(name)
 
     def learn(self, address: Address, kept: Kept) -> None:
         """This is what the database says now of that address."""
@@ -77,14 +80,9 @@ class AccountCache:
                 self._unknown.discard(address)
                 self._kept.put(address, kept)
 
-    def learn_domains(self, names: Iterable[str]) -> None:
+    def learn_domains(self, domains: Iterable[Domain]) -> None:
         """These are all domains."""
-        self._domains = frozenset(names)
-
-    def learn_domain(self, name: str) -> None:
-        """There is one domain more."""
-        if self._domains is not None:
-            self._domains |= {name}
+        self._domains = {domain.name: domain for domain in domains}
 
     def forget(self) -> None:
         """Be sure of nothing any more: a write failed, and nobody knows how far it came."""

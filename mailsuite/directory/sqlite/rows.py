@@ -1,15 +1,19 @@
-"""Accounts and devices as rows of accounts.db, and back. Lists are words with spaces between them."""
+"""Accounts, domains and devices as rows of accounts.db, and back. Lists of words have spaces between them;
+lists of what may have a space itself are JSON."""
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable
 from ipaddress import ip_address, ip_network
 from typing import Any
 
-from mailsuite.model.account import Account, AccountState, NotifyPreference, NotifyState
+from mailsuite.model.account import Account, AccountState, Domain, NotifyPreference, NotifyState
 from mailsuite.model.address import Address
+from mailsuite.model.alias import AliasPattern
 from mailsuite.model.device import Device, Scope
+from mailsuite.model.quota import Quota
 from mailsuite.model.retention import Retention
 
 
@@ -35,13 +39,17 @@ def account_values(account: Account) -> tuple[object, ...]:
         retention is not None,
         retention.read if retention is not None else None,
         retention.unread if retention is not None else None,
+        account.quota.octets,
+        account.quota.messages,
+        _json(account.send_as),
     )
 
 
 def read_account(row: tuple[Any, ...]) -> Account:
     """From domain, local and account_values(). Raises sqlite3.DataError, with nothing secret in it."""
     domain, local, name, password_hash, notify_state, address, port, state, *rest = row
-    forward_local, forward_domain, keep_copy, pop3, own_retention, read, unread = rest
+    forward_local, forward_domain, keep_copy, pop3, own_retention, read, unread, *rest = rest
+    octets, messages, send_as = rest
     try:
         return Account(
             Address(local, domain),
@@ -57,9 +65,41 @@ def read_account(row: tuple[Any, ...]) -> Account:
             keep_copy=bool(keep_copy),
             pop3=bool(pop3),
             retention=Retention(read, unread) if own_retention else None,
+            quota=Quota(octets, messages),
+            send_as=_addresses(send_as),
         )
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise sqlite3.DataError(f"the row of {local}@{domain} cannot be read") from error
+
+
+def domain_values(domain: Domain) -> tuple[object, ...]:
+    """All but the name."""
+    return (
+        domain.same_as,
+        domain.delimiters,
+        None if domain.catch_all is None else _json(domain.catch_all),
+        json.dumps(sorted(domain.catch_all_except)),
+        json.dumps([(each.pattern, each.targets) for each in domain.patterns]),
+        domain.quota.octets,
+        domain.quota.messages,
+    )
+
+
+def read_domain(row: tuple[Any, ...]) -> Domain:
+    """From the name and domain_values(). Raises sqlite3.DataError."""
+    name, same_as, delimiters, catch_all, catch_all_except, patterns, octets, messages = row
+    try:
+        return Domain(
+            name,
+            same_as=same_as,
+            delimiters=delimiters,
+            catch_all=None if catch_all is None else _addresses(catch_all),
+            catch_all_except=frozenset(json.loads(catch_all_except)),
+            patterns=tuple(AliasPattern(each, tuple(targets)) for each, targets in json.loads(patterns)),
+            quota=Quota(octets, messages),
+        )
+    except (TypeError, ValueError) as error:
+        raise sqlite3.DataError(f"the row of {name} cannot be read") from error
 
 
 def device_values(device: Device) -> tuple[object, ...]:
@@ -94,6 +134,14 @@ def read_device(row: tuple[Any, ...]) -> Device:
         )
     except ValueError as error:
         raise sqlite3.DataError(f"the row of device {id} cannot be read") from error
+
+
+def _json(addresses: Iterable[Address]) -> str:
+    return json.dumps([(address.local, address.domain) for address in addresses])
+
+
+def _addresses(text: str) -> tuple[Address, ...]:
+    return tuple(Address(local, domain) for local, domain in json.loads(text))
 
 
 def _words(values: Iterable[str]) -> str:

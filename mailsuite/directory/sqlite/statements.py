@@ -4,28 +4,56 @@ from __future__ import annotations
 
 from typing import Final
 
-LIST_DOMAINS: Final = "SELECT name FROM domain ORDER BY name"
+LIST_DOMAINS: Final = (
+    "SELECT name, same_as, delimiters, catch_all, catch_all_except, patterns, quota_octets, quota_messages"
+    " FROM domain ORDER BY name"
+)
 INSERT_DOMAIN: Final = "INSERT INTO domain (name) VALUES (?) ON CONFLICT DO NOTHING"
+UPDATE_DOMAIN: Final = (
+    "UPDATE domain SET same_as = ?, delimiters = ?, catch_all = ?, catch_all_except = ?, patterns = ?,"
+    " quota_octets = ?, quota_messages = ? WHERE name = ?"
+)
+
+LIST_ALIASES: Final = (
+    "SELECT alias.domain, alias.local, target_domain, target_local FROM alias"
+    " LEFT JOIN alias_target USING (domain, local) ORDER BY alias.domain, alias.local, place"
+)
+FIND_ALIAS: Final = (
+    "SELECT alias.domain, alias.local, target_domain, target_local FROM alias"
+    " LEFT JOIN alias_target USING (domain, local) WHERE alias.domain = ? AND alias.local = ? ORDER BY place"
+)
+FIND_ALIASES_TO: Final = (
+    "SELECT DISTINCT domain, local FROM alias_target WHERE target_domain = ? AND target_local = ?"
+    " ORDER BY domain, local"
+)
+INSERT_ALIAS: Final = "INSERT INTO alias (domain, local) VALUES (?, ?) ON CONFLICT DO NOTHING"
+INSERT_TARGET: Final = (
+    "INSERT INTO alias_target (domain, local, place, target_domain, target_local) VALUES (?, ?, ?, ?, ?)"
+)
+DELETE_TARGETS: Final = "DELETE FROM alias_target WHERE domain = ? AND local = ?"
+DELETE_ALIAS: Final = "DELETE FROM alias WHERE domain = ? AND local = ?"
 
 LIST_ACCOUNTS: Final = (
     "SELECT domain, local, name, password_hash, notify_state, notify_address, notify_port,"
     " state, forward_local, forward_domain, keep_copy, pop3, own_retention, delete_after,"
-    " delete_unread_after FROM account ORDER BY domain, local"
+    " delete_unread_after, quota_octets, quota_messages, send_as FROM account ORDER BY domain, local"
 )
 FIND_ACCOUNT: Final = (
     "SELECT domain, local, name, password_hash, notify_state, notify_address, notify_port,"
     " state, forward_local, forward_domain, keep_copy, pop3, own_retention, delete_after,"
-    " delete_unread_after FROM account WHERE domain = ? AND local = ?"
+    " delete_unread_after, quota_octets, quota_messages, send_as FROM account WHERE domain = ? AND local = ?"
 )
 INSERT_ACCOUNT: Final = (
     "INSERT INTO account (domain, local, name, password_hash, notify_state, notify_address, notify_port,"
     " state, forward_local, forward_domain, keep_copy, pop3, own_retention, delete_after,"
-    " delete_unread_after) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " delete_unread_after, quota_octets, quota_messages, send_as)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 UPDATE_ACCOUNT: Final = (
     "UPDATE account SET name = ?, password_hash = ?, notify_state = ?, notify_address = ?, notify_port = ?,"
     " state = ?, forward_local = ?, forward_domain = ?, keep_copy = ?, pop3 = ?,"
-    " own_retention = ?, delete_after = ?, delete_unread_after = ? WHERE domain = ? AND local = ?"
+    " own_retention = ?, delete_after = ?, delete_unread_after = ?,"
+    " quota_octets = ?, quota_messages = ?, send_as = ? WHERE domain = ? AND local = ?"
 )
 REPLACE_HASH: Final = (
     "UPDATE account SET password_hash = ? WHERE domain = ? AND local = ? AND password_hash = ?"

@@ -9,8 +9,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from mailsuite.concurrent.threads import Inline, Pool
 from mailsuite.directory.sqlite.accounts import SCHEMA, SqliteDirectory
 from mailsuite.directory.sqlite.database import Database
-from mailsuite.model.account import Account, NotifyPreference
+from mailsuite.model.account import Account, Domain, NotifyPreference
 from mailsuite.model.address import Address
+from mailsuite.model.alias import Alias
 from mailsuite.model.device import Device
 from mailsuite.model.failure import PermanentFailure, TemporaryFailure
 from mailsuite.model.reply import DIRECTORY_UNAVAILABLE
@@ -20,6 +21,7 @@ from tests.directory.folders import FolderCase
 
 JOE = Account(Address("joe", "example.net"), "Joe", "$canary-hash")
 ANN = Account(Address("ann", "example.net"))
+SALES = Alias(Address("sales", "example.net"), (JOE.address, ANN.address))
 PHONE = Device("d1", "Phone", b"canary-sealed")
 
 
@@ -86,6 +88,35 @@ class DiskTests(SqliteCase):
             self.assertEqual(failure.reply, DIRECTORY_UNAVAILABLE)
             self.assertNotIn("canary", failure.detail)
 
+    def test_a_domain_or_a_list_that_cannot_be_read_is_a_temporary_failure(self):
+        self.answer(self.directory.add_account(JOE))
+        for change in (
+            "account SET send_as = 'somebody'",
+            "account SET send_as = '[1]'",
+            "domain SET catch_all = '[[1]]'",
+            "domain SET catch_all_except = '[[]]'",
+            "domain SET patterns = '{'",
+        ):
+            self.sql(f"UPDATE {change}")
+            directory = self.make(Inline())
+            table = change.split()[0]
+            asking = directory.account(JOE.address) if table == "account" else directory.domain("example.net")
+            failure = self.failureResultOf(self.start(asking), TemporaryFailure).value
+            self.assertEqual(failure.reply, DIRECTORY_UNAVAILABLE)
+            self.sql("UPDATE account SET send_as = '[]'")
+            self.sql("UPDATE domain SET catch_all = NULL, catch_all_except = '[]', patterns = '[]'")
+
+    def test_an_alias_leaves_nothing_behind(self):
+        self.answer(self.directory.add_alias(SALES))
+        self.assertEqual(
+            self.sql("SELECT local, place, target_local FROM alias_target ORDER BY place"),
+            [("sales", 0, "joe"), ("sales", 1, "ann")],
+        )
+        self.answer(self.directory.change_alias(attrs.evolve(SALES, targets=(ANN.address,))))
+        self.assertEqual(self.sql("SELECT place, target_local FROM alias_target"), [(0, "ann")])
+        self.answer(self.directory.remove_alias(SALES.address))
+        self.assertEqual(self.sql("SELECT * FROM alias UNION ALL SELECT domain, local FROM alias_target"), [])
+
     def test_no_row_that_cannot_be_read_can_be_written(self):
         self.answer(self.directory.add_account(JOE))
         self.answer(self.directory.add_device(JOE.address, PHONE))
@@ -95,6 +126,9 @@ class DiskTests(SqliteCase):
             "account SET forward_domain = 'example.net'",
             "account SET keep_copy = 2",
             "account SET pop3 = NULL",
+            "account SET quota_octets = -1",
+            "domain SET same_as = NULL",
+            "domain SET quota_messages = 'many'",
             "device SET sealed = 'text'",
             "device SET expires = 'never'",
         ):
@@ -145,6 +179,14 @@ class DiskTests(SqliteCase):
             self.directory.has_domain("example.net"),
             self.directory.accounts(),
             self.directory.domains(),
+            self.directory.domain("example.net"),
+            self.directory.change_domain(Domain("example.net")),
+            self.directory.alias(SALES.address),
+            self.directory.aliases(),
+            self.directory.aliases_to(JOE.address),
+            self.directory.add_alias(SALES),
+            self.directory.change_alias(SALES),
+            self.directory.remove_alias(SALES.address),
             self.directory.add_domain("example.net"),
             self.directory.add_account(JOE),
             self.directory.change_account(JOE),
@@ -234,6 +276,22 @@ class CacheTests(SqliteCase):
         self.threads.release()
         self.failureResultOf(adding, PermanentFailure)
         self.assertEqual(self.login(JOE.address), ((JOE, (PHONE,), b""), 0))
+
+    def test_an_alias_costs_no_thread_beyond_that_of_the_account(self):
+        self.asked(self.directory.account(SALES.address))
+        self.assertEqual(self.asked(self.directory.alias(SALES.address)), (None, 0))
+        self.asked(self.directory.add_alias(SALES))
+        self.assertEqual(self.asked(self.directory.alias(SALES.address)), (SALES, 0))
+        self.directory = self.make(self.threads)
+        self.assertEqual(self.asked(self.directory.alias(SALES.address)), (SALES, 1))
+        self.assertEqual(self.asked(self.directory.account(SALES.address)), (None, 0))
+        self.asked(self.directory.remove_alias(SALES.address))
+        self.assertEqual(self.asked(self.directory.alias(SALES.address)), (None, 0))
+
+    def test_a_changed_domain_is_in_the_cache_when_it_is_acknowledged(self):
+        changed = Domain("example.net", delimiters="-")
+        self.asked(self.directory.change_domain(changed))
+        self.assertEqual(self.asked(self.directory.domain("example.net")), (changed, 0))
 
     def test_all_domains_cost_a_thread_once(self):
         self.assertEqual(self.asked(self.directory.has_domain("example.net")), (True, 1))

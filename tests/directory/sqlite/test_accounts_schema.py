@@ -3,6 +3,7 @@
 import sqlite3
 from ipaddress import ip_address
 
+import attrs
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -12,7 +13,9 @@ from mailsuite.directory.sqlite.database import Database, SchemaUnknown
 from mailsuite.directory.sqlite.logins import SqliteLogins
 from mailsuite.model.account import Account, AccountState, Domain, NotifyPreference, NotifyState
 from mailsuite.model.address import Address
+from mailsuite.model.alias import Alias
 from mailsuite.model.device import Device
+from mailsuite.model.quota import Quota
 from mailsuite.model.retention import Retention
 from tests.contracts.logins import POLL
 from tests.directory.folders import FolderCase
@@ -46,12 +49,24 @@ INSERT INTO device (id, domain, local, name, folded, sealed, scopes, mechanisms,
 """
 """Written into version 2 of the schema."""
 
+FOURTH = """
+INSERT INTO domain (name) VALUES ('example.net');
+INSERT INTO account (name, password_hash, notify_port, state, forward_local, forward_domain, keep_copy,
+        own_retention, delete_unread_after, domain, local)
+    VALUES ('Joe Doe', '$argon2id$x', 79, 'forward', 'ann', 'example.net', 1, 1, 9.5, 'example.net', 'joe');
+INSERT INTO ban (network, reason, since, until, times, detail) VALUES ('192.0.2.7/32', 'manual', 0, 1, 1, '');
+"""
+"""Written into version 4 of the schema."""
+
 JOE = Account(Address("joe", "example.net"), "Joe Doe", "$argon2id$x")
 ANN = Account(
     Address("ann", "example.net"),
     "Ann",
     notify=NotifyPreference(NotifyState.STATIC, ip_address("2001:db8::7"), 7979),
 )
+
+DOMAIN = Domain("example.net", same_as="example.org", catch_all=(), quota=Quota(1, 2))
+SALES = Alias(Address("sales", "example.net"), (JOE.address, ANN.address))
 
 
 class SchemaTests(FolderCase, SynchronousTestCase):
@@ -120,6 +135,35 @@ class SchemaTests(FolderCase, SynchronousTestCase):
         self.assertEqual(self.answer(directory.account(JOE.address)), JOE)
         self.assertEqual(self.answer(directory.devices(JOE.address)), (Device("d1", "Phone", b"sealed"),))
 
+    def test_what_the_fourth_version_held_says_nothing_of_what_is_new(self):
+        database = self.opened(SCHEMA[:4])
+        self.answer(database.run(lambda connection: connection.executescript(FOURTH)))
+        database._close()
+        directory = SqliteDirectory(self.opened())
+        forwarding = attrs.evolve(
+            JOE,
+            state=AccountState.FORWARD,
+            forward=ANN.address,
+            keep_copy=True,
+            retention=Retention(None, 9.5),
+        )
+        self.assertEqual(self.answer(directory.account(JOE.address)), forwarding)
+        self.assertEqual(self.answer(directory.domain("example.net")), Domain("example.net"))
+        self.assertEqual(self.answer(directory.aliases()), ())
+
+    def test_the_fourth_version_can_have_all_that_is_new(self):
+        database = self.opened(SCHEMA[:4])
+        self.answer(database.run(lambda connection: connection.executescript(FOURTH)))
+        database._close()
+        directory = SqliteDirectory(self.opened())
+        account = attrs.evolve(JOE, quota=Quota(5, 6), send_as=(ANN.address,))
+        self.answer(directory.change_account(account))
+        self.answer(directory.change_domain(DOMAIN))
+        self.answer(directory.add_alias(SALES))
+        self.assertEqual(self.answer(directory.account(JOE.address)), account)
+        self.assertEqual(self.answer(directory.domain(DOMAIN.name)), DOMAIN)
+        self.assertEqual(self.answer(directory.alias(SALES.address)), SALES)
+
     def test_an_old_file_becomes_what_a_new_one_is(self):
         self.write_first()
         self.answer(self.opened().open())
@@ -129,7 +173,7 @@ class SchemaTests(FolderCase, SynchronousTestCase):
         self.assertEqual(stepped, self.tables())
         self.assertEqual(
             set(stepped) - {"sqlite_sequence"},
-            {"account", "ban", "device", "domain", "login", "verifiers"},
+            {"account", "alias", "alias_target", "ban", "device", "domain", "login", "verifiers"},
         )
 
     def test_an_older_program_leaves_a_new_file_alone(self):

@@ -2,8 +2,9 @@
 
 from mailsuite.directory.sqlite import cache as subject
 from mailsuite.directory.sqlite.cache import NOTHING, UNSURE, AccountCache, Kept
-from mailsuite.model.account import Account
+from mailsuite.model.account import Account, Domain
 from mailsuite.model.address import Address
+from mailsuite.model.alias import Alias
 from mailsuite.model.device import Device
 
 
@@ -41,14 +42,19 @@ def test_what_was_learnt_twice_is_forgotten_once():
 def test_strangers_who_guess_push_nobody_out():
     """Neither an account, nor one of the configuration file that has no more here than this."""
     cache = AccountCache()
-    there = [kept(0), Kept(devices=(Device("d", "Phone", b"s"),)), Kept(verifiers=b"v")]
+    there = [
+        kept(0),
+        Kept(devices=(Device("d", "Phone", b"s"),)),
+        Kept(verifiers=b"v"),
+        Kept(alias=Alias(address(3))),
+    ]
     for number, each in enumerate(there):
         cache.learn(address(number), each)
-    for number in range(3, subject.MAX_UNKNOWN + 4):
+    for number in range(4, subject.MAX_UNKNOWN + 5):
         cache.learn(address(number), NOTHING)
-    assert [cache.kept(address(number)) for number in range(3)] == there
-    assert cache.kept(address(3)) is UNSURE
-    assert cache.kept(address(subject.MAX_UNKNOWN + 3)) == NOTHING
+    assert [cache.kept(address(number)) for number in range(4)] == there
+    assert cache.kept(address(4)) is UNSURE
+    assert cache.kept(address(subject.MAX_UNKNOWN + 4)) == NOTHING
 
 
 def test_it_shows_nothing_secret():
@@ -58,13 +64,10 @@ def test_it_shows_nothing_secret():
 
 def test_domains_are_known_all_together():
     cache = AccountCache()
-    assert cache.has_domain("a.example") is UNSURE
-    cache.learn_domain("a.example")
-    assert cache.has_domain("a.example") is UNSURE
-    cache.learn_domains(["b.example"])
-    assert cache.has_domain("a.example") is False
-    cache.learn_domain("a.example")
-    assert cache.has_domain("a.example") is True
-    assert cache.has_domain("b.example") is True
+    assert cache.domain("a.example") is UNSURE
+    ours = Domain("b.example", same_as="c.example")
+    cache.learn_domains([ours])
+    assert cache.domain("a.example") is None
+    assert cache.domain("b.example") == ours
     cache.forget()
-    assert cache.has_domain("b.example") is UNSURE
+    assert cache.domain("b.example") is UNSURE
