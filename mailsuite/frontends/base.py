@@ -3,32 +3,31 @@
 A subclass knows which core it feeds and whom it asks for answers. The loop is here: octets in, events
 out, one answer at a time, octets out. While an answer is being found the core is paused, so pipelined
 commands wait in its buffer; when that grows, the socket is no longer read.
+
+What stands where: the connection in connection.py, the answers in answers.py, the clock in timer.py.
 """
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Coroutine, Mapping
+from math import inf
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
-from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IHalfCloseableProtocol, IHandshakeListener, ITLSTransport
-from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from mailsuite.concurrent.tasks import Tasks
 from mailsuite.frontends import tcp
+from mailsuite.frontends.answers import Answers
+from mailsuite.frontends.connection import Connection
 from mailsuite.frontends.door import CLOSE_TIMEOUT, Core, Door, address_of
-from mailsuite.frontends.flow import Flow
-from mailsuite.frontends.sendfile import send_file
 from mailsuite.frontends.timer import Timer
-from mailsuite.frontends.tls import channel_bindings, describe_failure, describe_tls, is_shut
+from mailsuite.frontends.tls import channel_bindings, describe_failure, describe_tls
 from mailsuite.model.account import IPAddress
 from mailsuite.model.address import Address
 from mailsuite.model.facts import ConnectionFacts
 from mailsuite.model.view import View
-from mailsuite.observe.protocol_log import Tap
 
 Event = TypeVar("Event")
 
@@ -41,7 +40,7 @@ def _nobody_waits() -> None:
 
 
 @implementer(IHandshakeListener, IHalfCloseableProtocol)
-class SessionProtocol(Protocol, Generic[Event]):
+class SessionProtocol(Connection, Generic[Event]):
     """One connection. Subclasses set ``core`` in begin() and answer events in dispatch().
 
     ``disconnected`` is called when the connection is gone, ``finished`` when the last answer has ended too.
@@ -62,61 +61,25 @@ class SessionProtocol(Protocol, Generic[Event]):
     """By what they logged in."""
     view: View | None = None
     """What of a maildrop they see, where they opened one."""
-    tls: str = ""
-    """Version and cipher, empty in clear."""
     opened_at: float = 0.0
     """Seconds since the epoch."""
-    octets_in: int = 0
-    """Inside TLS; so with ``octets_out``."""
-    octets_out: int = 0
+    in_message: bool = False
+    """Each octet that comes is progress; else the commands are that they make."""
 
     def __init__(self, door: Door) -> None:
-        self.door = door
+        super().__init__(door)
         self.disconnected: Callable[[], None] = _nobody_waits
         self.finished: Callable[[], None] = _nobody_waits
-        self.id = secrets.token_hex(4)
-        self.log = door.log.bind(session=self.id)
         self.bindings: Mapping[str, bytes] = {}
         """Channel bindings of the TLS connection, where the door wants them."""
-        self.end_reason = ""
-        self._tasks = Tasks(self._failed)
-        self._for_the_client = Tasks(self._failed)
-        """Answers that are worth nothing once the client has gone."""
-        self._tap: Tap | None = None
-        self._timer = Timer(door.clock, self._expired)
-        self._flow = Flow(self._unchoked)
-        self._began = 0.0
+        self._answers = Answers(self._failed, self._answered)
         self._handshaking = door.implicit_tls
         self._begun = False
-        self._busy = False
-        self._answered: Deferred[None] | None = None
         self._pumping = False
         self._input_ended = False
-        self._closing = False
         self._draining = False
-        self._sending = False
-        self._taken = 0
-        """Octets that the client had taken when we looked last, after the last words."""
-        self._lost = False
-
-    def tap(self, tap: Tap | None) -> None:
-        """Let *tap*, or nobody, see what passes from now on."""
-        self._tap = tap
-
-    @property
-    def is_tapped(self) -> bool:
-        """Somebody wants to see what passes."""
-        return self._tap is not None
-
-    @property
-    def idle(self) -> float:
-        """Seconds since anything moved."""
-        return self._timer.idle
-
-    @property
-    def seconds(self) -> float:
-        """How long the connection has lasted."""
-        return self.door.clock.seconds() - self._began
+        self._put_off = False
+        """The time was over, and it was we who were slow."""
 
     # What a subclass provides
 
@@ -124,12 +87,30 @@ class SessionProtocol(Protocol, Generic[Event]):
         """Make the core. On an implicit TLS connection the handshake is over, and ``bindings`` is set."""
         raise TypeError("a subclass makes its core")  # pragma: no cover
 
+    def greet(self) -> None:
+        """Say the first words."""
+        self.core.start()
+
+    def receive(self, data: bytes) -> None:
+        """Take octets from the client."""
+        self.core.receive(data)
+
     def dispatch(self, event: Event) -> None:
         """Act on *event*: at once, or through answer()."""
         raise TypeError("a subclass answers its events")  # pragma: no cover
 
     def secured(self, tls: str) -> None:
         """TLS runs now on a connection that began in clear."""
+
+    def set_timer(self, timer: Timer) -> None:
+        """Let it expire when nothing moves; before a login that is needed, also when that does not come."""
+        door = self.door
+        by = door.clock.seconds() + door.login_timeout if self._waits_for_login else inf
+        timer.watch(door.idle_timeout, by)
+
+    def overdue(self) -> str:
+        """What took too long, for the log."""
+        return "login time-out" if self._waits_for_login else "idle time-out"
 
     async def ended(self) -> None:
         """The connection is gone and no answer runs any more: let go of everything."""
@@ -161,7 +142,7 @@ class SessionProtocol(Protocol, Generic[Event]):
         if not self._begun:
             self._start(tls)
             return
-        self._watch()
+        self.watch()
         self._flow.attach(self.transport)
         self._try(self.core.tls_started, self.bindings)
         self._try(self.secured, tls)
@@ -170,7 +151,7 @@ class SessionProtocol(Protocol, Generic[Event]):
     def _start(self, tls: str) -> None:
         door, peer, port = self.door, self.peer, self.peer_port
         self.log.debug(f"{door.service}.opened", listener=door.listener, port=port, tls=tls)
-        self._watch()
+        self.watch()
         self._flow.attach(self.transport)
         facts = ConnectionFacts(self.id, door.listener, door.service, peer=peer, peer_port=port, tls=tls)
         self._try(self._begin, facts)
@@ -179,7 +160,7 @@ class SessionProtocol(Protocol, Generic[Event]):
     def _begin(self, facts: ConnectionFacts) -> None:
         self.begin(facts)
         self._begun = True
-        self.core.start()
+        self.greet()
 
     def known_as(
         self, account: Address | None, device: str, mechanism: str, view: View | None = None
@@ -187,31 +168,18 @@ class SessionProtocol(Protocol, Generic[Event]):
         """Somebody has logged in, and may from now on be idle as long as the door says; None: nobody after
         all."""
         self.account, self.device, self.mechanism, self.view = account, device, mechanism, view
-        if not self._closing:
-            self._watch()
-
-    def _watch(self) -> None:
-        """Expire when nothing moves; before a login that is needed, also when that does not come."""
-        door = self.door
-        if self.needs_login and self.account is None:
-            self._timer.watch(door.idle_timeout, door.login_timeout)
-        else:
-            self._timer.watch(door.idle_timeout)
-
-    @property
-    def _transport(self) -> Any:
-        """The transport with all that TCP and TLS transports have beyond ITransport."""
-        return self.transport
+        self.watch()
 
     def dataReceived(self, data: bytes) -> None:
         if self._closing:
             return
-        self._timer.moved()
         self.octets_in += len(data)
+        if self.in_message:
+            self._timer.moved()
         if self._tap is not None:
             self._try(self._tap.received, data)
-        self._try(self.core.receive, data)
-        if self._busy or self._flow.choked:
+        self._try(self.receive, data)
+        if self._answers.busy or self._flow.choked:
             self._flow.took(len(data))
         self._pump()
 
@@ -231,15 +199,10 @@ class SessionProtocol(Protocol, Generic[Event]):
             self.log.info(f"{self.door.service}.tls_failed", listener=self.door.listener, reason=why)
         self._flow.release()
         self.disconnected()
-        self._tasks.start(self._wind_up())
-        self._for_the_client.cancel()
+        self._answers.abandon(self._wind_up)
 
     async def _wind_up(self) -> None:
-        """Let what runs come to its end: a commit that began is never cut short."""
         try:
-            if self._busy:
-                self._answered = Deferred()
-                await self._answered
             if self._begun:
                 await self.ended()
         finally:
@@ -252,38 +215,16 @@ class SessionProtocol(Protocol, Generic[Event]):
 
     def answer(self, coroutine: Coroutine[Any, Any, None], for_the_client: bool = False) -> None:
         """Run *coroutine*, which ends with an answer to the core; until then no further event is taken.
+        *for_the_client*: as Answers.find() has it."""
+        self._answers.find(coroutine, for_the_client)
 
-        It runs to its end though the client goes away meanwhile; unless it is *for_the_client* alone and
-        changes nothing that others see: then it is cancelled at that moment.
-        """
-        self._busy = True
-        (self._for_the_client if for_the_client else self._tasks).start(self._answer(coroutine))
-
-    async def _answer(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        try:
-            await coroutine
-        except CancelledError:
-            if not self._lost:
-                self._failed(Failure())
-        except Exception:  # subclasses answer the failures that they foresee
-            self._failed(Failure())
-        self._busy = False
-        if self._answered is not None:
-            self._answered.callback(None)
-        elif not self._pumping:
+    def _answered(self) -> None:
+        if self._put_off:
+            self._put_off = False
+            self.watch()
+        if not self._pumping:
             self._timer.moved()
             self._pump()
-
-    def _try(self, act: Callable[..., None], *arguments: object) -> None:
-        """Call the core or the subclass: a mistake there must end this connection, and no other."""
-        try:
-            act(*arguments)
-        except Exception:
-            self._failed(Failure())
-
-    def _failed(self, failure: Failure) -> None:
-        self.log.failure(f"{self.door.service}.failed", failure)
-        self.abort("internal error")
 
     def _pump(self) -> None:
         """Take events until there is none, or one has to be waited for."""
@@ -293,7 +234,7 @@ class SessionProtocol(Protocol, Generic[Event]):
         self._try(self._take_events)
         self._pumping = False
         self._flush()
-        if self._busy or self._flow.choked or self._closing:
+        if self._answers.busy or self._flow.choked or self._closing:
             return
         self._flow.caught_up()
         if self.core.closing or self._input_ended:
@@ -302,76 +243,19 @@ class SessionProtocol(Protocol, Generic[Event]):
             self.close()
 
     def _take_events(self) -> None:
-        while not (self._busy or self._flow.choked or self._closing):
+        while not (self._answers.busy or self._flow.choked or self._closing):
             self._look_for_the_end()
             event = None if self._closing else self.core.next_event()
             if event is None:
                 return
             self.dispatch(event)
 
-    def _look_for_the_end(self) -> None:
-        """A client that ends TLS behind its commands gets no further answer, and TCP tells it late: what was
-        not begun by then is not done, and what was written before goes its way."""
-        if self.tls and not self._closing and is_shut(self.transport):
-            self.end_reason = self.end_reason or "disconnected"
-            self.close()
-
-    def _flush(self) -> None:
-        if not self._closing and (data := self.core.bytes_to_send()):
-            self.say(data)
-
-    def say(self, data: bytes) -> None:
-        """Send responses, which the core gave."""
-        if self._closing:
-            return
-        if self._tap is not None:
-            self._try(self._tap.said, data)
-        self.octets_out += len(data)
-        self._transport.write(data)
-
-    def write(self, data: bytes) -> None:
-        """Send octets of a message or a listing, behind all that the core has said."""
-        if self._closing:
-            return
-        self._flush()
-        if self._tap is not None:
-            self._try(self._tap.streamed, data)
-        self.octets_out += len(data)
-        self._transport.write(data)
-
-    async def send_file(self, descriptor: int, size: int) -> bool:
-        """Let the kernel send so many octets of a file, behind all that was written; only where can_send()
-        says so. False: the client went away before the end. Raises as send_file() does; then, too, nothing
-        more can be said."""
-        self._flush()
-        self._flow.step_aside()
-        self._sending = True
-        try:
-            whole = await send_file(self.transport, descriptor, size, self._sent)
-        finally:
-            self._sending = False
-        if whole and not self._closing:
-            self._flow.attach(self.transport)
-        return whole
-
-    def _sent(self, octets: int) -> None:
-        self.octets_out += octets
-        self._timer.moved()
-
-    async def writable(self) -> bool:
-        """Wait until the client has read what was written; False: nothing can be written any more."""
-        await self._flow.written()
-        self._look_for_the_end()
-        return not self._closing
+    def unsaid(self) -> bytes:
+        return self.core.bytes_to_send() if self._begun else b""
 
     def _unchoked(self) -> None:
         self._timer.moved()
         self._pump()
-
-    @property
-    def lost(self) -> bool:
-        """Nobody is there any more."""
-        return self._lost
 
     # TLS
 
@@ -387,23 +271,14 @@ class SessionProtocol(Protocol, Generic[Event]):
 
     # End
 
-    def close(self) -> None:
-        """Send what is waiting, then end the connection."""
-        if self._closing:
-            return
-        self._flush()
-        self._closing = True
-        self._flow.detach()
-        self._timer.limit(CLOSE_TIMEOUT)
-        self._taken = tcp.acknowledged(self.transport)
-        self._transport.loseConnection()
+    def watch(self) -> None:
+        """The session waits for something else now: set the timer for that."""
+        if not (self._closing or self._handshaking):
+            self.set_timer(self._timer)
 
-    def abort(self, reason: str) -> None:
-        """End the connection at once."""
-        self.end_reason = self.end_reason or reason
-        self._closing = True
-        if not self._lost:
-            self._transport.abortConnection()
+    @property
+    def _waits_for_login(self) -> bool:
+        return self.needs_login and self.account is None
 
     def _expired(self) -> None:
         """The timer: nothing moved, or the handshake or the last words took too long."""
@@ -411,28 +286,21 @@ class SessionProtocol(Protocol, Generic[Event]):
             self._timer.limit(CLOSE_TIMEOUT)
         elif self._handshaking or self._closing:
             self.abort("time-out")
-        elif self._busy and not self._waits_for_reader:
-            self._watch()  # it is we who are slow
+        elif self._answers.busy and not self._waits_for_reader:
+            self._put_off = True
+            self._timer.watch(self.door.idle_timeout)
         else:
-            self.log.info(f"{self.door.service}.timed_out")
             self._give_up()
 
-    def _reads_on(self) -> bool:
-        """Whether the client has taken some more of our last words since we looked before."""
-        before, self._taken = self._taken, tcp.acknowledged(self.transport)
-        return self._taken > before
-
-    @property
-    def _waits_for_reader(self) -> bool:
-        return self._flow.choked or self._sending
-
     def _give_up(self) -> None:
+        reason = "stalled" if self._waits_for_reader else self.overdue()
+        self.log.info(f"{self.door.service}.timed_out", reason=reason)
         if self._waits_for_reader:
-            self.abort("stalled")
+            self.abort(reason)
             return
-        waits_for_login = self.needs_login and self.account is None
-        self.end_reason = "login time-out" if waits_for_login else "idle time-out"
         self._try(self.core.timed_out)
+        self._pump()  # what was open is let go of now, however long the last words take
+        self.end_reason = reason
         self.close()
 
     def drain(self) -> None:

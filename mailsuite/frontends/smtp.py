@@ -9,6 +9,8 @@ import attrs
 from mailsuite.delivery.reception import Reception
 from mailsuite.frontends.base import SessionProtocol
 from mailsuite.frontends.door import Door
+from mailsuite.frontends.pace import Arrival, Pace
+from mailsuite.frontends.timer import Timer
 from mailsuite.model.facts import ConnectionFacts
 from mailsuite.model.reply import Reply
 from mailsuite.observe.log import Log
@@ -37,6 +39,7 @@ class SmtpServices:
 
     settings: SessionSettings
     receive: Callable[[ConnectionFacts, Log], Reception]
+    pace: Pace = attrs.field(factory=Pace)
 
 
 class SmtpSession(SessionProtocol[Event]):
@@ -48,6 +51,10 @@ class SmtpSession(SessionProtocol[Event]):
         super().__init__(door)
         self._services = services
         self._reception: Reception
+        self._introduced = False
+        """EHLO or HELO has been said."""
+        self._arrival: Arrival | None = None
+        """The message that is coming."""
 
     def begin(self, facts: ConnectionFacts) -> None:
         self.core = ServerSession(self._services.settings, bool(facts.tls), self.bindings)
@@ -68,14 +75,17 @@ class SmtpSession(SessionProtocol[Event]):
             case Mail():
                 self.answer(self._reply(reception.mail(event)))
             case DataStart():
-                self.answer(self._reply(reception.start_data()))
+                self.answer(self._start_data())
             case BodyEnd():
+                self._message_ended()
                 self.answer(self._reply(reception.end(event)))
             case Hello():
                 reception.hello(event.name, event.extended)
+                self._introduce()
             case Authenticate() | Ask():
                 self.answer(self._log_in(event), for_the_client=True)
             case Reset():
+                self._message_ended()
                 reception.reset()
             case StartTls():
                 self.start_tls()
@@ -107,9 +117,59 @@ class SmtpSession(SessionProtocol[Event]):
             self.known_as(facts.account, facts.device, claim.mechanism)
         self.core.authenticated(reply, signature)
 
+    # The message
+
+    async def _start_data(self) -> None:
+        reply = await self._reception.start_data()
+        if reply.is_positive:
+            self._arrival = Arrival(self._services.pace, self.door.clock.seconds(), self.octets_in)
+            self.in_message = True
+            self.watch()
+        self.core.reply(reply)
+
+    def _message_ended(self) -> None:
+        if self._arrival is not None:
+            self._arrival, self.in_message = None, False
+            self.watch()
+
     async def _drained(self) -> None:
         """The store is slower than the client: take nothing more until it has caught up."""
+        clock = self.door.clock
+        began = clock.seconds()
         await self._reception.drained()
+        if self._arrival is not None:
+            self._arrival.ours += clock.seconds() - began
+
+    # Time
+
+    def _introduce(self) -> None:
+        if not self._introduced:
+            self._introduced = True
+            self.watch()
+
+    def set_timer(self, timer: Timer) -> None:
+        if self._arrival is not None:
+            timer.watch(self._services.pace.data, self._arrival.ends_by, self._slow_at)
+        else:
+            timer.watch(self.door.idle_timeout, self._session_ends_by)
+
+    @property
+    def _session_ends_by(self) -> float:
+        pace = self._services.pace
+        return self._began + (pace.session if self._introduced else min(pace.session, pace.opening))
+
+    def _slow_at(self) -> float:
+        return self._arrival.slow_at(self.octets_in) if self._arrival is not None else self._session_ends_by
+
+    def overdue(self) -> str:
+        now = self.door.clock.seconds()
+        if self._arrival is None:
+            if now < self._session_ends_by:
+                return super().overdue()
+            return "session time-out" if self._introduced else "opening time-out"
+        if now >= self._arrival.ends_by:
+            return "session time-out"
+        return "too slow" if now >= self._slow_at() else "data time-out"
 
     async def ended(self) -> None:
         await self._reception.closed()

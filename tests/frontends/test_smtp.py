@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from ipaddress import ip_address
+from math import inf
 from typing import cast
 
 from OpenSSL import SSL
@@ -14,6 +15,7 @@ from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 
 from mailsuite.frontends.door import Door
+from mailsuite.frontends.pace import Pace
 from mailsuite.frontends.smtp import SmtpServices, SmtpSession
 from mailsuite.frontends.tls import ServerTLS
 from mailsuite.model.device import Device
@@ -131,13 +133,15 @@ class Mailing(SmtpCase):
     def test_idle_in_the_body(self) -> None:
         self.say(*ENVELOPE, b"DATA", LONG_BODY)
         for _ in range(3):
-            self.clock.advance(299.0)
-            self.session.dataReceived(b"more\r\n")
+            self.session.dataReceived(b"more\r\n" * 20_000)
+            self.clock.advance(179.0)
+        self.session.dataReceived(b"more\r\n")
         self.assertFalse(self.transport.disconnecting)
-        self.clock.advance(300.0)
+        self.clock.advance(180.0)
         self.assertEqual(self.codes()[-1], b"421")
-        self.go()
         self.assert_nothing_happened()
+        self.go()
+        self.assertIn('reason="data time-out"', self.logged("smtp.timed_out")[0])
 
     def test_a_full_disk_is_answered_at_the_end(self) -> None:
         self.store.fail["deliver"] = FULL
@@ -179,6 +183,170 @@ class Mailing(SmtpCase):
         self.assertIn(b"from inside.example.org", self.contents()[0])
         self.assertIn(b"ESMTPS", self.contents()[0])
         self.assertIn("TLS_AES_256_GCM_SHA384", self.logged("smtp.accepted")[0])
+
+
+class Slow(SmtpCase):
+    """What a client may take its time for (features row M-17)."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.began = self.clock.seconds()
+
+    def assert_ended(self, reason: str) -> None:
+        """With 421, nothing stored, and nothing left open though the client is still there."""
+        self.assertTrue(self.transport.value().endswith(b"421 4.4.2 Nothing came for too long\r\n"))
+        self.assertTrue(self.transport.disconnecting)
+        self.assert_nothing_happened()
+        [line] = self.logged("smtp.timed_out")
+        self.assertIn(f'reason="{reason}"', line)
+        self.assertEqual(self.session.end_reason, reason)
+
+    def wait_until(self, seconds: float) -> None:
+        """Since the connection began; nothing has ended by then."""
+        self.clock.advance(self.began + seconds - self.clock.seconds())
+        self.assertFalse(self.transport.disconnecting)
+
+    def test_a_command_octet_by_octet(self) -> None:
+        for octet in b"MAIL FROM:<eve@":
+            self.clock.advance(19.9)
+            self.session.dataReceived(bytes([octet]))
+        self.assertFalse(self.transport.disconnecting)
+        self.clock.advance(1.5)
+        self.assert_ended("idle time-out")
+
+    def test_answers_put_it_off(self) -> None:
+        for _ in range(5):
+            self.clock.advance(299.0)
+            self.assertEqual(self.say(b"NOOP"), [b"250"])
+        self.clock.advance(300.0)
+        self.assert_ended("idle time-out")
+
+    def test_a_message_drop_by_drop(self) -> None:
+        """Without it one connection could be held for days: each octet is progress."""
+        self.say(*ENVELOPE, b"DATA")
+        for second in range(1, 60):
+            self.clock.advance(1.0)
+            self.session.dataReceived(b"x" * 499)
+            self.assertFalse(self.transport.disconnecting, second)
+        self.clock.advance(1.0)
+        self.assert_ended("too slow")
+
+    def test_a_message_that_is_just_fast_enough(self) -> None:
+        self.say(*ENVELOPE, b"DATA")
+        for _ in range(600):
+            self.session.dataReceived(b"x" * 498 + b"\r\n")
+            self.clock.advance(1.0)
+            self.session.dataReceived(b"yy")
+        self.assertEqual(self.say(b"", b"."), [b"250"])
+        self.assertEqual(len(self.contents()), 1)
+
+    def test_a_message_that_comes_in_gusts(self) -> None:
+        """It is the average that counts, and 180 seconds may pass without an octet."""
+        self.say(*ENVELOPE, b"DATA")
+        for _ in range(5):
+            self.session.dataReceived(b"x\r\n" * 30_000)
+            self.clock.advance(179.0)
+        self.assertEqual(self.say(b"."), [b"250"])
+
+    def test_a_message_that_is_discarded_is_as_good_as_one_that_is_kept(self) -> None:
+        """Its octets are no events, and they are progress all the same."""
+        self.say(*ENVELOPE, b"DATA")
+        for _ in range(20):
+            self.session.dataReceived(b"x\r\n" * 30_000)
+            self.clock.advance(60.0)
+        self.assertEqual(self.say(b"."), [b"552"])
+
+    def test_a_store_that_is_slow_is_not_the_client(self) -> None:
+        self.store.memory.congested = True
+        self.say(*ENVELOPE, b"DATA")
+        self.session.dataReceived(LONG_BODY)
+        self.clock.advance(1000.0)
+        self.assertFalse(self.transport.disconnecting)
+        self.store.memory.relieve()
+        self.clock.advance(59.0)
+        self.session.dataReceived(b"x\r\n")
+        self.assertFalse(self.transport.disconnecting)
+        self.clock.advance(55.0)
+        self.assert_ended("too slow")
+
+    def test_who_does_not_say_ehlo(self) -> None:
+        pace = Pace(opening=300.0)
+        other = SmtpSession(self.door, SmtpServices(self.settings, self.services.receive, pace))
+        transport = Wire(peerAddress=IPv4Address("TCP", "192.0.2.2", 4000))
+        other.makeConnection(transport)
+        for _ in range(30):
+            self.clock.advance(9.9)
+            other.dataReceived(b"NOOP\r\n")
+        self.assertFalse(transport.disconnecting)
+        self.clock.advance(3.0)
+        self.assertTrue(transport.disconnecting)
+        self.assertEqual(other.end_reason, "opening time-out")
+        other.connectionLost(Failure(ConnectionDone()))
+
+    def test_a_session_that_is_never_idle(self) -> None:
+        for minute in range(29):
+            self.wait_until(minute * 60.0)
+            self.assertEqual(self.say(*ENVELOPE, b"RSET"), [b"250", b"250", b"250"])
+        self.say(*ENVELOPE)
+        self.wait_until(1799.0)
+        self.say(b"RCPT TO:<ann@example.net>")
+        self.clock.advance(1.0)
+        self.assert_ended("session time-out")
+
+    def test_a_message_that_is_coming_is_waited_for_when_the_session_is_over(self) -> None:
+        for minute in range(29):
+            self.wait_until(minute * 60.0)
+            self.say(b"NOOP")
+        self.say(*ENVELOPE, b"DATA")
+        for minute in range(29, 58):
+            self.session.dataReceived(b"x\r\n" * 11_000)
+            self.wait_until(minute * 60.0)
+        self.assertEqual(self.say(b"."), [b"250"])
+        self.assertEqual(len(self.contents()), 1)
+        self.clock.advance(0.0)
+        self.assertEqual(self.codes(), [b"250", b"421"])
+        self.assertEqual(self.session.end_reason, "session time-out")
+
+    def test_but_not_for_ever(self) -> None:
+        self.say(*ENVELOPE, b"DATA")
+        for minute in range(30):
+            self.wait_until(minute * 60.0)
+            self.session.dataReceived(b"x\r\n" * 11_000)
+        self.clock.advance(60.0)
+        self.assert_ended("session time-out")
+
+    def test_a_commit_is_waited_for_however_long_the_session_was(self) -> None:
+        self.store.held = Deferred()
+        self.say(*ENVELOPE, b"DATA")
+        self.say(b"x", b".")
+        self.clock.pump([60.0] * 100)
+        self.assertEqual(self.codes(), [])
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+        self.store.held.callback(None)
+        self.clock.advance(0.0)
+        self.assertEqual(self.codes(), [b"250", b"421"])
+
+    def test_no_limits(self) -> None:
+        pace = Pace(rate=0.0, session=inf)
+        other = SmtpSession(self.door, SmtpServices(self.settings, self.services.receive, pace))
+        transport = Wire(peerAddress=IPv4Address("TCP", "192.0.2.2", 4000))
+        other.makeConnection(transport)
+        other.dataReceived(b"EHLO x\r\n" + b"\r\n".join(ENVELOPE) + b"\r\nDATA\r\n")
+        for _ in range(100):
+            self.clock.advance(179.0)
+            other.dataReceived(b"x")
+        self.assertFalse(transport.disconnecting)
+        other.connectionLost(Failure(ConnectionDone()))
+
+    def test_a_message_costs_no_timer(self) -> None:
+        """Twisted searches all calls for one that is brought forward: with thousands of sessions that would
+        be felt."""
+        self.clock.advance(31.0)
+        [call] = self.clock.getDelayedCalls()
+        at = call.getTime()
+        self.say(*ENVELOPE, b"DATA")
+        self.say(b"x", b".")
+        self.assertEqual([(call, call.getTime())], [(call, at) for call in self.clock.getDelayedCalls()])
 
 
 class Submitting(SmtpCase):

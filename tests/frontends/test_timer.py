@@ -55,9 +55,41 @@ class TimerTests(SynchronousTestCase):
         self.assertEqual(self.expired, [])
         self.clock.advance(1.0)
         self.assertEqual(self.expired, [25.0])
-        self.timer.watch(10.0, 25.0)
-        self.clock.advance(10.0)
+        self.timer.watch(10.0, 50.0)
+        self.clock.advance(9.9)
+        self.assertEqual(self.expired, [25.0])
+        self.clock.advance(0.1)
         self.assertEqual(self.expired, [25.0, 35.0])
+
+    def test_a_limit_that_is_over_already(self) -> None:
+        self.clock.advance(30.0)
+        self.timer.watch(10.0, 25.0)
+        self.assertEqual(self.expired, [], "not from within watch()")
+        self.clock.advance(0.0)
+        self.assertEqual(self.expired, [30.0])
+
+    def test_a_limit_that_moves(self) -> None:
+        until = 20.0
+        self.timer.watch(100.0, until=lambda: until)
+        self.clock.advance(19.0)
+        until = 40.0
+        self.clock.advance(20.9)
+        self.assertEqual(self.expired, [])
+        self.clock.advance(0.1)
+        self.assertEqual(self.expired, [40.0])
+
+    def test_a_shorter_wait_behind_a_longer_one(self) -> None:
+        """Found by the look that is due; where none is in time, the call is brought forward."""
+        self.timer.watch(300.0)
+        self.clock.advance(130.0)
+        [call] = self.clock.getDelayedCalls()
+        at = call.getTime()
+        self.timer.watch(180.0)
+        self.assertEqual((self.clock.getDelayedCalls(), call.getTime()), ([call], at))
+        self.timer.watch(5.0)
+        self.assertEqual((self.clock.getDelayedCalls(), call.getTime()), ([call], 135.0))
+        self.clock.advance(5.0)
+        self.assertEqual(self.expired, [135.0])
 
     def test_how_long_nothing_moved(self) -> None:
         self.timer.watch(10.0)
