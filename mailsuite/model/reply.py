@@ -62,6 +62,9 @@ NO_SUCH_DOMAIN = _reply(550, "5.1.2", "There is no domain of that name")
 READ_ONLY = _reply(550, "5.3.5", "This stands in the configuration file; change it there")
 NOBODY_LISTENS = _reply(550, "5.4.1", "Nothing listens there")
 NO_ANSWER = _reply(450, "4.4.1", "No answer from that host")
+DNS_UNAVAILABLE = _reply(
+    451, "4.4.3", "The domain name system gives no answer just now; please try again later"
+)
 
 # Policy, reception and delivery: what the protocol does not answer by itself.
 SENDER_OK = _reply(250, "2.1.0", "Sender OK")
@@ -86,7 +89,14 @@ FORWARDING_STRANDED = _reply(
 )
 OVER_QUOTA = _reply(452, "4.2.2", "The mailbox is full; please try again later")
 OVER_QUOTA_FOR_GOOD = _reply(552, "5.2.2", "The mailbox is full")
+EXPANSION_TOO_LONG = _reply(
+    451, "4.2.4", "This address leads to more addresses than it may just now; please try again later"
+)
 CATCH_ALL_LIMITED = _reply(450, "4.7.1", "Too much mail for unknown names just now; please try again later")
+HELLO_IS_OURS = _reply(550, "5.7.1", "You introduced yourself by the name or address of this server")
+HELLO_MISMATCH = _reply(
+    550, "5.7.1", "The name you introduced yourself by does not belong to your address"
+)
 SENDER_NOT_YOURS = _reply(550, "5.7.1", "Please send from the address that you logged in with")
 FROM_NOT_YOURS = _reply(550, "5.7.1", "Please write an address of your own as From, and as Sender")
 SENDER_FIXED = _reply(550, "5.7.1", "This password sends from one address only, and that is another")
@@ -136,6 +146,7 @@ RECIPIENT_SYNTAX = _reply(501, "5.5.4", "Syntax: RCPT TO:<address> and parameter
 BAD_SENDER = _reply(501, "5.1.7", "That is no address a sender can have")
 BAD_RECIPIENT = _reply(501, "5.1.3", "That is no address a recipient can have")
 NON_ASCII_ADDRESS = _reply(553, "5.6.7", "Addresses beyond ASCII are not taken here")
+SMTPUTF8_NEEDED = _reply(553, "5.6.7", "An address beyond ASCII needs the parameter SMTPUTF8")
 BAD_PARAMETER = _reply(501, "5.5.4", "A parameter is malformed, or is there twice")
 UNKNOWN_PARAMETER = _reply(555, "5.5.4", "A parameter is not known here")
 
@@ -144,7 +155,12 @@ MAIL_FIRST = _reply(503, "5.5.1", "Send MAIL first")
 RECIPIENT_FIRST = _reply(503, "5.5.1", "Send RCPT first")
 TRANSACTION_OPEN = _reply(503, "5.5.1", "Not within a mail transaction")
 TOO_MANY_RECIPIENTS = _reply(452, "4.5.3", "No more recipients for this message; send it again to the others")
+TOO_MANY_MESSAGES = _reply(
+    421, "4.7.0", "No more messages on this connection; please open another", closes=True
+)
 MESSAGE_TOO_BIG = _reply(552, "5.3.4", "The message is too big")
+HEADER_TOO_BIG = _reply(552, "5.3.4", "The header of the message is too big")
+MAIL_LOOP = _reply(554, "5.4.6", "The message goes in a circle, or has come by too many servers")
 BARE_NEWLINE = _reply(550, "5.5.2", "The message has a CR or LF that is not part of a CR LF")
 TEXT_LINE_TOO_LONG = _reply(500, "5.6.0", "The message has a line that is too long")
 

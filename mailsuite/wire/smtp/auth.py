@@ -18,6 +18,7 @@ from mailsuite.wire.buffer import Overlong
 from mailsuite.wire.dialogue import Answer, Dialogue
 from mailsuite.wire.sasl.steps import Challenge, Refusal, ScramParameters, ScramQuestion, Step
 from mailsuite.wire.smtp.events import Ask, Authenticate
+from mailsuite.wire.smtp.notification import upper
 from mailsuite.wire.smtp.state import State
 
 _REFUSALS: Mapping[Refusal, Reply] = {
@@ -58,11 +59,11 @@ class AuthDialogue:
     def start(self, argument: str, state: State) -> Outcome:
         """Begin with what stood behind AUTH: a mechanism, and maybe an initial response."""
         name, _, initial = argument.partition(" ")
-        name = name.upper()
+        name = upper(name)
         refusal = state.mechanism_refusal(name)
         if refusal is not None:
             return refusal
-        octets = initial.strip().encode("ascii", "surrogateescape")
+        octets = initial.strip(" ").encode("utf-8", "surrogateescape")
         return self._went(self._dialogue.start(name, octets or None, state.surroundings))
 
     def proceed(self, line: bytes | Overlong) -> Outcome:

@@ -21,7 +21,7 @@ from mailsuite.model.failure import PermanentFailure
 from mailsuite.model.reply import Reply
 from mailsuite.wire.buffer import Overlong
 from mailsuite.wire.sasl.steps import ScramParameters
-from mailsuite.wire.smtp.commands import Command, parse_hello, parse_line, verb_of
+from mailsuite.wire.smtp.commands import Command, check_verify, parse_hello, parse_line, verb_of
 from mailsuite.wire.smtp.events import (
     FOREIGN_PROTOCOL,
     OVERSIZE_COMMAND,
@@ -204,8 +204,13 @@ class ServerSession:
         state.greeted, state.extended = True, command.verb == "EHLO"
         self._transfer.reset()
         self._exchange.tell(Hello(name, state.extended))
-        extensions = state.extensions() if state.extended else ()
-        self._exchange.send(replies.hello(self.settings.hostname, *extensions))
+        offers = state.extensions.items() if state.extended else ()
+        lines = (f"{keyword} {value}".rstrip() for keyword, value in offers)
+        self._exchange.send(replies.hello(self.settings.hostname, *lines))
+
+    def _verify(self, command: Command) -> None:
+        check_verify(command.argument, self._state.offered)
+        self._exchange.send(replies.CANNOT_VERIFY)
 
     def _rset(self, command: Command) -> None:
         self._transfer.reset()
@@ -243,7 +248,7 @@ _COMMANDS: Mapping[str, Callable[[ServerSession, Command], None]] = {
     "DATA": lambda session, command: session._transfer.data(command),
     "RSET": ServerSession._rset,
     "NOOP": lambda session, command: session._exchange.send(replies.OK),
-    "VRFY": lambda session, command: session._exchange.send(replies.CANNOT_VERIFY),
+    "VRFY": ServerSession._verify,
     "HELP": lambda session, command: session._exchange.send(replies.HELP),
     "QUIT": ServerSession._quit,
     "STARTTLS": ServerSession._starttls,

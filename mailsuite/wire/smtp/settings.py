@@ -26,8 +26,24 @@ class SessionSettings:
     """Octets of a message; advertised and enforced (RFC 1870)."""
     max_recipients: int = 100
     """Of one transaction. RFC 5321 section 4.5.3.1.8 asks for at least 100."""
-    max_line: int = 64 * 1024
+    max_text_line: int = 64 * 1024
     """Octets of a line in a message. RFC 5321 section 4.5.3.1.6 asks for 998."""
+    mail_max: int = 0
+    """Messages of one session; MAIL beyond is the end of it. 0: no limit."""
+    smtputf8: bool = True
+    """Offer SMTPUTF8 (RFC 6531)."""
+    chunking: bool = False
+    """Offer CHUNKING (RFC 3030)."""
+    binary: bool = True
+    """Offer BINARYMIME with it: messages whose octets mean no lines at all."""
+    dsn: bool = True
+    """Offer DSN (RFC 3461)."""
+    require_tls: bool = True
+    """Offer REQUIRETLS where TLS is active (RFC 8689)."""
+    limits: bool = True
+    """Offer LIMITS: tell how many recipients and messages may come (RFC 9422)."""
+    bare_paths: bool = False
+    """Take an address without its angle brackets in MAIL and RCPT."""
     overlong: Literal["error", "close"] = "error"
     """What a command beyond 512 octets leads to, where no extension makes it longer: 500 once its end has
     come, or 500 and the end of the session at once (features row S-I04)."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import attrs
 
+from mailsuite.model.envelope import NOTHING_SAID, MailParameters
 from mailsuite.model.reply import (
     ARGUMENT_MISSING,
     AUTHENTICATION_REQUIRED,
@@ -20,12 +21,14 @@ from mailsuite.model.reply import (
     TLS_ACTIVE,
     TLS_FIRST,
     TLS_UNAVAILABLE,
+    TOO_MANY_MESSAGES,
     TRANSACTION_OPEN,
     UNKNOWN_COMMAND,
     Reply,
 )
 from mailsuite.wire.sasl.mechanisms import HIDING, Surroundings, offered
 from mailsuite.wire.smtp.commands import Command
+from mailsuite.wire.smtp.extensions import extensions
 from mailsuite.wire.smtp.settings import SessionSettings
 
 
@@ -37,6 +40,8 @@ class Transaction:
     tried: int = 0
     """RCPT commands that came as far as to be judged."""
     accepted: int = 0
+    parameters: MailParameters = NOTHING_SAID
+    """Of its MAIL."""
 
 
 @attrs.define
@@ -51,6 +56,8 @@ class State:
     extended: bool = False
     """It said EHLO, not HELO."""
     authenticated: bool = False
+    mails: int = 0
+    """How many transactions there were."""
     transaction: Transaction = attrs.field(factory=Transaction)
 
     def tls_started(self, bindings: Mapping[str, bytes]) -> None:
@@ -82,23 +89,15 @@ class State:
             settings.hostname, settings.octets, settings.seconds, self.bindings, self.mechanisms
         )
 
-    def extensions(self) -> tuple[str, ...]:
-        """The lines of the answer to EHLO behind the first.
+    @property
+    def extensions(self) -> Mapping[str, str]:
+        """What EHLO offers on the connection as it is now: keyword -> what stands behind it."""
+        return extensions(self.settings, self.tls_active, self.mechanisms)
 
-        STARTTLS and AUTH are never the last: simple clients look for ``250-STARTTLS``.
-        """
-        lines = ["PIPELINING", f"SIZE {self.settings.max_message}", "8BITMIME"]
-        if self.settings.tls_available and not self.tls_active:
-            lines.append("STARTTLS")
-        if mechanisms := self.mechanisms:
-            lines.append(" ".join(("AUTH", *mechanisms)))
-        return (*lines, "ENHANCEDSTATUSCODES")
-
-    def mail_parameters(self) -> tuple[str, ...]:
-        """Keywords that MAIL may have, by the extensions that were offered."""
-        if not self.extended:
-            return ()
-        return ("SIZE", "BODY", "AUTH") if self.mechanisms else ("SIZE", "BODY")
+    @property
+    def offered(self) -> Collection[str]:
+        """The keywords of what was offered to this client: none, if it said HELO."""
+        return self.extensions if self.extended else ()
 
     def refusal(self, command: Command) -> Reply | None:
         """Why *command* cannot be carried out now; None where it can."""
@@ -129,7 +128,15 @@ _unknown_yet = _needs(lambda state, argument: not state.authenticated, LOGGED_IN
 _logged_in = _needs(
     lambda state, argument: state.authenticated or not state.settings.auth_required, AUTHENTICATION_REQUIRED
 )
+_message_left = _needs(
+    lambda state, argument: not state.settings.mail_max or state.mails < state.settings.mail_max,
+    TOO_MANY_MESSAGES,
+)
 _no_transaction = _needs(lambda state, argument: not state.transaction.open, TRANSACTION_OPEN)
+_message_left = _needs(
+    lambda state, argument: not state.settings.mail_max or state.mails < state.settings.mail_max,
+    TOO_MANY_MESSAGES,
+)
 _transaction = _needs(lambda state, argument: state.transaction.open, MAIL_FIRST)
 
 
@@ -142,7 +149,7 @@ def _recipients(state: State, argument: str) -> Reply | None:
 CONDITIONS: Mapping[str, tuple[Condition, ...]] = {
     "EHLO": (),
     "HELO": (),
-    "MAIL": (_greeted, _secured, _logged_in, _no_transaction),
+    "MAIL": (_greeted, _secured, _logged_in, _no_transaction, _message_left),
     "RCPT": (_secured, _transaction),
     "DATA": (_no_argument, _secured, _transaction, _recipients),
     "RSET": (_no_argument,),

@@ -15,7 +15,6 @@ from mailsuite.wire.smtp.events import (
     BodyEnd,
     DataStart,
     Mail,
-    Recipient,
     Reset,
 )
 from mailsuite.wire.smtp.exchange import Exchange
@@ -42,26 +41,30 @@ class Transfer:
 
     def mail(self, command: Command) -> None:
         """MAIL, where it is allowed."""
-        mail = parse_mail(command.argument, self._state.mail_parameters())
+        state = self._state
+        mail = parse_mail(command.argument, state.offered, state.settings.bare_paths)
         size = mail.parameters.size
-        if size is not None and size > self._state.settings.max_message:
+        if size is not None and size > state.settings.max_message:
             raise PermanentFailure(replies.MESSAGE_TOO_BIG)
-        self._exchange.ask(Mail(mail.sender, mail.parameters), self._mail_answered)
+        self._exchange.ask(mail, lambda reply: self._mail_answered(mail, reply))
 
-    def _mail_answered(self, reply: Reply) -> None:
-        self._state.transaction.open = reply.is_positive
+    def _mail_answered(self, mail: Mail, reply: Reply) -> None:
+        if reply.is_positive:
+            self._state.mails += 1
+            self._state.transaction = Transaction(True, parameters=mail.parameters)
         self._exchange.send(reply)
 
     def recipient(self, command: Command) -> None:
         """RCPT, where it is allowed."""
-        address = parse_recipient(command.argument)
-        transaction = self._state.transaction
+        state, transaction = self._state, self._state.transaction
+        utf8 = transaction.parameters.smtputf8
+        recipient = parse_recipient(command.argument, state.offered, utf8, state.settings.bare_paths)
         transaction.tried += 1
-        if transaction.accepted >= self._state.settings.max_recipients:
+        if transaction.accepted >= state.settings.max_recipients:
             self._exchange.budget.surplus_recipient()
             self._exchange.send(replies.TOO_MANY_RECIPIENTS)
         else:
-            self._exchange.ask(Recipient(address), self._recipient_answered)
+            self._exchange.ask(recipient, self._recipient_answered)
 
     def _recipient_answered(self, reply: Reply) -> None:
         self._state.transaction.accepted += reply.is_positive
@@ -74,7 +77,7 @@ class Transfer:
     def _data_answered(self, reply: Reply) -> None:
         if reply.code == replies.START_MAIL_INPUT.code:
             settings = self._state.settings
-            self._body = BodyScanner(settings.max_message, settings.max_line)
+            self._body = BodyScanner(settings.max_message, settings.max_text_line)
             self._exchange.send(reply)
         else:
             self.refuse("DATA", reply)

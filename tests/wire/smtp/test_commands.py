@@ -20,20 +20,23 @@ from mailsuite.model.reply import (
     MAIL_SYNTAX,
     NON_ASCII_ADDRESS,
     RECIPIENT_SYNTAX,
+    SMTPUTF8_NEEDED,
     UNKNOWN_PARAMETER,
     Reply,
 )
 from mailsuite.wire.smtp.commands import (
     HTTP_VERBS,
     Command,
-    MailArguments,
+    check_verify,
     parse_hello,
     parse_line,
     parse_mail,
     parse_recipient,
 )
+from mailsuite.wire.smtp.events import Mail, Recipient
 
-ALL = ("SIZE", "BODY", "AUTH")
+ALL = ("SIZE", "8BITMIME", "AUTH")
+UTF8 = (*ALL, "SMTPUTF8")
 JOE = Address("joe", "example.net")
 
 
@@ -121,19 +124,19 @@ def test_hello_needs_a_name() -> None:
 @pytest.mark.parametrize(
     ("argument", "arguments"),
     [
-        ("FROM:<joe@example.net>", MailArguments(JOE)),
-        ("from:<joe@example.net>", MailArguments(JOE)),
-        ("FROM: <joe@example.net>", MailArguments(JOE)),
-        ("FROM:<>", MailArguments(None)),
-        ("FROM:<> SIZE=0", MailArguments(None, MailParameters(size=0))),
-        ("FROM:<> size=1234 body=8bitmime", MailArguments(None, MailParameters(BodyType.EIGHT_BIT, 1234))),
-        ("FROM:<>   BODY=7BIT  ", MailArguments(None)),
-        ("FROM:<> SIZE=99999999999999999999", MailArguments(None, MailParameters(size=99999999999999999999))),
-        ("FROM:<> AUTH=<>", MailArguments(None)),
-        ("FROM:<> AUTH=joe+40example.net", MailArguments(None)),
+        ("FROM:<joe@example.net>", Mail(JOE)),
+        ("from:<joe@example.net>", Mail(JOE)),
+        ("FROM: <joe@example.net>", Mail(JOE)),
+        ("FROM:<>", Mail(None)),
+        ("FROM:<> SIZE=0", Mail(None, MailParameters(size=0))),
+        ("FROM:<> size=1234 body=8bitmime", Mail(None, MailParameters(BodyType.EIGHT_BIT, 1234))),
+        ("FROM:<>   BODY=7BIT  ", Mail(None)),
+        ("FROM:<> SIZE=99999999999999999999", Mail(None, MailParameters(size=99999999999999999999))),
+        ("FROM:<> AUTH=<>", Mail(None)),
+        ("FROM:<> AUTH=joe+40example.net", Mail(None)),
     ],
 )
-def test_mail(argument: str, arguments: MailArguments) -> None:
+def test_mail(argument: str, arguments: Mail) -> None:
     assert parse_mail(argument, ALL) == arguments
 
 
@@ -185,7 +188,7 @@ def test_parameters_of_extensions_that_were_not_offered(parameter: str) -> None:
 
 @pytest.mark.parametrize("argument", ["TO:<joe@example.net>", "to: <@a.example:joe@example.net>"])
 def test_recipients(argument: str) -> None:
-    assert parse_recipient(argument) == JOE
+    assert parse_recipient(argument, ()) == Recipient(JOE)
 
 
 @pytest.mark.parametrize(
@@ -202,7 +205,7 @@ def test_recipients(argument: str) -> None:
     ],
 )
 def test_refused_recipients(argument: str, reply: Reply) -> None:
-    assert refusal(parse_recipient, argument) == reply
+    assert refusal(parse_recipient, argument, ()) == reply
 
 
 @given(st.binary(max_size=80).map(lambda octets: octets.replace(b"\n", b"") + b"\r\n"))
@@ -211,6 +214,92 @@ def test_any_line_is_a_command_or_refused(line: bytes) -> None:
         command = parse_line(line)
     except PermanentFailure:
         return
-    for parse in (parse_hello, parse_recipient, lambda argument: parse_mail(argument, ALL)):
+    parse_hello_, mail, recipient = parse_hello, f"FROM:{command.argument}", f"TO:{command.argument}"
+    for attempt in (
+        lambda: parse_hello_(command.argument),
+        lambda: parse_mail(command.argument, UTF8),
+        lambda: parse_mail(mail, UTF8, True),
+        lambda: parse_recipient(recipient, UTF8, True, True),
+        lambda: check_verify(command.argument, UTF8),
+    ):
         with suppress(PermanentFailure):
-            parse(command.argument)
+            attempt()
+
+
+def test_only_ascii_makes_a_verb() -> None:
+    """The capital of U+0131 is an I, and that of U+017F an S."""
+    assert parse_line("ma\u0131l FROM:<>\r\n".encode()).verb == "ma\u0131l"
+    assert parse_line("\u017ftarttls\r\n".encode()).verb == "\u017ftarttls"
+    assert refusal(parse_mail, "FROM:<> BODY=8B\u0131TMIME", ALL) == BAD_PARAMETER
+
+
+J_DOT = "j\u00f6e"
+ADDRESS = f"{J_DOT}@b\u00fccher.example"
+
+
+def test_addresses_beyond_ascii_need_the_parameter() -> None:
+    assert refusal(parse_mail, f"FROM:<{ADDRESS}>", ALL) == NON_ASCII_ADDRESS
+    assert refusal(parse_mail, f"FROM:<{ADDRESS}>", UTF8) == SMTPUTF8_NEEDED
+    assert refusal(parse_mail, f"FROM:<{ADDRESS}> SMTPUTF8", ALL) == UNKNOWN_PARAMETER
+    mail = parse_mail(f"FROM:<{ADDRESS}> smtputf8", UTF8)
+    assert mail == Mail(Address(J_DOT, "xn--bcher-kva.example"), MailParameters(smtputf8=True))
+    assert refusal(parse_mail, "FROM:<> SMTPUTF8=1", UTF8) == BAD_PARAMETER
+    assert refusal(parse_mail, "FROM:<j\udcffe@example.net> SMTPUTF8", UTF8) == BAD_SENDER
+    assert refusal(parse_mail, "FROM:<j\u0085e@example.net> SMTPUTF8", UTF8) == BAD_SENDER
+
+
+def test_recipients_beyond_ascii_need_it_in_mail() -> None:
+    assert refusal(parse_recipient, f"TO:<{ADDRESS}>", ALL) == NON_ASCII_ADDRESS
+    assert refusal(parse_recipient, f"TO:<{ADDRESS}>", UTF8) == SMTPUTF8_NEEDED
+    assert refusal(parse_recipient, f"TO:<{ADDRESS}> SMTPUTF8", UTF8, True) == UNKNOWN_PARAMETER
+    assert parse_recipient(f"TO:<{ADDRESS}>", UTF8, True).address == Address(J_DOT, "xn--bcher-kva.example")
+    assert refusal(parse_recipient, "TO:<j\udcffe@example.net>", UTF8, True) == BAD_RECIPIENT
+
+
+def test_addresses_are_composed() -> None:
+    decomposed = "TO:<jo\u0308e@example.net>"
+    assert parse_recipient(decomposed, UTF8, True).address.local == J_DOT
+
+
+@pytest.mark.parametrize(
+    "argument", ["joe", "joe SMTPUTF8", "j\u00f6e smtputf8", "SMTPUTF8", "joe \u017fmtputf"]
+)
+def test_verify_takes(argument: str) -> None:
+    if "\u017f" in argument:
+        assert refusal(check_verify, argument, UTF8) == SMTPUTF8_NEEDED
+    else:
+        check_verify(argument, UTF8)
+
+
+def test_verify_beyond_ascii() -> None:
+    assert refusal(check_verify, J_DOT, ALL) == NON_ASCII_ADDRESS
+    assert refusal(check_verify, J_DOT, UTF8) == SMTPUTF8_NEEDED
+    assert refusal(check_verify, "joe SMTPUTF8", ALL) == UNKNOWN_PARAMETER
+    assert refusal(check_verify, "j\udcffe SMTPUTF8", UTF8) == BAD_RECIPIENT
+
+
+@pytest.mark.parametrize(
+    ("argument", "expected"),
+    [
+        ("FROM:joe@example.net", Mail(JOE)),
+        ("FROM: joe@example.net", Mail(JOE)),
+        ("FROM:<joe@example.net>", Mail(JOE)),
+        ("FROM:joe@example.net SIZE=5", Mail(JOE, MailParameters(size=5))),
+        ('FROM:"a b"@example.net  SIZE=5', Mail(Address("a b", "example.net"), MailParameters(size=5))),
+        ("FROM:<>", Mail(None)),
+    ],
+)
+def test_bare_paths(argument: str, expected: Mail) -> None:
+    assert parse_mail(argument, ALL, bare_paths=True) == expected
+
+
+@pytest.mark.parametrize(
+    "argument", ["FROM:", "FROM: SIZE=5", "FROM:joe@example.net>", "FROM:<joe@example.net"]
+)
+def test_what_is_no_bare_path(argument: str) -> None:
+    assert refusal(parse_mail, argument, ALL, True) in (MAIL_SYNTAX, BAD_SENDER)
+
+
+def test_bare_paths_are_an_exception() -> None:
+    assert refusal(parse_recipient, "TO:joe@example.net", ALL) == RECIPIENT_SYNTAX
+    assert parse_recipient("TO:joe@example.net", ALL, bare_paths=True) == Recipient(JOE)

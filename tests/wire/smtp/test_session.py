@@ -41,7 +41,8 @@ def codes(heard: bytes) -> list[str]:
 def test_ehlo_lists_extensions(begin) -> None:
     conversation = begin(tls_available=True, auth_mechanisms=("PLAIN",), max_message=1234)
     assert conversation.send(b"EHLO client.example\r\n") == (
-        b"250-mx.example.net\r\n250-PIPELINING\r\n250-SIZE 1234\r\n250-8BITMIME\r\n"
+        b"250-mx.example.net\r\n250-PIPELINING\r\n250-SIZE 1234\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n"
+        b"250-DSN\r\n250-LIMITS RCPTMAX=100\r\n"
         b"250-STARTTLS\r\n250 ENHANCEDSTATUSCODES\r\n"
     )
     assert conversation.events == [Hello("client.example", True)]

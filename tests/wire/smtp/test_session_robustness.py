@@ -91,7 +91,7 @@ REPLY = re.compile(r"(220|250|334|354)[ -].*|([245])\d\d[ -]\2\.\d{1,3}\.\d{1,3}
 
 
 def converse(begin, pieces, answers, **keywords):
-    conversation = begin(answers=answers, max_message=200, max_line=100, max_recipients=2, **keywords)
+    conversation = begin(answers=answers, max_message=200, max_text_line=100, max_recipients=2, **keywords)
     heard = b"".join(conversation.send(piece) for piece in pieces)
     return conversation, heard
 
