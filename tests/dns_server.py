@@ -16,6 +16,7 @@ import dns.flags
 import dns.message
 import dns.name
 import dns.rcode
+import dns.rdataclass
 import dns.rdatatype
 import dns.reversename
 import dns.rrset
@@ -95,6 +96,14 @@ class Zone:
 
     def _faulty(self, fault: Fault, query: dns.message.Message, name: str, via: Via) -> list[bytes]:
         answer = self._answer(query, name, unfinished=fault == "unfinished")
+        if fault in {"truncate", "huge"} and via == "udp":
+            answer.flags |= dns.flags.TC
+        if fault == "referral":
+            answer.flags &= ~(dns.flags.RA | dns.flags.AA)
+        if fault in {"truncate", "referral"} and via == "udp":
+            answer.answer = []
+        if fault in {"no-soa", "referral"}:
+            answer.authority = []
         right = answer.to_wire()
         match fault:
             case "servfail" | "refused":
@@ -103,40 +112,14 @@ class Zone:
                 return [self._code(query, "FORMERR")]
             case "silent" | "closes":
                 return []
-            case "truncate" if via == "udp":
-                answer.flags |= dns.flags.TC
-                answer.answer = []
-                return [answer.to_wire()]
             case "huge" if via == "udp":
-                answer.flags |= dns.flags.TC
-                return [answer.to_wire()[:40]]
-            case "wrong-id":
-                return [_other_id(right)]
-            case "stray-first":
-                return [b"", b"\0" * 5, right[:2] + b"\0\0" + right[4:], _other_id(right), right]
-            case "flood" if via == "udp":
-                return [_other_id(right)] * 20
-            case "wrong-name" | "wrong-type":
-                other = dns.message.make_response(query)
-                changed = dns.name.from_text("other.test.") if fault == "wrong-name" else None
-                kind = dns.rdatatype.TXT if fault == "wrong-type" else query.question[0].rdtype
-                other.question = [dns.rrset.RRset(changed or query.question[0].name, 1, kind)]
-                return [other.to_wire()]
-            case "lower-case":
-                octets = bytearray(right)
-                end = 12 + len(name) + 1
-                octets[12:end] = right[12:end].lower()
-                return [bytes(octets)]
+                return [right[:-20]]
             case "garbage":
                 return [right[:12] + b"\xff" * 30]
-            case "referral":
-                answer.flags &= ~(dns.flags.RA | dns.flags.AA)
-                answer.answer, answer.authority = [], []
-                return [answer.to_wire()]
-            case "no-soa":
-                answer.authority = []
-                return [answer.to_wire()]
-        return [right]
+            case "lower-case":
+                end = 12 + len(name) + 1
+                return [right[:12] + right[12:end].lower() + right[end:]]
+        return _strays(fault, query, right, via)
 
     def _code(self, query: dns.message.Message, code: str) -> bytes:
         answer = dns.message.make_response(query)
@@ -171,6 +154,26 @@ class Zone:
             if not known and not any(other.endswith(f".{name}") for other in self._records):
                 answer.set_rcode(dns.rcode.NXDOMAIN)
         return answer
+
+
+def _strays(fault: Fault, query: dns.message.Message, right: bytes, via: Via) -> list[bytes]:
+    """Responses to other questions, before the right one or in its place."""
+    match fault:
+        case "wrong-id":
+            return [_other_id(right)]
+        case "stray-first":
+            no_response = right[:2] + b"\0\0" + right[4:]
+            return [b"", right[:2] + b"\x80" * 3, no_response, _other_id(right), right]
+        case "flood" if via == "udp":
+            return [_other_id(right)] * 20
+        case "wrong-name" | "wrong-type":
+            other = dns.message.make_response(query)
+            asked = query.question[0]
+            name = dns.name.from_text("other.test.") if fault == "wrong-name" else asked.name
+            kind = dns.rdatatype.TXT if fault == "wrong-type" else asked.rdtype
+            other.question = [dns.rrset.RRset(name, dns.rdataclass.IN, kind)]
+            return [other.to_wire()]
+    return [right]
 
 
 def _other_id(message: bytes) -> bytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ipaddress import ip_address
-from types import SimpleNamespace
 
 from twisted.internet.defer import succeed
 from twisted.internet.error import ConnectionRefusedError as Refused
@@ -66,6 +65,8 @@ class Network(MemoryReactorClock):
         self.datagrams = []
         self.forged = []
         """Pairs of octets and source, that come before each answer."""
+        self.streams = []
+        """The TCP connections there were."""
         self.trouble = None
         """What listening raises."""
         self.unreachable = None
@@ -111,8 +112,7 @@ class Network(MemoryReactorClock):
                 framed = len(each).to_bytes(2) + each
                 for octet in framed:
                     protocol.dataReceived(bytes([octet]))
-            self.streams = [*getattr(self, "streams", []), SimpleNamespace(**vars(transport))]
-            self.last_stream = transport
+            self.streams.append(transport)
             if zone.faults.get("") == "closes" or not responses:
                 protocol.connectionLost(Failure(Refused()))
 
@@ -124,7 +124,7 @@ class Network(MemoryReactorClock):
 
 
 def resolver_on(network, *servers, log=None, trust_ad=False, bits=None):
-    log = log or Log(sink=lambda line, level: print(line))
+    log = log or Log()
     transports = Transports(network, network, network)
     more = {} if bits is None else {"bits": bits}
     return Resolver(Servers(transports, Upstream(servers, trust_ad), log, **more), network, log)
