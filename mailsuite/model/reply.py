@@ -71,6 +71,7 @@ SENDER_OK = _reply(250, "2.1.0", "Sender OK")
 RECIPIENT_OK = _reply(250, "2.1.5", "Recipient OK")
 START_MAIL_INPUT = _reply(354, "", "Go ahead; end with a dot on a line of its own")
 NO_VALID_RECIPIENTS = _reply(554, "5.5.1", "No valid recipients")
+NO_RECIPIENT_TAKEN = _reply(503, "5.5.1", "No valid recipients")
 AUTHENTICATION_SUCCEEDED = _reply(235, "2.7.0", "You are logged in")
 AUTHENTICATION_FAILED = _reply(535, "5.7.8", "That name and password do not fit together")
 AUTHENTICATION_UNAVAILABLE = _reply(
@@ -94,9 +95,7 @@ EXPANSION_TOO_LONG = _reply(
 )
 CATCH_ALL_LIMITED = _reply(450, "4.7.1", "Too much mail for unknown names just now; please try again later")
 HELLO_IS_OURS = _reply(550, "5.7.1", "You introduced yourself by the name or address of this server")
-HELLO_MISMATCH = _reply(
-    550, "5.7.1", "The name you introduced yourself by does not belong to your address"
-)
+HELLO_MISMATCH = _reply(550, "5.7.1", "The name you introduced yourself by does not belong to your address")
 SENDER_NOT_YOURS = _reply(550, "5.7.1", "Please send from the address that you logged in with")
 FROM_NOT_YOURS = _reply(550, "5.7.1", "Please write an address of your own as From, and as Sender")
 SENDER_FIXED = _reply(550, "5.7.1", "This password sends from one address only, and that is another")
@@ -129,8 +128,11 @@ CANNOT_VERIFY = _reply(252, "2.5.0", "Send some mail, and it will be seen whethe
 HELP = _reply(
     214,
     "2.0.0",
-    "EHLO HELO MAIL RCPT DATA RSET NOOP VRFY STARTTLS AUTH HELP QUIT",
+    "EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY STARTTLS AUTH HELP QUIT",
     "The standard is RFC 5321",
+)
+LMTP_HELP = HELP.with_text(
+    "LHLO MAIL RCPT DATA BDAT RSET NOOP VRFY STARTTLS AUTH HELP QUIT", "The standard is RFC 2033"
 )
 
 UNKNOWN_COMMAND = _reply(500, "5.5.1", "There is no such command")
@@ -158,6 +160,9 @@ TOO_MANY_RECIPIENTS = _reply(452, "4.5.3", "No more recipients for this message;
 TOO_MANY_MESSAGES = _reply(
     421, "4.7.0", "No more messages on this connection; please open another", closes=True
 )
+CHUNK_SYNTAX = _reply(501, "5.5.4", "Syntax: BDAT octets, and LAST behind the last ones")
+CHUNKS_ONLY = _reply(503, "5.5.1", "Not between the chunks of a message")
+BINARY_NEEDS_CHUNKS = _reply(503, "5.5.1", "What is announced as BINARYMIME comes by BDAT")
 MESSAGE_TOO_BIG = _reply(552, "5.3.4", "The message is too big")
 HEADER_TOO_BIG = _reply(552, "5.3.4", "The header of the message is too big")
 MAIL_LOOP = _reply(554, "5.4.6", "The message goes in a circle, or has come by too many servers")
@@ -184,8 +189,10 @@ TOO_MANY_ERRORS = _reply(421, "4.7.0", "Too many errors", closes=True)
 TOO_MANY_FAILED_LOGINS = _reply(421, "4.7.0", "Too many failed logins", closes=True)
 TOO_MANY_COMMANDS = _reply(421, "4.7.0", "Too many commands without a message", closes=True)
 FOREIGN_PROTOCOL = _reply(421, "4.7.0", "This is SMTP", closes=True)
+TOO_EARLY = _reply(554, "5.5.0", "You spoke before the greeting", closes=True)
 OUT_OF_STEP = _reply(554, "5.5.0", "You sent more before you had an answer", closes=True)
 
+_CHUNK_TAKEN = _reply(250, "2.0.0")
 _GREETING = _reply(220, "")
 _HELLO = _reply(250, "")
 _CHALLENGE = _reply(334, "")
@@ -204,3 +211,8 @@ def hello(hostname: str, *extensions: str) -> Reply:
 def challenge(base64: str) -> Reply:
     """What the client has to answer in an authentication (RFC 4954 section 4)."""
     return _CHALLENGE.with_text(base64)
+
+
+def chunk_taken(octets: int) -> Reply:
+    """The octets of a chunk are here, and more are to come (RFC 3030 section 2)."""
+    return _CHUNK_TAKEN.with_text(f"{octets} octets are here")
