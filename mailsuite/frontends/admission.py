@@ -29,23 +29,24 @@ class Admission:
     _open: Counter[IPNetwork] = attrs.field(factory=Counter, init=False)
     _count: int = attrs.field(default=0, init=False)
 
-    def enter(self, peer: IPAddress) -> bool:
-        """Whether one more connection from *peer* may come in; if so it is counted."""
+    def enter(self, peer: IPAddress, many: bool = False) -> bool:
+        """Whether one more connection from *peer* may come in; if so it is counted. Of *many*, who speak for
+        others, no limit of one address holds."""
         site = site_of(peer)
-        if not self._has_room(peer, site):
+        if not self._has_room(peer, site, many):
             return False
-        if self.within is not None and not self.within.enter(peer):
+        if self.within is not None and not self.within.enter(peer, many):
             return False
         self._open[site] += 1
         self._count += 1
         return True
 
-    def _has_room(self, peer: IPAddress, site: IPNetwork) -> bool:
+    def _has_room(self, peer: IPAddress, site: IPNetwork, many: bool) -> bool:
         if any(peer in network for network in self.reserved_for):
             return not self.total or self._count < self.total + self.reserve
         if self.total and self._count >= self.total:
             return False
-        return not self.per_address or self._open[site] < self.per_address
+        return many or not self.per_address or self._open[site] < self.per_address
 
     def leave(self, peer: IPAddress) -> None:
         """A counted connection has ended."""

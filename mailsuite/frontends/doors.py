@@ -28,6 +28,7 @@ from mailsuite.frontends.listener import (
     stop_listening,
 )
 from mailsuite.frontends.sockets import errno_of
+from mailsuite.frontends.unix import UnixPort
 from mailsuite.model.account import IPAddress
 from mailsuite.model.address import Address
 from mailsuite.model.view import View
@@ -106,7 +107,7 @@ class Doors:
             raise
 
     async def _open(self, name: str, place: Place) -> None:
-        entrance = Entrance(self.reactor)
+        entrance = Entrance(self.reactor, self.log)
         try:
             port = await listen(self.reactor, place, entrance, self.log)
         except (CannotListenError, ValueError, OSError) as error:
@@ -135,6 +136,7 @@ class Doors:
         for listener in wanted:
             for place in listener.places:
                 self._sockets[place].entrance.turn(listener)
+                self._allow(place)
         used = {listener.factory for listener in wanted}
         self._leaving = [
             former for former in self._all if not (former.factory in used or former.factory.is_empty)
@@ -143,6 +145,15 @@ class Doors:
         self._used = frozenset(place for listener in wanted for place in listener.places)
         self.shut_unused()
         return opened, closed
+
+    def _allow(self, place: Place) -> None:
+        """Give a Unix socket the rights that it is to have now. Once we are no longer root that may fail."""
+        port = self._sockets[place].port
+        if isinstance(port, UnixPort) and port.rights != place.rights:
+            try:
+                port.allow(place.rights)
+            except (OSError, ValueError) as error:
+                self.log.warning("listener.rights_kept", at=place, reason=reason_of(error))
 
     def _differences(self, wanted: Sequence[Listener]) -> tuple[list[str], list[str]]:
         """What turn() is about to open and to close; logged."""
@@ -160,7 +171,9 @@ class Doors:
         return words["listener.opened"], words["listener.closed"]
 
     def _close(self, place: Place) -> None:
-        self._closing.start(stop_listening(self._sockets.pop(place).port))
+        socket = self._sockets.pop(place)
+        socket.entrance.shut()
+        self._closing.start(stop_listening(socket.port))
 
     def addresses(self, listener: Listener) -> tuple[str, ...]:
         """Where *listener* listens, as ``127.0.0.1:2525`` or ``[::]:25``."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from functools import partial
 from typing import Any
 
-import attrs
+from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import Factory, Protocol, connectionDone
@@ -17,7 +17,9 @@ from twisted.python.failure import Failure
 from mailsuite.frontends.admission import Admission
 from mailsuite.frontends.base import SessionProtocol
 from mailsuite.frontends.door import address_of
+from mailsuite.frontends.flood import Flood
 from mailsuite.model.account import IPAddress
+from mailsuite.model.device import IPNetwork
 from mailsuite.observe.log import Log
 from mailsuite.policy.admission import Refused
 
@@ -25,8 +27,6 @@ REFUSAL_TIMEOUT = 10.0
 """Seconds that a connection beyond the limits may take to read that it is refused."""
 MAX_REFUSALS = 100
 """Connections of one listener that are being told so; those beyond are closed without a word."""
-REFUSALS_LOGGED_EVERY = 1.0
-"""Seconds between two lines in the log about one kind of refusal, however many come."""
 TOO_MANY = "too-many"
 """Why a connection beyond the limits is refused; the other reasons are policy/admission.py's."""
 DRAIN_TIMEOUT = 30.0
@@ -39,24 +39,6 @@ def _welcome(peer: IPAddress) -> Refused | None:
 
 def _uncounted(reason: str) -> None:
     """Where nobody keeps figures."""
-
-
-@attrs.define
-class _Flood:
-    """Counts what comes in floods, so that the log hears of it once in a while."""
-
-    clock: IReactorTime
-    _count: int = attrs.field(default=0, init=False)
-    _told_at: float = attrs.field(default=float("-inf"), init=False)
-
-    def one_more(self) -> int:
-        """How many there were since the last time that this was told; 0: it is not time yet."""
-        self._count += 1
-        now = self.clock.seconds()
-        if now - self._told_at < REFUSALS_LOGGED_EVERY:
-            return 0
-        count, self._count, self._told_at = self._count, 0, now
-        return count
 
 
 class Refusal(Protocol):
@@ -111,10 +93,11 @@ class SessionFactory(Factory):
         *,
         keeps_out: Callable[[IPAddress], Refused | None] = _welcome,
         on_refused: Callable[[str], None] = _uncounted,
+        proxies: Sequence[IPNetwork] = (),
     ) -> None:
         """*build* makes a session; *refusal* is what a connection beyond the limits is told; *keeps_out* is
         asked of each connection before all else; *on_refused* is told why each one was turned away:
-        ``banned``, ``denied`` or TOO_MANY."""
+        ``banned``, ``denied`` or TOO_MANY. *proxies* may have any number of connections of their own."""
         self.admission = admission
         self.sessions: set[SessionProtocol[Any]] = set()
         """Those that are connected."""
@@ -124,23 +107,26 @@ class SessionFactory(Factory):
         self._log = log
         self._keeps_out = keeps_out
         self._on_refused = on_refused
+        self._proxies = proxies
         self._ending: set[SessionProtocol[Any]] = set()
         """Those whose connection is gone, and whose last answer is still under way."""
         self._empty: list[Deferred[None]] = []
         self._refusals = 0
-        self._denied = _Flood(clock)
-        self._beyond = _Flood(clock)
+        self._denied = Flood(clock)
+        self._beyond = Flood(clock)
 
     def buildProtocol(self, addr: Any) -> Protocol | None:
         """A session, or a refusal, or None: closed without a word.
 
-        Who is kept out counts for no limit, and is dealt with before the banner and before TLS.
+        Who is kept out counts for no limit, and is dealt with before the banner and before TLS. Who comes by
+        a Unix socket has no address: the file's mode says who may.
         """
         peer, _ = address_of(addr)
-        refused = self._keeps_out(peer)
+        is_here = isinstance(addr, UNIXAddress)
+        refused = None if is_here else self._keeps_out(peer)
         if refused is not None:
             return self._deny(peer, refused)
-        if not self.admission.enter(peer):
+        if not self.admission.enter(peer, is_here or any(peer in network for network in self._proxies)):
             return self._refuse(peer)
         try:
             session = self._build()

@@ -16,6 +16,7 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from mailsuite.frontends.factory import Sessions
+from mailsuite.frontends.proxy import Forecourt
 from mailsuite.frontends.sockets import (
     BACKLOG,
     Hosts,
@@ -27,6 +28,8 @@ from mailsuite.frontends.sockets import (
     reason_of,
 )
 from mailsuite.frontends.tls import ServerTLS
+from mailsuite.frontends.unix import Rights, open_socket
+from mailsuite.model.device import IPNetwork
 from mailsuite.observe.log import Log
 
 __all__ = [
@@ -66,9 +69,13 @@ class Place:
     """Whether ``::`` leaves IPv4 to others."""
     wait: bool = attrs.field(default=False, eq=False)
     """Whether an address that is not there yet is waited for. The socket stays when this alone changes."""
+    socket: str = ""
+    """The path of a Unix socket, instead of address and port."""
+    rights: Rights = attrs.field(default=Rights(), eq=False)
+    """Of that socket; they can change while it is open."""
 
     def __str__(self) -> str:
-        return self.endpoint or f"{self.address} port {self.port}"
+        return self.socket or self.endpoint or f"{self.address} port {self.port}"
 
 
 def each_once(bind: tuple[str, ...], v6only: bool = False) -> tuple[str, ...]:
@@ -91,6 +98,8 @@ class Listener:
     tls: str
     """How TLS is used, as the configuration says it."""
     implicit_tls: ServerTLS | None = None
+    proxies: tuple[IPNetwork, ...] = ()
+    """From there a header comes first that says who the client is (features row M-22)."""
 
 
 class Entrance(Factory):
@@ -98,20 +107,34 @@ class Entrance(Factory):
 
     noisy = False
 
-    def __init__(self, clock: Any) -> None:
+    def __init__(self, clock: Any, log: Log) -> None:
         self._clock = clock
-        self._sessions: Sessions | None = None
+        self._listener: Listener | None = None
         self._tls: TLSMemoryBIOFactory | None = None
+        self._forecourt = Forecourt(clock, log, self._enter)
 
     def turn(self, listener: Listener) -> None:
-        """Let new connections meet *listener*. Those that came before go on as they began."""
-        self._sessions, self._tls = listener.factory, None
+        """Let new connections meet *listener*. Those that came before go on as they began; those of which it
+        is not known yet whose they are come again."""
+        if self._listener is not None and self._listener.proxies != listener.proxies:
+            self._forecourt.clear()
+        self._listener, self._tls = listener, None
         if listener.implicit_tls is not None:
             inner: Any = listener.factory
             self._tls = TLSMemoryBIOFactory(listener.implicit_tls, False, inner, self._clock)
 
+    def shut(self) -> None:
+        """Nobody comes in any more."""
+        self._listener = None
+        self._forecourt.clear()
+
     def buildProtocol(self, addr: Any) -> Protocol | None:
-        session = None if self._sessions is None else self._sessions.buildProtocol(addr)
+        if self._listener is not None and self._listener.proxies:
+            return self._forecourt.meet(addr, self._listener.proxies)
+        return self._enter(addr)
+
+    def _enter(self, addr: Any) -> Protocol | None:
+        session = None if self._listener is None else self._listener.factory.buildProtocol(addr)
         if session is None or self._tls is None:
             return session
         return self._tls.protocol(self._tls, session)
@@ -122,6 +145,8 @@ async def listen(reactor: Any, place: Place, entrance: Entrance, log: Log) -> IL
 
     Raises CannotListenError, ValueError, OSError.
     """
+    if place.socket:
+        return open_socket(reactor, place.socket, entrance, BACKLOG, place.rights)
     if place.endpoint:
         endpoint: IStreamServerEndpoint = serverFromString(reactor, place.endpoint)
         port: IListeningPort = await endpoint.listen(entrance)

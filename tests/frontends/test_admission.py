@@ -50,6 +50,16 @@ def test_a_64_of_ipv6_counts_as_one_address() -> None:
     assert admission.enter(same[2])
 
 
+def test_who_speaks_for_many_meets_the_whole_alone() -> None:
+    service = Admission(3, 1)
+    door = Admission(0, 1, within=service)
+    assert all(door.enter(ONE, True) for _ in range(3))
+    assert not door.enter(ONE, True)
+    door.leave(ONE)
+    assert not door.enter(ONE), "as one of many it has its place"
+    assert door.enter(TWO)
+
+
 def test_the_reserve_is_for_administrators_alone() -> None:
     service = Admission(2, 1, reserve=2, reserved_for=(DESK,))
     door = Admission(1, 1, within=service, reserve=2, reserved_for=(DESK,))

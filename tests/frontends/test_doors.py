@@ -489,4 +489,4 @@ class Places(SynchronousTestCase):
             self.assertEqual(spell(host), expected)
 
     def test_an_entrance_without_a_listener(self) -> None:
-        self.assertIsNone(Entrance(PortsReactor()).buildProtocol(IPv4Address("TCP", HERE, 25)))
+        self.assertIsNone(Entrance(PortsReactor(), Log()).buildProtocol(IPv4Address("TCP", HERE, 25)))

@@ -9,10 +9,10 @@ from mailsuite.frontends.factory import (
     DRAIN_TIMEOUT,
     MAX_REFUSALS,
     REFUSAL_TIMEOUT,
-    REFUSALS_LOGGED_EVERY,
     TOO_MANY,
     SessionFactory,
 )
+from mailsuite.frontends.flood import LOGGED_EVERY
 from mailsuite.model.account import IPAddress
 from mailsuite.observe.log import Log
 from mailsuite.policy.admission import Refused
@@ -62,7 +62,7 @@ class Admitting(SessionCase):
         self.connect(), self.connect()
         for _ in range(500):
             self.factory.buildProtocol(STRANGER)
-        self.clock.advance(REFUSALS_LOGGED_EVERY)
+        self.clock.advance(LOGGED_EVERY)
         self.factory.buildProtocol(STRANGER)
         first, second = self.logged("connection.refused")
         self.assertIn("peer=192.0.2.99 open=2 refused=1", first)
@@ -133,7 +133,7 @@ class KeepingOut(SessionCase):
     def test_the_log_survives_a_flood(self) -> None:
         for _ in range(500):
             self.factory.buildProtocol(STRANGER)
-        self.clock.advance(REFUSALS_LOGGED_EVERY)
+        self.clock.advance(LOGGED_EVERY)
         self.refused = Refused("banned", "192.0.2.99/32: oversize-command")
         self.factory.buildProtocol(STRANGER)
         first, second = self.logged("connection.denied")

@@ -177,12 +177,12 @@ class WaitingTests(ListeningCase):
 class PlaceTests(ListeningCase):
     def listen(self, place: Place) -> Any:
         return self.successResultOf(
-            Deferred.fromCoroutine(listen(self.reactor, place, Entrance(self.reactor), self.log))
+            Deferred.fromCoroutine(listen(self.reactor, place, Entrance(self.reactor, self.log), self.log))
         )
 
     def test_an_address(self) -> None:
         self.assertEqual(spell(self.listen(Place(ONE, 110)).getHost()), f"{ONE}:110")
-        failing = listen(self.reactor, Place(ONE, 110), Entrance(self.reactor), self.log)
+        failing = listen(self.reactor, Place(ONE, 110), Entrance(self.reactor, self.log), self.log)
         self.failureResultOf(Deferred.fromCoroutine(failing), CannotListenError)
 
     def test_an_address_that_is_waited_for(self) -> None:
@@ -198,7 +198,7 @@ class PlaceTests(ListeningCase):
         self.assertIn("127.0.0.1 110", self.at())
 
     def test_an_interface_that_nobody_has(self) -> None:
-        failing = listen(self.reactor, Place("nothing0", 110), Entrance(self.reactor), self.log)
+        failing = listen(self.reactor, Place("nothing0", 110), Entrance(self.reactor, self.log), self.log)
         failure = self.failureResultOf(Deferred.fromCoroutine(failing), OSError)
         self.assertEqual(failure.value.errno, errno.ENODEV)
 
