@@ -1,8 +1,8 @@
 """Checks between settings: values that are right alone and wrong together. Nothing here touches a file.
 
-Those of listeners stand in config/relations_listeners.py, those of how people log in in
-config/relations_logins.py, those of accounts in config/relations_accounts.py, those of what POP3 promises in
-config/relations_pop3.py.
+Those of listeners stand in config/relations_listeners.py, those of Unix sockets, proxies and LMTP in
+config/relations_doors.py, those of how people log in in config/relations_logins.py, those of accounts in
+config/relations_accounts.py, those of what POP3 promises in config/relations_pop3.py.
 """
 
 from __future__ import annotations
@@ -14,14 +14,13 @@ from mailsuite.config.look import Look
 from mailsuite.config.measures import duration_text
 from mailsuite.config.problems import Problem
 from mailsuite.config.relations_accounts import account_relations
+from mailsuite.config.relations_doors import MAX_SOCKET_OCTETS, door_relations
 from mailsuite.config.relations_listeners import listener_relations
 from mailsuite.config.relations_logins import login_relations
 from mailsuite.config.relations_pop3 import pop3_relations
 from mailsuite.config.sources import source_problems
 from mailsuite.model.account import NotifyState
 
-MAX_SOCKET_OCTETS = 107
-"""Of the path of a Unix socket: sun_path without its final NUL, on Linux."""
 MAX_REPLY_OCTETS = 512
 """Of an SMTP reply line with its CRLF (RFC 5321 section 4.5.3.1.5)."""
 
@@ -31,6 +30,7 @@ def relations(look: Look) -> Iterator[Problem]:
     yield from _server(look)
     yield from _certificates(look)
     yield from listener_relations(look)
+    yield from door_relations(look)
     yield from login_relations(look)
     yield from pop3_relations(look)
     yield from _guard(look)

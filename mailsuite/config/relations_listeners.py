@@ -66,12 +66,12 @@ def _greeting(look: Look, listener: Listener, block: str) -> Iterator[Problem]:
 def _unsafe_door(look: Look, listener: Listener, block: str) -> Iterator[Problem]:
     if not look.sound(f"{block}.tls", f"{block}.bind"):
         return
-    if listener.service == "smtp" and listener.tls == "required-starttls" and not _is_local(listener):
+    if listener.service == "smtp" and listener.tls == "required-starttls" and not is_local(listener):
         text = (
             'tls = "required-starttls" turns away servers without TLS, which RFC 3207 forbids for public ones'
         )
         yield look.warning(f"{text}; did you mean 'starttls'?", f"{block}.tls", block)
-    if listener.tls == "off":
+    if listener.tls == "off" and listener.socket is None:
         yield from _clear_door(look, listener, block)
 
 
@@ -112,7 +112,7 @@ def _clear_door(look: Look, listener: Listener, block: str) -> Iterator[Problem]
         text = f"{door}: only {' or '.join(ways)} can be used to log in there, and mail goes in the clear"
         yield look.warning(text + instead, *tls_place)
         return
-    severity = look.warning if _is_local(listener) else look.error
+    severity = look.warning if is_local(listener) else look.error
     yield severity(f"{door}: {nobody}{instead}", *tls_place)
 
 
@@ -146,9 +146,9 @@ def _door(address: str, port: int) -> str:
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
-def _is_local(listener: Listener) -> bool:
+def is_local(listener: Listener) -> bool:
     """Whether only this machine can reach it, as far as the configuration tells."""
-    return not listener.endpoint and all(map(_is_loopback, listener.bind))
+    return listener.socket is not None or (not listener.endpoint and all(map(_is_loopback, listener.bind)))
 
 
 def _is_loopback(address: str) -> bool:
@@ -165,7 +165,8 @@ def _clashes(look: Look) -> Iterator[Problem]:
     open_doors = [one for one in look.config.listeners if one.enabled]
     for listener in open_doors:
         block = f"listener.{listener.name}"
-        if listener.endpoint or not listener.port or not look.sound(f"{block}.port", f"{block}.bind"):
+        elsewhere = listener.endpoint or listener.socket is not None
+        if elsewhere or not listener.port or not look.sound(f"{block}.port", f"{block}.bind"):
             continue
         for address in listener.bind:
             for (other, port), name in taken.items():

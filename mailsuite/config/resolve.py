@@ -19,6 +19,7 @@ from mailsuite.config.schema import (
     DomainBlock,
     Guard,
     Listener,
+    Lmtp,
     LogSettings,
     Metrics,
     Notify,
@@ -52,6 +53,8 @@ _PORTS: dict[tuple[Service, bool], int] = {
     ("submission", True): 465,  # RFC 8314 section 3.3
     ("pop3", True): 995,  # RFC 8314 section 3.1
     ("smtp", True): 465,
+    ("lmtp", False): 24,
+    ("lmtp", True): 24,
     ("metrics", False): 9110,
     ("metrics", True): 9110,
 }
@@ -72,6 +75,7 @@ def resolve(draft: Draft, machine: Machine) -> Config:
             "alternate_at": draft["pop3"].get("alternate_at", ""),
             **draft["submission"],
         },
+        "lmtp": draft["lmtp"],
         "metrics": draft["metrics"],
     }
     log = LogSettings(**draft["log"])
@@ -80,10 +84,11 @@ def resolve(draft: Draft, machine: Machine) -> Config:
         server=server,
         tls=tls,
         certificates=tuple(CertificateBlock(**block) for block in draft["certificates"]),
-        listeners=_listeners(draft["listeners"], sections, tls),
+        listeners=_listeners(draft["listeners"], sections, tls, server),
         pop3=built(Pop3, sections["pop3"]),
         smtp=built(Smtp, sections["smtp"]),
         submission=built(Submission, sections["submission"]),
+        lmtp=built(Lmtp, sections["lmtp"]),
         delivery=_delivery(draft["delivery"], server.state),
         notify=built(Notify, draft["notify"]),
         guard=Guard(**draft["guard"]),
@@ -135,21 +140,25 @@ def _filled(path: str, state: Path) -> str:
     return str(state / path.removeprefix(_STATE)) if path.startswith(_STATE) else path
 
 
-def _listeners(drafts: Sequence[Draft], sections: dict[Service, Draft], tls: Tls) -> tuple[Listener, ...]:
+def _listeners(
+    drafts: Sequence[Draft], sections: dict[Service, Draft], tls: Tls, server: Server
+) -> tuple[Listener, ...]:
     if not drafts:
         drafts = [
             {"name": name, "service": service, "bind": ("127.0.0.1",), "port": port, "tls": use}
             for name, service, port, use in _LOOPBACK_LISTENERS
         ]
-    return tuple(_listener(draft, sections[draft["service"]], tls) for draft in drafts)
+    return tuple(_listener(draft, sections[draft["service"]], tls, server) for draft in drafts)
 
 
-def _listener(draft: Draft, section: Draft, tls: Tls) -> Listener:
-    own = dict(draft)
+def _listener(draft: Draft, section: Draft, tls: Tls, server: Server) -> Listener:
+    own = {"socket_owner": server.user, **draft}
     settings = _overridden(section, own.pop("overrides", {}))
     service: Service = own["service"]
+    if own.get("socket") is not None:
+        own["socket"] = Path(_filled(str(own["socket"]), server.state))
     if "tls" not in own:
-        own["tls"] = _usual_tls(service, own.get("port"))
+        own["tls"] = "off" if own.get("socket") else _usual_tls(service, own.get("port"))
     own.setdefault("port", _PORTS[service, own["tls"] == "implicit"])
     if not own.get("certificate") and tls.mode == "files":
         own["certificate"], own["key"] = tls.certificate, tls.key

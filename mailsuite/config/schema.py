@@ -30,7 +30,9 @@ from mailsuite.config.pop3 import Pop3
 from mailsuite.config.quotas import DeliveryQuota
 from mailsuite.config.routing import DeliveryRouting
 from mailsuite.config.services import (
+    SYSTEM_NAME,
     Listener,
+    Lmtp,
     MailSettings,
     Service,
     ServiceSettings,
@@ -54,6 +56,7 @@ __all__ = [
     "DomainBlock",
     "Guard",
     "Listener",
+    "Lmtp",
     "LogSettings",
     "MailSettings",
     "Metrics",
@@ -72,8 +75,6 @@ __all__ = [
 
 SCHEMA = 1
 """The newest schema number that this server knows."""
-
-_SYSTEM_NAME = r"[A-Za-z0-9_][A-Za-z0-9_.\-]*\$?|"
 
 
 @attrs.frozen(kw_only=True)
@@ -111,13 +112,13 @@ class Server:
         applied="restart",
     )
     control_group: str = setting(
-        Text(32, _SYSTEM_NAME, "mailsuite"),
+        Text(32, SYSTEM_NAME, "mailsuite"),
         "",
         meaning='The group whose members may use the command line without root; "" is nobody else.',
         applied="restart",
     )
     user: str = setting(
-        Text(32, _SYSTEM_NAME, "mailsuite"),
+        Text(32, SYSTEM_NAME, "mailsuite"),
         "",
         meaning='The user to become after the ports are bound, when started as root; "" stays as it is.',
         applied="restart",
@@ -285,6 +286,7 @@ class Config:
     pop3: Pop3 = section(Pop3, "POP3")
     smtp: Smtp = section(Smtp, "SMTP, mail from other servers")
     submission: Submission = section(Submission, "Submission, mail from our own users")
+    lmtp: Lmtp = section(Lmtp, "LMTP, mail that another mail server of ours hands over")
     delivery: Delivery = section(Delivery, "Local delivery")
     notify: Notify = section(Notify, "Telling users that mail is there")
     guard: Guard = section(Guard, "Against guessing of passwords and other abuse")

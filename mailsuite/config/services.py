@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -14,17 +15,20 @@ from mailsuite.config.access import Access
 from mailsuite.config.conversation import Conversation
 from mailsuite.config.declare import Caution, section, setting
 from mailsuite.config.kinds import Boolean, Integer, ListOf, OneOf, OrNone, Text, port
+from mailsuite.config.kinds_doors import FileMode
 from mailsuite.config.measures import Duration, Size
 from mailsuite.config.mechanisms import SaslName, mechanisms
 from mailsuite.config.metrics import Metrics
-from mailsuite.config.names import AlternateAt, BindAddress, FilePath, Greeting, HostName
+from mailsuite.config.names import AlternateAt, BindAddress, FilePath, Greeting, HostName, Network
 from mailsuite.config.pop3 import OnOverlong, Pop3
 from mailsuite.config.relaying import ReceptionRules, SubmissionRules
 from mailsuite.config.routing import ReceptionRouting
 
-Service = Literal["smtp", "submission", "pop3", "metrics"]
+Service = Literal["smtp", "submission", "lmtp", "pop3", "metrics"]
 TlsUse = Literal["implicit", "starttls", "required-starttls", "off"]
 
+SYSTEM_NAME = r"[A-Za-z0-9_][A-Za-z0-9_.\-]*\$?|"
+"""A user or a group of the system; empty: none."""
 _KIB = 1 << 10
 _GIB = 1 << 30
 
@@ -116,12 +120,39 @@ class Submission(SubmissionRules, SmtpLimits):
     access: Access = section(Access, "Who may connect for submission")
 
 
-MailSettings = Pop3 | Smtp | Submission
+@attrs.frozen(kw_only=True)
+class Lmtp(ReceptionRouting, SmtpLimits):
+    """``[lmtp]``, mail that another mail server hands over for our accounts, or what of it holds for one
+    listener. That server is one address with many connections, and no stranger who is to be banned."""
+
+    banner: str = setting(
+        Greeting("LMTP"),
+        "LMTP",
+        meaning="The text of the greeting after the host name; no version unless you put {version} here.",
+        applied="new sessions",
+    )
+    max_connections_per_address: int = setting(
+        Integer(0, 1_000_000, example=50),
+        0,
+        meaning="Sessions at the same time from one address; 0 is no limit.",
+        applied="live",
+    )
+    on_overlong_command: OnOverlong = setting(
+        OneOf(get_args(OnOverlong)),
+        "close",
+        meaning="What a command beyond 512 octets leads to (not MAIL, RCPT): an error, the end, a ban.",
+        applied="new sessions",
+    )
+    access: Access = section(Access, "Who may connect by LMTP")
+
+
+MailSettings = Pop3 | Smtp | Submission | Lmtp
 ServiceSettings = MailSettings | Metrics
 
-SERVICE_SECTIONS: dict[Service, type[Pop3] | type[Smtp] | type[Submission] | type[Metrics]] = {
+SERVICE_SECTIONS: dict[Service, type[Pop3] | type[Smtp] | type[Submission] | type[Lmtp] | type[Metrics]] = {
     "smtp": Smtp,
     "submission": Submission,
+    "lmtp": Lmtp,
     "pop3": Pop3,
     "metrics": Metrics,
 }
@@ -139,9 +170,9 @@ class Listener:
         applied="live",
     )
     service: Service = setting(
-        OneOf(("smtp", "submission", "pop3", "metrics")),
+        OneOf(get_args(Service)),
         example="pop3",
-        meaning="What is spoken there: mail from other servers or from our users, fetching, or figures.",
+        meaning="What is spoken there: mail from other servers, users or an MTA of ours, fetching, figures.",
         applied="live",
     )
     bind: tuple[str, ...] = setting(
@@ -164,14 +195,15 @@ class Listener:
     )
     port: int = setting(
         port(0),
-        derived="25, 587, 110 or 9110; with implicit TLS 465 or 995",
+        derived="25, 587, 24 (lmtp), 110 or 9110; with implicit TLS 465 or 995",
         example=995,
         meaning="The TCP port; with 0 the system chooses a free one.",
         applied="live",
     )
     tls: TlsUse = setting(
         OneOf(("implicit", "starttls", "required-starttls", "off")),
-        derived='"implicit" on 465 and 995, else "starttls"; submission "required-starttls", metrics "off"',
+        derived='"implicit" on 465 and 995, else "starttls"; submission "required-starttls", metrics "off"; '
+        'on a Unix socket "off"',
         example="implicit",
         meaning="When TLS begins: with the connection, on command, on command before all else, or never.",
         applied="live",
@@ -188,6 +220,45 @@ class Listener:
         example="systemd:domain=INET6:name=pop3s",
         shown=False,
         meaning="A Twisted endpoint string, instead of bind and port.",
+        applied="live",
+    )
+    socket: Path | None = setting(
+        OrNone(FilePath(state_allowed=True, example="/run/mailsuite/lmtp.sock")),
+        "",
+        example="/run/mailsuite/lmtp.sock",
+        shown=False,
+        meaning="A Unix socket instead of bind and port, for lmtp and submission; the system says who calls.",
+        applied="live",
+    )
+    socket_owner: str = setting(
+        Text(32, SYSTEM_NAME, "mailsuite"),
+        derived="server.user",
+        example="mailsuite",
+        shown=False,
+        meaning='The user whose the socket is; "" is whoever opens it.',
+        applied="live",
+    )
+    socket_group: str = setting(
+        Text(32, SYSTEM_NAME, "postfix"),
+        "",
+        example="postfix",
+        shown=False,
+        meaning='The group of the socket; "" is that of whoever opens it.',
+        applied="live",
+    )
+    socket_mode: int = setting(
+        FileMode(),
+        "0660",
+        shown=False,
+        meaning='Who may connect to the socket: "0660" is its owner and its group, "0666" is everybody here.',
+        applied="live",
+    )
+    proxy_from: tuple[IPv4Network | IPv6Network, ...] = setting(
+        ListOf(Network(), example='["192.0.2.10"]'),
+        [],
+        example=["192.0.2.10"],
+        shown=False,
+        meaning="Proxies whose PROXY header says who the client is; from them alone, and from them always.",
         applied="live",
     )
     certificate: Path | None = setting(

@@ -40,6 +40,13 @@ def _people(look: Look) -> Iterator[Problem]:
     if server.control_group and not _exists(grp.getgrnam, server.control_group):
         text = f"there is no group {server.control_group!r} on this machine; addgroup makes one"
         yield look.error(text, "server.control_group")
+    for one in look.config.listeners:
+        key = f"listener.{one.name}.socket_owner"
+        if one.socket_owner and look.is_given(key) and not _exists(pwd.getpwnam, one.socket_owner):
+            yield look.error(f"socket_owner: there is no user {one.socket_owner!r} on this machine", key)
+        key = f"listener.{one.name}.socket_group"
+        if one.socket_group and not _exists(grp.getgrnam, one.socket_group):
+            yield look.error(f"socket_group: there is no group {one.socket_group!r} on this machine", key)
 
 
 def _exists(database: object, name: str) -> bool:

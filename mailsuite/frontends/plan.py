@@ -14,7 +14,7 @@ from mailsuite.accounts.attempt import Granted, attempt_of
 from mailsuite.accounts.login import Login, OpenedMaildrop
 from mailsuite.accounts.offers import mechanisms_of, rules_of
 from mailsuite.config.pop3 import Utf8Mail
-from mailsuite.config.schema import Config, MailSettings, Metrics, Pop3, Smtp, Submission
+from mailsuite.config.schema import Config, Lmtp, MailSettings, Metrics, Pop3, Smtp, Submission
 from mailsuite.config.schema import Listener as ListenerBlock
 from mailsuite.delivery.downgraded import downgraded
 from mailsuite.delivery.reception import Login as SubmitterLogin
@@ -32,6 +32,7 @@ from mailsuite.frontends.ruling import Ruling
 from mailsuite.frontends.shelf import Certificates, Wanted
 from mailsuite.frontends.smtp import SmtpServices, SmtpSession
 from mailsuite.frontends.tls import Pair, ServerTLS
+from mailsuite.frontends.unix import Rights
 from mailsuite.interfaces import IMaildrop, IThreads
 from mailsuite.model import reply, response
 from mailsuite.model.account import IPAddress
@@ -69,7 +70,13 @@ class Plan:
         else:
             factory = self._sessions(block, settings, tls)
         return Listener(
-            block.name, block.service, places_of(block), factory, block.tls, tls if implicit else None
+            block.name,
+            block.service,
+            places_of(block),
+            factory,
+            block.tls,
+            tls if implicit else None,
+            block.proxy_from,
         )
 
     def _figures(self, block: ListenerBlock, settings: Metrics) -> MetricsFactory:
@@ -100,6 +107,7 @@ class Plan:
             premises.log,
             keeps_out=keeper.refusal,
             on_refused=door.meter.refused,
+            proxies=block.proxy_from,
         )
 
     def _door(self, block: ListenerBlock, settings: MailSettings, tls: ServerTLS | None) -> Door:
@@ -133,7 +141,7 @@ class Plan:
         return self._smtp_session_of(block, settings, door, banner)
 
     def _smtp_session_of(
-        self, block: ListenerBlock, settings: Smtp | Submission, door: Door, banner: str
+        self, block: ListenerBlock, settings: Smtp | Submission | Lmtp, door: Door, banner: str
     ) -> Callable[[], SessionProtocol[Any]]:
         """Submission asks for a login, always, and for TLS unless its door has none, where only mechanisms
         that hide the password are offered; the MX offers no login at all."""
@@ -223,6 +231,9 @@ def open_blocks(config: Config) -> tuple[ListenerBlock, ...]:
 
 def places_of(block: ListenerBlock) -> tuple[Place, ...]:
     """Where the sockets of a listener are."""
+    if block.socket is not None:
+        rights = Rights(block.socket_owner, block.socket_group, block.socket_mode)
+        return (Place("", 0, socket=str(block.socket), rights=rights),)
     if block.endpoint:
         return (Place("", 0, endpoint=block.endpoint),)
     name = "" if block.port else block.name

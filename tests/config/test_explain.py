@@ -45,7 +45,11 @@ def test_a_table_tells_what_it_has(key: str) -> None:
     ("key", "says"),
     [
         ("pop3.idle_timout", "did you mean 'pop3.idle_timeout'?"),
-        ("idle_timeout", "did you mean pop3.idle_timeout or smtp.idle_timeout or submission.idle_timeout?"),
+        (
+            "idle_timeout",
+            "did you mean pop3.idle_timeout or smtp.idle_timeout or submission.idle_timeout "
+            "or lmtp.idle_timeout?",
+        ),
         ("max_command", "did you mean pop3.max_command?"),
         ("pop", "did you mean 'pop3'?"),
         ("zzzzzz", "mailsuite config example shows all"),
