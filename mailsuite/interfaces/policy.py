@@ -23,9 +23,10 @@ class IBans(Interface):
 
 
 class IPolicyRule(Interface):
-    """Facts in, verdict out; no side effects."""
+    """Facts in, verdict out. No side effects, but for rules that count what they have let pass."""
 
     name: str = Attribute("As in the log.")
 
     async def check(facts: StageFacts) -> Verdict:
-        """Judge one stage of one transaction."""
+        """Judge one stage of one transaction. What it says beside that is in the verdict: whom to take for
+        the sender, and a note for the log, which whoever asks writes."""

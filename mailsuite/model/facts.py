@@ -122,8 +122,21 @@ class StageFacts:
 
 
 @attrs.frozen
+class Note:
+    """What a rule has to tell the log, and nobody else."""
+
+    event: str
+    fields: tuple[tuple[str, object], ...] = ()
+
+
+@attrs.frozen
 class Accept:
     """Go on."""
+
+    sender: Address | None = None
+    """What takes the place of what was said: at MAIL the reverse-path, at HEADER the Sender field (RFC 6409
+    section 8.1). None: it stays."""
+    note: Note | None = None
 
 
 @attrs.frozen
@@ -131,6 +144,7 @@ class Refuse:
     """Answer with this reply, temporary or permanent as its code says."""
 
     reply: Reply
+    note: Note | None = None
 
 
 Verdict = Accept | Refuse

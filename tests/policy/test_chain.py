@@ -10,12 +10,12 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from mailsuite.interfaces import IPolicyRule
-from mailsuite.model.facts import Accept, Refuse, Stage, StageFacts, Verdict
+from mailsuite.model.facts import Accept, Note, Refuse, Stage, StageFacts, Verdict
 from mailsuite.model.failure import TemporaryFailure
 from mailsuite.model.reply import DIRECTORY_UNAVAILABLE, INTERNAL_ERROR, RELAYING_DENIED, UNKNOWN_RECIPIENT
 from mailsuite.observe.log import Log
 from mailsuite.policy.chain import Chain
-from tests.contracts.policy_rule import connection
+from tests.contracts.policy_rule import ANN, JOE, STRANGER, connection
 
 FACTS = StageFacts(Stage.MAIL, connection())
 
@@ -28,9 +28,11 @@ class Scripted:
     outcome: Any
     name: str = "scripted"
     asked: int = 0
+    facts: StageFacts | None = None
 
     async def check(self, facts: StageFacts) -> Verdict:
         self.asked += 1
+        self.facts = facts
         if isinstance(self.outcome, Exception):
             raise self.outcome
         if isinstance(self.outcome, Deferred):
@@ -43,10 +45,13 @@ class ChainTests(SynchronousTestCase):
         self.lines: list[str] = []
         self.log = Log(lambda line, urgent: self.lines.append(line))
 
-    def check(self, *outcomes: Any) -> Verdict:
+    def check(self, *outcomes: Any, facts: StageFacts = FACTS) -> Verdict:
         self.rules = [Scripted(outcome) for outcome in outcomes]
         chain = Chain(self.rules, self.log)
-        return self.successResultOf(Deferred.fromCoroutine(chain.check(FACTS)))
+        return self.successResultOf(Deferred.fromCoroutine(chain.check(facts)))
+
+    def senders(self) -> list[object]:
+        return [rule.facts.sender if rule.facts is not None else "not asked" for rule in self.rules]
 
     def asked(self) -> list[int]:
         return [rule.asked for rule in self.rules]
@@ -90,3 +95,36 @@ class ChainTests(SynchronousTestCase):
         asked.cancel()
         self.failureResultOf(asked, CancelledError)
         self.assertEqual(self.lines, [])
+
+    def test_another_sender_is_the_sender_from_there_on(self) -> None:
+        facts = attrs.evolve(FACTS, sender=STRANGER)
+        self.assertEqual(self.check(Accept(), Accept(JOE), Accept(), facts=facts), Accept(JOE))
+        self.assertEqual(self.senders(), [STRANGER, STRANGER, JOE])
+        self.assertEqual(self.check(Accept(JOE), Accept(ANN), facts=facts), Accept(ANN))
+
+    def test_a_refusal_has_no_other_sender(self) -> None:
+        self.assertEqual(self.check(Accept(JOE), Refuse(RELAYING_DENIED)), Refuse(RELAYING_DENIED))
+
+    def test_another_sender_of_the_header_is_not_that_of_the_envelope(self) -> None:
+        facts = StageFacts(Stage.HEADER, connection(), STRANGER)
+        self.assertEqual(self.check(Accept(JOE), Accept(), facts=facts), Accept(JOE))
+        self.assertEqual(self.senders(), [STRANGER, STRANGER])
+
+    def test_notes_go_into_the_log_and_no_further(self) -> None:
+        first, second = Note("submission.first", (("account", JOE),)), Note("smtp.second")
+        verdict = self.check(Accept(note=first), Accept(ANN), Refuse(RELAYING_DENIED, second), Accept())
+        self.assertEqual(verdict, Refuse(RELAYING_DENIED))
+        one, two = self.lines
+        for part in (
+            "submission.first",
+            "warning",
+            "session=s1",
+            "peer=192.0.2.1",
+            "account=joe@example.net",
+        ):
+            self.assertIn(part, one)
+        self.assertIn("smtp.second", two)
+
+    def test_the_note_of_an_acceptance_ends_here_too(self) -> None:
+        self.assertEqual(self.check(Accept(JOE, Note("smtp.second"))), Accept(JOE))
+        self.assertEqual(len(self.lines), 1)
