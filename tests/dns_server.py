@@ -48,7 +48,7 @@ SOA = "ns.test. admin.test. 1 3600 600 86400 {minimum}"
 MAX_CHAIN = 16
 
 
-@attrs.define
+@attrs.define(slots=False)
 class Zone:
     """Answers for every name there is, as a recursive server would; all else is NXDOMAIN."""
 
@@ -91,7 +91,7 @@ class Zone:
         self.questions.append((name, dns.rdatatype.to_text(question.rdtype), via))
         fault = self.faults.get(name) or self.faults.get("")
         if fault is None:
-            return [self._answer(query, name).to_wire()]
+            return [self._answer(query, name).to_wire(max_size=65535, want_shuffle=False)]
         return self._faulty(fault, query, name, via)
 
     def _faulty(self, fault: Fault, query: dns.message.Message, name: str, via: Via) -> list[bytes]:
@@ -100,11 +100,12 @@ class Zone:
             answer.flags |= dns.flags.TC
         if fault == "referral":
             answer.flags &= ~(dns.flags.RA | dns.flags.AA)
+            answer.set_rcode(dns.rcode.NOERROR)
         if fault in {"truncate", "referral"} and via == "udp":
             answer.answer = []
         if fault in {"no-soa", "referral"}:
             answer.authority = []
-        right = answer.to_wire()
+        right = answer.to_wire(max_size=65535, want_shuffle=False)
         match fault:
             case "servfail" | "refused":
                 return [self._code(query, fault.upper())]
@@ -128,7 +129,7 @@ class Zone:
         if code == "FORMERR":
             answer.use_edns(False)
             answer.question = []
-        return answer.to_wire()
+        return answer.to_wire(max_size=65535, want_shuffle=False)
 
     def _answer(
         self, query: dns.message.Message, name: str, *, unfinished: bool = False
@@ -172,7 +173,7 @@ def _strays(fault: Fault, query: dns.message.Message, right: bytes, via: Via) ->
             name = dns.name.from_text("other.test.") if fault == "wrong-name" else asked.name
             kind = dns.rdatatype.TXT if fault == "wrong-type" else asked.rdtype
             other.question = [dns.rrset.RRset(name, dns.rdataclass.IN, kind)]
-            return [other.to_wire()]
+            return [other.to_wire(max_size=65535, want_shuffle=False)]
     return [right]
 
 

@@ -1,6 +1,7 @@
 """Settings of the domain name system, and of what is done with the names that clients say."""
 
-# The declarations are immutable: they are no shared mutable defaults.
+# The declarations are immutable: they are no shared mutable defaults. HelloNames is without slots, for a
+# class has one base with slots at most.
 # ruff: noqa: RUF009
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ class Resolving:
     )
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class HelloNames:
     """Keys of ``[smtp]``."""
 

@@ -50,10 +50,9 @@ def text_of(name: dns.name.Name) -> str | None:
     """A name from the wire as text: ``""`` for the root, None where it has octets that no host name has."""
     if name == dns.name.root:
         return ""
-    try:
-        return plain(b".".join(name.labels[:-1]).decode("ascii"))
-    except UnicodeDecodeError:
+    if any(b"." in label for label in name.labels):
         return None
+    return plain(b".".join(name.labels[:-1]).decode("ascii", "replace"))
 
 
 def reverse_name(address: IPAddress) -> str:
