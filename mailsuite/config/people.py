@@ -27,6 +27,7 @@ from mailsuite.config.names import (
     PasswordHash,
 )
 from mailsuite.config.quotas import AccountQuota, DomainQuota
+from mailsuite.config.relaying import AccountSending, DeviceSending
 from mailsuite.config.routing import AccountRouting, DomainRouting
 from mailsuite.config.secret import Secret
 from mailsuite.model.account import Account, AccountState, Domain, IPAddress, NotifyPreference, NotifyState
@@ -123,7 +124,7 @@ class AccountNotifyMail:
 
 
 @attrs.frozen(kw_only=True)
-class DeviceBlock:
+class DeviceBlock(DeviceSending):
     """``[[account.device]]``"""
 
     name: str = setting(
@@ -185,11 +186,13 @@ class DeviceBlock:
             expires=None if self.expires is None else beginning(self.expires),
             origin=Origin.FILE,
             view=self.view,
+            sender=self.sender,
+            recipients=self.recipients,
         )
 
 
 @attrs.frozen(kw_only=True)
-class AccountBlock(AccountQuota, AccountRouting):
+class AccountBlock(AccountSending, AccountQuota, AccountRouting):
     """``[[account]]``"""
 
     address: Address = setting(
@@ -283,4 +286,5 @@ class AccountBlock(AccountQuota, AccountRouting):
             keep_copy=self.keep_copy,
             pop3=self.pop3 == "allow",
             retention=_retention(self.delete_after, self.delete_unread_after),
+            send_as=self.send_as,
         )

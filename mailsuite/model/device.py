@@ -9,6 +9,7 @@ from ipaddress import IPv4Network, IPv6Network
 import attrs
 
 from mailsuite.model.account import IPAddress
+from mailsuite.model.address import Address
 from mailsuite.model.origin import Origin
 
 IPNetwork = IPv4Network | IPv6Network
@@ -49,6 +50,10 @@ class Device:
     origin: Origin = Origin.DATABASE
     view: bool = False
     """It sees the maildrop as its own: what it deletes stays there for the other devices (row B-01)."""
+    sender: Address | None = None
+    """The one address that it may send from; canonical. None: what the account may (row U-10)."""
+    recipients: tuple[Address, ...] = ()
+    """Whom it may send to; canonical, ``*@example.net`` is all of a domain. Empty: anybody."""
 
     @property
     def folded(self) -> str:
@@ -62,6 +67,12 @@ class Device:
     def serves(self, service: str) -> bool:
         """Whether it may be used for *service*, as listeners call it."""
         return service in {scope.value for scope in self.scopes}
+
+    def sends_to(self, recipient: Address) -> bool:
+        """Whether it may send to a canonical address."""
+        if not self.recipients:
+            return True
+        return not {recipient, Address("*", recipient.domain)}.isdisjoint(self.recipients)
 
     def has_expired(self, now: float) -> bool:
         """Whether it is refused by now, in seconds since the epoch."""
