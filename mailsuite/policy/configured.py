@@ -1,10 +1,13 @@
-"""What the configuration says of lists and bans, as the rules that this package goes by."""
+"""What the configuration says of lists, bans and relaying, as the rules that this package goes by."""
 
 from __future__ import annotations
 
-from mailsuite.config.schema import Config, Listener, MailSettings, Metrics
+from mailsuite.config.schema import Config, Listener, MailSettings, Metrics, Smtp, Submission
 from mailsuite.policy.access import AccessRules
 from mailsuite.policy.bans import BanRules
+from mailsuite.policy.probing import ProbingRules
+from mailsuite.policy.relaying import RelayRules
+from mailsuite.policy.sender_lists import SenderRules
 
 
 def access_rules(config: Config) -> dict[str, AccessRules]:
@@ -28,3 +31,32 @@ def ban_rules(config: Config) -> BanRules:
     guard = config.guard
     exempt = dict.fromkeys((*guard.never_ban, *guard.admin_networks))
     return BanRules(guard.ban, guard.ban_maximum, tuple(exempt))
+
+
+def relay_rules(settings: Smtp | Submission) -> RelayRules:
+    """Who may send to other servers through a door without logging in."""
+    mode = settings.relay if isinstance(settings, Smtp) else "addresses"
+    return RelayRules(mode, settings.relay_networks)
+
+
+def probing_rules(settings: Smtp) -> ProbingRules:
+    """What unknown recipients lead to."""
+    return ProbingRules(
+        settings.unknown_recipients_delay, settings.unknown_recipients_close, settings.unknown_recipients_ban
+    )
+
+
+def sender_rules(settings: Smtp) -> SenderRules:
+    """Whom a door takes no mail from."""
+    return SenderRules(
+        settings.block_senders,
+        settings.block_sender_files,
+        settings.accept_senders,
+        settings.accept_sender_files,
+    )
+
+
+def all_sender_rules(config: Config) -> tuple[SenderRules, ...]:
+    """Those of each open door that takes mail from other servers."""
+    doors = (block.settings for block in config.listeners if block.enabled)
+    return tuple(dict.fromkeys(sender_rules(each) for each in doors if isinstance(each, Smtp)))

@@ -1,32 +1,109 @@
-"""No mail for other servers."""
+"""Mail for other servers: from whom it is taken (features rows S-A13, S-I09, S-M16)."""
 
 from __future__ import annotations
+
+from typing import Final
 
 import attrs
 from zope.interface import implementer
 
+from mailsuite.config.kinds_relaying import RelayMode
 from mailsuite.interfaces import IPolicyRule
-from mailsuite.model.facts import Accept, Refuse, RouteKind, Stage, StageFacts, Verdict
-from mailsuite.model.reply import INTERNAL_ERROR, NO_REMOTE_DELIVERY, RELAYING_DENIED
+from mailsuite.model.access import unmapped, unmapped_network
+from mailsuite.model.account import IPAddress
+from mailsuite.model.address import Address
+from mailsuite.model.device import IPNetwork
+from mailsuite.model.facts import Accept, ConnectionFacts, Refuse, RouteKind, Stage, StageFacts, Verdict
+from mailsuite.model.reply import (
+    INTERNAL_ERROR,
+    NO_MAIL_DOMAIN,
+    NO_REMOTE_DELIVERY,
+    RELAYING_DENIED,
+    ROUTE_IN_ADDRESS,
+    Reply,
+)
+
+RELAYING_SERVICES: Final = frozenset({"smtp", "submission"})
+"""LMTP never relays (RFC 2033 section 1)."""
+
+_ROUTING: Final = frozenset("%!@")
+"""What the first part of an address has where another address stands in it: percent hack, bang path, and
+what is quoted to hide an @."""
+
+
+def _unmapped_all(networks: tuple[IPNetwork, ...]) -> tuple[IPNetwork, ...]:
+    return tuple(map(unmapped_network, networks))
+
+
+@attrs.frozen
+class RelayRules:
+    """Who may send to other servers through a door without logging in. What somebody says of themselves, in
+    HELO or as sender, never counts."""
+
+    mode: RelayMode = "nobody"
+    networks: tuple[IPNetwork, ...] = attrs.field(default=(), converter=_unmapped_all)
+    """For the mode "addresses"."""
+
+    def lists(self, peer: IPAddress) -> bool:
+        """Whether *peer* may. An IPv4-mapped IPv6 address is the IPv4 address it means."""
+        if self.mode == "addresses":
+            plain = unmapped(peer)
+            return any(plain in network for network in self.networks)
+        return self.mode == "anyone"
+
+
+NOBODY: Final = RelayRules()
 
 
 @implementer(IPolicyRule)
 @attrs.frozen
 class Relaying:
-    """Refuses every recipient whose mailbox is elsewhere, whoever asks (DESIGN section 2, promise 4).
+    """Refuses a recipient whose mailbox is elsewhere, but from hosts that are listed and from whoever logged
+    in at a submission service (DESIGN section 2, promise 4).
 
-    Somebody who logged in at a submission service may ask for it, and is told that there is no outbound
-    queue; everybody else is told that this is no relay.
+    From them, too, no address is taken that asks another server to relay, or that leads nowhere but back to
+    us. Where nothing is sent to other servers at all (*sends* is False) they are told so.
     """
 
+    rules: RelayRules = NOBODY
+    sends: bool = False
+    hostname: str = ""
+    """Our own name; mail for it is not for another server, even where it is no domain of ours."""
     name: str = "relaying"
 
     async def check(self, facts: StageFacts) -> Verdict:
         if facts.stage is not Stage.RECIPIENT:
             return Accept()
-        if facts.route is None:
+        if facts.route is None or facts.recipient is None:
             return Refuse(INTERNAL_ERROR)
         if facts.route.kind is not RouteKind.REMOTE:
             return Accept()
-        submits = facts.connection.service == "submission" and facts.connection.account is not None
-        return Refuse(NO_REMOTE_DELIVERY if submits else RELAYING_DENIED)
+        if not self._may(facts.connection):
+            return Refuse(RELAYING_DENIED)
+        trick = self._trick(facts.recipient)
+        if trick is not None:
+            return Refuse(trick)
+        return Accept() if self.sends else Refuse(NO_REMOTE_DELIVERY)
+
+    def _may(self, connection: ConnectionFacts) -> bool:
+        if connection.service not in RELAYING_SERVICES:
+            return False
+        logged_in = connection.service == "submission" and connection.account is not None
+        return logged_in or self.rules.lists(connection.peer)
+
+    def _trick(self, recipient: Address) -> Reply | None:
+        """What an address is refused with that is none of a mailbox on another server."""
+        if not _ROUTING.isdisjoint(recipient.local):
+            return ROUTE_IN_ADDRESS
+        if recipient.domain == self.hostname or not _is_of_the_world(recipient.domain):
+            return NO_MAIL_DOMAIN
+        return None
+
+
+def _is_of_the_world(domain: str) -> bool:
+    """Whether a mail exchanger can be looked up for it: no literal, no name of this network alone, and no
+    address that forgot its brackets (RFC 3696 section 2: no top-level domain is a number)."""
+    if domain.startswith("["):
+        return False
+    first, dot, last = domain.rpartition(".")
+    return bool(first and dot) and not last.isdigit()

@@ -8,11 +8,22 @@ from pathlib import Path
 import pytest
 
 from mailsuite.config.load import load
-from mailsuite.config.schema import Config
+from mailsuite.config.schema import Config, Smtp, Submission
 from mailsuite.model.access import parse_entry
+from mailsuite.model.sender_list import parse_sender
 from mailsuite.policy.access import AccessRules
 from mailsuite.policy.bans import BanRules
-from mailsuite.policy.configured import access_rules, ban_rules
+from mailsuite.policy.configured import (
+    access_rules,
+    all_sender_rules,
+    ban_rules,
+    probing_rules,
+    relay_rules,
+    sender_rules,
+)
+from mailsuite.policy.probing import ProbingRules
+from mailsuite.policy.relaying import RelayRules
+from mailsuite.policy.sender_lists import SenderRules
 
 LISTENERS = """
 [pop3.access]
@@ -81,3 +92,72 @@ def test_each_open_listener_has_a_list(tmp_path: Path) -> None:
 )
 def test_how_long_and_whom_never(tmp_path: Path, text: str, rules: BanRules) -> None:
     assert ban_rules(loaded(tmp_path, text)) == rules
+
+
+RELAYING = """
+[smtp]
+relay = "addresses"
+relay_networks = ["192.0.2.0/24", "::ffff:10.0.0.0/104"]
+block_senders = ["eve@example.org"]
+block_sender_files = ["kill.list"]
+accept_senders = ["*.example.org"]
+accept_sender_files = ["accept.list"]
+unknown_recipients_delay = 5
+unknown_recipients_close = 10
+unknown_recipients_ban = 50
+
+[submission]
+relay_networks = ["2001:db8::/64"]
+
+[[listener]]
+name    = "mx"
+service = "smtp"
+port    = 2525
+
+[[listener]]
+name    = "inside"
+service = "smtp"
+port    = 2526
+relay   = "nobody"
+block_senders = []
+block_sender_files = []
+
+[[listener]]
+name    = "shut"
+service = "smtp"
+port    = 2527
+enabled = false
+block_senders = ["example.com"]
+
+[[listener]]
+name    = "submission"
+service = "submission"
+port    = 2587
+"""
+
+
+def test_who_may_relay_where(tmp_path: Path) -> None:
+    config = loaded(tmp_path, RELAYING)
+    found = {
+        block.name: relay_rules(block.settings)
+        for block in config.listeners
+        if isinstance(block.settings, Smtp | Submission)
+    }
+    four = (ip_network("192.0.2.0/24"), ip_network("10.0.0.0/8"))
+    assert found["mx"] == RelayRules("addresses", four)
+    assert found["inside"] == RelayRules("nobody", four)
+    assert found["submission"] == RelayRules("addresses", (ip_network("2001:db8::/64"),))
+    bare = loaded(tmp_path, "")
+    assert relay_rules(bare.smtp) == RelayRules("nobody")
+    assert relay_rules(bare.submission) == RelayRules("addresses", ())
+
+
+def test_who_is_blocked_and_who_probes(tmp_path: Path) -> None:
+    config = loaded(tmp_path, RELAYING)
+    entries = {text: parse_sender(text) for text in ("eve@example.org", "*.example.org")}
+    accepted = ((entries["*.example.org"],), (tmp_path / "accept.list",))
+    general = SenderRules((entries["eve@example.org"],), (tmp_path / "kill.list",), *accepted)
+    assert sender_rules(config.smtp) == general
+    assert all_sender_rules(config) == (general, SenderRules((), (), *accepted))
+    assert probing_rules(config.smtp) == ProbingRules(5, 10, 50)
+    assert probing_rules(loaded(tmp_path, "").smtp) == ProbingRules()

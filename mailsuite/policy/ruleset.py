@@ -1,0 +1,85 @@
+"""The rules of a door for mail, in the order in which they are asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import attrs
+from twisted.internet.interfaces import IReactorTime
+
+from mailsuite.config.schema import Smtp, Submission
+from mailsuite.interfaces import IAccountDirectory, IPolicyRule
+from mailsuite.policy.configured import probing_rules, relay_rules, sender_rules
+from mailsuite.policy.credential import Credential
+from mailsuite.policy.ownership import Ownership
+from mailsuite.policy.probing import BanAddress, Probing
+from mailsuite.policy.rates import AccountRate, AddressRate
+from mailsuite.policy.recipients import Recipients
+from mailsuite.policy.relaying import Relaying
+from mailsuite.policy.sender import Sender
+from mailsuite.policy.sender_lists import BlockedSenders, Lists
+from mailsuite.policy.tally import Tally
+
+
+@attrs.frozen(eq=False)
+class Tallies:
+    """What was counted lately, by all doors together; lives as long as the server does."""
+
+    accounts: Tally
+    messages: Tally
+    recipients: Tally
+    probing_sessions: Tally
+    probing_addresses: Tally
+
+    @classmethod
+    def by(cls, seconds: Callable[[], float]) -> Tallies:
+        """With *seconds* as the clock of all of them; it never goes back."""
+        return cls(Tally(seconds), Tally(seconds), Tally(seconds), Tally(seconds), Tally(seconds))
+
+
+@attrs.frozen(eq=False)
+class Grounds:
+    """What rules go by beside the settings of their door."""
+
+    directory: IAccountDirectory
+    tallies: Tallies
+    senders: Lists
+    ban: BanAddress
+    clock: IReactorTime
+    hostname: str
+    delimiters: str = "+"
+    """Of tags, where a domain says nothing."""
+    sends: bool = False
+    """Whether there is somebody who takes mail to other servers."""
+
+
+def rules_for(
+    settings: Smtp | Submission, grounds: Grounds, further: Sequence[IPolicyRule] = ()
+) -> tuple[IPolicyRule, ...]:
+    """All rules of a door. *further* ones, which may refuse a recipient, stand before those that count what
+    was let pass."""
+    relay = relay_rules(settings)
+    relaying = Relaying(relay, grounds.sends, grounds.hostname)
+    rules: tuple[IPolicyRule, ...]
+    counting: IPolicyRule
+    tallies = grounds.tallies
+    if isinstance(settings, Smtp):
+        probing = Probing(
+            grounds.clock,
+            tallies.probing_sessions,
+            tallies.probing_addresses,
+            grounds.ban,
+            probing_rules(settings),
+        )
+        rules = (BlockedSenders(grounds.senders, sender_rules(settings)), Sender(), relaying, probing)
+        counting = AddressRate(
+            tallies.messages,
+            tallies.recipients,
+            settings.messages_per_address,
+            settings.recipients_per_address,
+        )
+    else:
+        owns = Ownership(grounds.directory, grounds.delimiters).owns
+        rules = (Sender(owns, settings.sender_must_match, relay), Credential(grounds.directory), relaying)
+        counting = AccountRate(tallies.accounts, settings.rate_per_account)
+    return (*rules, Recipients(), *further, counting)

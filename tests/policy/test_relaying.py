@@ -1,0 +1,219 @@
+"""Who may send to other servers: by login, by address, by nothing that anybody can say.
+
+Features rows S-A13, S-I09, S-M16.
+"""
+
+from __future__ import annotations
+
+import itertools
+from ipaddress import ip_address, ip_network
+
+import pytest
+
+from mailsuite.config.kinds_relaying import RelayMode
+from mailsuite.model.address import Address
+from mailsuite.model.facts import Accept, Refuse, Route, RouteKind, Stage, StageFacts
+from mailsuite.model.reply import (
+    AUTHENTICATION_REQUIRED,
+    INTERNAL_ERROR,
+    NO_MAIL_DOMAIN,
+    NO_REMOTE_DELIVERY,
+    RELAYING_DENIED,
+    ROUTE_IN_ADDRESS,
+    Reply,
+)
+from mailsuite.observe.log import Log
+from mailsuite.policy.chain import Chain
+from mailsuite.policy.recipients import Recipients
+from mailsuite.policy.relaying import Relaying, RelayRules
+from mailsuite.policy.sender import Sender
+from tests.policy.asking import (
+    ANN,
+    EVE,
+    JOE,
+    LOCAL,
+    at_mail,
+    at_recipient,
+    connection,
+    judge,
+    refusal,
+    remote,
+)
+
+LISTED, UNLISTED = "192.0.2.1", "192.0.2.129"
+LIST = (ip_network("192.0.2.0/25"), ip_network("2001:db8::/64"))
+HOST = "mail.example.net"
+
+# Whether logins are offered (the door is submission) x whether hosts are listed x who it is x where to.
+TABLE = [
+    # logins, list, peer, account, recipient, what the client hears
+    (False, False, LISTED, None, "local", None),
+    (False, False, UNLISTED, None, "local", None),
+    (False, False, LISTED, None, "remote", RELAYING_DENIED),
+    (False, False, UNLISTED, None, "remote", RELAYING_DENIED),
+    (False, True, LISTED, None, "local", None),
+    (False, True, UNLISTED, None, "local", None),
+    (False, True, LISTED, None, "remote", None),
+    (False, True, UNLISTED, None, "remote", RELAYING_DENIED),
+    (True, False, LISTED, None, "local", AUTHENTICATION_REQUIRED),
+    (True, False, UNLISTED, None, "local", AUTHENTICATION_REQUIRED),
+    (True, False, LISTED, None, "remote", AUTHENTICATION_REQUIRED),
+    (True, False, UNLISTED, None, "remote", AUTHENTICATION_REQUIRED),
+    (True, False, LISTED, JOE, "local", None),
+    (True, False, UNLISTED, JOE, "local", None),
+    (True, False, LISTED, JOE, "remote", None),
+    (True, False, UNLISTED, JOE, "remote", None),
+    (True, True, LISTED, None, "local", None),
+    (True, True, UNLISTED, None, "local", AUTHENTICATION_REQUIRED),
+    (True, True, LISTED, None, "remote", None),
+    (True, True, UNLISTED, None, "remote", AUTHENTICATION_REQUIRED),
+    (True, True, LISTED, JOE, "local", None),
+    (True, True, UNLISTED, JOE, "local", None),
+    (True, True, LISTED, JOE, "remote", None),
+    (True, True, UNLISTED, JOE, "remote", None),
+]
+
+
+def rules(listing: bool) -> RelayRules:
+    return RelayRules("addresses", LIST) if listing else RelayRules("nobody", LIST)
+
+
+def chain(relay: RelayRules, sends: bool = True) -> Chain:
+    return Chain((Sender(relay=relay), Relaying(relay, sends, HOST), Recipients()), Log())
+
+
+@pytest.mark.parametrize("row", TABLE)
+def test_the_table(row: tuple[bool, bool, str, Address | None, str, Reply | None]) -> None:
+    logins, listing, peer, account, where, reply = row
+    who = connection("submission" if logins else "smtp", account, peer)
+    recipient, route = (ANN, LOCAL) if where == "local" else (EVE, remote(EVE))
+    assert refusal(chain(rules(listing)), at_recipient(recipient, route, who)) == reply
+    told = NO_REMOTE_DELIVERY if reply is None and where == "remote" else reply
+    assert refusal(chain(rules(listing), sends=False), at_recipient(recipient, route, who)) == told
+
+
+def test_the_table_has_all_combinations() -> None:
+    cells = {row[:5] for row in TABLE}
+    wanted = set(
+        itertools.product((True,), (True, False), (LISTED, UNLISTED), (None, JOE), ("local", "remote"))
+    )
+    wanted |= set(
+        itertools.product((False,), (True, False), (LISTED, UNLISTED), (None,), ("local", "remote"))
+    )
+    assert cells == wanted
+    assert len(TABLE) == len(cells)
+
+
+@pytest.mark.parametrize(
+    ("mode", "peer", "listed"),
+    [
+        ("nobody", LISTED, False),
+        ("addresses", LISTED, True),
+        ("addresses", UNLISTED, False),
+        ("addresses", "::ffff:192.0.2.1", True),
+        ("addresses", "::ffff:192.0.2.129", False),
+        ("addresses", "2001:db8::77", True),
+        ("addresses", "2001:db8:0:1::77", False),
+        ("addresses", "::192.0.2.1", False),
+        ("addresses", "64:ff9b::192.0.2.1", False),
+        ("anyone", UNLISTED, True),
+        ("anyone", "2001:db8:0:1::77", True),
+    ],
+)
+def test_modes(mode: RelayMode, peer: str, listed: bool) -> None:
+    assert RelayRules(mode, LIST).lists(ip_address(peer)) is listed
+    who = connection("smtp", None, peer)
+    reply = None if listed else RELAYING_DENIED
+    assert refusal(Relaying(RelayRules(mode, LIST), True), at_recipient(EVE, remote(EVE), who)) == reply
+
+
+@pytest.mark.parametrize("peer", ["10.1.2.3", "::ffff:10.1.2.3"])
+@pytest.mark.parametrize("network", ["10.0.0.0/8", "::ffff:10.0.0.0/104"])
+def test_both_ways_to_write_an_ipv4_network_are_one(network: str, peer: str) -> None:
+    assert RelayRules("addresses", (ip_network(network),)).lists(ip_address(peer))
+
+
+def test_all_of_ipv6_is_none_of_ipv4() -> None:
+    everything = RelayRules("addresses", (ip_network("2000::/3"),))
+    assert not everything.lists(ip_address("192.0.2.1"))
+    assert not everything.lists(ip_address("::ffff:192.0.2.1"))
+
+
+@pytest.mark.parametrize("sender", [JOE, ANN, None, EVE])
+def test_a_sender_of_ours_opens_nothing(sender: Address | None) -> None:
+    """Row S-M16: the third of Apple's three ways is a relay for whoever can lie."""
+    who = connection("smtp", None, UNLISTED)
+    assert judge(chain(rules(True)), at_mail(sender, who)) == Accept()
+    facts = StageFacts(Stage.RECIPIENT, who, sender, EVE, remote(EVE))
+    assert refusal(chain(rules(True)), facts) == RELAYING_DENIED
+
+
+@pytest.mark.parametrize("service", ["lmtp", "pop3", "", "SMTP", "something"])
+@pytest.mark.parametrize("account", [None, JOE])
+@pytest.mark.parametrize("mode", ["addresses", "anyone"])
+def test_no_other_service_relays(service: str, account: Address | None, mode: RelayMode) -> None:
+    """RFC 2033 section 1: LMTP delivers, and does nothing else."""
+    who = connection(service, account, LISTED)
+    rule = Relaying(RelayRules(mode, LIST), True)
+    assert refusal(rule, at_recipient(EVE, remote(EVE), who)) == RELAYING_DENIED
+    assert refusal(rule, at_recipient(ANN, LOCAL, who)) is None
+
+
+def test_port_25_knows_no_logins() -> None:
+    who = connection("smtp", JOE, UNLISTED)
+    assert refusal(Relaying(rules(True), True), at_recipient(EVE, remote(EVE), who)) == RELAYING_DENIED
+
+
+MAY = [
+    connection("submission", JOE),
+    connection("smtp", None, LISTED),
+    connection("submission", None, LISTED),
+]
+
+
+@pytest.mark.parametrize("who", MAY)
+@pytest.mark.parametrize(
+    ("local", "domain", "reply"),
+    [
+        ("eve", "example.org", None),
+        ("eve+tag", "sub.example.org", None),
+        ("eve", "xn--exmple-4nf.net", None),
+        ("eve", "example.1a", None),
+        ("eve%example.com", "example.org", ROUTE_IN_ADDRESS),
+        ("example.com!eve", "example.org", ROUTE_IN_ADDRESS),
+        ("eve@example.com", "example.org", ROUTE_IN_ADDRESS),
+        ("@example.net:eve@example.com", "example.org", ROUTE_IN_ADDRESS),
+        ("joe%example.net", HOST, ROUTE_IN_ADDRESS),
+        ("eve", "[192.0.2.9]", NO_MAIL_DOMAIN),
+        ("joe", "[127.0.0.1]", NO_MAIL_DOMAIN),
+        ("joe", "[IPv6:::1]", NO_MAIL_DOMAIN),
+        ("joe", "localhost", NO_MAIL_DOMAIN),
+        ("joe", "127.0.0.1", NO_MAIL_DOMAIN),
+        ("joe", "3221225985", NO_MAIL_DOMAIN),
+        ("joe", HOST, NO_MAIL_DOMAIN),
+        ("joe", "", NO_MAIL_DOMAIN),
+    ],
+)
+def test_who_may_relay_still_does_not_play_tricks(
+    who: object, local: str, domain: str, reply: Reply | None
+) -> None:
+    recipient = Address(local, domain)
+    facts = StageFacts(Stage.RECIPIENT, who, JOE, recipient, remote(recipient))  # type: ignore[arg-type]
+    assert refusal(Relaying(rules(True), True, HOST), facts) == reply
+    denied = refusal(
+        Relaying(rules(True), True, HOST),
+        at_recipient(recipient, remote(recipient), connection("smtp", None, UNLISTED)),
+    )
+    assert denied == RELAYING_DENIED
+
+
+def test_what_is_not_known_fails_closed() -> None:
+    rule = Relaying(RelayRules("anyone"), True)
+    assert judge(rule, at_recipient(EVE, None)) == Refuse(INTERNAL_ERROR)
+    nobody = StageFacts(Stage.RECIPIENT, connection(), JOE, None, Route(RouteKind.REMOTE))
+    assert judge(rule, nobody) == Refuse(INTERNAL_ERROR)
+
+
+@pytest.mark.parametrize("kind", sorted(set(RouteKind) - {RouteKind.REMOTE}, key=str))
+def test_what_is_ours_is_for_other_rules(kind: RouteKind) -> None:
+    assert judge(Relaying(), at_recipient(ANN, Route(kind), connection("smtp", None))) == Accept()
