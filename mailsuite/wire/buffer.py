@@ -88,6 +88,13 @@ class LineBuffer:
         self.clear()
         return rest
 
+    def take(self, octets: int) -> bytes:
+        """Take so many as they stand, or what there is: data whose length is known."""
+        taken = bytes(self._data[:octets])
+        del self._data[:octets]
+        self._searched = max(0, self._searched - octets)
+        return taken
+
     def clear(self) -> None:
         """Forget everything, a line in the middle of being dropped included."""
         self._data.clear()

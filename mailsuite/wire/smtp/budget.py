@@ -15,27 +15,33 @@ from mailsuite.wire.smtp.events import FAILED_LOGINS, Violation
 from mailsuite.wire.smtp.events import TOO_MANY_COMMANDS as COMMANDS
 from mailsuite.wire.smtp.events import TOO_MANY_ERRORS as ERRORS
 
-MAX_ERRORS = 20
-"""Postfix: smtpd_hard_error_limit."""
 MAX_JUNK = 100
 """Postfix: smtpd_junk_command_limit."""
 MAX_SURPLUS = 1000
-"""Recipients beyond the limit that are borne. Postfix: smtpd_recipient_overshoot_limit."""
+"""Recipients beyond the limit, and chunks behind one that was refused, that are borne. Postfix:
+smtpd_recipient_overshoot_limit."""
 MAX_FAILED_LOGINS = 3
 """Wrong credentials on one connection; the last one closes it (features row A-13, and as in POP3)."""
-JUNK = frozenset(("NOOP", "RSET", "VRFY", "HELP", "EHLO", "HELO"))
+JUNK = frozenset(("NOOP", "RSET", "VRFY", "EXPN", "HELP", "EHLO", "HELO", "LHLO"))
 """Commands that bring no mail nearer."""
 
 
-@attrs.define
+@attrs.define(kw_only=True)
 class Budget:
     """Counts permanent refusals and empty commands since the last message that was accepted.
 
     Temporary refusals are free, because a fault of ours is not the client's. So are recipients beyond our
-    limit, for a client learns of it only as it meets it (RFC 5321 section 4.5.3.1.10), but not for ever.
+    limit, for a client learns of it only as it meets it (RFC 5321 section 4.5.3.1.10), and chunks behind
+    one that was refused, for they are under way by then (RFC 3030 section 2), but not for ever.
     Wrong credentials are counted over the whole connection.
     """
 
+    soft: int
+    """Errors that are answered at once."""
+    hard: int
+    """Errors, with which it is over."""
+    delay: float
+    """Seconds that the reply to each further error waits; 0: none."""
     errors: int = 0
     junk: int = 0
     surplus: int = 0
@@ -45,13 +51,15 @@ class Budget:
         """A command has come."""
         self.junk += verb in JUNK
 
-    def answer(self, reply: Reply) -> None:
-        """A reply has gone."""
-        self.errors += reply.code >= 500
+    def answer(self, reply: Reply) -> bool:
+        """A reply goes. Answers whether it had better go late."""
+        is_error = reply.code >= 500
+        self.errors += is_error
         self.failed_logins += reply.code == AUTHENTICATION_FAILED.code
+        return is_error and self.errors > self.soft
 
-    def surplus_recipient(self) -> None:
-        """A recipient has come beyond the limit."""
+    def surplus_command(self) -> None:
+        """A recipient has come beyond the limit, or a chunk behind one that was refused."""
         self.surplus += 1
 
     def message_accepted(self) -> None:
@@ -62,10 +70,10 @@ class Budget:
         """What to log and what to say where the client has gone too far."""
         if self.failed_logins >= MAX_FAILED_LOGINS:
             return Violation(FAILED_LOGINS, f"{self.failed_logins} wrong credentials"), TOO_MANY_FAILED_LOGINS
-        if self.errors >= MAX_ERRORS:
+        if self.errors >= self.hard:
             return Violation(ERRORS, f"{self.errors} errors without a message"), TOO_MANY_ERRORS
         if self.junk > MAX_JUNK:
             return Violation(COMMANDS, f"{self.junk} empty commands without a message"), TOO_MANY_COMMANDS
         if self.surplus > MAX_SURPLUS:
-            return Violation(ERRORS, f"{self.surplus} recipients beyond the limit"), TOO_MANY_ERRORS
+            return Violation(ERRORS, f"{self.surplus} recipients or chunks beyond the limit"), TOO_MANY_ERRORS
         return None

@@ -1,6 +1,6 @@
 """What a server session tells the service, in the order in which the client said it.
 
-Mail, Recipient, DataStart, BodyEnd, Authenticate and Ask want an answer: the session is paused until
+Mail, Recipient, DataStart, BodyEnd, Authenticate, Ask and Pause want an answer: the session is paused until
 reply(), or what the event names instead. The others are for information.
 
 A transaction begins with the positive answer to Mail and ends with BodyEnd or Reset, whichever comes;
@@ -50,13 +50,14 @@ class Recipient:
 
 @attrs.frozen
 class DataStart:
-    """DATA, with at least one accepted recipient. Wants 354 or a refusal, which keeps the transaction."""
+    """DATA, or the first BDAT, with at least one accepted recipient. Wants 354 or a refusal. After DATA that
+    keeps the transaction; after BDAT, where the message comes all the same, it ends it, by Reset."""
 
 
 @attrs.frozen
 class BodyChunk:
-    """The next octets of the message: CRLF line ends, dots unstuffed. A message that turned out to be
-    defective has no further chunks."""
+    """The next octets of the message: CRLF line ends, dots unstuffed; where MAIL said BODY=BINARYMIME, any
+    octets. A message that turned out to be defective has no further chunks."""
 
     data: bytes
 
@@ -65,7 +66,8 @@ class BodyChunk:
 class BodyEnd:
     """The whole message has arrived; this ends the transaction. Wants a reply.
 
-    Where ``defect`` is set the message must not be delivered, and that is the reply to give.
+    Where ``defect`` is set the message must not be delivered, and that is the reply to give. In LMTP the
+    answer is reply_each(), with one reply for each accepted recipient in their order (RFC 2033 section 4.2).
     """
 
     size: int
@@ -103,6 +105,13 @@ class StartTls:
 
 
 @attrs.frozen
+class Pause:
+    """A reply is held back, for there were too many errors. Wants resumed() when the time is over."""
+
+    seconds: float
+
+
+@attrs.frozen
 class Quit:
     """The client has said goodbye, and got its answer."""
 
@@ -123,6 +132,9 @@ class Violation:
 
 STARTTLS_INJECTION = "starttls-injection"
 PIPELINED_DATA = "pipelined-data"
+UNREADABLE_CHUNK = "unreadable-chunk"
+EARLY_TALKER = "early-talker"
+INPUT_FLOOD = "input-flood"
 FOREIGN_PROTOCOL = "foreign-protocol"
 OVERSIZE_COMMAND = "oversize-command"
 TOO_MANY_ERRORS = "too-many-errors"
@@ -140,6 +152,7 @@ Event = (
     | Authenticate
     | Ask
     | StartTls
+    | Pause
     | Quit
     | Violation
 )

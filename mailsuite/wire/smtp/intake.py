@@ -26,7 +26,7 @@ class Intake:
         return len(self._piece) + len(self._lines)
 
     def receive(self, data: bytes, of_message: bool) -> None:
-        """Append what has arrived; *of_message*: it will be taken as it is, at least the first of it."""
+        """Append what has arrived; *of_message*: it will be taken by take(), at least the first of it."""
         if of_message and not len(self):
             self._piece = data
         else:
@@ -40,9 +40,14 @@ class Intake:
             self._broken = not (line.crlf if isinstance(line, Overlong) else line.endswith(b"\r\n"))
         return line
 
-    def take(self) -> bytes:
-        """Take what there is of a message: the first piece, or all."""
-        data, self._piece = self._piece or self._lines.take_all(), b""
+    def take(self, octets: int | None = None) -> bytes:
+        """Take what there is of a message, at most so many *octets*: of the first piece, or of all."""
+        data, self._piece = self._piece, b""
+        if not data:
+            return self._lines.take_all() if octets is None else self._lines.take(octets)
+        if octets is not None and len(data) > octets:
+            self.put_back(data[octets:])
+            return data[:octets]
         return data
 
     def put_back(self, rest: bytes) -> None:

@@ -14,16 +14,19 @@ next CR LF: for whoever takes only CR LF for an end it is the same line, and no 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from mailsuite.model import reply as replies
 from mailsuite.model.failure import PermanentFailure
 from mailsuite.model.reply import Reply
 from mailsuite.wire.buffer import Overlong
 from mailsuite.wire.sasl.steps import ScramParameters
-from mailsuite.wire.smtp.commands import Command, check_verify, parse_hello, parse_line, verb_of
+from mailsuite.wire.smtp.budget import Budget
+from mailsuite.wire.smtp.commands import HTTP_VERBS, Command, check_verify, parse_hello, parse_line, verb_of
 from mailsuite.wire.smtp.events import (
+    EARLY_TALKER,
     FOREIGN_PROTOCOL,
+    INPUT_FLOOD,
     OVERSIZE_COMMAND,
     STARTTLS_INJECTION,
     Event,
@@ -40,6 +43,9 @@ from mailsuite.wire.smtp.transfer import Transfer
 
 __all__ = ["ServerSession", "SessionSettings"]
 
+MAX_WAITING_INPUT = 1 << 20
+"""Octets that may wait for an answer. The shell stops to read long before; its TLS may hand over more."""
+
 
 class ServerSession:
     """One connection, from start() to ``closing``."""
@@ -51,7 +57,9 @@ class ServerSession:
         self.settings = settings
         self._state = State(settings, tls_active, bindings)
         self._intake = Intake()
-        self._exchange = Exchange()
+        self._exchange = Exchange(
+            Budget(soft=settings.soft_errors, hard=settings.hard_errors, delay=settings.error_delay)
+        )
         self._exchange.on_end = self._ended
         self._login = Login(self._state, self._exchange)
         self._transfer = Transfer(self._state, self._exchange, self._intake)
@@ -63,23 +71,31 @@ class ServerSession:
         """Queue the greeting."""
         self._exchange.send(replies.greeting(self.settings.hostname, self.settings.banner))
 
+    def too_early(self) -> None:
+        """Instead of start(): the client has spoken before the greeting, as no honest one does (RFC 5321
+        section 3.1). What it said was not handed over, and is not answered."""
+        self._exchange.violate(EARLY_TALKER, "input before the greeting", replies.TOO_EARLY)
+
     def receive(self, data: bytes) -> None:
         """Take octets from the client. They are kept until they are parsed, so stop reading the socket
-        while ``waiting_for_reply``, or soon."""
-        if self.closing:
+        while ``waiting_for_reply``, or soon: beyond MAX_WAITING_INPUT it is the end."""
+        exchange = self._exchange
+        if exchange.closing:
             return
-        if self._exchange.tls_awaited:
-            self._exchange.violate(
+        if exchange.tls_awaited:
+            exchange.violate(
                 STARTTLS_INJECTION, "octets in clear after STARTTLS was answered", replies.OUT_OF_STEP
             )
+        elif exchange.waiting and len(self._intake) + len(data) > MAX_WAITING_INPUT:
+            exchange.violate(INPUT_FLOOD, "too much input before a reply", replies.OUT_OF_STEP)
         else:
-            self._intake.receive(data, self.in_body)
+            self._intake.receive(data, self._transfer.takes_octets)
 
     def next_event(self) -> Event | None:
         """The next event; None where more input, a reply, or TLS is waited for."""
         events = self._exchange.events
         while not events and self._step():
-            pass
+            self._stop_if_draining()
         return events.popleft() if events else None
 
     def reply(self, reply: Reply) -> None:
@@ -87,6 +103,21 @@ class ServerSession:
         if self.closing:
             return
         self._exchange.take_answer()(reply)
+        self._stop_if_draining()
+
+    def reply_each(self, answers: Sequence[Reply]) -> None:
+        """To BodyEnd, in LMTP: one reply for each accepted recipient, in their order."""
+        if self.closing:
+            return
+        self._transfer.reply_each(answers)
+        self._stop_if_draining()
+
+    def resumed(self) -> None:
+        """To Pause: the time is over. Where the session is closing meanwhile nothing happens."""
+        if self.closing:
+            return
+        self._exchange.resumed()
+        self._transfer.resumed()
         self._stop_if_draining()
 
     def authenticated(self, reply: Reply, signature: bytes = b"") -> None:
@@ -120,7 +151,7 @@ class ServerSession:
 
     @property
     def in_body(self) -> bool:
-        """Between 354 and the end of the message."""
+        """From 354, or the first chunk, to the end of the message."""
         return self._transfer.in_body
 
     @property
@@ -151,9 +182,13 @@ class ServerSession:
         exchange = self._exchange
         if exchange.closing or exchange.waiting or exchange.tls_awaited:
             return False
-        if self.in_body:
+        if self._transfer.takes_octets:
             return self._transfer.scan()
         line = self._intake.next_line()
+        if not self._login.active and self._is_tls(line):
+            detail = "a TLS handshake where none was agreed upon"
+            exchange.violate(FOREIGN_PROTOCOL, detail, replies.FOREIGN_PROTOCOL)
+            return True
         if self.settings.overlong == "close" and not self._login.active and self._intake.is_oversize(line):
             self._end_upon(line)
             return True
@@ -164,11 +199,20 @@ class ServerSession:
         elif self._intake.continued:
             exchange.send(replies.BROKEN_LINE_END)
         elif isinstance(line, Overlong):
-            is_auth = line.start[:5].upper() == b"AUTH "
-            exchange.send(replies.EXCHANGE_TOO_LONG if is_auth else replies.COMMAND_TOO_LONG)
+            self._too_long(verb_of(line.start))
         else:
             self._carry_out(line)
         return True
+
+    def _is_tls(self, line: bytes | Overlong | None) -> bool:
+        """Whether this begins as a TLS record that holds a handshake (RFC 8446 section 5.1)."""
+        return self._intake.extent(line)[1].startswith(b"\x16\x03")
+
+    def _too_long(self, verb: str) -> None:
+        if verb in HTTP_VERBS:
+            self._refuse(verb, replies.FOREIGN_PROTOCOL)
+        else:
+            self._refuse(verb, replies.EXCHANGE_TOO_LONG if verb == "AUTH" else replies.COMMAND_TOO_LONG)
 
     def _end_upon(self, line: bytes | Overlong | None) -> None:
         octets, start = self._intake.extent(line)
@@ -178,12 +222,14 @@ class ServerSession:
         )
 
     def _carry_out(self, line: bytes) -> None:
-        verb = ""
+        verb = verb_of(line.rstrip(b" \t\r\n"))
         try:
             command = parse_line(line)
-            verb = command.verb
             self._exchange.budget.command(verb)
             refusal = self._state.refusal(command)
+            if verb == "BDAT":
+                self._transfer.chunk(command, refusal)
+                return
             if refusal is not None:
                 raise PermanentFailure(refusal)
             _COMMANDS[verb](self, command)
@@ -201,7 +247,7 @@ class ServerSession:
     def _hello(self, command: Command) -> None:
         name = parse_hello(command.argument)
         state = self._state
-        state.greeted, state.extended = True, command.verb == "EHLO"
+        state.greeted, state.extended = True, command.verb != "HELO"
         self._transfer.reset()
         self._exchange.tell(Hello(name, state.extended))
         offers = state.extensions.items() if state.extended else ()
@@ -211,6 +257,10 @@ class ServerSession:
     def _verify(self, command: Command) -> None:
         check_verify(command.argument, self._state.offered)
         self._exchange.send(replies.CANNOT_VERIFY)
+
+    def _help(self, command: Command) -> None:
+        lmtp = self.settings.protocol == "lmtp"
+        self._exchange.send(replies.LMTP_HELP if lmtp else replies.HELP)
 
     def _rset(self, command: Command) -> None:
         self._transfer.reset()
@@ -243,13 +293,14 @@ class ServerSession:
 _COMMANDS: Mapping[str, Callable[[ServerSession, Command], None]] = {
     "EHLO": ServerSession._hello,
     "HELO": ServerSession._hello,
+    "LHLO": ServerSession._hello,
     "MAIL": lambda session, command: session._transfer.mail(command),
     "RCPT": lambda session, command: session._transfer.recipient(command),
     "DATA": lambda session, command: session._transfer.data(command),
     "RSET": ServerSession._rset,
     "NOOP": lambda session, command: session._exchange.send(replies.OK),
     "VRFY": ServerSession._verify,
-    "HELP": lambda session, command: session._exchange.send(replies.HELP),
+    "HELP": ServerSession._help,
     "QUIT": ServerSession._quit,
     "STARTTLS": ServerSession._starttls,
     "AUTH": lambda session, command: session._login.start(command),

@@ -21,6 +21,8 @@ class SessionSettings:
     """All that a session needs to know beforehand. Raises ValueError for a mechanism that nobody speaks."""
 
     hostname: str
+    protocol: Literal["smtp", "lmtp"] = "smtp"
+    """LMTP has LHLO, and a reply for each recipient (RFC 2033)."""
     banner: str = "ESMTP"
     max_message: int = 50 * 1024 * 1024
     """Octets of a message; advertised and enforced (RFC 1870)."""
@@ -28,11 +30,13 @@ class SessionSettings:
     """Of one transaction. RFC 5321 section 4.5.3.1.8 asks for at least 100."""
     max_text_line: int = 64 * 1024
     """Octets of a line in a message. RFC 5321 section 4.5.3.1.6 asks for 998."""
+    normalise_newlines: bool = False
+    """A bare CR or LF in a message becomes CRLF; else the message is refused."""
     mail_max: int = 0
     """Messages of one session; MAIL beyond is the end of it. 0: no limit."""
     smtputf8: bool = True
     """Offer SMTPUTF8 (RFC 6531)."""
-    chunking: bool = False
+    chunking: bool = True
     """Offer CHUNKING (RFC 3030)."""
     binary: bool = True
     """Offer BINARYMIME with it: messages whose octets mean no lines at all."""
@@ -47,6 +51,13 @@ class SessionSettings:
     overlong: Literal["error", "close"] = "error"
     """What a command beyond 512 octets leads to, where no extension makes it longer: 500 once its end has
     come, or 500 and the end of the session at once (features row S-I04)."""
+    soft_errors: int = 10
+    """Permanent refusals without a message that are answered at once. Postfix: smtpd_soft_error_limit."""
+    error_delay: float = 0.0
+    """Seconds that the reply to each further one is held back, by Pause; 0: none. Postfix:
+    smtpd_error_sleep_time, 1."""
+    hard_errors: int = 20
+    """As many end the session. Postfix: smtpd_hard_error_limit."""
     tls_available: bool = False
     """Offer STARTTLS."""
     tls_required: bool = False

@@ -6,15 +6,18 @@ from collections.abc import Callable, Collection, Mapping
 
 import attrs
 
-from mailsuite.model.envelope import NOTHING_SAID, MailParameters
+from mailsuite.model.envelope import NOTHING_SAID, BodyType, MailParameters
 from mailsuite.model.reply import (
     ARGUMENT_MISSING,
     AUTHENTICATION_REQUIRED,
+    BINARY_NEEDS_CHUNKS,
+    CHUNKS_ONLY,
     HELLO_FIRST,
     LOGGED_IN_ALREADY,
     MAIL_FIRST,
     MECHANISM_UNKNOWN,
     NO_ARGUMENT_TAKEN,
+    NO_RECIPIENT_TAKEN,
     NO_VALID_RECIPIENTS,
     NOT_IMPLEMENTED,
     RECIPIENT_FIRST,
@@ -42,6 +45,8 @@ class Transaction:
     accepted: int = 0
     parameters: MailParameters = NOTHING_SAID
     """Of its MAIL."""
+    chunked: bool = False
+    """Its message has begun to come by BDAT."""
 
 
 @attrs.define
@@ -101,7 +106,8 @@ class State:
 
     def refusal(self, command: Command) -> Reply | None:
         """Why *command* cannot be carried out now; None where it can."""
-        conditions = CONDITIONS.get(command.verb)
+        table = LMTP_CONDITIONS if self.settings.protocol == "lmtp" else CONDITIONS
+        conditions = table.get(command.verb)
         if conditions is None:
             return NOT_IMPLEMENTED if command.verb in NOT_DONE else UNKNOWN_COMMAND
         replies = (condition(self, command.argument) for condition in conditions)
@@ -138,20 +144,28 @@ _message_left = _needs(
     TOO_MANY_MESSAGES,
 )
 _transaction = _needs(lambda state, argument: state.transaction.open, MAIL_FIRST)
+_chunking = _needs(lambda state, argument: state.settings.chunking, NOT_IMPLEMENTED)
+_not_chunked = _needs(lambda state, argument: not state.transaction.chunked, CHUNKS_ONLY)
+_not_binary = _needs(
+    lambda state, argument: state.transaction.parameters.body is not BodyType.BINARY, BINARY_NEEDS_CHUNKS
+)
 
 
 def _recipients(state: State, argument: str) -> Reply | None:
     if state.transaction.accepted:
         return None
-    return NO_VALID_RECIPIENTS if state.transaction.tried else RECIPIENT_FIRST
+    if not state.transaction.tried:
+        return RECIPIENT_FIRST
+    return NO_RECIPIENT_TAKEN if state.settings.protocol == "lmtp" else NO_VALID_RECIPIENTS
 
 
 CONDITIONS: Mapping[str, tuple[Condition, ...]] = {
     "EHLO": (),
     "HELO": (),
     "MAIL": (_greeted, _secured, _logged_in, _no_transaction, _message_left),
-    "RCPT": (_secured, _transaction),
-    "DATA": (_no_argument, _secured, _transaction, _recipients),
+    "RCPT": (_secured, _transaction, _not_chunked),
+    "DATA": (_no_argument, _secured, _transaction, _not_chunked, _not_binary, _recipients),
+    "BDAT": (_chunking, _extended, _secured, _transaction, _recipients),
     "RSET": (_no_argument,),
     "NOOP": (),
     "VRFY": (_argument, _secured),
@@ -162,5 +176,11 @@ CONDITIONS: Mapping[str, tuple[Condition, ...]] = {
 }
 """What each command needs; the first that is not so gives the reply."""
 
-NOT_DONE = frozenset(("EXPN", "SEND", "SOML", "SAML", "TURN", "ETRN", "ATRN", "BDAT", "BURL"))
+LMTP_CONDITIONS: Mapping[str, tuple[Condition, ...]] = {
+    "LHLO": (),
+    **{verb: conditions for verb, conditions in CONDITIONS.items() if verb not in ("EHLO", "HELO")},
+}
+"""The same for LMTP (RFC 2033 section 4.1)."""
+
+NOT_DONE = frozenset(("EXPN", "SEND", "SOML", "SAML", "TURN", "ETRN", "ATRN", "BURL"))
 """Commands that exist, and that this server does not have: 502, not 500."""

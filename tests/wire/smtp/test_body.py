@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailsuite.model.reply import BARE_NEWLINE, MESSAGE_TOO_BIG, TEXT_LINE_TOO_LONG
-from mailsuite.wire.smtp.body import BodyScanner, _has_bare_newline
+from mailsuite.wire.smtp.body import BodyScanner
+from mailsuite.wire.smtp.text import has_bare_newline
 
 
 def scan(pieces: list[bytes], max_octets: int = 10_000, max_line: int = 1000) -> tuple[BodyScanner, bytes]:
@@ -174,14 +175,14 @@ def test_nothing_is_handed_out_beyond_the_limit() -> None:
 @given(st.text("\r\na", max_size=12))
 def test_the_newline_bookkeeping_is_what_we_take_it_for(text: str) -> None:
     bare = re.search(r"\r(?!\n)|(?<!\r)\n", text) is not None
-    assert _has_bare_newline(text.encode()) is bare
+    assert has_bare_newline(text.encode()) is bare
 
 
 def test_newline_bookkeeping_beyond_its_fast_loops() -> None:
     """All three kinds in one chunk, and octets above 127."""
-    assert _has_bare_newline(b"\xff" * 1000 + b"\r\n" + b"\xe9" * 1000 + b"\n")
-    assert _has_bare_newline(b"\r\n\r\n\n\r" * 100)
-    assert not _has_bare_newline(b"\xff\x85\x0b\x0c\x1c\r\n" * 1000)
+    assert has_bare_newline(b"\xff" * 1000 + b"\r\n" + b"\xe9" * 1000 + b"\n")
+    assert has_bare_newline(b"\r\n\r\n\n\r" * 100)
+    assert not has_bare_newline(b"\xff\x85\x0b\x0c\x1c\r\n" * 1000)
     assert io.IncrementalNewlineDecoder(None, translate=False).newlines is None
 
 

@@ -78,7 +78,7 @@ def test_require_tls_is_offered_inside_tls_alone(begin: Begin) -> None:
 
 
 def test_all_parameters_together(begin: Begin) -> None:
-    conversation = begin(True, chunking=True)
+    conversation = begin(True)
     conversation.say("EHLO x")
     conversation.say(
         f"{SENDER} SIZE=9 BODY=BINARYMIME SMTPUTF8 REQUIRETLS RET=HDRS ENVID=a+2Bb",
