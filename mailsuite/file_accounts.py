@@ -1,4 +1,4 @@
-"""The accounts and devices that stand in the configuration, made ready for logins."""
+"""The accounts, devices and aliases that stand in the configuration, made ready for logins and for mail."""
 
 from __future__ import annotations
 
@@ -51,10 +51,11 @@ async def _made(config: Config, passwords: Passwords, vault: Vault) -> MemoryDir
         devices[account.address] = await _devices(block, vault)
     return MemoryDirectory(
         accounts,
-        [block.domain for block in config.domains],
+        [block.routed(block.domain) for block in config.domains],
         Origin.FILE,
         initial_devices=devices,
         initial_verifiers=verifiers,
+        initial_aliases=[alias for block in config.domains for alias in block.aliases_in(block.name)],
     )
 
 

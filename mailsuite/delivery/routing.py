@@ -1,0 +1,21 @@
+"""The router that a configuration asks for."""
+
+from __future__ import annotations
+
+from mailsuite.config.schema import Config
+from mailsuite.delivery.router import Router, RoutingRules
+from mailsuite.delivery.routing_limits import CatchAllLimits
+from mailsuite.interfaces import IAccountDirectory
+
+
+def configured_router(
+    config: Config, directory: IAccountDirectory, limits: CatchAllLimits | None, *, sends: bool = False
+) -> Router:
+    """*limits* outlive the configuration. *sends*: somebody takes mail for other servers."""
+    rules = RoutingRules(
+        delimiters=config.smtp.recipient_delimiter,
+        catch_all=config.delivery.unknown_user,
+        catch_all_rate=config.delivery.catch_all_rate,
+        sends=sends,
+    )
+    return Router(directory, config.server.name, config.server.admin, rules, limits)
