@@ -9,6 +9,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from mailsuite.config.schema import Smtp, Submission
 from mailsuite.interfaces import IAccountDirectory, IPolicyRule
+from mailsuite.model.address import Address
 from mailsuite.policy.configured import probing_rules, relay_rules, sender_rules
 from mailsuite.policy.credential import Credential
 from mailsuite.policy.ownership import Ownership
@@ -49,6 +50,8 @@ class Grounds:
     hostname: str
     delimiters: str = "+"
     """Of tags, where a domain says nothing."""
+    admin: Address | None = None
+    """Who reads the mail of the roles."""
     sends: bool = False
     """Whether there is somebody who takes mail to other servers."""
 
@@ -79,7 +82,7 @@ def rules_for(
             settings.recipients_per_address,
         )
     else:
-        owns = Ownership(grounds.directory, grounds.delimiters).owns
+        owns = Ownership(grounds.directory, grounds.delimiters, grounds.admin).owns
         rules = (Sender(owns, settings.sender_must_match, relay), Credential(grounds.directory), relaying)
         counting = AccountRate(tallies.accounts, settings.rate_per_account)
     return (*rules, Recipients(), *further, counting)
