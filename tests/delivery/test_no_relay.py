@@ -1,22 +1,37 @@
-"""The relay matrix: every trick that ever opened a relay, on each service, with and without a login.
+"""The relay matrix: every trick that ever opened a relay, on each service, with and without a login, from
+hosts that are listed and from others (features rows S-A13, S-B02).
 
 What comes in is what stands behind ``RCPT TO:``, read by the protocol's own grammar. It is refused there, or
-routed strictly by the directory: into one of our maildrops, or nowhere (DESIGN section 2, promise 4).
+routed strictly by the directory: into one of our maildrops, or nowhere (DESIGN section 2, promise 4). Whoever
+may relay reaches the plain address that they might have written at once, and by no trick any other.
 """
 
 from __future__ import annotations
 
+from ipaddress import ip_address, ip_network
+
+import attrs
 from twisted.internet.defer import Deferred
 
 from mailsuite.model import reply as replies
 from mailsuite.model.address import Address
+from mailsuite.model.facts import Accept, Stage, StageFacts
 from mailsuite.model.failure import PermanentFailure
 from mailsuite.model.reply import Reply
+from mailsuite.policy.chain import Chain
+from mailsuite.policy.recipients import Recipients
+from mailsuite.policy.relaying import Relaying, RelayRules
+from mailsuite.policy.sender import Sender
 from mailsuite.wire.smtp.commands import parse_line, parse_recipient
 from mailsuite.wire.smtp.events import Recipient
 from tests.delivery.case import ANN, CLAIM, EVE, JOE, Case
 
+LISTED, UNLISTED = "192.0.2.1", "198.51.100.1"
+LIST = (ip_network("192.0.2.0/28"),)
+
 SYNTAX, REMOTE, UNKNOWN, LOCAL = "syntax", "remote", "unknown", "local"
+ROUTE, NOWHERE = "route", "nowhere"
+"""Also elsewhere, and refused to those who may send there: a route in the first part, no mail domain."""
 
 TRICKS = [
     # plain
@@ -29,14 +44,14 @@ TRICKS = [
     ("<nobody@example.net>", UNKNOWN),
     # percent hack, bang paths, and their mixtures
     ("<eve%example.org@example.net>", UNKNOWN),
-    ("<eve%example.org@mail.example.net>", REMOTE),
-    ("<eve%example.org@[127.0.0.1]>", REMOTE),
+    ("<eve%example.org@mail.example.net>", ROUTE),
+    ("<eve%example.org@[127.0.0.1]>", ROUTE),
     ("<eve%example.org%example.com@example.net>", UNKNOWN),
-    ("<joe%example.net@example.org>", REMOTE),
+    ("<joe%example.net@example.org>", ROUTE),
     ("<eve%example.org>", SYNTAX),
     ("<example.org!eve@example.net>", UNKNOWN),
     ("<example.net!example.org!eve>", SYNTAX),
-    ("<example.net!joe@example.org>", REMOTE),
+    ("<example.net!joe@example.org>", ROUTE),
     ("<example.org!eve%example.com@example.net>", UNKNOWN),
     # source routes: taken, ignored (RFC 5321 appendix C)
     ("<@example.net:eve@example.org>", REMOTE),
@@ -51,7 +66,7 @@ TRICKS = [
     ('<"eve@example.org"@example.net>', UNKNOWN),
     ('<"eve@example.org">', SYNTAX),
     ('<"eve"@example.org@example.net>', SYNTAX),
-    ('<"joe@example.net"@example.org>', REMOTE),
+    ('<"joe@example.net"@example.org>', ROUTE),
     ('<"@example.net:eve@example.org"@example.net>', UNKNOWN),
     ('<"eve%example.org"@example.net>', UNKNOWN),
     ('<"example.org!eve"@example.net>', UNKNOWN),
@@ -79,25 +94,25 @@ TRICKS = [
     ("<joe@.example.net>", SYNTAX),
     ("<joe@example..net>", SYNTAX),
     ("<joe@sub.example.net>", REMOTE),
-    ("<joe@net>", REMOTE),
-    ("<joe@localhost>", REMOTE),
-    ("<joe@mail.example.net>", REMOTE),
+    ("<joe@net>", NOWHERE),
+    ("<joe@localhost>", NOWHERE),
+    ("<joe@mail.example.net>", NOWHERE),
     ("<joe@example.net,eve@example.org>", SYNTAX),
     ("<joe@example.net;eve@example.org>", SYNTAX),
     ("<joe@example.net eve@example.org>", SYNTAX),
     ("<joe@example.net%00.example.org>", SYNTAX),
     ("<joe@example.net:25>", SYNTAX),
     ("<joe@#3221225985>", SYNTAX),
-    ("<joe@3221225985>", REMOTE),
+    ("<joe@3221225985>", NOWHERE),
     # address literals
-    ("<joe@[127.0.0.1]>", REMOTE),
-    ("<eve@[192.0.2.1]>", REMOTE),
-    ("<joe@[IPv6:::1]>", REMOTE),
-    ("<joe@[IPv6:::ffff:127.0.0.1]>", REMOTE),
+    ("<joe@[127.0.0.1]>", NOWHERE),
+    ("<eve@[192.0.2.1]>", NOWHERE),
+    ("<joe@[IPv6:::1]>", NOWHERE),
+    ("<joe@[IPv6:::ffff:127.0.0.1]>", NOWHERE),
     ("<joe@[example.net]>", SYNTAX),
     ("<joe@[]>", SYNTAX),
-    ("<joe@127.0.0.1>", REMOTE),
-    ("<postmaster@[127.0.0.1]>", REMOTE),
+    ("<joe@127.0.0.1>", NOWHERE),
+    ("<postmaster@[127.0.0.1]>", NOWHERE),
     # look-alikes: as letters they are no ASCII, as A-labels they are foreign domains
     ("<joe@ex\u0430mple.net>", SYNTAX),
     ("<j\u043ee@example.net>", SYNTAX),
@@ -112,6 +127,19 @@ TRICKS = [
     ("<postmaster@example.org>", REMOTE),
     ("<postmaster%example.org@example.net>", UNKNOWN),
     ("<@example.net:postmaster>", SYNTAX),
+    # encodings, comments, NUL
+    ("<eve=40example.org@example.net>", UNKNOWN),
+    ("<eve+40example.org@example.net>", UNKNOWN),
+    ("<eve=40example.org>", SYNTAX),
+    ("<eve%40example.org>", SYNTAX),
+    ("<joe(comment)@example.net>", SYNTAX),
+    ("<joe@example.net(comment)>", SYNTAX),
+    ("<(eve@example.org)joe@example.net>", SYNTAX),
+    ("<joe\0@example.net>", SYNTAX),
+    ("<eve@example.org\0@example.net>", SYNTAX),
+    ('<"eve@example.org\0"@example.net>', SYNTAX),
+    ("<joe@example.net>,<eve@example.org>", SYNTAX),
+    ("<joe@example.net> <eve@example.org>", SYNTAX),
     # no path at all
     ("joe@example.net", SYNTAX),
     ("eve@example.org", SYNTAX),
@@ -120,11 +148,26 @@ TRICKS = [
 ]
 
 
+FOREIGN = {
+    Address(local, domain)
+    for local, domain in (
+        ("eve", "example.org"),
+        ("EVE", "example.org"),
+        ("joe", "sub.example.net"),
+        ("postmaster ", "example.org"),
+        ("postmaster", "example.org"),
+        ("joe", "xn--exmple-4nf.net"),
+    )
+}
+"""All that anybody reaches by these who may send to other servers: the plain addresses among them, which
+are no trick, and the one that a source route ends in (RFC 5321 appendix C)."""
+
+
 def read(text: str) -> Address | None:
     """The recipient in *text*, None where the protocol refuses it."""
     line = f"RCPT TO:{text}\r\n".encode()
     try:
-        return parse_recipient(parse_line(line).argument)
+        return parse_recipient(parse_line(line).argument, ()).address
     except PermanentFailure:
         return None
 
@@ -134,19 +177,44 @@ class Matrix(Case):
 
     login = False
     sender = EVE
-    remote = replies.RELAYING_DENIED
+    peer = UNLISTED
+    remote = route = nowhere = replies.RELAYING_DENIED
     unknown = replies.UNKNOWN_RECIPIENT
     local = replies.RECIPIENT_OK
 
     def setUp(self) -> None:
         super().setUp()
+        self.replaced(policy=self.chain(sends=False))
+        self.reception.facts = attrs.evolve(self.reception.facts, peer=ip_address(self.peer))
         if self.login:
             self.assertTrue(self.now(self.reception.authenticate(CLAIM))[0].is_positive)
+
+    def chain(self, sends: bool) -> Chain:
+        relay = RelayRules("addresses", LIST)
+        rules = (Sender(relay=relay), Relaying(relay, sends, "mail.example.net"), Recipients())
+        return Chain(rules, self.services.log)
+
+    def reached(self) -> set[Address]:
+        """Who elsewhere is reached by any of them, where a queue takes what policy lets pass."""
+        chain, found = self.chain(sends=True), set[Address]()
+        for text, _ in TRICKS:
+            address = read(text)
+            if address is None:
+                continue
+            route = self.now(self.services.router.route(address))
+            facts = StageFacts(Stage.RECIPIENT, self.reception.facts, self.sender, address, route)
+            if isinstance(self.now(chain.check(facts)), Accept):
+                self.assertLessEqual({copy.account for copy in route.copies}, {JOE}, text)
+                self.assertNotEqual(bool(route.copies), bool(route.remotes), text)
+                found.update(route.remotes)
+        return found
 
     def try_each(self) -> None:
         expected: dict[str, Reply | None] = {
             SYNTAX: None,
             REMOTE: self.remote,
+            ROUTE: self.route,
+            NOWHERE: self.nowhere,
             UNKNOWN: self.unknown,
             LOCAL: self.local,
         }
@@ -171,10 +239,19 @@ class Matrix(Case):
         self.assert_nothing_open()
 
 
+class Allowed(Matrix):
+    """Somebody who may send to other servers, and hears that nobody takes mail there yet."""
+
+    remote = replies.NO_REMOTE_DELIVERY
+    route = replies.ROUTE_IN_ADDRESS
+    nowhere = replies.NO_MAIL_DOMAIN
+
+
 class MxTests(Matrix):
     def test_matrix(self) -> None:
-        self.assertGreater(len(TRICKS), 80)
+        self.assertGreater(len(TRICKS), 90)
         self.try_whole()
+        self.assertEqual(self.reached(), set())
 
 
 class MxFromOurselvesTests(Matrix):
@@ -184,6 +261,7 @@ class MxFromOurselvesTests(Matrix):
 
     def test_matrix(self) -> None:
         self.try_whole()
+        self.assertEqual(self.reached(), set())
 
 
 class MxWithLoginTests(Matrix):
@@ -192,26 +270,70 @@ class MxWithLoginTests(Matrix):
 
     def test_matrix(self) -> None:
         self.try_whole()
+        self.assertEqual(self.reached(), set())
+
+
+class MxListedTests(Allowed):
+    peer = LISTED
+
+    def test_matrix(self) -> None:
+        self.try_whole()
+        self.assertEqual(self.reached(), FOREIGN)
+
+
+class MxListedWithLoginTests(Allowed):
+    peer = LISTED
+    login = True
+
+    def test_matrix(self) -> None:
+        self.try_whole()
+        self.assertEqual(self.reached(), FOREIGN)
 
 
 class SubmissionTests(Matrix):
     """Without a login even the local recipients are refused, whatever the protocol let through."""
 
     service = "submission"
-    local = unknown = remote = replies.AUTHENTICATION_REQUIRED
+    local = unknown = remote = route = nowhere = replies.AUTHENTICATION_REQUIRED
+
+    def test_matrix(self) -> None:
+        self.assertEqual(self.mail(self.sender), replies.AUTHENTICATION_REQUIRED)
+        self.try_whole()
+        self.assertEqual(self.reached(), set())
+
+
+class SubmissionListedTests(Allowed):
+    service = "submission"
+    peer = LISTED
 
     def test_matrix(self) -> None:
         self.try_whole()
+        self.assertEqual(self.reached(), FOREIGN)
 
 
-class SubmissionWithLoginTests(Matrix):
+class SubmissionWithLoginTests(Allowed):
     service = "submission"
     login = True
     sender = JOE
-    remote = replies.NO_REMOTE_DELIVERY
 
     def test_matrix(self) -> None:
         self.try_whole()
+        self.assertEqual(self.reached(), FOREIGN)
+
+
+class SubmissionListedWithLoginTests(SubmissionWithLoginTests):
+    peer = LISTED
+
+
+class LmtpTests(Matrix):
+    """RFC 2033: LMTP relays for nobody, listed or not."""
+
+    service = "lmtp"
+    peer = LISTED
+
+    def test_matrix(self) -> None:
+        self.try_whole()
+        self.assertEqual(self.reached(), set())
 
 
 class SubmissionInAnothersNameTests(Matrix):
