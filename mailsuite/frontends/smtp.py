@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 import attrs
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
 
 from mailsuite.delivery.reception import Reception
 from mailsuite.frontends.base import SessionProtocol
@@ -24,6 +26,7 @@ from mailsuite.wire.smtp.events import (
     Event,
     Hello,
     Mail,
+    Pause,
     Quit,
     Recipient,
     Reset,
@@ -43,7 +46,7 @@ class SmtpServices:
 
 
 class SmtpSession(SessionProtocol[Event]):
-    """One SMTP or submission connection."""
+    """One connection of SMTP, submission or LMTP."""
 
     core: ServerSession
 
@@ -55,10 +58,38 @@ class SmtpSession(SessionProtocol[Event]):
         """EHLO or HELO has been said."""
         self._arrival: Arrival | None = None
         """The message that is coming."""
+        self._silence: Deferred[bool] | None = None
+        """Before the greeting: whether the client has broken it."""
 
     def begin(self, facts: ConnectionFacts) -> None:
         self.core = ServerSession(self._services.settings, bool(facts.tls), self.bindings)
         self._reception = self._services.receive(facts, self.log)
+
+    def greet(self) -> None:
+        if self._services.pace.greeting:
+            self.answer(self._greet_late(), for_the_client=True)
+        else:
+            self.core.start()
+
+    async def _greet_late(self) -> None:
+        silence = self._silence = Deferred()
+        call = self.door.clock.callLater(self._services.pace.greeting, silence.callback, False)
+        try:
+            is_broken = await silence
+        finally:
+            self._silence = None
+            if call.active():
+                call.cancel()
+        if is_broken:
+            self.core.too_early()
+        elif not self.core.closing:
+            self.core.start()
+
+    def receive(self, data: bytes) -> None:
+        if self._silence is None:
+            self.core.receive(data)
+        else:
+            self._silence.callback(True)
 
     def secured(self, tls: str) -> None:
         self._reception.tls_started(tls)
@@ -78,27 +109,42 @@ class SmtpSession(SessionProtocol[Event]):
                 self.answer(self._start_data())
             case BodyEnd():
                 self._message_ended()
-                self.answer(self._reply(reception.end(event)))
-            case Hello():
-                reception.hello(event.name, event.extended)
-                self._introduce()
-            case Authenticate() | Ask():
-                self.answer(self._log_in(event), for_the_client=True)
+                self.answer(self._end(event))
             case Reset():
                 self._message_ended()
                 reception.reset()
+            case _:
+                self._dispatch_no_mail(event)
+
+    def _dispatch_no_mail(self, event: Event) -> None:
+        """What is about the session alone."""
+        match event:
+            case Hello():
+                self._reception.hello(event.name, event.extended)
+                self._introduce()
+            case Authenticate() | Ask():
+                self.answer(self._log_in(event), for_the_client=True)
+            case Pause():
+                self.answer(self._pause(event.seconds), for_the_client=True)
             case StartTls():
                 self.start_tls()
             case Quit():
                 self.end_reason = "QUIT"
             case Violation():
-                self.end_reason = event.kind
-                self.log.warning("smtp.violation", kind=event.kind, detail=event.detail)
-                self.door.meter.violation(event.kind)
-                self.door.report(self.peer, self.peer_port, event.kind, event.octets, event.start)
+                self._violated(event)
+
+    def _violated(self, event: Violation) -> None:
+        self.end_reason = event.kind
+        self.log.warning("smtp.violation", kind=event.kind, detail=event.detail)
+        self.door.meter.violation(event.kind)
+        self.door.report(self.peer, self.peer_port, event.kind, event.octets, event.start)
 
     async def _reply(self, reply: Awaitable[Reply]) -> None:
         self.core.reply(await reply)
+
+    async def _pause(self, seconds: float) -> None:
+        await deferLater(self.door.clock, seconds)
+        self.core.resumed()
 
     async def _log_in(self, event: Authenticate | Ask) -> None:
         if isinstance(event, Ask):
@@ -131,6 +177,12 @@ class SmtpSession(SessionProtocol[Event]):
         if self._arrival is not None:
             self._arrival, self.in_message = None, False
             self.watch()
+
+    async def _end(self, event: BodyEnd) -> None:
+        if self._services.settings.protocol == "lmtp":
+            self.core.reply_each(await self._reception.end_each(event))
+        else:
+            self.core.reply(await self._reception.end(event))
 
     async def _drained(self) -> None:
         """The store is slower than the client: take nothing more until it has caught up."""

@@ -7,6 +7,7 @@ from ipaddress import ip_address
 from math import inf
 from typing import cast
 
+import attrs
 from OpenSSL import SSL
 from twisted.cred.error import UnauthorizedLogin
 from twisted.internet.address import IPv4Address
@@ -347,6 +348,102 @@ class Slow(SmtpCase):
         self.say(*ENVELOPE, b"DATA")
         self.say(b"x", b".")
         self.assertEqual([(call, call.getTime())], [(call, at) for call in self.clock.getDelayedCalls()])
+
+
+class Other(SmtpCase):
+    """A second session, with settings of its own."""
+
+    pace = Pace()
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.go()
+        self.transport = Wire(peerAddress=IPv4Address("TCP", "192.0.2.1", 4000))
+        services = SmtpServices(self.settings, self.services.receive, self.pace)
+        self.session = SmtpSession(self.door, services)
+        self.session.makeConnection(self.transport)
+
+
+class GreetingLate(Other):
+    """Who does not wait for the greeting is no mail server (features row M-04)."""
+
+    pace = Pace(greeting=5.0)
+
+    def test_an_honest_client(self) -> None:
+        self.clock.advance(4.9)
+        self.assertEqual(self.transport.value(), b"")
+        self.clock.advance(0.1)
+        self.assertEqual(self.transport.value(), b"220 mail.example.net ESMTP\r\n")
+        self.assertEqual(self.say(b"EHLO x", *ENVELOPE, b"DATA"), [b"250", b"250", b"250", b"354"])
+        self.assertEqual(self.say(b"x", b".", b"QUIT"), [b"250", b"221"])
+
+    def test_an_early_talker(self) -> None:
+        self.clock.advance(1.0)
+        self.assertEqual(self.say(b"EHLO x", *ENVELOPE, b"DATA", b"x", b"."), [b"554"])
+        self.assertTrue(self.transport.value().startswith(b"554 5.5.0 "))
+        self.assertTrue(self.transport.disconnecting)
+        self.assertEqual([what[2] for what in self.reported], ["early-talker"])
+        self.assertEqual(self.session.end_reason, "early-talker")
+        self.go()
+        self.assert_nothing_happened()
+        self.assertEqual(self.logged("smtp.failed"), [])
+
+    def test_a_client_that_goes(self) -> None:
+        self.go()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertEqual(self.logged("smtp.failed"), [])
+
+    def test_a_service_that_stops(self) -> None:
+        self.session.drain()
+        self.clock.advance(5.0)
+        self.assertEqual(self.codes(), [b"421"], "and no greeting behind it")
+        self.assertTrue(self.transport.disconnecting)
+
+    def test_over_tls_it_is_what_comes_inside(self) -> None:
+        self.go()
+        self.door = attrs.evolve(self.door, implicit_tls=True)
+        self.session = SmtpSession(self.door, SmtpServices(self.settings, self.services.receive, self.pace))
+        self.transport = Wire(peerAddress=IPv4Address("TCP", "192.0.2.1", 4000))
+        self.session.makeConnection(self.transport)
+        self.clock.advance(50.0)
+        self.session.handshakeCompleted()
+        self.assertEqual(self.transport.value(), b"")
+        self.assertEqual(self.say(b"EHLO x"), [b"554"])
+
+
+class Erring(Other):
+    """After too many errors each answer waits (features row M-18)."""
+
+    settings = SessionSettings("mail.example.net", soft_errors=3, error_delay=2.0, hard_errors=6)
+
+    def test_each_further_error_waits(self) -> None:
+        self.assertEqual(self.say(*[b"X"] * 3), [b"500"] * 3)
+        self.assertEqual(self.say(b"X", b"NOOP"), [])
+        self.clock.advance(1.9)
+        self.assertEqual(self.codes(), [])
+        self.clock.advance(0.1)
+        self.assertEqual(self.codes(), [b"500", b"250"])
+        self.say(b"X", b"X")
+        self.clock.advance(2.0)
+        self.assertEqual(self.codes(), [b"500"])
+        self.clock.advance(2.0)
+        self.assertEqual(self.codes(), [b"500", b"500", b"421"])
+        self.assertTrue(self.transport.disconnecting)
+
+    def test_a_client_that_goes_meanwhile(self) -> None:
+        self.say(*[b"X"] * 4)
+        self.go()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertEqual((len(self.logged("smtp.closed")), self.logged("smtp.failed")), (2, []))
+
+    def test_a_service_that_stops_meanwhile(self) -> None:
+        self.say(*[b"X"] * 4)
+        self.transport.clear()
+        self.session.drain()
+        self.assertEqual(self.codes(), [])
+        self.clock.advance(2.0)
+        self.assertEqual(self.codes(), [b"500", b"421"])
+        self.assertTrue(self.transport.disconnecting)
 
 
 class Submitting(SmtpCase):
