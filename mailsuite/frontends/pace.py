@@ -6,6 +6,8 @@ from math import inf
 
 import attrs
 
+from mailsuite.config.conversation import Conversation
+
 RATE_AFTER = 60.0
 """Seconds of a message after which its average rate counts (features row M-17)."""
 
@@ -28,6 +30,17 @@ class Pace:
     """Of a whole session; a message that is under way then may go on until it has had as long itself."""
     greeting: float = 0.0
     """Before the first words; who speaks meanwhile is no mail server."""
+
+
+def pace_of(settings: Conversation) -> Pace:
+    """What the configuration says."""
+    return Pace(
+        opening=settings.open_timeout,
+        data=settings.data_timeout,
+        rate=settings.minimum_rate,
+        session=inf if settings.max_session is None else settings.max_session,
+        greeting=settings.greet_delay,
+    )
 
 
 @attrs.define(eq=False)
