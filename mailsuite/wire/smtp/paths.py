@@ -19,7 +19,9 @@ MAX_PATH_OCTETS = 256
 _BEYOND = r"\u0080-\U0010ffff"
 _ATOM = rf"[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~{_BEYOND}-]+"
 _QUOTED = rf'"(?:[ !#-\[\]-~{_BEYOND}]|\\[ -~])*"'
-_DOMAIN = rf"[A-Za-z0-9{_BEYOND}-]+(?:\.[A-Za-z0-9{_BEYOND}-]+)*"
+_LET_DIG = rf"[A-Za-z0-9{_BEYOND}]"
+_LABEL = rf"{_LET_DIG}(?:[A-Za-z0-9{_BEYOND}-]{{0,61}}{_LET_DIG})?"
+_DOMAIN = rf"{_LABEL}(?:\.{_LABEL})*"
 _LITERAL = r"\[[!-Z^-~]+\]"
 _MAILBOX = re.compile(
     rf"(?:@{_DOMAIN}(?:,@{_DOMAIN})*:)?"  # a source route is taken and ignored (appendix C)
