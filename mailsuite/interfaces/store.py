@@ -8,19 +8,13 @@ from zope.interface import Attribute, Interface
 
 from mailsuite.model.address import Address
 from mailsuite.model.message import MessageRef, Stored
+from mailsuite.model.reply import Reply
 from mailsuite.model.retention import Deleted, Retention, Usage
 from mailsuite.model.view import View
 
 
-class IMailStore(Interface):
-    """Maildrops, one for each account."""
-
-    async def open_maildrop(account: Address, view: View = ...) -> IMaildrop:
-        """Lock the maildrop for this view and freeze the list of its messages.
-
-        Raises MaildropInUse where another session of the same view, in any process, holds it; different
-        views may be open at once. A maildrop that nothing was ever delivered to is empty, not missing.
-        """
+class IDeliveries(Interface):
+    """Takes messages into maildrops."""
 
     def begin(account: Address) -> IDelivery:
         """Begin to deliver one message to one account. Nothing is visible before the commit."""
@@ -32,8 +26,35 @@ class IMailStore(Interface):
         transaction that has no other participant. When it returns, all are durable and visible.
         """
 
+
+class IQuotas(Interface):
+    """How much mail accounts may have."""
+
+    async def objection(account: Address, octets: int) -> Reply | None:
+        """Why one more message of so many octets (0: nobody has said how many) has no place in the maildrop,
+        what is being delivered counted too; None where it has. Fails as the store and the directory do."""
+
+
+class IMailStore(IDeliveries):
+    """Maildrops, one for each account."""
+
+    async def open_maildrop(account: Address, view: View = ...) -> IMaildrop:
+        """Lock the maildrop for this view and freeze the list of its messages.
+
+        Raises MaildropInUse where another session of the same view, in any process, holds it; different
+        views may be open at once. A maildrop that nothing was ever delivered to is empty, not missing.
+        """
+
     async def usage(account: Address) -> Usage:
-        """How much is in the maildrop."""
+        """How much is in the maildrop: right after all that was done here, and within a minute after what
+        other programs have done. Cheap, however much there is."""
+
+    async def warned(account: Address) -> int:
+        """At which percentage of its quota the owner was warned last, as note_warned() has noted it; 0 where
+        there was none."""
+
+    async def note_warned(account: Address, level: int) -> None:
+        """Keep that, durable when it returns."""
 
     async def expire(account: Address, retention: Retention, now: float, rehearse: bool = False) -> Usage:
         """Delete what has stayed longer than *retention* lets it, and what every device with a view has

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import attrs
 
 from mailsuite.model.message import MessageRef
+from mailsuite.model.quota import Quota
 from mailsuite.store.device_views import DeviceView
 from mailsuite.wire.pop3.downgrade import is_internationalized
 
@@ -42,6 +43,8 @@ class Lodging:
     """Each with the time of its deletion."""
     views: dict[str, DeviceView] = attrs.field(factory=dict)
     """By the id of the device."""
+    warned: int = 0
+    """The percentage of the quota that its owner was warned at last."""
 
     def remove(self, uidls: Sequence[str], at: int, keeps: bool) -> None:
         """Delete; what is gone already is passed over."""
@@ -49,6 +52,17 @@ class Lodging:
             kept = self.inbox.pop(uidl, None)
             if kept is not None and keeps:
                 self.trash[uidl] = (at, kept)
+
+    def bound(self, quota: Quota) -> None:
+        """Forget the oldest deletions beyond *quota*."""
+        octets = 0
+        latest_first = sorted(
+            self.trash.items(), key=lambda item: (item[1][0], item[1][1].serial), reverse=True
+        )
+        for count, (uidl, (_, kept)) in enumerate(latest_first, 1):
+            octets += len(kept.content)
+            if not quota.holds(octets, count):
+                del self.trash[uidl]
 
     def restore(self, uidls: set[str], after: float, device: str = "") -> int:
         """Bring back what was deleted after that time, for every device; what *device* alone has deleted,

@@ -14,6 +14,7 @@ from mailsuite.interfaces import IDelivery, IMaildrop, IMailStore, IMessageBody
 from mailsuite.model.address import Address
 from mailsuite.model.failure import MaildropInUse, MailFailure, MessageGone, TemporaryFailure
 from mailsuite.model.message import MessageRef, Stored
+from mailsuite.model.quota import UNLIMITED, Quota
 from mailsuite.model.reply import STORE_UNAVAILABLE
 from mailsuite.model.retention import Deleted, MaildropRules, Retention, Usage
 from mailsuite.model.view import Box, View
@@ -38,6 +39,8 @@ class MemoryStore:
     refuse_with: MailFailure | None = None
     congested: bool = False
     rules: MaildropRules = attrs.field(factory=MaildropRules)
+    deleted_quota: Quota = UNLIMITED
+    """How much of what is deleted is kept in each maildrop."""
     clock: Callable[[], float] = time.time
     _lodgings: dict[Address, Lodging] = attrs.field(factory=dict, init=False)
     _held: set[tuple[Address, View]] = attrs.field(factory=set, init=False)
@@ -106,6 +109,14 @@ class MemoryStore:
             len(lodging.trash),
             sum(len(kept.content) for _, kept in lodging.trash.values()),
         )
+
+    async def warned(self, account: Address) -> int:
+        self.check()
+        return self.lodging(account).warned
+
+    async def note_warned(self, account: Address, level: int) -> None:
+        self.check()
+        self.lodging(account).warned = level
 
     async def expire(
         self, account: Address, retention: Retention, now: float, rehearse: bool = False
@@ -193,6 +204,7 @@ class MemoryStore:
 
     def remove(self, lodging: Lodging, uidls: Sequence[str]) -> None:
         lodging.remove(uidls, int(self.clock()), self.rules.keep_deleted > 0)
+        lodging.bound(self.deleted_quota)
 
     async def relieved(self) -> None:
         if self.congested:

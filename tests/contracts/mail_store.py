@@ -8,6 +8,8 @@ from zope.interface.verify import verifyObject
 from mailsuite.interfaces import IDelivery, IMaildrop, IMailStore, IMessageBody
 from mailsuite.model.address import Address
 from mailsuite.model.failure import MaildropInUse, MessageGone
+from mailsuite.model.quota import Quota
+from mailsuite.model.retention import Usage
 from mailsuite.model.view import View
 
 JOE = Address("joe", "example.net")
@@ -293,6 +295,28 @@ class MailStoreContract(MailStoreCase):
         self.delivered()
         self.answer(self.opened().release())
         self.assertEqual(self.seen(), [SHORT])
+
+    def test_what_was_warned_of_survives_a_restart(self):
+        self.assertEqual(self.answer(self.store.warned(JOE)), 0)
+        for level in (80, 95, 0):
+            self.answer(self.store.note_warned(JOE, level))
+            self.assertEqual(self.answer(self.store.warned(JOE)), level)
+            self.store = self.restarted(self.store)
+            self.assertEqual(self.answer(self.store.warned(JOE)), level)
+        self.assertEqual(self.answer(self.store.warned(ANN)), 0)
+
+    def test_the_oldest_deletions_beyond_their_quota_are_forgotten(self):
+        self.store.deleted_quota = Quota(2 * len(SHORT), 2)
+        for _ in range(4):
+            self.delivered()
+        maildrop = self.opened()
+        for ref in maildrop.messages:
+            self.answer(maildrop.update([ref], []))
+            self.now += 1
+        kept = [one.uidl for one in self.answer(self.store.deleted(JOE))]
+        self.assertEqual(kept, [ref.uidl for ref in maildrop.messages[:1:-1]])
+        usage = self.answer(self.store.usage(JOE))
+        self.assertEqual(usage, Usage(0, 0, 2, 2 * len(SHORT)))
 
     def test_mail_survives_a_restart(self):
         self.delivered()

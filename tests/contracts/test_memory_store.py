@@ -56,6 +56,8 @@ class MemoryStoreSteeringTests(SynchronousTestCase):
             maildrop.open(maildrop.messages[0]),
             maildrop.update(maildrop.messages, []),
             self.store.usage(JOE),
+            self.store.warned(JOE),
+            self.store.note_warned(JOE, 80),
             self.store.expire(JOE, Retention(0.0, 0.0), 2e9),
             self.store.purge(JOE, 2e9),
             self.store.deleted(JOE),

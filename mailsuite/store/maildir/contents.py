@@ -34,6 +34,8 @@ class Outcome:
     """What does not concern this session, and is tried again later."""
     unreadable: Sequence[OSError] = ()
     """Views of devices that were passed over."""
+    changed: bool = True
+    """Whether there may be more or less now, in the inbox or among what is deleted."""
 
 
 class Contents(Protocol):
@@ -73,7 +75,7 @@ class ClassicInbox:
         failed = self._inbox.remove([ref.key for ref in deleted], insist=True)
         gone = {ref.key for ref in deleted}
         self._inbox.mark_seen(ref.key for ref in retrieved if ref.key not in gone)
-        return Outcome(tuple(failed.values()))
+        return Outcome(tuple(failed.values()), changed=bool(deleted))
 
 
 @attrs.frozen
@@ -100,7 +102,7 @@ class DeviceInbox:
         return _without_hidden(maildir.listing(), view)
 
     def update(self, deleted: Sequence[MessageRef], retrieved: Sequence[MessageRef]) -> Outcome:
-        outcome = self._hide(deleted) if deleted else Outcome()
+        outcome = self._hide(deleted) if deleted else Outcome(changed=False)
         self._inbox.mark_seen(ref.key for ref in retrieved)
         return outcome
 

@@ -15,6 +15,7 @@ from mailsuite.store.maildir.committer import Committer
 from mailsuite.store.maildir.header import HeaderProbe
 from mailsuite.store.maildir.parcel import Parcel
 from mailsuite.store.maildir.spool import Spool
+from mailsuite.store.maildir.tallies import Tally
 
 MAX_BUFFERED_OCTETS = 256 * 1024
 """A message up to this size waits in memory and is written by the committer (DESIGN section 9)."""
@@ -38,6 +39,8 @@ class Delivery:
     _committer: Committer
     _threads: IThreads
     _tasks: Tasks
+    _tally: Tally
+    """Of the maildir that it goes to."""
     _step: Step = attrs.field(default=Step.WRITING, init=False)
     _spool: Spool | None = attrs.field(default=None, init=False)
     _last: bytes = attrs.field(default=b"\n", init=False)
@@ -45,6 +48,8 @@ class Delivery:
     _header: HeaderProbe = attrs.field(factory=HeaderProbe, init=False)
     _handed_over: bool = attrs.field(default=False, init=False)
     """There may be something on the disk."""
+    _announced: bool = attrs.field(default=False, init=False)
+    """Others may see it."""
 
     @property
     def congested(self) -> bool:
@@ -91,6 +96,7 @@ class Delivery:
     async def commit(self) -> Stored:
         self._expect(Step.PREPARED)
         self._step = Step.BUSY
+        self.announce()
         try:
             await self._committer.commit([self.parcel], prepare=False, publish=True)
         except Exception:  # a cancellation, too
@@ -108,6 +114,8 @@ class Delivery:
             await self._spool.stopped()
         await self._committer.undo([self.parcel])
         self._handed_over = False
+        if self._announced:
+            self._tally.withdrawn(self.parcel.unique)
 
     # The steps of a transaction as the store takes them, for several deliveries at once.
 
@@ -123,8 +131,14 @@ class Delivery:
         if self._spool is not None:
             await self._spool.finished()
 
+    def announce(self) -> None:
+        """From here on it may become visible at any moment."""
+        self._announced = True
+        self._tally.coming(self.parcel.unique)
+
     def committed(self) -> Stored:
         self._step = Step.COMMITTED
+        self._tally.arrived(self.parcel.unique, self.parcel.size)
         return Stored(self.account, self.parcel.unique, self.parcel.size)
 
     def _expect(self, *steps: Step) -> None:

@@ -71,15 +71,3 @@ def _tidy(maildir: Maildir, views: Mapping[str, DeviceView], inbox: Iterable[str
         tidied = view.without_gone(present)
         if tidied is not view:
             maildir.views.write(device, tidied, view)
-
-
-def usage(maildir: Maildir) -> Usage:
-    """By the names of the files, as far as those tell."""
-    keys = locate(maildir.path).values()
-    entries = maildir.trash.entries()
-    return Usage(
-        len(keys),
-        sum(octets_of(maildir.path, key, os.path.basename(key)) for key in keys),
-        len(entries),
-        maildir.trash.octets(entries),
-    )

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import attrs
 
+from mailsuite.model.quota import UNLIMITED, Quota
 from mailsuite.model.retention import MaildropRules
 from mailsuite.store.maildir.beside import Beside
 from mailsuite.store.maildir.directories import Directories
@@ -38,6 +39,7 @@ class Maildir:
     rules_now: Callable[[], MaildropRules]
     now: Callable[[], float]
     """Seconds since the epoch."""
+    deleted_quota_now: Callable[[], Quota] = lambda: UNLIMITED
 
     @property
     def rules(self) -> MaildropRules:
@@ -127,7 +129,18 @@ class Inbox:
         sources = {os.path.join(self.maildir.path, name) for name in ("new", "cur")}
         for directory in sorted(touched, key=lambda path: (path in sources, path)):  # the new place first
             self.maildir.files.sync_directory(directory)
+        if touched.keys() - sources:
+            self._bound_trash()
         return failed
+
+    def _bound_trash(self) -> None:
+        """Forget the oldest of what is deleted, where that is more than is kept; as far as it can be done,
+        for the next deletion tries again."""
+        quota, trash = self.maildir.deleted_quota_now(), self.maildir.trash
+        if quota.is_unlimited:
+            return
+        with contextlib.suppress(OSError):
+            trash.forget(trash.beyond(quota))
 
     def _take_away(
         self, keys: Iterable[str], touched: dict[str, None], failed: dict[str, OSError], insist: bool

@@ -6,7 +6,6 @@ kept is the tuple that sessions share, so it costs memory once, however many vie
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections import OrderedDict
@@ -14,21 +13,13 @@ from collections.abc import Callable
 
 import attrs
 
+from mailsuite.store.maildir.marks import Mark, is_settled, marks_of
 from mailsuite.store.maildir.scan import Listing, Sizes, scan
 
 MAX_KEPT_MESSAGES = 500_000
 """Messages in all kept listings, about 140 MB."""
 LISTING_WEIGHT = 10
 """What a listing costs beside its messages, counted in messages."""
-SETTLED_SECONDS = 2.0
-"""How long before a listing the last change of its directories must be. A file system's clock ticks every
-few milliseconds, or every second (ext3, NFS), so a directory that changes twice within a tick shows one time
-for both. Dovecot distrusts a directory for as long (MAILDIR_SYNC_SECS)."""
-
-_SUBDIRECTORIES = ("new", "cur")
-
-Mark = tuple[int, int, int, int]
-"""Device, inode, and when the directory changed: as anybody may set it, and as the system alone does."""
 
 
 @attrs.frozen
@@ -56,13 +47,13 @@ class Listings:
     def scan(self, maildir: str) -> Listing:
         """What scan() would answer now. Raises OSError."""
         began = self.clock()
-        marks = tuple([_mark(f"{maildir}/{name}") for name in _SUBDIRECTORIES])
+        marks = marks_of(maildir)
         kept = self._recall(maildir)
         if kept is not None and kept.marks == marks and kept.listing.holds(maildir, self.sizes):
             return kept.listing
         listing = scan(maildir, self.sizes)
         self._forget(maildir)
-        if not listing.unreadable and all(_settled(mark, began) for mark in marks):
+        if not listing.unreadable and all(is_settled(mark, began) for mark in marks):
             self._keep(maildir, _Kept(marks, listing))
         return listing
 
@@ -91,16 +82,3 @@ class Listings:
         kept = self._kept.pop(maildir, None)
         if kept is not None:
             self._weight -= kept.weight
-
-
-def _mark(directory: str) -> Mark | None:
-    """None where there is no such directory."""
-    try:
-        status = os.stat(directory)
-    except FileNotFoundError:
-        return None
-    return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns
-
-
-def _settled(mark: Mark | None, now: float) -> bool:
-    return mark is None or max(mark[2], mark[3]) / 1e9 < now - SETTLED_SECONDS

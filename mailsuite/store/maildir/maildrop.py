@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import attrs
@@ -34,6 +34,8 @@ class Maildrop:
     _turn: IThreads
     """Where the UPDATE state goes: what changes views takes turns."""
     _log: Log
+    _doubt: Callable[[], None] = lambda: None
+    """Called, in a thread, when the UPDATE state has changed how much there is."""
 
     async def open(self, ref: MessageRef) -> FileBody:
         """What is in memory is opened at once: a thread would cost more than all else that RETR does."""
@@ -81,4 +83,11 @@ class Maildrop:
 
     def _update(self, deleted: Sequence[MessageRef], retrieved: Sequence[MessageRef]) -> Outcome:
         with self._lock.borrowed():
-            return self._contents.update(deleted, retrieved)
+            try:
+                outcome = self._contents.update(deleted, retrieved)
+            except BaseException:
+                self._doubt()
+                raise
+            if outcome.changed:
+                self._doubt()
+            return outcome

@@ -18,11 +18,12 @@ from mailsuite.concurrent.threads import CallsFromThread
 from mailsuite.interfaces import IDelivery, IMailStore, IThreads
 from mailsuite.model.address import Address
 from mailsuite.model.message import Stored
+from mailsuite.model.quota import UNLIMITED, Quota
 from mailsuite.model.retention import Deleted, MaildropRules, Retention, Usage
 from mailsuite.model.view import View
 from mailsuite.observe.log import Log
 from mailsuite.store.device_views import check_device
-from mailsuite.store.maildir import expiry
+from mailsuite.store.maildir import expiry, warned
 from mailsuite.store.maildir.beside import Beside
 from mailsuite.store.maildir.committer import Committer
 from mailsuite.store.maildir.contents import Contents, contents_of
@@ -41,6 +42,7 @@ from mailsuite.store.maildir.parcel import Parcel
 from mailsuite.store.maildir.replacing import ReplacingFiles
 from mailsuite.store.maildir.restoring import bring_back, deleted, purge
 from mailsuite.store.maildir.scan import Listing
+from mailsuite.store.maildir.tallies import Tallies, Tally
 from mailsuite.store.maildir.turns import Turns
 from mailsuite.store.maildir.views import DIRECTORY as VIEWS
 
@@ -64,6 +66,9 @@ class MaildirStore:
     files: ReplacingFiles = attrs.field(factory=ReplacingFiles)
     rules: MaildropRules = attrs.field(factory=MaildropRules)
     """May be replaced while it runs."""
+    deleted_quota: Quota = UNLIMITED
+    """How much of what is deleted is kept in each maildrop; may be replaced while it runs."""
+    seconds: Callable[[], float] = time.monotonic
     _names: UniqueNames = attrs.field(init=False)
     _directories: Directories = attrs.field(init=False)
     _beside: Beside = attrs.field(init=False)
@@ -71,6 +76,7 @@ class MaildirStore:
     _tasks: Tasks = attrs.field(init=False)
     _turns: Turns = attrs.field(init=False)
     _listings: Listings = attrs.field(factory=Listings, init=False)
+    _tallies: Tallies = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._names = UniqueNames(self.clock)
@@ -79,6 +85,7 @@ class MaildirStore:
         self._committer = Committer(self.reactor, self.log, self.files)
         self._tasks = Tasks(partial(self.log.failure, "store.spool_failed"))
         self._turns = Turns(self.threads)
+        self._tallies = Tallies(self.threads, self._tasks, self.seconds)
 
     def start(self) -> None:
         self._committer.start()
@@ -90,7 +97,8 @@ class MaildirStore:
     def begin(self, account: Address) -> Delivery:
         maildir = self.layout.directory(account)
         parcel = Parcel(maildir, self._names.fresh(), self._directories, self.files)
-        return Delivery(account, parcel, self._committer, self.threads, self._tasks)
+        tally = self._tallies.of(maildir)
+        return Delivery(account, parcel, self._committer, self.threads, self._tasks, tally)
 
     async def deliver(self, deliveries: Sequence[IDelivery]) -> tuple[Stored, ...]:
         ours = [_own(delivery) for delivery in deliveries]
@@ -101,6 +109,8 @@ class MaildirStore:
                 delivery.seal()
             for delivery in ours:
                 await delivery.spooled()
+            for delivery in ours:
+                delivery.announce()
             await self._committer.commit([delivery.parcel for delivery in ours], prepare=True, publish=True)
         except Exception:  # a cancellation, too
             for delivery in ours:  # all begin before any is waited for: a second cancellation stops none
@@ -123,22 +133,39 @@ class MaildirStore:
             raise temporary_failure(error) from error
         for problem in listing.unreadable:
             self.log.warning("store.unreadable", account=account, reason=str(problem))
-        return Maildrop(account, listing.messages, contents, lock, self.threads, turn, self.log)
+        doubt = partial(self._tallies.doubt, maildir.path)
+        return Maildrop(account, listing.messages, contents, lock, self.threads, turn, self.log, doubt)
 
     async def usage(self, account: Address) -> Usage:
-        return await self._run(partial(expiry.usage, self._maildir(account)))
+        return (await self._tally(account)).usage
+
+    async def warned(self, account: Address) -> int:
+        return (await self._tally(account)).warned
+
+    async def note_warned(self, account: Address, level: int) -> None:
+        tally, maildir = await self._tally(account), self._maildir(account)
+        await self._run_in_turn(maildir, partial(warned.write, maildir, level))
+        tally.warned = level
+
+    async def _tally(self, account: Address) -> Tally:
+        try:
+            return await self._tallies.known(self._maildir(account))
+        except OSError as error:
+            raise temporary_failure(error) from error
 
     async def expire(
         self, account: Address, retention: Retention, now: float, rehearse: bool = False
     ) -> Usage:
         maildir = self._maildir(account)
-        expired = await self._run_in_turn(maildir, partial(expiry.expire, maildir, retention, now, rehearse))
+        work = partial(expiry.expire, maildir, retention, now, rehearse)
+        expired = await self._run_in_turn(maildir, self._doubting(maildir, work))
         for problem in expired.problems:
             self.log.warning("store.expire_failed", account=account, reason=str(problem))
         return expired.usage
 
     async def purge(self, account: Address, before: float) -> int:
-        removed, failed = await self._run(partial(purge, self._maildir(account), before))
+        maildir = self._maildir(account)
+        removed, failed = await self._run(self._doubting(maildir, partial(purge, maildir, before)))
         for problem in failed:
             self.log.warning("store.purge_failed", account=account, reason=str(problem))
         return removed
@@ -148,7 +175,8 @@ class MaildirStore:
 
     async def undelete(self, account: Address, uidls: Sequence[str]) -> int:
         maildir = self._maildir(account)
-        restored = await self._run_in_turn(maildir, partial(bring_back, maildir, tuple(uidls)))
+        work = partial(bring_back, maildir, tuple(uidls))
+        restored = await self._run_in_turn(maildir, self._doubting(maildir, work))
         for problem in restored.failed:
             self.log.warning("store.undelete_failed", account=account, reason=str(problem))
         for problem in restored.unreadable:
@@ -187,7 +215,19 @@ class MaildirStore:
             self._listings,
             lambda: self.rules,
             self.clock,
+            lambda: self.deleted_quota,
         )
+
+    def _doubting(self, maildir: Maildir, work: Callable[[], T]) -> Callable[[], T]:
+        """*work*, after which there may be more or less."""
+
+        def changing() -> T:
+            try:
+                return work()
+            finally:
+                self._tallies.doubt(maildir.path)
+
+        return changing
 
     async def _run(self, work: Callable[[], T]) -> T:
         return await _run(self.threads, work)

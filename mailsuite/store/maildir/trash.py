@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import attrs
 
 from mailsuite.model.message import MessageRef
+from mailsuite.model.quota import Quota
 from mailsuite.store.maildir.beside import Beside
 from mailsuite.store.maildir.files import Files
 from mailsuite.store.maildir.names import deleted_name, parse, parse_deleted, uidl, unique_part
@@ -130,6 +131,16 @@ class Trash:
         path = os.path.join(self.maildir, entry.key)
         size = sizes.of(path, name.unique) if name.wire is None else name.wire
         return MessageRef(entry.uidl, size, entry.key, name.dot_lines, name.utf8_header)
+
+    def beyond(self, quota: Quota) -> list[Entry]:
+        """What there is beside the latest deletions that *quota* holds."""
+        entries = self.entries()
+        octets = 0
+        for kept, entry in enumerate(reversed(entries)):
+            octets += octets_of(self.maildir, entry.key, entry.name)
+            if not quota.holds(octets, kept + 1):
+                return entries[: len(entries) - kept]
+        return []
 
     def octets(self, entries: Sequence[Entry]) -> int:
         """What they hold."""

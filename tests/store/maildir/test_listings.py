@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from mailsuite.store.maildir import listings as listings_module
+from mailsuite.store.maildir import marks as marks_module
 from mailsuite.store.maildir import scan as scan_module
-from mailsuite.store.maildir.listings import LISTING_WEIGHT, SETTLED_SECONDS, Listings
+from mailsuite.store.maildir.listings import LISTING_WEIGHT, Listings
+from mailsuite.store.maildir.marks import SETTLED_SECONDS
 from mailsuite.store.maildir.scan import Sizes, scan
 
 LATER = SETTLED_SECONDS + 1
@@ -78,7 +80,7 @@ def test_what_comes_goes_and_moves_is_seen(maildir, place):
 
 def test_a_change_within_the_tick_of_the_listing_is_seen(maildir, monkeypatch):
     """Two changes that the file system gives one time: the first listing must not be trusted."""
-    monkeypatch.setattr(listings_module, "_mark", lambda directory: (1, 1, 5_000_000_000, 5_000_000_000))
+    monkeypatch.setattr(marks_module, "mark_of", lambda directory: (1, 1, 5_000_000_000, 5_000_000_000))
     listings = Listings(clock=Time(5.0 + SETTLED_SECONDS))
     add(maildir, 1)
     assert len(listings.scan(str(maildir)).messages) == 1
