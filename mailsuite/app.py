@@ -35,8 +35,8 @@ from mailsuite.concurrent.tasks import Tasks
 from mailsuite.concurrent.threads import Inline, Patient, Pool
 from mailsuite.concurrent.watch import FileWatch
 from mailsuite.config.schema import Config
-from mailsuite.delivery.reception import Login as SubmitterLogin
-from mailsuite.delivery.reception import Scram
+from mailsuite.delivery.logins import Login as SubmitterLogin
+from mailsuite.delivery.logins import Scram
 from mailsuite.delivery.reception import Services as ReceptionServices
 from mailsuite.delivery.router import Router
 from mailsuite.directory.layered import LayeredDirectory

@@ -8,20 +8,24 @@ the process runs, and what another server was sent cannot.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import attrs
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from mailsuite.interfaces import IDelivery, IMailStore, IOutboundQueue, IQueuing
+from mailsuite.interfaces import IDeliveries, IDelivery, IOutboundQueue, IQueuing
+from mailsuite.model.address import Address
 from mailsuite.model.envelope import OutboundEnvelope
 from mailsuite.model.facts import Copy
 from mailsuite.model.message import Stored
 from mailsuite.observe.log import Log
 
 T = TypeVar("T")
+
+_NOBODY: Mapping[Address, Exception] = MappingProxyType({})
 
 GATHERED_OCTETS = 16 * 1024
 """Pieces below this size are put together. Each piece costs every recipient's delivery a call and a place
@@ -37,7 +41,7 @@ class Transaction:
     All run to their end: whoever starts them keeps them from being cancelled (delivery/shield.py).
     """
 
-    store: IMailStore
+    store: IDeliveries
     log: Log
     deliveries: list[IDelivery] = attrs.field(factory=list, init=False)
     queuing: IQueuing | None = attrs.field(default=None, init=False)
@@ -106,26 +110,41 @@ class Transaction:
         await queuing.commit()
         return tuple(stored)
 
-    async def commit_each(self) -> tuple[Stored | Exception, ...]:
+    async def commit_each(
+        self, refused: Mapping[Address, Exception] = _NOBODY
+    ) -> tuple[Stored | Exception, ...]:
         """Let each delivery have its own fate (LMTP, RFC 2033 section 4.2).
 
-        The failure stands in the place of what was stored. Never raises.
+        The failure stands in the place of what was stored; that of the accounts that are *refused* is known
+        before. Never raises.
         """
         try:
             self._pass_on()
         except Exception as error:
             await self.abort()
             return (error,) * len(self.deliveries)
-        outcomes = await _together(self.store.deliver([delivery]) for delivery in self.deliveries)
-        return tuple([await self._outcome(*pair) for pair in zip(self.deliveries, outcomes, strict=True)])
+        good = [delivery for delivery in self.deliveries if delivery.account not in refused]
+        outcomes = iter(await _together(self.store.deliver([delivery]) for delivery in good))
+        return tuple(
+            [
+                await self._outcome(delivery, next(outcomes))
+                if delivery.account not in refused
+                else await self._failed(delivery, refused[delivery.account])
+                for delivery in self.deliveries
+            ]
+        )
+
+    async def _failed(self, delivery: IDelivery, error: Exception) -> Exception:
+        await self._undo(delivery)
+        return error
 
     async def _outcome(
         self, delivery: IDelivery, outcome: tuple[Stored, ...] | Failure
     ) -> Stored | Exception:
         if isinstance(outcome, Failure):
-            await self._undo(delivery)
             error = outcome.value
-            return error if isinstance(error, Exception) else RuntimeError(str(error))
+            known = error if isinstance(error, Exception) else RuntimeError(str(error))
+            return await self._failed(delivery, known)
         return outcome[0]
 
     async def abort(self) -> None:

@@ -17,8 +17,8 @@ from mailsuite.config.pop3 import Utf8Mail
 from mailsuite.config.schema import Config, Lmtp, MailSettings, Metrics, Pop3, Smtp, Submission
 from mailsuite.config.schema import Listener as ListenerBlock
 from mailsuite.delivery.downgraded import downgraded
-from mailsuite.delivery.reception import Login as SubmitterLogin
-from mailsuite.delivery.reception import Scram
+from mailsuite.delivery.logins import Login as SubmitterLogin
+from mailsuite.delivery.logins import Scram
 from mailsuite.delivery.reception import Services as ReceptionServices
 from mailsuite.frontends.base import SessionProtocol
 from mailsuite.frontends.door import Door

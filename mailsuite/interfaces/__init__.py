@@ -12,11 +12,19 @@ from mailsuite.interfaces.policy import IBans, IPolicyRule
 from mailsuite.interfaces.queue import IOutboundQueue, IQueuing
 from mailsuite.interfaces.resolver import IResolver
 from mailsuite.interfaces.running import IEventBus, INotifyChannel, ISubmitter, IThreads
-from mailsuite.interfaces.store import IDelivery, IMaildrop, IMailStore, IMessageBody
+from mailsuite.interfaces.store import (
+    IDeliveries,
+    IDelivery,
+    IMaildrop,
+    IMailStore,
+    IMessageBody,
+    IQuotas,
+)
 
 __all__ = [
     "IAccountDirectory",
     "IBans",
+    "IDeliveries",
     "IDelivery",
     "IEventBus",
     "ILogins",
@@ -27,6 +35,7 @@ __all__ = [
     "IOutboundQueue",
     "IPolicyRule",
     "IQueuing",
+    "IQuotas",
     "IResolver",
     "ISightings",
     "ISubmitter",

@@ -15,13 +15,13 @@ from zope.interface import implementer
 from mailsuite.delivery.reception import Reception, Services
 from mailsuite.delivery.router import Router
 from mailsuite.directory.memory import MemoryDirectory
-from mailsuite.interfaces import IEventBus
+from mailsuite.interfaces import IEventBus, IPolicyRule
 from mailsuite.model import reply as replies
 from mailsuite.model.account import Account
 from mailsuite.model.address import Address
 from mailsuite.model.device import Device
 from mailsuite.model.events import MessageStored
-from mailsuite.model.facts import ConnectionFacts
+from mailsuite.model.facts import Accept, ConnectionFacts, Stage, StageFacts, Verdict
 from mailsuite.model.failure import TemporaryFailure
 from mailsuite.model.reply import Reply
 from mailsuite.observe.log import Log
@@ -97,6 +97,27 @@ class Logins:
         return self.parameters
 
 
+@implementer(IPolicyRule)
+@attrs.define
+class Ruling:
+    """A rule that says what a test wants of it, stage by stage, and keeps what it is told."""
+
+    verdicts: dict[Stage, Verdict] = attrs.field(factory=dict)
+    seen: list[StageFacts] = attrs.field(factory=list)
+    waiting: Deferred[None] | None = None
+    """At HEADER."""
+    name: str = "ruling"
+
+    async def check(self, facts: StageFacts) -> Verdict:
+        self.seen.append(facts)
+        if facts.stage is Stage.HEADER and self.waiting is not None:
+            await self.waiting
+        return self.verdicts.get(facts.stage, Accept())
+
+    def stages(self) -> list[Stage]:
+        return [facts.stage for facts in self.seen]
+
+
 class Case(SynchronousTestCase):
     """A reception with a memory of all that it does."""
 
@@ -154,8 +175,14 @@ class Case(SynchronousTestCase):
         """An envelope, and a body up to before its end."""
         self.envelope(*recipients)
         self.assertEqual(self.now(self.reception.start_data()), replies.START_MAIL_INPUT)
-        self.reception.take(BODY[:5])
-        self.reception.take(BODY[5:])
+        self.feed(BODY[:5])
+        self.feed(BODY[5:])
+
+    def feed(self, chunk: bytes) -> None:
+        """As the shell does, in a store that has kept up so far."""
+        self.reception.take(chunk)
+        if self.reception.congested:
+            self.now(self.reception.drained())
 
     def ending(self, defect: Reply | None = None) -> Deferred[Reply]:
         return Deferred.fromCoroutine(self.reception.end(BodyEnd(len(BODY), defect, False)))

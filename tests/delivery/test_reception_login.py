@@ -11,7 +11,7 @@ from zope.interface import implementer
 from mailsuite.interfaces import IPolicyRule
 from mailsuite.model import reply as replies
 from mailsuite.model.device import Device
-from mailsuite.model.facts import Accept, ConnectionFacts, StageFacts, Verdict
+from mailsuite.model.facts import Accept, ConnectionFacts, Stage, StageFacts, Verdict
 from mailsuite.model.failure import PermanentFailure, TemporaryFailure
 from mailsuite.model.reply import Reply
 from mailsuite.wire.sasl.steps import ScramParameters, ScramQuestion
@@ -134,7 +134,8 @@ class LoginTests(Case):
         self.login()
         self.mail(JOE)
         self.recipient(ANN)
-        mail, recipient = seen
+        hello, mail, recipient = seen
+        self.assertEqual((hello.stage, hello.sender), (Stage.HELLO, None))
         self.assertEqual((mail.sender, mail.recipient, mail.route), (JOE, None, None))
         self.assertEqual((recipient.sender, recipient.recipient), (JOE, ANN))
         self.assertEqual(recipient.connection, self.reception.facts)

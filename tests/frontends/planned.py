@@ -20,8 +20,9 @@ from mailsuite.bus.local import LocalBus
 from mailsuite.concurrent.now import run_now
 from mailsuite.config.load import load
 from mailsuite.config.schema import Config
-from mailsuite.delivery.reception import Login as SubmitterLogin
-from mailsuite.delivery.reception import Scram, Services
+from mailsuite.delivery.logins import Login as SubmitterLogin
+from mailsuite.delivery.logins import Scram
+from mailsuite.delivery.reception import Services
 from mailsuite.delivery.router import Router
 from mailsuite.directory.memory import MemoryDirectory
 from mailsuite.frontends.base import SessionProtocol

@@ -1,0 +1,105 @@
+"""What becomes of a message that has come whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+from twisted.python.failure import Failure
+
+from mailsuite.delivery.incoming import Incoming
+from mailsuite.delivery.judge import Judge, shown
+from mailsuite.interfaces import IEventBus
+from mailsuite.model import reply as replies
+from mailsuite.model.events import MessageStored
+from mailsuite.model.facts import ConnectionFacts
+from mailsuite.model.failure import PermanentFailure
+from mailsuite.model.message import Stored
+from mailsuite.model.reply import Reply
+from mailsuite.observe.log import Log
+from mailsuite.wire.smtp.events import BodyEnd
+
+
+@attrs.frozen
+class Conclusion:
+    """Delivers it and tells of it, or undoes it; answers what the client is told. Never raises."""
+
+    _judge: Judge
+    _bus: IEventBus
+    _seconds: Callable[[], float]
+    _connection: ConnectionFacts
+    _log: Log
+
+    async def of_all(self, incoming: Incoming, event: BodyEnd) -> Reply:
+        """One fate for all recipients."""
+        refusal = await self._settle(incoming, event)
+        if refusal is not None:
+            return refusal
+        try:
+            stored = await incoming.transaction.commit()
+        except Exception as error:
+            return self._judge.no(error, id=incoming.id)
+        self._tell(incoming, stored, event.size)
+        return replies.message_accepted(incoming.id)
+
+    async def of_each(self, incoming: Incoming, event: BodyEnd) -> tuple[Reply, ...]:
+        """Each recipient has a fate of their own (RFC 2033 section 4.2), where the message is one that comes
+        apart."""
+        accepted = incoming.envelope.accepted
+        if not incoming.apart:
+            return (await self.of_all(incoming, event),) * len(accepted)
+        refusal = await self._settle(incoming, event)
+        if refusal is not None:
+            return (refusal,) * len(accepted)
+        looped = dict.fromkeys(incoming.circling, PermanentFailure(replies.MAIL_LOOP))
+        outcomes = await incoming.transaction.commit_each(looped)
+        failed = {
+            copy.account: self._judge.no(each, id=incoming.id)
+            for copy, each in zip(incoming.envelope.copies, outcomes, strict=True)
+            if isinstance(each, Exception)
+        }
+        stored = tuple(each for each in outcomes if isinstance(each, Stored))
+        if stored or not failed:
+            self._tell(incoming, stored, event.size)
+        good = replies.message_accepted(incoming.id)
+        # Where one of several maildrops behind a name fails, the name fails: what comes twice is better than
+        # what never comes.
+        found = ([failed[account] for account in each.accounts if account in failed] for each in accepted)
+        return tuple(bad[0] if bad else good for bad in found)
+
+    async def _settle(self, incoming: Incoming, event: BodyEnd) -> Reply | None:
+        """See whether it may be delivered; answers why not, and all of it is undone then."""
+        refusal = event.defect
+        if refusal is None:
+            try:
+                incoming.finish()
+                if incoming.refusal is not None:
+                    refusal = self._judge.refused(incoming, incoming.refusal)
+                elif incoming.pending:
+                    refusal = await self._judge.header(incoming, self._connection)
+            except Exception as error:
+                refusal = self._judge.no(error, id=incoming.id)
+        if refusal is not None:
+            await incoming.transaction.abort()
+        return refusal
+
+    def _tell(self, incoming: Incoming, stored: tuple[Stored, ...], size: int) -> None:
+        """Publish one event for each copy, and write the one line of the log. The message is safe: nothing
+        that happens here undoes the 250."""
+        envelope, queuing = incoming.envelope, incoming.transaction.queuing
+        try:
+            for each in stored:
+                self._bus.publish(MessageStored(each.account, each.uidl, each.size))
+            self._log.info(
+                "smtp.accepted",
+                id=incoming.id,
+                sender=shown(envelope.sender),
+                recipients=len(stored),
+                **({"queued": True} if queuing is not None else {}),
+                size=size,
+                tls=self._connection.tls,
+                account=self._connection.account or "",
+                seconds=round(self._seconds() - envelope.began, 3),
+            )
+        except Exception:
+            self._log.failure("smtp.telling_failed", Failure(), id=incoming.id)

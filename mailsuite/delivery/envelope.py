@@ -1,0 +1,84 @@
+"""What MAIL and RCPT have said, and where it leads."""
+
+from __future__ import annotations
+
+import attrs
+
+from mailsuite.model.address import Address
+from mailsuite.model.envelope import (
+    NOTHING_SAID,
+    MailParameters,
+    OutboundEnvelope,
+    OutboundRecipient,
+    RecipientParameters,
+)
+from mailsuite.model.facts import Copy, Route
+
+
+@attrs.frozen
+class Accepted:
+    """A recipient that was answered 250."""
+
+    recipient: Address
+    accounts: tuple[Address, ...]
+    """Whose maildrops it leads to."""
+
+
+@attrs.define(eq=False)
+class Envelope:
+    """Grows by add(), until the message comes.
+
+    Whoever is reached twice gets one copy, as they were reached first. RFC 5321 section 4.5.3.1.8 bounds the
+    recipients, which the protocol counts; the router bounds what one of them leads to.
+    """
+
+    sender: Address | None
+    mail: MailParameters = NOTHING_SAID
+    began: float = 0.0
+    """Seconds since the epoch."""
+    accepted: list[Accepted] = attrs.field(factory=list, init=False)
+    """In the order of the client; who is named twice is here twice."""
+    _copies: dict[Address, Copy] = attrs.field(factory=dict, init=False)
+    _named: dict[Address, Address] = attrs.field(factory=dict, init=False)
+    """By account: the recipient that led there first."""
+    _remotes: dict[Address, OutboundRecipient] = attrs.field(factory=dict, init=False)
+
+    def add(self, recipient: Address, parameters: RecipientParameters, route: Route) -> None:
+        """Take another recipient."""
+        self.accepted.append(Accepted(recipient, route.accounts))
+        for copy in route.copies:
+            self._copies.setdefault(copy.account, copy)
+            self._named.setdefault(copy.account, recipient)
+        for remote in route.remotes:
+            said = parameters if remote == recipient else _led_on(parameters, recipient)
+            self._remotes.setdefault(remote, OutboundRecipient(remote, said))
+
+    @property
+    def copies(self) -> tuple[Copy, ...]:
+        """One for each maildrop."""
+        return tuple(self._copies.values())
+
+    def named(self, copy: Copy) -> Address:
+        """Whom the client named to reach this maildrop."""
+        return self._named[copy.account]
+
+    @property
+    def single(self) -> Address | None:
+        """The recipient, where there is just one."""
+        names = {each.recipient for each in self.accepted}
+        return names.pop() if len(names) == 1 else None
+
+    def outbound(self, id: str, account: Address | None) -> OutboundEnvelope | None:
+        """What other servers are to have of it, submitted by *account*; None where that is nothing."""
+        if not self._remotes:
+            return None
+        return OutboundEnvelope(id, self.sender, tuple(self._remotes.values()), self.mail, account)
+
+
+def _led_on(parameters: RecipientParameters, recipient: Address) -> RecipientParameters:
+    """What is said of whom an alias or a forward leads to: notices still speak of the *recipient* that the
+    sender named (RFC 3461 section 5.2.7.1)."""
+    if parameters.original or not recipient.domain:
+        return parameters
+    kind = "rfc822" if str(recipient).isascii() else "utf-8"
+    return attrs.evolve(parameters, original=f"{kind};{recipient}")
