@@ -1,0 +1,167 @@
+"""How much mail an account may have, has, and is about to have (features row L-07).
+
+A quota is what the account says, else its domain, else the server. A message is written down here, with its
+true size, from the end of its data until it is in the maildrop or nowhere: so that of many that come at once
+no more get in than have a place.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import attrs
+from zope.interface import implementer
+
+from mailsuite.interfaces import IAccountDirectory, IMailStore
+from mailsuite.interfaces.store import IQuotas
+from mailsuite.model.address import Address
+from mailsuite.model.failure import MailFailure, PermanentFailure, TemporaryFailure
+from mailsuite.model.quota import UNLIMITED, Quota
+from mailsuite.model.reply import OVER_QUOTA, OVER_QUOTA_FOR_GOOD, Reply
+from mailsuite.model.retention import Usage
+
+HEAD_OCTETS = 1024
+"""What SIZE does not promise: the trace fields in front of each copy, some 600 octets."""
+
+
+@attrs.frozen
+class QuotaRules:
+    """What holds where neither account nor domain says anything."""
+
+    general: Quota = UNLIMITED
+    rejects: bool = False
+    """Whether mail for a full maildrop is refused for good."""
+
+    @property
+    def reply(self) -> Reply:
+        return OVER_QUOTA_FOR_GOOD if self.rejects else OVER_QUOTA
+
+    def failure(self, detail: str) -> MailFailure:
+        kind = PermanentFailure if self.rejects else TemporaryFailure
+        return kind(self.reply, detail)
+
+
+@attrs.frozen
+class Standing:
+    """An account at one moment."""
+
+    account: Address
+    quota: Quota
+    usage: Usage
+    """With what is on its way."""
+    warned: int
+    """The level at which its owner was warned last."""
+
+    @property
+    def level(self) -> int:
+        """Which of the warning levels it has reached."""
+        return self.quota.level(self.usage.octets, self.usage.messages)
+
+    def has_place(self, octets: int) -> bool:
+        """For one more message."""
+        return self.quota.holds(self.usage.octets + octets, self.usage.messages + 1)
+
+    def after(self, octets: int) -> Standing:
+        """With one more message."""
+        usage = attrs.evolve(self.usage, octets=self.usage.octets + octets, messages=self.usage.messages + 1)
+        return attrs.evolve(self, usage=usage)
+
+
+@attrs.define(eq=False)
+class _Coming:
+    """What is on its way to one account."""
+
+    octets: int = 0
+    messages: int = 0
+
+
+@attrs.frozen(eq=False)
+class Entry:
+    """One message that is written down."""
+
+    standing: Standing | None
+    """With this message; None where nothing limits the account."""
+    octets: int
+
+
+class Watch(Protocol):
+    """Whoever warns the owners. Both return at once."""
+
+    def fallen(self, standing: Standing) -> None:
+        """It is below the level of the last warning: the next crossing counts again."""
+
+    def reached(self, standing: Standing) -> None:
+        """It stands so, and perhaps its owner was not warned yet."""
+
+
+@implementer(IQuotas)
+@attrs.define(eq=False)
+class Ledger:
+    """One for each process; for the reactor's thread."""
+
+    store: IMailStore
+    directory: IAccountDirectory
+    watch: Watch
+    rules: QuotaRules = attrs.field(factory=QuotaRules)
+    """May be replaced while it runs."""
+    _coming: dict[Address, _Coming] = attrs.field(factory=dict, init=False)
+
+    async def quota(self, account: Address) -> Quota:
+        """What holds for an account, also for one that is no more. Fails as the directory does."""
+        found = await self.directory.account(account)
+        domain = await self.directory.domain(account.domain)
+        own = UNLIMITED if found is None else found.quota
+        return own.within(UNLIMITED if domain is None else domain.quota).within(self.rules.general)
+
+    async def standing(self, account: Address) -> Standing | None:
+        """How an account stands now; None where nothing limits it. Fails as store and directory do."""
+        quota = await self.quota(account)
+        if quota.is_unlimited:
+            return None
+        usage = await self.store.usage(account)
+        warned = await self.store.warned(account)
+        coming = self._coming.get(account)
+        if coming is not None:
+            usage = attrs.evolve(
+                usage, octets=usage.octets + coming.octets, messages=usage.messages + coming.messages
+            )
+        standing = Standing(account, quota, usage, warned)
+        if standing.level < warned:
+            self.watch.fallen(standing)
+            return attrs.evolve(standing, warned=standing.level)
+        return standing
+
+    async def objection(self, account: Address, octets: int) -> Reply | None:
+        standing = await self.standing(account)
+        if standing is None or standing.has_place(octets + HEAD_OCTETS if octets else 1):
+            return None
+        self.watch.reached(standing)
+        return self.rules.reply
+
+    async def enter(self, account: Address, octets: int) -> Entry | None:
+        """Write a message down; None, and nothing is, where there is no place for it. Ends by end(). Fails as
+        standing()."""
+        standing = await self.standing(account)
+        if standing is None:
+            return Entry(None, octets)
+        # From the standing to the entry nothing waits: nobody else comes in between.
+        if not standing.has_place(octets):
+            self.watch.reached(standing)
+            return None
+        coming = self._coming.setdefault(account, _Coming())
+        coming.octets += octets
+        coming.messages += 1
+        return Entry(standing.after(octets), octets)
+
+    def end(self, entry: Entry, *, stored: bool) -> None:
+        """The message is in the maildrop, or nowhere. Once for each entry."""
+        standing = entry.standing
+        if standing is None:
+            return
+        coming = self._coming[standing.account]
+        coming.octets -= entry.octets
+        coming.messages -= 1
+        if not coming.messages:
+            del self._coming[standing.account]
+        if stored and standing.level:
+            self.watch.reached(standing)

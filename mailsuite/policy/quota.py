@@ -1,0 +1,33 @@
+"""No mail for maildrops that are full."""
+
+from __future__ import annotations
+
+import attrs
+from zope.interface import implementer
+
+from mailsuite.interfaces import IPolicyRule
+from mailsuite.interfaces.store import IQuotas
+from mailsuite.model.facts import Accept, Refuse, Stage, StageFacts, Verdict
+
+
+@implementer(IPolicyRule)
+@attrs.frozen
+class Quotas:
+    """Refuses, before the message is sent, a recipient whose maildrop has no place for what SIZE promises
+    (RFC 1870 section 6.1, item 4), or for anything at all where nothing is promised.
+
+    Where a recipient is several accounts, one that is full is enough: a message goes to all of them or to
+    none. The last word is spoken when the message has come, by its true size.
+    """
+
+    quotas: IQuotas
+    name: str = "quota"
+
+    async def check(self, facts: StageFacts) -> Verdict:
+        if facts.stage is not Stage.RECIPIENT or facts.route is None:
+            return Accept()
+        for account in facts.route.accounts:
+            reply = await self.quotas.objection(account, facts.mail.size or 0)
+            if reply is not None:
+                return Refuse(reply)
+        return Accept()
