@@ -124,3 +124,28 @@ def test_time_is_linear_in_what_was_sent() -> None:
         buffer.feed(b"x")
         buffer.next_line()
     assert time.process_time() - began < 2
+
+
+def test_octets_whose_number_is_known() -> None:
+    buffer = LineBuffer(100)
+    buffer.feed(b"BDAT 5\r\na\nb\ncNOOP\r\n")
+    assert buffer.next_line() == b"BDAT 5\r\n"
+    assert buffer.take(3) == b"a\nb"
+    assert buffer.take(2) == b"\nc"
+    assert buffer.take(0) == b""
+    assert buffer.next_line() == b"NOOP\r\n"
+    assert buffer.take(5) == b""
+
+
+def test_octets_that_were_searched_for_a_line() -> None:
+    buffer = LineBuffer(100)
+    buffer.feed(b"abcdef")
+    assert buffer.next_line() is None
+    assert buffer.take(2) == b"ab"
+    buffer.feed(b"gh\n")
+    assert buffer.next_line() == b"cdefgh\n"
+    buffer.feed(b"ij")
+    assert buffer.next_line() is None
+    assert buffer.take(10) == b"ij"
+    buffer.feed(b"\n")
+    assert buffer.next_line() == b"\n"

@@ -18,6 +18,7 @@ from mailsuite.model.reply import (
     BROKEN_LINE_END,
     COMMAND_TOO_LONG,
     CONTROL_CHARACTER,
+    EXCHANGE_TOO_LONG,
     FOREIGN_PROTOCOL,
     HELLO_SYNTAX,
     MAIL_SYNTAX,
@@ -66,6 +67,13 @@ def verb_of(start: bytes) -> str:
 def longest(verb: str) -> int:
     """How many octets a line with this verb, in upper case, may have, its CRLF included."""
     return _EXTENDED.get(verb, MAX_COMMAND_OCTETS)
+
+
+def too_long(verb: str) -> Reply:
+    """Why a line with this verb, in upper case, is refused that is longer than any command."""
+    if verb in HTTP_VERBS:
+        return FOREIGN_PROTOCOL
+    return EXCHANGE_TOO_LONG if verb == "AUTH" else COMMAND_TOO_LONG
 
 
 def parse_line(line: bytes) -> Command:

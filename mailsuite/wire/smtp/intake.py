@@ -69,6 +69,10 @@ class Intake:
             return line.octets, line.start
         return len(line), line[:START_OCTETS]
 
+    def is_tls(self, line: bytes | Overlong | None) -> bool:
+        """Whether this begins as a TLS record that holds a handshake (RFC 8446 section 5.1)."""
+        return self.extent(line)[1].startswith(b"\x16\x03")
+
     def is_oversize(self, line: bytes | Overlong | None) -> bool:
         """Whether this is a command that no honest client sends (row S-I04): too long, and none of those that
         extensions make longer."""

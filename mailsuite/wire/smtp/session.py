@@ -22,7 +22,7 @@ from mailsuite.model.reply import Reply
 from mailsuite.wire.buffer import Overlong
 from mailsuite.wire.sasl.steps import ScramParameters
 from mailsuite.wire.smtp.budget import Budget
-from mailsuite.wire.smtp.commands import HTTP_VERBS, Command, check_verify, parse_hello, parse_line, verb_of
+from mailsuite.wire.smtp.commands import Command, check_verify, parse_hello, parse_line, too_long, verb_of
 from mailsuite.wire.smtp.events import (
     EARLY_TALKER,
     FOREIGN_PROTOCOL,
@@ -185,7 +185,7 @@ class ServerSession:
         if self._transfer.takes_octets:
             return self._transfer.scan()
         line = self._intake.next_line()
-        if not self._login.active and self._is_tls(line):
+        if not self._login.active and self._intake.is_tls(line):
             detail = "a TLS handshake where none was agreed upon"
             exchange.violate(FOREIGN_PROTOCOL, detail, replies.FOREIGN_PROTOCOL)
             return True
@@ -199,20 +199,11 @@ class ServerSession:
         elif self._intake.continued:
             exchange.send(replies.BROKEN_LINE_END)
         elif isinstance(line, Overlong):
-            self._too_long(verb_of(line.start))
+            verb = verb_of(line.start)
+            self._refuse(verb, too_long(verb))
         else:
             self._carry_out(line)
         return True
-
-    def _is_tls(self, line: bytes | Overlong | None) -> bool:
-        """Whether this begins as a TLS record that holds a handshake (RFC 8446 section 5.1)."""
-        return self._intake.extent(line)[1].startswith(b"\x16\x03")
-
-    def _too_long(self, verb: str) -> None:
-        if verb in HTTP_VERBS:
-            self._refuse(verb, replies.FOREIGN_PROTOCOL)
-        else:
-            self._refuse(verb, replies.EXCHANGE_TOO_LONG if verb == "AUTH" else replies.COMMAND_TOO_LONG)
 
     def _end_upon(self, line: bytes | Overlong | None) -> None:
         octets, start = self._intake.extent(line)

@@ -136,17 +136,17 @@ class Transfer:
         if refusal is not None:
             chunk.refuse(refusal)
         elif self._chunked is None:
-            self._exchange.ask(DataStart(), self._chunks_answered)
+            self._exchange.ask(DataStart(), lambda reply: self._chunks_answered(chunk, reply))
 
-    def _chunks_answered(self, reply: Reply) -> None:
+    def _chunks_answered(self, first: Chunk, reply: Reply) -> None:
         if reply.closes:
             self._exchange.send(reply)
         elif reply.code == replies.START_MAIL_INPUT.code:
             self._state.transaction.chunked = True
             binary = self._state.transaction.parameters.body is BodyType.BINARY
             self._chunked = (ChunkedBinary if binary else ChunkedText)(*self._limits())
-        elif self._chunk is not None:
-            self._chunk.refuse(reply)
+        else:
+            first.refuse(reply)
             self._forget()
 
     def _limits(self) -> tuple[int, int, bool]:

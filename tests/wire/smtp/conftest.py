@@ -15,6 +15,7 @@ from mailsuite.wire.smtp.events import (
     DataStart,
     Event,
     Mail,
+    Pause,
     Recipient,
 )
 from mailsuite.wire.smtp.session import ServerSession, SessionSettings
@@ -40,6 +41,8 @@ class Conversation:
     session: ServerSession
     answers: dict[type, Reply]
     events: list[Event] = attrs.field(factory=list)
+    wakes: bool = False
+    """A pause is over as soon as it begins."""
 
     def run(self) -> None:
         while (event := self.session.next_event()) is not None:
@@ -50,6 +53,9 @@ class Conversation:
                 answer = self.answers[type(event)]
                 defect = getattr(event, "defect", None)
                 self.session.reply(defect or answer)
+            elif isinstance(event, Pause):
+                if self.wakes:
+                    self.session.resumed()
             elif isinstance(event, Authenticate):
                 signature = judged(event.claim)
                 verdict = replies.AUTHENTICATION_FAILED if signature is None else YES[Authenticate]

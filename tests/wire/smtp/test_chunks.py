@@ -12,6 +12,7 @@ from mailsuite.model import reply as replies
 from mailsuite.model.reply import BARE_NEWLINE, MESSAGE_TOO_BIG, TEXT_LINE_TOO_LONG, Reply
 from mailsuite.wire.smtp.chunks import ChunkedBinary, ChunkedText
 from mailsuite.wire.smtp.events import (
+    TOO_MANY_ERRORS,
     UNREADABLE_CHUNK,
     BodyChunk,
     BodyEnd,
@@ -343,3 +344,9 @@ def test_octets_in_any_pieces_are_octets(pieces: list[bytes], cuts: list[int]) -
     assert scanner.dot_lines == any(
         stream[at] == 0x2E and (at == 0 or stream[at - 1] in b"\r\n") for at in range(len(stream))
     )
+
+
+def test_a_session_ends_once(begin: Begin) -> None:
+    heard, conversation = outcome(begin, [b"BDAT x\r\nNOOP\r\n"], hard_errors=1)
+    assert codes(heard) == ["501 5.5.4", "421 4.7.0"]
+    assert [event.kind for event in conversation.took(Violation)] == [TOO_MANY_ERRORS]
