@@ -446,6 +446,19 @@ class Erring(Other):
         self.assertTrue(self.transport.disconnecting)
 
 
+class HandingOver(Other):
+    """LMTP: a reply for each recipient (RFC 2033 section 4.2)."""
+
+    service = "lmtp"
+    settings = SessionSettings("mail.example.net", protocol="lmtp")
+
+    def test_each_recipient_is_answered_for(self) -> None:
+        self.say(b"LHLO x", *ENVELOPE, b"RCPT TO:<nobody@example.net>", b"RCPT TO:<ann@example.net>", b"DATA")
+        self.assertEqual(self.codes(), [b"250", b"250", b"250", b"550", b"250", b"354"])
+        self.assertEqual(self.say(b"x", b".", b"NOOP"), [b"250"] * 3)
+        self.assertEqual(len(self.contents()), 1)
+
+
 class Submitting(SmtpCase):
     service = "submission"
     settings = SessionSettings(
