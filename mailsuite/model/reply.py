@@ -153,6 +153,7 @@ BAD_PARAMETER = _reply(501, "5.5.4", "A parameter is malformed, or is there twic
 UNKNOWN_PARAMETER = _reply(555, "5.5.4", "A parameter is not known here")
 
 HELLO_FIRST = _reply(503, "5.5.1", "Send EHLO first")
+LHLO_FIRST = _reply(503, "5.5.1", "Send LHLO first")
 MAIL_FIRST = _reply(503, "5.5.1", "Send MAIL first")
 RECIPIENT_FIRST = _reply(503, "5.5.1", "Send RCPT first")
 TRANSACTION_OPEN = _reply(503, "5.5.1", "Not within a mail transaction")

@@ -15,7 +15,6 @@ from mailsuite.model.reply import CHUNK_SYNTAX, Reply, chunk_taken
 from mailsuite.wire.smtp.text import Text, with_crlf
 
 _CHUNK = re.compile(r"(?P<octets>[0-9]{1,20})(?P<last> +LAST)?", re.ASCII | re.IGNORECASE)
-_DOT_BEHIND_NEWLINE = re.compile(rb"[\r\n]\.")
 
 
 @attrs.define
@@ -85,7 +84,7 @@ class ChunkedBinary(Text):
         if data:
             # Whatever a reader takes for the end of a line may be one.
             starts = self._at_start and data[:1] == b"."
-            self.dot_lines = self.dot_lines or starts or _DOT_BEHIND_NEWLINE.search(data) is not None
+            self.dot_lines = self.dot_lines or starts or b"\n." in data or b"\r." in data
             self._at_start = data[-1:] in (b"\r", b"\n")
         return self.count(data)
 

@@ -13,6 +13,7 @@ from mailsuite.model.reply import (
     BINARY_NEEDS_CHUNKS,
     CHUNKS_ONLY,
     HELLO_FIRST,
+    LHLO_FIRST,
     LOGGED_IN_ALREADY,
     MAIL_FIRST,
     MECHANISM_UNKNOWN,
@@ -121,10 +122,19 @@ def _needs(condition: Callable[[State, str], bool], otherwise: Reply) -> Conditi
     return lambda state, argument: None if condition(state, argument) else otherwise
 
 
+def _needs_hello(condition: Callable[[State], bool]) -> Condition:
+    def refusal(state: State, argument: str) -> Reply | None:
+        if condition(state):
+            return None
+        return LHLO_FIRST if state.settings.protocol == "lmtp" else HELLO_FIRST
+
+    return refusal
+
+
 _no_argument = _needs(lambda state, argument: not argument, NO_ARGUMENT_TAKEN)
 _argument = _needs(lambda state, argument: bool(argument), ARGUMENT_MISSING)
-_greeted = _needs(lambda state, argument: state.greeted, HELLO_FIRST)
-_extended = _needs(lambda state, argument: state.extended, HELLO_FIRST)
+_greeted = _needs_hello(lambda state: state.greeted)
+_extended = _needs_hello(lambda state: state.extended)
 _secured = _needs(lambda state, argument: state.tls_active or not state.settings.tls_required, TLS_FIRST)
 _in_clear = _needs(lambda state, argument: not state.tls_active, TLS_ACTIVE)
 _tls_available = _needs(lambda state, argument: state.settings.tls_available, TLS_UNAVAILABLE)

@@ -41,7 +41,8 @@ def test_lhlo(begin: Begin) -> None:
 def test_neither_ehlo_nor_helo(begin: Begin, verb: str) -> None:
     conversation = begin(protocol="lmtp")
     assert conversation.say(f"{verb} x").startswith("500 5.5.1")
-    assert conversation.say("MAIL FROM:<>").startswith("503 5.5.1")
+    for line in ("MAIL FROM:<>", "BDAT 0 LAST", "STARTTLS"):
+        assert conversation.say(line) == "503 5.5.1 Send LHLO first"
     assert conversation.events == []
 
 
