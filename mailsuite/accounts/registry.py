@@ -141,6 +141,8 @@ class Registry:
     async def enter(self, account: Account) -> None:
         """Make an account that was put together elsewhere, by the rules here."""
         with in_words(str(account.address)):
+            if await self.directory.alias(account.address) is not None:
+                raise RegistryError("exists", f"{account.address} is an alias; remove that first")
             await self._forget_traces(account.address)
             await self.directory.add_account(account)
 
@@ -255,7 +257,11 @@ class Registry:
                 raise bad(f"forward: {target} is elsewhere; mail can be forwarded to our own accounts only")
             found = await self._find(target)
             if found is None:
-                raise bad(f"forward: there is no account {target}")
+                with in_words(str(target)):
+                    alias = await self.directory.alias(target)
+                if alias is None:
+                    raise bad(f"forward: there is no account {target}")
+                return  # where that leads can change at any time; the router minds circles
             if found.state is AccountState.OFF:
                 raise bad(f"forward: {target} is off, and takes no mail")
             if found.state is not AccountState.FORWARD or found.forward is None:

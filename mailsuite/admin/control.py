@@ -17,11 +17,13 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 from twisted.web.server import Site
 
+from mailsuite.accounts.aliases import AliasRegistry
 from mailsuite.accounts.login_delay import LoginDelay
 from mailsuite.accounts.office import Office
 from mailsuite.admin import checks
 from mailsuite.admin.access import Access
 from mailsuite.admin.accounts import Accounts, Domains
+from mailsuite.admin.aliases import AllAliases, route_resource
 from mailsuite.admin.bans import BanList
 from mailsuite.admin.deleted import Report, RetentionReport
 from mailsuite.admin.devices import AllDevices
@@ -41,6 +43,7 @@ from mailsuite.admin.resources import (
 from mailsuite.admin.services import AllServices
 from mailsuite.admin.sessions import Sessions, impatient_resource
 from mailsuite.config.schema import Config
+from mailsuite.delivery.routing import configured_router
 from mailsuite.frontends.premises import Premises
 from mailsuite.interfaces import IMailStore
 from mailsuite.model.access import unmapped
@@ -115,6 +118,11 @@ def _put_people(version: Missing, desk: Desk, office: Office, operations: Operat
     accounts.putChild(b"import", AccountImport(desk, office.registry))
     version.putChild(b"accounts", accounts)
     version.putChild(b"domains", Domains(desk, office.registry))
+    directory = office.registry.directory
+    version.putChild(b"aliases", AllAliases(desk, AliasRegistry(directory)))
+    version.putChild(
+        b"route", route_resource(desk, lambda: configured_router(operations.config(), directory, None))
+    )
     version.putChild(b"devices", AllDevices(desk, office.devices))
     version.putChild(b"keys", checks.keys(desk, office.keys))
     version.putChild(b"auth", checks.auth(desk, office.rehearsal))

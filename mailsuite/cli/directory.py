@@ -49,6 +49,10 @@ class Directory(Protocol):
 
     def add_domain(self, name: str) -> Document: ...
 
+    def change_domain(self, name: str, fields: Document) -> Document: ...
+
+    def usage(self) -> list[Document]: ...
+
     def devices(self, address: str | None) -> list[Document]: ...
 
     def device(self, address: str, name: str) -> Document: ...
@@ -99,6 +103,12 @@ class OfServer:
     def add_domain(self, name: str) -> Document:
         return dict(self.control.post(resource("domains"), {"name": name})["domain"])
 
+    def change_domain(self, name: str, fields: Document) -> Document:
+        return dict(self.control.patch(resource("domains", name), fields)["domain"])
+
+    def usage(self) -> list[Document]:
+        return list(self._patient.get(resource("accounts", "usage"))["accounts"])
+
     def devices(self, address: str | None) -> list[Document]:
         where = resource("devices") if address is None else resource("accounts", address, "devices")
         return list(self.control.get(where)["devices"])
@@ -134,61 +144,67 @@ class OfStore:
     office: Office
 
     def accounts(self) -> list[Document]:
-        return _asked(self.office.registry.accounts())
+        return asked(self.office.registry.accounts())
 
     def account(self, address: str) -> Document:
-        return _asked(self.office.registry.account(address))
+        return asked(self.office.registry.account(address))
 
     def details(self, address: str) -> Document:
-        account, forwarders = self.account(address), _asked(self.office.registry.forwarders(address))
+        account, forwarders = self.account(address), asked(self.office.registry.forwarders(address))
         return {
             "account": account,
             "forwarders": forwarders,
-            **_asked(self.office.devices.summary(address)),
+            **asked(self.office.devices.summary(address)),
         }
 
     def add_account(self, fields: Document) -> Made:
-        return _asked(self.office.registry.add_account(**fields))
+        return asked(self.office.registry.add_account(**fields))
 
     def change_account(self, address: str, fields: Document) -> Document:
-        return _asked(self.office.registry.change_account(address, fields))
+        return asked(self.office.registry.change_account(address, fields))
 
     def set_password(self, address: str, password: str | None) -> Made:
-        return _asked(self.office.registry.set_password(address, password))
+        return asked(self.office.registry.set_password(address, password))
 
     def remove_account(self, address: str) -> None:
-        _asked(self.office.registry.remove_account(address))
+        asked(self.office.registry.remove_account(address))
 
     def domains(self) -> list[Document]:
-        return _asked(self.office.registry.domains())
+        return asked(self.office.registry.domains())
 
     def add_domain(self, name: str) -> Document:
-        return _asked(self.office.registry.add_domain(name))
+        return asked(self.office.registry.add_domain(name))
+
+    def change_domain(self, name: str, fields: Document) -> Document:
+        return asked(self.office.registry.change_domain(name, fields))
+
+    def usage(self) -> list[Document]:
+        raise NotReachable("mailsuite is not running, and only a running server knows how much mail there is")
 
     def devices(self, address: str | None) -> list[Document]:
         devices = self.office.devices
-        return _asked(devices.all_devices() if address is None else devices.devices(address))
+        return asked(devices.all_devices() if address is None else devices.devices(address))
 
     def device(self, address: str, name: str) -> Document:
-        return _asked(self.office.devices.device(address, name))
+        return asked(self.office.devices.device(address, name))
 
     def add_device(self, address: str, fields: Document) -> Made:
-        return _asked(self.office.devices.add_device(address, fields))
+        return asked(self.office.devices.add_device(address, fields))
 
     def remove_device(self, address: str, name: str) -> None:
-        _asked(self.office.devices.remove_device(address, name))
+        asked(self.office.devices.remove_device(address, name))
 
     def rotate_keys(self) -> Document:
-        return _asked(self.office.keys.rotate())
+        return asked(self.office.keys.rotate())
 
     def what_if(self, setting: str, value: str) -> Document:
-        return _asked(self.office.what_if.ask(setting, value))
+        return asked(self.office.what_if.ask(setting, value))
 
     def test_login(self, login: Document) -> Document:
-        return _asked(self.office.rehearsal.judge(**login))
+        return asked(self.office.rehearsal.judge(**login))
 
 
-def _asked(work: Coroutine[Any, Any, T]) -> T:
+def asked(work: Coroutine[Any, Any, T]) -> T:
     """What the office answers; what it refuses is CommandFailed."""
     from mailsuite.accounts.refusal import RegistryError  # noqa: PLC0415 - keeps --help fast
     from mailsuite.concurrent.now import run_now  # noqa: PLC0415

@@ -33,6 +33,8 @@ COMMANDS: Final = {
     "who": Place("who", "who", "Who is connected."),
     "kick": Place("who", "kick", "End sessions at once."),
     "account": Place("accounts", "account_group", "Make, show, change and remove accounts."),
+    "alias": Place("aliases", "alias_group", "Addresses that stand for others."),
+    "route": Place("route", "route", "Where mail for an address goes, and why."),
     "device": Place("devices", "device_group", "Device passwords: one for each mail program."),
     "undelete": Place("deleted", "undelete", "Bring deleted mail back, or forget it for good."),
     "retention": Place("retention", "retention", "What mail would be deleted by its age."),
