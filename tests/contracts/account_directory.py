@@ -43,6 +43,8 @@ LAPTOP = Device(
     1_800_000_000.25,
     1_700_000_000.0,
     view=True,
+    sender=Address("printer", "example.net"),
+    recipients=(Address("office", "example.net"), Address("*", "a.example")),
 )
 
 SALES = Alias(Address("sales", "example.net"), (ANN.address, Address("Joe Doe", "elsewhere.example")))

@@ -114,13 +114,16 @@ def device_values(device: Device) -> tuple[object, ...]:
         device.expires,
         device.created,
         device.view,
+        _json(() if device.sender is None else (device.sender,)),
+        _json(device.recipients),
     )
 
 
 def read_device(row: tuple[Any, ...]) -> Device:
     """From the id and device_values(). Raises sqlite3.DataError, with nothing secret in it."""
-    id, name, _, sealed, scopes, mechanisms, networks, expires, created, view = row
+    id, name, _, sealed, scopes, mechanisms, networks, expires, created, view, sender, recipients = row
     try:
+        senders = _addresses(sender)
         return Device(
             id,
             name,
@@ -131,8 +134,10 @@ def read_device(row: tuple[Any, ...]) -> Device:
             expires,
             created,
             view=bool(view),
+            sender=senders[0] if senders else None,
+            recipients=_addresses(recipients),
         )
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise sqlite3.DataError(f"the row of device {id} cannot be read") from error
 
 

@@ -87,6 +87,8 @@ SCHEMA: Schema = (
         "ALTER TABLE account ADD COLUMN quota_octets INTEGER CHECK (quota_octets >= 0)",
         "ALTER TABLE account ADD COLUMN quota_messages INTEGER CHECK (quota_messages >= 0)",
         "ALTER TABLE account ADD COLUMN send_as TEXT NOT NULL DEFAULT '[]'",
+        "ALTER TABLE device ADD COLUMN sender TEXT NOT NULL DEFAULT '[]'",
+        "ALTER TABLE device ADD COLUMN recipients TEXT NOT NULL DEFAULT '[]'",
         "ALTER TABLE domain ADD COLUMN same_as TEXT NOT NULL DEFAULT ''",
         "ALTER TABLE domain ADD COLUMN delimiters TEXT",
         "ALTER TABLE domain ADD COLUMN catch_all TEXT",
@@ -102,4 +104,5 @@ its letter case; ``delete_after`` NULL: never, where ``own_retention`` is 1, els
 table ``login`` is sqlite/logins.py's, where ``number`` grows with every recording, and ``ban`` is
 sqlite/bans.py's; an alias without a target discards, and refers to no domain, because those of the file have
 aliases here too; a domain's ``delimiters`` or ``catch_all`` NULL: as the server says, and a quota NULL
-likewise; ``send_as``, ``catch_all``, ``catch_all_except`` and ``patterns`` are JSON."""
+likewise; ``send_as``, ``sender`` (one at most), ``recipients``, ``catch_all``, ``catch_all_except`` and
+``patterns`` are JSON."""

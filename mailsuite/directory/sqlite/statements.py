@@ -62,22 +62,23 @@ DELETE_ACCOUNT: Final = "DELETE FROM account WHERE domain = ? AND local = ?"
 
 LIST_DEVICES: Final = (
     "SELECT domain, local, id, name, folded, sealed, scopes, mechanisms, networks, expires, created,"
-    " view FROM device ORDER BY domain, local, folded"
+    " view, sender, recipients FROM device ORDER BY domain, local, folded"
 )
 FIND_DEVICES: Final = (
-    "SELECT id, name, folded, sealed, scopes, mechanisms, networks, expires, created, view"
-    " FROM device WHERE domain = ? AND local = ? ORDER BY folded"
+    "SELECT id, name, folded, sealed, scopes, mechanisms, networks, expires, created, view,"
+    " sender, recipients FROM device WHERE domain = ? AND local = ? ORDER BY folded"
 )
 INSERT_DEVICE: Final = (
     "INSERT INTO device"
-    " (domain, local, id, name, folded, sealed, scopes, mechanisms, networks, expires, created, view)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+    " (domain, local, id, name, folded, sealed, scopes, mechanisms, networks, expires, created, view,"
+    " sender, recipients) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 )
 HAS_DEVICE: Final = "SELECT 1 FROM device WHERE domain = ? AND local = ? AND id = ?"
 HAS_NAMESAKE: Final = "SELECT 1 FROM device WHERE domain = ? AND local = ? AND id <> ? AND folded = ?"
 UPDATE_DEVICE: Final = (
     "UPDATE device SET name = ?, folded = ?, sealed = ?, scopes = ?, mechanisms = ?, networks = ?,"
-    " expires = ?, created = ?, view = ? WHERE domain = ? AND local = ? AND id = ?"
+    " expires = ?, created = ?, view = ?, sender = ?, recipients = ?"
+    " WHERE domain = ? AND local = ? AND id = ?"
 )
 DELETE_DEVICE: Final = "DELETE FROM device WHERE domain = ? AND local = ? AND id = ?"
 DELETE_DEVICES: Final = "DELETE FROM device WHERE domain = ? AND local = ?"

@@ -137,14 +137,14 @@ class DiskTests(SqliteCase):
     def test_a_device_that_cannot_be_read_is_a_temporary_failure(self):
         self.answer(self.directory.add_account(JOE))
         self.answer(self.directory.add_device(JOE.address, PHONE))
-        for column in ("scopes", "networks"):
+        for column, nothing in (("scopes", ""), ("networks", ""), ("sender", "[]"), ("recipients", "[]")):
             self.sql(f"UPDATE device SET {column} = 'nonsense'")
             directory = self.make(Inline())
             for asking in (directory.devices(JOE.address), directory.all_devices()):
                 failure = self.failureResultOf(self.start(asking), TemporaryFailure).value
                 self.assertEqual(failure.reply, DIRECTORY_UNAVAILABLE)
                 self.assertNotIn("canary", failure.detail)
-            self.sql(f"UPDATE device SET {column} = ''")
+            self.sql(f"UPDATE device SET {column} = '{nothing}'")
 
     def test_devices_and_verifiers_are_on_the_disk_when_they_are_acknowledged(self):
         self.answer(self.directory.add_account(JOE))
