@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mailsuite.accounts.quotas import quota_document
 from mailsuite.accounts.stay import stay_document
 from mailsuite.model.account import Account, Domain
 from mailsuite.model.address import Address
@@ -27,6 +28,7 @@ def account_document(account: Account) -> Document:
         "keep_copy": account.keep_copy,
         "pop3": "allow" if account.pop3 else "deny",
         **stay_document(account.retention),
+        "quota": quota_document(account.quota),
         "notifymail": {
             "state": None if preference.state is None else preference.state.value,
             "address": None if preference.address is None else str(preference.address),
@@ -37,7 +39,12 @@ def account_document(account: Account) -> Document:
 
 def domain_document(domain: Domain, accounts: int) -> Document:
     """One domain, and how many accounts are in it."""
-    return {"name": domain.name, "origin": domain.origin.value, "accounts": accounts}
+    return {
+        "name": domain.name,
+        "origin": domain.origin.value,
+        "accounts": accounts,
+        "quota": quota_document(domain.quota),
+    }
 
 
 def device_document(account: Address, device: Device, last_use: LoginRecord | None) -> Document:

@@ -19,6 +19,7 @@ from mailsuite.accounts.endings import barred
 from mailsuite.accounts.generate import generate_password
 from mailsuite.accounts.keyring import SealBroken
 from mailsuite.accounts.passwords import PasswordRefused, Passwords
+from mailsuite.accounts.quotas import QUOTA, asked_quota
 from mailsuite.accounts.refusal import RegistryError, asked_address, bad, in_words, parsed, refused
 from mailsuite.accounts.stay import STAY, with_stay
 from mailsuite.accounts.vault import Vault
@@ -35,7 +36,7 @@ from mailsuite.model.account import (
 )
 from mailsuite.model.address import Address, AddressSyntaxError, normalise_domain
 from mailsuite.model.failure import MailFailure
-from mailsuite.model.reply import ALREADY_EXISTS, NO_SUCH_ACCOUNT
+from mailsuite.model.reply import ALREADY_EXISTS, NO_SUCH_ACCOUNT, NO_SUCH_DOMAIN
 
 __all__ = ["Document", "Registry", "RegistryError"]
 
@@ -58,7 +59,7 @@ _STANDING: Final[dict[str, Kind[Any]]] = {
     "keep_copy": Boolean(),
     "pop3": OneOf(("allow", "deny")),
 }
-CHANGEABLE: Final = ("name", "notifymail", *_STANDING, *STAY)
+CHANGEABLE: Final = ("name", "notifymail", *_STANDING, *STAY, *QUOTA)
 """The fields that change_account() takes."""
 
 
@@ -194,6 +195,8 @@ class Registry:
             changed = await self._standing(standing, changed)
         if stay := {name: fields[name] for name in STAY if name in fields}:
             changed = attrs.evolve(changed, retention=with_stay(stay, changed.retention))
+        if "quota" in fields:
+            changed = attrs.evolve(changed, quota=asked_quota(fields["quota"]))
         return changed
 
     async def remove_account(self, address: str) -> None:
@@ -220,6 +223,23 @@ class Registry:
         with in_words(new.name):
             await self.directory.add_domain(new.name)
         return domain_document(new, 0)
+
+    async def change_domain(self, name: str, fields: Mapping[str, object]) -> Document:
+        """Change the ``quota`` of its accounts."""
+        wanted = _domain_name(name)
+        for field in fields:
+            if field not in QUOTA:
+                raise bad(f"{field!r} of a domain cannot be changed; this can: {', '.join(QUOTA)}")
+        async with self.turn:
+            with in_words(wanted):
+                domain = await self.directory.domain(wanted)
+                if domain is None:
+                    raise refused(wanted, NO_SUCH_DOMAIN)
+                if "quota" in fields:
+                    domain = attrs.evolve(domain, quota=asked_quota(fields["quota"]))
+                    await self.directory.change_domain(domain)
+                counted = Counter(account.address.domain for account in await self.directory.accounts())
+        return domain_document(domain, counted[wanted])
 
     def _preference(self, wanted: object, present: NotifyPreference) -> NotifyPreference:
         """*present* with the fields that *wanted* has. Refuses what would silently have no effect."""

@@ -8,7 +8,7 @@ from twisted.web.server import Request
 from mailsuite.accounts.devices import DeviceRegistry
 from mailsuite.accounts.refusal import asked_address
 from mailsuite.accounts.registry import Registry
-from mailsuite.admin.deleted import AccountDeleted, usage_document
+from mailsuite.admin.deleted import AccountDeleted
 from mailsuite.admin.devices import AccountDevices
 from mailsuite.admin.resources import (
     Desk,
@@ -19,7 +19,9 @@ from mailsuite.admin.resources import (
     optional_text,
     text_field,
 )
+from mailsuite.admin.usage import AllUsage, General, usage_of
 from mailsuite.interfaces import IMailStore
+from mailsuite.model.quota import UNLIMITED
 
 
 def _preference(body: Document) -> Document | None:
@@ -30,19 +32,30 @@ def _preference(body: Document) -> Document | None:
 
 
 class Accounts(JsonResource):
-    """All accounts, and each as a child by its address."""
+    """All accounts, and each as a child by its address; *general* is the quota that holds for all."""
 
-    def __init__(self, desk: Desk, registry: Registry, devices: DeviceRegistry, store: IMailStore) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        registry: Registry,
+        devices: DeviceRegistry,
+        store: IMailStore,
+        general: General = lambda: UNLIMITED,
+    ) -> None:
         super().__init__(desk, {"GET": self._list, "POST": self._add})
         self._registry = registry
         self._devices = devices
         self._store = store
+        self._general = general
+        self.putChild(b"usage", AllUsage(desk, registry.directory, store, general))
 
     def getChild(self, path: bytes, request: Request) -> Resource:
         if not path:
             return self
         address = path.decode("utf-8", "replace")
-        return _Account(self._desk, self._registry, self._devices, self._store, address)
+        return _Account(
+            self._desk, self._registry, self._devices, self._store, address, general=self._general
+        )
 
     async def _list(self, body: Document) -> tuple[int, Document]:
         return 200, {"accounts": await self._registry.accounts()}
@@ -67,11 +80,14 @@ class _Account(JsonResource):
         devices: DeviceRegistry,
         store: IMailStore,
         address: str,
+        *,
+        general: General,
     ) -> None:
         super().__init__(desk, {"GET": self._show, "PATCH": self._change, "DELETE": self._remove})
         self._registry = registry
         self._devices = devices
         self._store = store
+        self._general = general
         self._address = address
         self.putChild(b"deleted", AccountDeleted(desk, store, registry.directory, address))
         self.putChild(b"password", JsonResource(desk, {"PUT": self._set_password}))
@@ -81,9 +97,9 @@ class _Account(JsonResource):
         account = await self._registry.account(self._address)
         forwarders = await self._registry.forwarders(self._address)
         summary = await self._devices.summary(self._address)
-        usage = await self._store.usage(asked_address(self._address))
-        shown = {"account": account, "forwarders": forwarders, **summary, "usage": usage_document(usage)}
-        return 200, shown
+        address, directory = asked_address(self._address), self._registry.directory
+        usage = await usage_of(directory, self._store, address, self._general())
+        return 200, {"account": account, "forwarders": forwarders, **summary, **usage}
 
     async def _change(self, body: Document) -> tuple[int, Document]:
         fields = {name: value for name, value in body.items() if value is not None}
@@ -105,11 +121,24 @@ class _Account(JsonResource):
 
 
 class Domains(JsonResource):
-    """All domains whose mail is ours."""
+    """All domains whose mail is ours, and each as a child by its name."""
 
     def __init__(self, desk: Desk, registry: Registry) -> None:
         super().__init__(desk, {"GET": self._list, "POST": self._add})
         self._registry = registry
+
+    def getChild(self, path: bytes, request: Request) -> Resource:
+        if not path:
+            return self
+        name = path.decode("utf-8", "replace")
+
+        async def change(body: Document) -> tuple[int, Document]:
+            fields = {name: value for name, value in body.items() if value is not None}
+            domain = await self._registry.change_domain(name, fields)
+            self._desk.log.info("domain.changed", domain=domain["name"])
+            return 200, {"domain": domain}
+
+        return JsonResource(self._desk, {"PATCH": change})
 
     async def _list(self, body: Document) -> tuple[int, Document]:
         return 200, {"domains": await self._registry.domains()}

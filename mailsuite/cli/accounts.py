@@ -13,13 +13,12 @@ from mailsuite.cli.directory import Directory, open_directory
 from mailsuite.cli.importing import import_
 from mailsuite.cli.options import json_option, quiet_option, yes_option
 from mailsuite.cli.passwords import PasswordSource, password_options, reveal
+from mailsuite.cli.quotas import QUOTA_HELP, list_usage, quota_rows, usage_rows
 from mailsuite.cli.terminal import (
     clean,
     confirm,
-    count_text,
     login_text,
     note,
-    octets_text,
     print_json,
     print_table,
 )
@@ -113,11 +112,16 @@ def add(
 
 
 @account_group.command("list")
+@click.option("--usage", is_flag=True, help="How much mail each has, and may have.")
+@click.option("--near-quota", is_flag=True, help="Only those that have used 80 percent of it, or more.")
 @json_option
 @quiet_option
 @click.pass_obj
-def list_(context: Context, as_json: bool, quiet: bool) -> None:
+def list_(context: Context, *, usage: bool, near_quota: bool, as_json: bool, quiet: bool) -> None:
     """All accounts, those of the configuration file too. With --quiet only their addresses."""
+    if usage or near_quota:
+        list_usage(context, near_quota=near_quota, as_json=as_json, quiet=quiet)
+        return
     with open_directory(context, quiet) as directory:
         accounts = directory.accounts()
     if as_json:
@@ -161,23 +165,13 @@ def show(context: Context, address: str, as_json: bool) -> None:
         ("password", _password_text(account)),
         ("devices", str(details["devices"])),
         ("last login", _last_login_text(details["last_login"])),
-        *_usage_rows(details.get("usage")),
+        *usage_rows(details.get("usage")),
+        *quota_rows(details.get("quota"), details.get("percent")),
         ("mail stays", _stay_text(account)),
         ("notifymail", _notifymail_text(account)),
         ("kept in", account["origin"]),
     ):
         click.echo(f"{label:<12} {clean(text)}")
-
-
-def _usage_rows(usage: Document | None) -> tuple[tuple[str, str], ...]:
-    """What is in the maildrop, and apart from that what could be brought back; the server knows."""
-    if usage is None:
-        return ()
-    mail = f"{count_text(usage['messages'], 'message')}, {octets_text(usage['octets'])}"
-    if not usage["deleted_messages"]:
-        return (("mail", mail),)
-    deleted = f"{count_text(usage['deleted_messages'], 'message')}, {octets_text(usage['deleted_octets'])}"
-    return ("mail", mail), ("deleted", f"{deleted}, can be brought back: mailsuite undelete")
 
 
 @account_group.command("change")
@@ -198,6 +192,7 @@ def _usage_rows(usage: Document | None) -> tuple[tuple[str, str], ...]:
     "default (as the domain says).",
 )
 @click.option("--delete-unread-after", metavar="TIME", help="How long unread mail stays: 120d, or never.")
+@click.option("--quota", metavar="QUOTA", help=QUOTA_HELP)
 @_notifymail_options
 @json_option
 @quiet_option
@@ -214,7 +209,8 @@ def change(
     quiet: bool,
     **given: Any,
 ) -> None:
-    """Change the name, the state, how long mail stays, or how the user is told of new mail.
+    """Change the name, the state, how much mail it may have and how long that stays, or how the user is told
+    of new mail.
 
     Whoever may not log in any more is logged out at once.
     """
@@ -224,7 +220,8 @@ def change(
     fields = {name: value for name, value in given.items() if value is not None}
     if not fields:
         raise click.UsageError(
-            "nothing to change: give --name, --state, --forward, --pop3, --delete-after or --notifymail"
+            "nothing to change: give --name, --state, --forward, --pop3, --delete-after, --quota or "
+            "--notifymail"
         )
     with open_directory(context, quiet) as directory:
         account = directory.change_account(address, fields)

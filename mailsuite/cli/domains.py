@@ -1,4 +1,4 @@
-"""``mailsuite domain``: add, list."""
+"""``mailsuite domain``: add, list, change."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import click
 from mailsuite.cli.context import Context
 from mailsuite.cli.directory import open_directory
 from mailsuite.cli.options import json_option, quiet_option
+from mailsuite.cli.quotas import QUOTA_HELP, quota_text
 from mailsuite.cli.terminal import clean, note, print_json, print_table
 
 
@@ -46,5 +47,24 @@ def list_(context: Context, as_json: bool, quiet: bool) -> None:
     elif not domains:
         note("There is no domain yet. Add one:  mailsuite domain add example.net")
     else:
-        rows = [(domain["name"], str(domain["accounts"]), domain["origin"]) for domain in domains]
-        print_table(("DOMAIN", "ACCOUNTS", "KEPT IN"), rows, right=("ACCOUNTS",))
+        rows = [
+            (domain["name"], str(domain["accounts"]), quota_text(domain.get("quota")), domain["origin"])
+            for domain in domains
+        ]
+        print_table(("DOMAIN", "ACCOUNTS", "QUOTA OF EACH", "KEPT IN"), rows, right=("ACCOUNTS",))
+
+
+@domain_group.command("change")
+@click.argument("name")
+@click.option("--quota", metavar="QUOTA", required=True, help=QUOTA_HELP)
+@json_option
+@quiet_option
+@click.pass_obj
+def change(context: Context, name: str, quota: str, as_json: bool, quiet: bool) -> None:
+    """Change how much mail each account of a domain may have that says nothing of its own."""
+    with open_directory(context, quiet) as directory:
+        domain = directory.change_domain(name, {"quota": quota})
+    if as_json:
+        print_json({"domain": domain})
+    elif not quiet:
+        click.echo(f"{clean(domain['name'])} changed: each account may have {quota_text(domain['quota'])}.")

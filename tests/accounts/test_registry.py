@@ -71,6 +71,7 @@ def test_add_account_answers_the_account_as_it_stands(registry: Registry, databa
         "pop3": "allow",
         "delete_after": None,
         "delete_unread_after": None,
+        "quota": {"octets": None, "messages": None},
         "notifymail": {"state": "last-ip", "address": None, "port": 79},
     }
     assert generated is None
@@ -119,16 +120,18 @@ def test_values_are_plain_json(registry: Registry) -> None:
 def test_domains_count_their_accounts(registry: Registry) -> None:
     run(registry.add_account("joe@example.test", "", None))
     run(registry.add_account("ann@example.test", "", None))
+    unsaid = {"quota": {"octets": None, "messages": None}}
     assert run(registry.add_domain("Grün.TEST")) == {
         "name": "xn--grn-ioa.test",
         "origin": "database",
         "accounts": 0,
+        **unsaid,
     }
     assert run(registry.domains()) == [
-        {"name": "empty.test", "origin": "file", "accounts": 0},
-        {"name": "example.test", "origin": "database", "accounts": 2},
-        {"name": "file.test", "origin": "file", "accounts": 1},
-        {"name": "xn--grn-ioa.test", "origin": "database", "accounts": 0},
+        {"name": "empty.test", "origin": "file", "accounts": 0, **unsaid},
+        {"name": "example.test", "origin": "database", "accounts": 2, **unsaid},
+        {"name": "file.test", "origin": "file", "accounts": 1, **unsaid},
+        {"name": "xn--grn-ioa.test", "origin": "database", "accounts": 0, **unsaid},
     ]
 
 

@@ -42,6 +42,7 @@ JOE = {
     "pop3": "allow",
     "delete_after": None,
     "delete_unread_after": None,
+    "quota": {"octets": None, "messages": None},
     "notifymail": {"state": None, "address": None, "port": 79},
 }
 
@@ -162,6 +163,7 @@ class Accounts(ApiCase):
         shown = self.ask("GET", "/v1/accounts/joe@example.test").document
         usage = shown.pop("usage")
         self.assertEqual((usage["messages"], usage["octets"]), (0, 0))
+        self.assertEqual((shown.pop("quota"), shown.pop("percent")), ({"octets": None, "messages": None}, 0))
         self.assertEqual(shown, {"account": JOE, "forwarders": [], "devices": 0, "last_login": None})
         listed = self.ask("GET", "/v1/accounts").document["accounts"]
         self.assertEqual([each["address"] for each in listed], ["joe@example.test", "filed@file.test"])
@@ -340,9 +342,8 @@ class Domains(ApiCase):
     def test_domains(self) -> None:
         answer = self.ask("POST", "/v1/domains", {"name": "Example.TEST"})
         self.assertEqual(answer.status, 201)
-        self.assertEqual(
-            answer.document, {"domain": {"name": "example.test", "origin": "database", "accounts": 0}}
-        )
+        domain = {"name": "example.test", "origin": "database", "accounts": 0}
+        self.assertEqual(answer.document, {"domain": {**domain, "quota": {"octets": None, "messages": None}}})
         self.assertEqual(self.ask("POST", "/v1/domains", {"name": "example.test"}).status, 409)
         self.assertEqual(self.ask("POST", "/v1/domains", {}).status, 400)
         names = [each["name"] for each in self.ask("GET", "/v1/domains").document["domains"]]

@@ -385,13 +385,13 @@ def test_domains(run: Run, control: ControlDouble) -> None:
     assert run("domain", "add", "b.test", "-q").output == ""
     assert json.loads(run("domain", "add", "c.test", "--json").output)["domain"]["name"] == "c.test"
     lines = run("domain", "list").output.splitlines()
-    assert lines[0].split() == ["DOMAIN", "ACCOUNTS", "KEPT", "IN"]
+    assert lines[0].split() == ["DOMAIN", "ACCOUNTS", "QUOTA", "OF", "EACH", "KEPT", "IN"]
     assert [line.split() for line in lines[1:]] == [
-        ["b.test", "0", "database"],
-        ["c.test", "0", "database"],
-        ["empty.test", "0", "file"],
-        ["example.test", "0", "database"],
-        ["file.test", "1", "file"],
+        ["b.test", "0", "-", "database"],
+        ["c.test", "0", "-", "database"],
+        ["empty.test", "0", "-", "file"],
+        ["example.test", "0", "-", "database"],
+        ["file.test", "1", "-", "file"],
     ]
     assert run("domain", "list", "-q").output.split() == [
         *("b.test", "c.test", "empty.test", "example.test", "file.test")
