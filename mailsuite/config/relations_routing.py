@@ -19,7 +19,9 @@ def routing_relations(look: Look) -> Iterator[Problem]:
         yield from _same_as(look, domain, ours, names)
         yield from _aliases(look, domain, accounts, names)
         yield from _catch_all(look, f"domain.{domain.name}.catch_all", domain.catch_all or (), names)
+        yield from _catch_all(look, f"domain.{domain.name}.archive_to", domain.archive_to or (), names)
     yield from _catch_all(look, "delivery.unknown_user", look.config.delivery.unknown_user, names)
+    yield from _catch_all(look, "delivery.archive_to", look.config.delivery.archive_to, names)
     for listener in look.config.listeners:
         key = f"listener.{listener.name}.recipient_delimiter"
         if look.is_given(key):
@@ -44,7 +46,9 @@ def _same_as(
             f'{text}; write same_as = "{other.same_as}"' if other.same_as != domain.name else text, key
         )
     elif domain.same_as not in names:
-        yield look.warning(f"same_as: {_not_here(domain.same_as)}, names of {domain.name} are unknown", key)
+        yield look.warning(
+            f"same_as: {_not_here(domain.same_as)}, {domain.name} has its own addresses alone", key
+        )
 
 
 def _not_here(domain: str) -> str:

@@ -6,10 +6,12 @@
 
 from __future__ import annotations
 
+from typing import Final, Literal
+
 import attrs
 
 from mailsuite.config.declare import setting
-from mailsuite.config.kinds import ListOf, OrNone
+from mailsuite.config.kinds import ListOf, OneOf, OrNone
 from mailsuite.config.kinds_routing import (
     Aliases,
     AliasLines,
@@ -27,6 +29,9 @@ from mailsuite.model.address import Address
 from mailsuite.model.alias import Alias, AliasPattern
 from mailsuite.model.origin import Origin
 from mailsuite.model.rate import Rate
+
+Part = Literal["full", "header"]
+_PART: Final[OneOf[Part]] = OneOf(("full", "header"))
 
 
 @attrs.frozen(kw_only=True, slots=False)
@@ -81,6 +86,30 @@ class DomainRouting:
         meaning="Names whose mail is refused all the same.",
         applied="live",
     )
+    archive_to: tuple[Address, ...] | None = setting(
+        OrNone(CatchAll()),
+        "",
+        example="archive@example.net",
+        shown=False,
+        meaning='Who gets a copy of its mail; "none": nobody; "" is as delivery.archive_to.',
+        applied="live",
+    )
+    archive_directions: tuple[Literal["in", "out"], ...] = setting(
+        ListOf(OneOf(("in", "out")), example='["in"]'),
+        [],
+        example=["in"],
+        shown=False,
+        meaning="As delivery.archive_directions; an empty list is what stands there.",
+        applied="live",
+    )
+    archive_part: Part | None = setting(
+        OrNone(_PART),
+        "",
+        example="header",
+        shown=False,
+        meaning='As delivery.archive_part; "" is what stands there.',
+        applied="live",
+    )
 
     def routed(self, domain: Domain) -> Domain:
         """*domain* with what is said here."""
@@ -118,6 +147,30 @@ class DeliveryRouting:
         Limit(),
         "100/1h",
         meaning="How much mail for names that do not exist each domain takes at most.",
+        applied="live",
+    )
+    archive_to: tuple[Address, ...] = setting(
+        CatchAll(),
+        "none",
+        example="archive@example.net",
+        shown=False,
+        meaning='Who gets a copy of all mail, with its envelope in front: an address, or several, or "none".',
+        applied="live",
+    )
+    archive_directions: tuple[Literal["in", "out"], ...] = setting(
+        ListOf(OneOf(("in", "out")), example='["in"]'),
+        ["in", "out"],
+        example=["in"],
+        shown=False,
+        meaning="Whether of mail that comes in for our addresses, or that our accounts send.",
+        applied="live",
+    )
+    archive_part: Part = setting(
+        _PART,
+        "full",
+        example="header",
+        shown=False,
+        meaning="Whether the copy is the whole message, or its header alone.",
         applied="live",
     )
 
