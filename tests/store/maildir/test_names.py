@@ -1,5 +1,8 @@
 """File names: ours, Dovecot's, and whatever else lies in a maildir."""
 
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -86,6 +89,21 @@ def test_names_are_unique_and_sort_as_they_were_made():
     assert len(set(made)) == 1200
     assert sorted(made, key=age_order) == made
     assert UniqueNames(clock=lambda: 1_700_000_000.9).fresh() not in made
+
+
+def test_names_of_many_processes_never_collide():
+    """Forty thousand within one second of the clock, by four processes of one host (features row L-01)."""
+    program = (
+        "from mailsuite.store.maildir.names import UniqueNames\n"
+        "names = UniqueNames(clock=lambda: 1_700_000_000.9, host='mx')\n"
+        "print(*(names.fresh() for _ in range(10_000)), sep='\\n')\n"
+    )
+    processes = [
+        subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) for _ in range(4)
+    ]
+    made = [name for process in processes for name in process.communicate(timeout=60)[0].split()]
+    assert [process.returncode for process in processes] == [0] * 4
+    assert (len(made), len(set(made))) == (40_000, 40_000)
 
 
 def test_the_clock_may_stand_or_jump():
