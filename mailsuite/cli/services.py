@@ -15,7 +15,7 @@ from mailsuite.cli.status import error_text
 from mailsuite.cli.terminal import clean, count_text, print_json, print_table, time_text
 
 _COLUMNS: Final = ("SERVICE", "STATUS", "SINCE", "LISTENS ON", "SESSIONS", "LAST ERROR")
-_WORDS: Final = {"smtp": "SMTP", "submission": "SMTP submission", "pop3": "POP3"}
+_WORDS: Final = {"smtp": "SMTP", "submission": "SMTP submission", "lmtp": "LMTP", "pop3": "POP3"}
 _GRACE: Final = 30
 """Seconds that sessions may go on: DRAIN_TIMEOUT of frontends/factory.py."""
 _PATIENCE: Final = 90.0
@@ -28,7 +28,7 @@ _now_option = click.option("--now", is_flag=True, help="End the sessions at once
 
 @click.group("service")
 def service_group() -> None:
-    """The services smtp, submission and pop3: stop, start and restart each while the others run.
+    """The services smtp, submission, lmtp and pop3: stop, start and restart each while the others run.
 
     What is stopped stays stopped, over reloads and restarts of the server, until it is started again.
     """

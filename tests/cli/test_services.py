@@ -170,7 +170,7 @@ def test_restart(service: Serve, control: ControlDouble, options: tuple[str, ...
 
 @pytest.mark.parametrize("verb", ["start", "stop", "restart"])
 def test_what_is_refused(service: Serve, control: ControlDouble, verb: str) -> None:
-    words = "there is no service 'imap'; there are smtp, submission, pop3"
+    words = "there is no service 'imap'; there are smtp, submission, lmtp, pop3"
     control.answers["POST /v1/services/imap"] = (404, {"error": words})
     result = service(verb, "imap", "--quiet")
     assert (result.exit_code, result.stdout, result.stderr) == (1, "", f"{words}\n")

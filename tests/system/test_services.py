@@ -226,7 +226,7 @@ def test_a_server_that_stops_waits_for_no_restart(own_server: Server) -> None:
 
 
 def test_unknown_names(server: Server) -> None:
-    words = "there is no service 'imap'; there are smtp, submission, pop3"
+    words = "there is no service 'imap'; there are smtp, submission, lmtp, pop3"
     assert server.cli("service", "stop", "imap", status=1).strip() == words
     with pytest.raises(Refused) as caught:
         server.control.get("/v1/services/imap")
@@ -237,7 +237,7 @@ def test_unknown_names(server: Server) -> None:
 
 def test_the_list(server: Server) -> None:
     names = [each["service"] for each in server.control.get("/v1/services")["services"]]
-    assert names == ["smtp", "submission", "pop3"]
+    assert names == ["smtp", "submission", "lmtp", "pop3"]
     said = server.cli("service", "list")
     assert f"127.0.0.1:{server.ports['pop3s']}" in said
     assert said.count("running") == 3
@@ -396,6 +396,7 @@ def test_status_shows_the_states(own_server: Server) -> None:
         assert {name: each["state"] for name, each in services.items()} == {
             "smtp": "stopped",
             "submission": "running",
+            "lmtp": "stopped",
             "pop3": "draining",
         }
         assert services["pop3"]["sessions"] == 1
