@@ -6,6 +6,7 @@ import datetime
 import math
 import time
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -30,15 +31,16 @@ from mailsuite.accounts.turnstile import Turnstile
 from mailsuite.accounts.vault import Vault
 from mailsuite.accounts.views import Views
 from mailsuite.bus.local import LocalBus
+from mailsuite.concurrent.disk import DiskSpace
 from mailsuite.concurrent.now import run_now
 from mailsuite.concurrent.tasks import Tasks
 from mailsuite.concurrent.threads import Inline, Patient, Pool
 from mailsuite.concurrent.watch import FileWatch
 from mailsuite.config.schema import Config
-from mailsuite.delivery.logins import Login as SubmitterLogin
-from mailsuite.delivery.logins import Scram
-from mailsuite.delivery.reception import Services as ReceptionServices
-from mailsuite.delivery.router import Router
+from mailsuite.delivery.charged import ChargedDeliveries
+from mailsuite.delivery.quota_ledger import Ledger, QuotaRules
+from mailsuite.delivery.quota_warnings import QuotaWarnings
+from mailsuite.delivery.routing_limits import CatchAllLimits
 from mailsuite.directory.layered import LayeredDirectory
 from mailsuite.directory.memory import MemoryDirectory
 from mailsuite.directory.sqlite import accounts as accounts_db
@@ -49,10 +51,14 @@ from mailsuite.directory.sqlite.database import Database
 from mailsuite.frontends.certificates import self_signed
 from mailsuite.frontends.keeper import CertificateKeeper
 from mailsuite.frontends.premises import Premises
-from mailsuite.interfaces import IPolicyRule, IThreads
+from mailsuite.frontends.receptions import Receptions
+from mailsuite.interfaces import IThreads
 from mailsuite.keys import keyring
+from mailsuite.model.events import MessageStored
 from mailsuite.model.failure import MailFailure
+from mailsuite.model.message import Stored
 from mailsuite.model.origin import Origin
+from mailsuite.model.quota import QuotaReached
 from mailsuite.model.retention import MaildropRules
 from mailsuite.notify.channels.nm import NotifyMailChannel
 from mailsuite.notify.configured import notifier_settings
@@ -64,11 +70,10 @@ from mailsuite.observe.protocol_log import Watches
 from mailsuite.people import People
 from mailsuite.policy.access_files import AccessLists
 from mailsuite.policy.bans import Bans
-from mailsuite.policy.chain import Chain
 from mailsuite.policy.configured import ban_rules
-from mailsuite.policy.recipients import Recipients
-from mailsuite.policy.relaying import Relaying
-from mailsuite.policy.sender import Sender
+from mailsuite.policy.ruleset import Tallies
+from mailsuite.policy.sender_files import SenderLists
+from mailsuite.resolver.service import NameService, name_service
 from mailsuite.state import State
 from mailsuite.store.maildir.layout import Layout
 from mailsuite.store.maildir.store import MaildirStore
@@ -112,11 +117,17 @@ class Parts:
     notifier: Notifier
     portal: Portal
     commits: Tasks
+    ledger: Ledger
+    disk: DiskSpace
+    domain_names: NameService
+    senders: SenderLists
+    receptions: Receptions
 
     def open(self, file: MemoryDirectory) -> None:
         """Open the databases, before the reactor runs; *file* are the accounts of the configuration. Raises
         TemporaryFailure with the reason."""
         self.directory.replace_file(file)
+        self.domain_names.open()
         for database in self.databases:
             database.threads = Inline()
             run_now(database.open())
@@ -138,6 +149,8 @@ class Parts:
         self.store.start()
         self.housekeeper.start()
         self.watch.start()
+        self.disk.start()
+        self.domain_names.start()
         self.keeper.start()
         self.notifier.start()
         self.tasks.start(self._clean())
@@ -157,6 +170,8 @@ class Parts:
             await self.commits.finished()
             await self.housekeeper.stop()
             await self.watch.stop()
+            await self.disk.stop()
+            await self.domain_names.stop()
             await self.tasks.finished()
             await self.keeper.stop()
             await self.premises.bans.stop()
@@ -186,22 +201,6 @@ class Parts:
             turnstile=self.turnstile,
         )
 
-    def reception(self, config: Config, login: SubmitterLogin, scram: Scram) -> ReceptionServices:
-        """What the SMTP sessions of a listener share."""
-        rules: list[IPolicyRule] = [Sender(), Relaying(), Recipients()]
-        return ReceptionServices(
-            hostname=config.server.name,
-            store=self.store,
-            router=Router(self.directory, config.server.name, config.server.admin),
-            policy=Chain(rules, self.log),
-            bus=self.bus,
-            login=login,
-            scram=scram,
-            seconds=time.time,
-            log=self.log,
-            commits=self.commits,
-        )
-
     def use(self, config: Config, file: MemoryDirectory, sources: Sources) -> None:
         """Go on by another configuration, with *file* as the accounts that stand in it. Cannot fail."""
         self.directory.replace_file(file)
@@ -210,6 +209,10 @@ class Parts:
         self.throttle.longest = config.guard.failure_delay_maximum
         self.premises.bans.rules = ban_rules(config)
         self.store.rules = maildrop_rules(config)
+        self.store.deleted_quota = config.delivery.deleted_quota
+        self.ledger.rules = quota_rules(config)
+        self.disk.keep = config.delivery.keep_free
+        self.domain_names.use(config.resolver)
         self.stays.rules = rules_of(config.pop3, config.domains)
         self.channel.connect_timeout = config.notify.notifymail.connect_timeout
         self.channel.source_address = config.notify.notifymail.source_address
@@ -245,6 +248,7 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
     vault = Vault(keyring(state), patient)
     sources = sources_of(config, reactor, files, passwords, log)
     store = MaildirStore(layout(config), reactor, files, log, rules=maildrop_rules(config))
+    store.deleted_quota = config.delivery.deleted_quota
     stays = Stays(rules_of(config.pop3, config.domains))
     housekeeper = Housekeeper(
         directory,
@@ -290,6 +294,27 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
         notifier_settings(config),
         knocked=turnstile.delay.knocked,
     )
+    commits = Tasks(partial(log.failure, "smtp.failed"))
+
+    def warned(stored: Stored, reached: QuotaReached) -> None:
+        bus.publish(MessageStored(stored.account, stored.uidl, stored.size))
+        bus.publish(reached)
+
+    warnings = QuotaWarnings(
+        store,
+        config.server.name,
+        time.time,
+        commits,
+        log,
+        warned,
+        rejects=lambda: ledger.rules.rejects,
+    )
+    ledger = Ledger(store, directory, warnings, quota_rules(config))
+    places = (config.server.state, Path(store.layout.base))
+    disk = DiskSpace(places, files, reactor, log, config.delivery.keep_free)
+    _show(disk, premises.metrics)
+    domain_names = name_service(config.resolver, reactor, files, watch, log)
+    senders = SenderLists(files, watch, log)
     return Parts(
         log=log,
         tasks=tasks,
@@ -326,7 +351,27 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
         channel=channel,
         notifier=notifier,
         portal=portal,
-        commits=Tasks(partial(log.failure, "smtp.failed")),
+        commits=commits,
+        ledger=ledger,
+        disk=disk,
+        domain_names=domain_names,
+        senders=senders,
+        receptions=Receptions(
+            directory=directory,
+            store=ChargedDeliveries(store, ledger),
+            quotas=ledger,
+            bus=bus,
+            resolver=domain_names.names,
+            disk=disk,
+            senders=senders,
+            tallies=Tallies.by(reactor.seconds),
+            catch_all=CatchAllLimits(reactor.seconds),
+            ban=premises.bans.ban,
+            clock=reactor,
+            seconds=time.time,
+            commits=commits,
+            log=log,
+        ),
     )
 
 
@@ -343,6 +388,18 @@ def renew(config: Config, state: State) -> None:
     """Make the certificate of our own making anew where it is time. Blocks. Raises OSError."""
     if config.tls.mode == "self-signed":
         self_signed(config.server.name, state.tls, datetime.datetime.now(datetime.UTC))
+
+
+def _show(disk: DiskSpace, metrics: Metrics) -> None:
+    metrics.gauge(
+        "mailsuite_disk_headroom_bytes", "What is free beyond delivery.keep_free.", lambda: disk.headroom
+    )
+    metrics.gauge("mailsuite_disk_low", "1 while there is too little.", lambda: disk.is_scarce)
+
+
+def quota_rules(config: Config) -> QuotaRules:
+    """How much mail there may be where neither account nor domain says anything."""
+    return QuotaRules(config.delivery.quota, config.delivery.over_quota == "reject")
 
 
 def maildrop_rules(config: Config) -> MaildropRules:

@@ -36,13 +36,15 @@ from mailsuite.observe.log import Log
 from mailsuite.observe.sinks import Stream, Target
 from mailsuite.policy.access import locks_out
 from mailsuite.policy.access_files import AccessError, Prepared
-from mailsuite.policy.configured import access_rules
+from mailsuite.policy.configured import access_rules, all_sender_rules
+from mailsuite.policy.sender_files import PreparedSenders, SenderListError
 from mailsuite.privileges import PrivilegeError
 from mailsuite.services.control import Services
 from mailsuite.state import State, StateError, StateLocked
 
 FORESEEN = (
     AccessError,
+    SenderListError,
     CertificateError,
     ControlError,
     KeyringError,
@@ -86,6 +88,7 @@ class _Next:
     sources: Sources
     certificates: Certificates
     access: Prepared
+    senders: PreparedSenders
     listeners: list[Listener]
     target: Target
 
@@ -113,7 +116,7 @@ class Course:
             current=lambda: self.config,
             premises=self.parts.premises,
             login=self.parts.login(config),
-            reception=lambda login, scram: self.parts.reception(config, login, scram),
+            reception=partial(self.parts.receptions.of, config),
             certificates=certificates,
         )
         return plan.listeners()
@@ -172,6 +175,7 @@ class Course:
     async def _prepare(self, config: Config, access: Prepared) -> _Next:
         """All that can fail. Raises what is foreseen, or anything; then nothing has changed."""
         certificates = await self.parts.files.run(partial(self._certificates, config))
+        senders = await self.parts.senders.prepare(all_sender_rules(config))
         people = self.parts.people
         accounts = await file_directory(config, people.passwords, people.vault)
         keyring = people.vault.keyring
@@ -186,7 +190,7 @@ class Course:
             self.services.doors.shut_unused()
             target.close()
             raise
-        return _Next(config, accounts, sources, certificates, access, listeners, target)
+        return _Next(config, accounts, sources, certificates, access, senders, listeners, target)
 
     def _certificates(self, config: Config) -> Certificates:
         """Blocks: for a thread. Raises CertificateError, OSError."""
@@ -200,6 +204,7 @@ class Course:
         self.log.change(config.log.level, config.log.format)
         self.parts.use(config, wanted.accounts, wanted.sources)
         self.parts.premises.access.turn(wanted.access)
+        self.parts.senders.turn(wanted.senders)
         self.parts.keeper.use(wanted.certificates)
         self.parts.keeper.renew = partial(app.renew, config, self.state)
         opened, closed = self.services.use(wanted.listeners)

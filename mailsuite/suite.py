@@ -36,7 +36,8 @@ from mailsuite.frontends.tls import Credentials, Pair
 from mailsuite.keys import inline_passwords, inline_vault
 from mailsuite.observe.sinks import Stream, Target, TwistedObserver
 from mailsuite.policy.access_files import prepared
-from mailsuite.policy.configured import access_rules
+from mailsuite.policy.configured import access_rules, all_sender_rules
+from mailsuite.policy.sender_files import prepared as prepared_senders
 from mailsuite.privileges import become, notify_systemd, raise_descriptor_limit
 from mailsuite.reload import FORESEEN, Course, Source, general_pair
 from mailsuite.services.control import Services, open_places
@@ -126,6 +127,7 @@ class Suite(Service):
         parts.open(run_now(file_directory(config, passwords, vault)))
         certificates = self._certificates(config)
         parts.premises.access.turn(prepared(access_rules(config)))
+        parts.senders.turn(prepared_senders(all_sender_rules(config)))
         services = self._services(parts)
         parts.turnstile.displace = self._doors.displace
         course = Course(

@@ -113,7 +113,13 @@ def _caller(body: Document) -> IPAddress | None:
 
 
 def _put_people(version: Missing, desk: Desk, office: Office, operations: Operations) -> None:
-    accounts = Accounts(desk, office.registry, office.devices, operations.store)
+    accounts = Accounts(
+        desk,
+        office.registry,
+        office.devices,
+        operations.store,
+        lambda: operations.config().delivery.quota,
+    )
     version.putChild(b"retention", RetentionReport(desk, operations.retention))
     accounts.putChild(b"import", AccountImport(desk, office.registry))
     version.putChild(b"accounts", accounts)

@@ -17,6 +17,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from email.utils import formatdate
 from pathlib import Path
 
 import attrs
@@ -74,6 +75,7 @@ name = "example.test"
 TEXT = """\
 From: Demo <{address}>\r
 To: Joe <{address}>\r
+Date: {date}\r
 Subject: Hello from the demo\r
 Message-ID: <{token}@example.test>\r
 MIME-Version: 1.0\r
@@ -224,7 +226,7 @@ def prove(
     password = make_account(control, receiver.port)
     say("account", f"{ADDRESS}  password: {password}")
     tls = ssl.create_default_context(cafile=str(state / "tls" / "self-signed.pem"))
-    message = TEXT.format(address=ADDRESS, token=secrets.token_hex(8)).encode()
+    message = TEXT.format(address=ADDRESS, date=formatdate(), token=secrets.token_hex(8)).encode()
     receiver.start()
     begun = time.monotonic()
     words = send(ports["submission"], tls, password, message)

@@ -181,8 +181,9 @@ class DiskSpace:
             self._looked_at = self.clock.seconds()
             self._looking = False
             waiting, self._waiting = self._waiting, []
-            for done in waiting:
-                done.callback(None)
+            for done in tuple(waiting):  # one that is cancelled meanwhile takes itself out
+                if not done.called:
+                    done.callback(None)
 
     def _tell_of_failure(self, reason: str) -> None:
         """Once, until it works again."""

@@ -128,7 +128,8 @@ def blocks(
 
 
 def declarations(settings: type[Any]) -> Mapping[str, Declaration]:
-    """What is declared in a class, by its name in the file, in the order of declaration."""
+    """What is declared in a class, by its name in the file: settings before tables, for in a file they must
+    stand so, and what the class has of its own before what it has from others; else as they were declared."""
     if settings not in _collected:
         _collected[settings] = MappingProxyType({one.name: one for one in _collect(settings)})
     return _collected[settings]
@@ -139,7 +140,11 @@ _collected: Final[dict[type[Any], Mapping[str, Declaration]]] = {}
 
 
 def _collect(settings: type[Any]) -> Iterator[Declaration]:
-    for field in attrs.fields(settings):
+    fields = attrs.fields(settings)
+    for field in sorted(
+        fields,
+        key=lambda each: (not isinstance(each.metadata.get(_METADATA), Setting), each.inherited),
+    ):
         declared: Declaration | None = field.metadata.get(_METADATA)
         if declared is not None:
             yield attrs.evolve(declared, name=declared.name or field.name, field=field.name)

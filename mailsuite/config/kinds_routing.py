@@ -111,7 +111,7 @@ class Aliases(_Table):
         return 'names and what they stand for, for example { postmaster = "joe", sales = ["joe", "ann"] }'
 
     def parse(self, raw: object, base: Path) -> AliasLines:
-        lines = []
+        lines: list[tuple[str, tuple[str, ...]]] = []
         for name, targets in self._lines(raw):
             try:
                 local = Address.parse(f"{name}@{_ANY_DOMAIN}").canonical.local

@@ -82,7 +82,7 @@ class DomainBlock(DomainQuota, DomainRouting):
 
     @property
     def domain(self) -> Domain:
-        return Domain(self.name, Origin.FILE)
+        return Domain(self.name, Origin.FILE, quota=self.quota)
 
     @property
     def retention(self) -> Retention | None:
@@ -287,4 +287,5 @@ class AccountBlock(AccountSending, AccountQuota, AccountRouting):
             pop3=self.pop3 == "allow",
             retention=_retention(self.delete_after, self.delete_unread_after),
             send_as=self.send_as,
+            quota=self.quota,
         )

@@ -14,10 +14,14 @@ from mailsuite.config.look import Look
 from mailsuite.config.measures import duration_text
 from mailsuite.config.problems import Problem
 from mailsuite.config.relations_accounts import account_relations
+from mailsuite.config.relations_conversation import conversation_relations
 from mailsuite.config.relations_doors import MAX_SOCKET_OCTETS, door_relations
 from mailsuite.config.relations_listeners import listener_relations
 from mailsuite.config.relations_logins import login_relations
 from mailsuite.config.relations_pop3 import pop3_relations
+from mailsuite.config.relations_relaying import relaying_relations
+from mailsuite.config.relations_resolving import resolving_relations
+from mailsuite.config.relations_routing import routing_relations
 from mailsuite.config.sources import source_problems
 from mailsuite.model.account import NotifyState
 
@@ -33,6 +37,10 @@ def relations(look: Look) -> Iterator[Problem]:
     yield from door_relations(look)
     yield from login_relations(look)
     yield from pop3_relations(look)
+    yield from relaying_relations(look)
+    yield from routing_relations(look)
+    yield from conversation_relations(look)
+    yield from resolving_relations(look, look.config.resolver)
     yield from _guard(look)
     yield from account_relations(look)
     for source in look.config.sources:

@@ -11,6 +11,7 @@ import attrs
 from mailsuite.config.declare import Blocks, Section, declarations
 from mailsuite.config.machine import Machine
 from mailsuite.config.reading import Draft
+from mailsuite.config.resolving import Resolving
 from mailsuite.config.schema import (
     AccountBlock,
     CertificateBlock,
@@ -92,6 +93,7 @@ def resolve(draft: Draft, machine: Machine) -> Config:
         delivery=_delivery(draft["delivery"], server.state),
         notify=built(Notify, draft["notify"]),
         guard=Guard(**draft["guard"]),
+        resolver=Resolving(**draft["resolver"]),
         log=LogSettings(
             format=log.format,
             level=log.level,

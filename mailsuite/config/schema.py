@@ -28,6 +28,7 @@ from mailsuite.config.notify import Notify, NotifyMail
 from mailsuite.config.people import AccountBlock, AccountNotifyMail, DeviceBlock, DomainBlock
 from mailsuite.config.pop3 import Pop3
 from mailsuite.config.quotas import DeliveryQuota
+from mailsuite.config.resolving import Resolving
 from mailsuite.config.routing import DeliveryRouting
 from mailsuite.config.services import (
     SYSTEM_NAME,
@@ -289,6 +290,7 @@ class Config:
     lmtp: Lmtp = section(Lmtp, "LMTP, mail that another mail server of ours hands over")
     delivery: Delivery = section(Delivery, "Local delivery")
     notify: Notify = section(Notify, "Telling users that mail is there")
+    resolver: Resolving = section(Resolving, "The domain name system")
     guard: Guard = section(Guard, "Against guessing of passwords and other abuse")
     log: LogSettings = section(LogSettings, "Logs")
     metrics: Metrics = section(Metrics, "Figures for Prometheus")

@@ -16,13 +16,16 @@ from mailsuite.config.conversation import Conversation
 from mailsuite.config.declare import Caution, section, setting
 from mailsuite.config.kinds import Boolean, Integer, ListOf, OneOf, OrNone, Text, port
 from mailsuite.config.kinds_doors import FileMode
+from mailsuite.config.letters import Letters, SubmissionLetters
 from mailsuite.config.measures import Duration, Size
 from mailsuite.config.mechanisms import SaslName, mechanisms
 from mailsuite.config.metrics import Metrics
 from mailsuite.config.names import AlternateAt, BindAddress, FilePath, Greeting, HostName, Network
 from mailsuite.config.pop3 import OnOverlong, Pop3
 from mailsuite.config.relaying import ReceptionRules, SubmissionRules
+from mailsuite.config.resolving import HelloNames
 from mailsuite.config.routing import ReceptionRouting
+from mailsuite.config.strictness import Strictness
 
 Service = Literal["smtp", "submission", "lmtp", "pop3", "metrics"]
 TlsUse = Literal["implicit", "starttls", "required-starttls", "off"]
@@ -33,9 +36,9 @@ _KIB = 1 << 10
 _GIB = 1 << 30
 
 
-@attrs.frozen(kw_only=True)
-class SmtpLimits(Conversation):
-    """What ``[smtp]`` and ``[submission]`` have in common, declared once."""
+@attrs.frozen(kw_only=True, slots=False)  # a base beside others: slots would not fit together
+class SmtpBasics:
+    """What ``[smtp]``, ``[submission]`` and ``[lmtp]`` have in common and people ask for first."""
 
     banner: str = setting(
         Greeting("ESMTP"),
@@ -78,21 +81,25 @@ class SmtpLimits(Conversation):
     idle_timeout: float = setting(
         Duration(minimum=1.0, maximum=86400.0),
         "5m",
-        caution=Caution("5m", "is below the five minutes RFC 5321 asks for"),
         meaning="A session in which nothing happens for so long is closed.",
         applied="new sessions",
     )
 
 
 @attrs.frozen(kw_only=True)
-class Smtp(ReceptionRouting, ReceptionRules, SmtpLimits):
+class SmtpLimits(Strictness, Letters, Conversation, SmtpBasics):
+    """All that they have in common."""
+
+
+@attrs.frozen(kw_only=True)
+class Smtp(HelloNames, ReceptionRouting, ReceptionRules, SmtpLimits):
     """``[smtp]``, mail from other servers, or what of it holds for one listener."""
 
     access: Access = section(Access, "Who may connect by SMTP")
 
 
 @attrs.frozen(kw_only=True)
-class Submission(SubmissionRules, SmtpLimits):
+class Submission(SubmissionLetters, SubmissionRules, SmtpLimits):
     """``[submission]``, mail from our own users, or what of it holds for one listener."""
 
     auth: tuple[SaslName, ...] = setting(
@@ -121,7 +128,7 @@ class Submission(SubmissionRules, SmtpLimits):
 
 
 @attrs.frozen(kw_only=True)
-class Lmtp(ReceptionRouting, SmtpLimits):
+class Lmtp(SmtpLimits):
     """``[lmtp]``, mail that another mail server hands over for our accounts, or what of it holds for one
     listener. That server is one address with many connections, and no stranger who is to be banned."""
 

@@ -12,7 +12,7 @@ from mailsuite.model.envelope import (
     OutboundRecipient,
     RecipientParameters,
 )
-from mailsuite.model.facts import Copy, Route
+from mailsuite.model.facts import Copy, Route, RouteKind
 
 
 @attrs.frozen
@@ -22,6 +22,8 @@ class Accepted:
     recipient: Address
     accounts: tuple[Address, ...]
     """Whose maildrops it leads to."""
+    is_ours: bool = True
+    """Whether it is an address of our domains."""
 
 
 @attrs.define(eq=False)
@@ -45,7 +47,8 @@ class Envelope:
 
     def add(self, recipient: Address, parameters: RecipientParameters, route: Route) -> None:
         """Take another recipient."""
-        self.accepted.append(Accepted(recipient, route.accounts))
+        is_ours = route.kind is not RouteKind.REMOTE
+        self.accepted.append(Accepted(recipient, route.accounts, is_ours))
         for copy in route.copies:
             self._copies.setdefault(copy.account, copy)
             self._named.setdefault(copy.account, recipient)
@@ -61,6 +64,11 @@ class Envelope:
     def named(self, copy: Copy) -> Address:
         """Whom the client named to reach this maildrop."""
         return self._named[copy.account]
+
+    @property
+    def ours(self) -> tuple[Address, ...]:
+        """The recipients in our domains."""
+        return tuple(each.recipient for each in self.accepted if each.is_ours)
 
     @property
     def single(self) -> Address | None:

@@ -25,6 +25,8 @@ class Letter:
     """What stands in front of it for everybody."""
     head: Callable[[Copy], bytes]
     """All that stands in front of it in a copy."""
+    archived: Callable[[Copy], bytes]
+    """The same in the copy of an archive, which nobody has named."""
 
 
 @attrs.frozen
@@ -66,4 +68,9 @@ class Letters:
             original = trace.original_to(envelope.named(copy), copy.account)
             return before + original + trace.delivered_to(copy.recipient) + after
 
-        return Letter(HeaderFilter(self.own_results, self.limits, letterhead, holds=True), after, head)
+        def archived(copy: Copy) -> bytes:
+            return before + trace.delivered_to(copy.recipient) + after
+
+        return Letter(
+            HeaderFilter(self.own_results, self.limits, letterhead, holds=True), after, head, archived
+        )

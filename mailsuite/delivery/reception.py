@@ -14,12 +14,14 @@ from twisted.cred.error import UnauthorizedLogin
 from twisted.internet.defer import CancelledError
 
 from mailsuite.concurrent.tasks import Tasks
+from mailsuite.delivery.archiving import ArchiveCopies, archive_copies
 from mailsuite.delivery.conclusion import Conclusion
 from mailsuite.delivery.envelope import Envelope
 from mailsuite.delivery.incoming import Incoming
 from mailsuite.delivery.judge import Judge, codes, shown
 from mailsuite.delivery.letters import Letters
 from mailsuite.delivery.logins import Login, Scram
+from mailsuite.delivery.route_archive import Archives
 from mailsuite.delivery.router import Router
 from mailsuite.delivery.shield import to_its_end
 from mailsuite.delivery.transaction import Transaction
@@ -34,6 +36,10 @@ from mailsuite.wire.smtp.events import BodyEnd, Mail, Recipient
 
 HostOf = Callable[[IPAddress], Awaitable[str]]
 """Answers the confirmed name of an address, empty where none is known. Raises nothing."""
+
+
+def _keep_nothing(session: str) -> None:
+    """Where nothing is kept free for anybody."""
 
 
 def new_message_id() -> str:
@@ -61,6 +67,10 @@ class Services:
     """Where mail for other servers goes; None: nobody would fetch it there, so none is taken."""
     host_of: HostOf | None = None
     """None: nobody asks what the clients are called."""
+    archives: Archives = attrs.field(factory=Archives)
+    """Who gets a copy beside the recipients."""
+    let_go: Callable[[str], None] = _keep_nothing
+    """Is told of the session whose transaction is over: what was kept free for it is free. Raises nothing."""
     new_id: Callable[[], str] = new_message_id
     commits: Tasks = attrs.field()
     """Commits and aborts under way. They outlive their sessions: a stopping server waits for
@@ -181,28 +191,39 @@ class Reception:
 
     async def start_data(self) -> Reply:
         """DATA: begin a delivery for each copy, trace fields first. The envelope survives a refusal."""
-        envelope = self._envelope
+        services, envelope = self._services, self._envelope
         if not envelope.accepted:
             return replies.NO_VALID_RECIPIENTS
+        try:
+            archive = await archive_copies(services.archives, services.router, self.facts.account, envelope)
+        except CancelledError:
+            raise
+        except Exception as error:
+            return self._judge.no(error)
         if self._closed:  # nobody hears this; begin nothing that nobody will end
             return replies.INTERNAL_ERROR
         self._abandon()
-        services = self._services
         transaction = Transaction(services.store, self._log)
         try:
-            id = services.new_id()
-            letter = services.letters.begin(self.facts, envelope, id, services.seconds())
-            outbound = envelope.outbound(id, self.facts.account)
-            apart = self.facts.service == "lmtp" and outbound is None
-            self._incoming = Incoming(id, envelope, transaction, letter.filter, apart)
-            transaction.begin(envelope.copies, letter.head)
-            if outbound is not None and services.queue is not None:
-                transaction.begin_outbound(services.queue, outbound, letter.trace)
+            self._incoming = self._begin(transaction, archive)
         except Exception as error:
-            self._incoming = None
             services.commits.start(transaction.abort())
             return self._judge.no(error)
         return replies.START_MAIL_INPUT
+
+    def _begin(self, transaction: Transaction, archive: ArchiveCopies) -> Incoming:
+        """Begin all that the envelope asks for. Fails as the transaction does."""
+        services, envelope = self._services, self._envelope
+        id = services.new_id()
+        letter = services.letters.begin(self.facts, envelope, id, services.seconds())
+        transaction.begin(envelope.copies, letter.head)
+        for copies, brief in ((archive.whole, False), (archive.headers, True)):
+            transaction.begin(copies, lambda copy: archive.journal + letter.archived(copy), brief)
+        outbound = envelope.outbound(id, self.facts.account)
+        if outbound is not None and services.queue is not None:
+            transaction.begin_outbound(services.queue, outbound, letter.trace)
+        apart = self.facts.service == "lmtp" and outbound is None and not archive
+        return Incoming(id, envelope, transaction, letter.filter, apart)
 
     def take(self, chunk: bytes) -> None:
         """Take octets of the body. Never raises: trouble is kept for end()."""
@@ -268,12 +289,14 @@ class Reception:
     def reset(self) -> None:
         """Forget the envelope, abort the deliveries (RSET, and what implies it)."""
         self._abandon()
+        self._services.let_go(self.facts.session)
         self._envelope = Envelope(None)
         self._trouble = replies.INTERNAL_ERROR
 
     async def closed(self) -> None:
         """The connection is gone. Returns when an open transaction is undone."""
         self._closed = True
+        self._services.let_go(self.facts.session)
         incoming, self._incoming = self._incoming, None
         if incoming is not None:
             await to_its_end(incoming.transaction.abort(), self._services.commits)

@@ -45,18 +45,31 @@ class Transaction:
     log: Log
     deliveries: list[IDelivery] = attrs.field(factory=list, init=False)
     queuing: IQueuing | None = attrs.field(default=None, init=False)
+    _brief: set[IDelivery] = attrs.field(factory=set, init=False)
+    """Deliveries that end with the header."""
+    _closed: set[IDelivery] = attrs.field(factory=set, init=False)
+    """Those of them that have all they get."""
     _gathered: bytearray = attrs.field(factory=bytearray, init=False)
     """The end of what was written, which no delivery has yet."""
 
-    def begin(self, copies: Sequence[Copy], head: Callable[[Copy], bytes]) -> None:
-        """Begin a delivery of each copy and write what stands at its head.
+    def begin(self, copies: Sequence[Copy], head: Callable[[Copy], bytes], brief: bool = False) -> None:
+        """Begin a delivery of each copy and write what stands at its head; a *brief* one gets nothing of what
+        is written after end_header().
 
         Raises what the store raises; what was begun by then is ended by abort().
         """
         for copy in copies:
             delivery = self.store.begin(copy.account)
             self.deliveries.append(delivery)
+            if brief:
+                self._brief.add(delivery)
             delivery.write(head(copy))
+
+    def end_header(self) -> None:
+        """What was written up to now is all that brief copies get. Fails as write() does."""
+        if self._brief:
+            self._pass_on()
+            self._closed = self._brief
 
     def begin_outbound(self, queue: IOutboundQueue, envelope: OutboundEnvelope, head: bytes) -> None:
         """Begin the queue's entry and write what stands at its head. Raises as begin() does."""
@@ -73,7 +86,8 @@ class Transaction:
         data = bytes(self._gathered)
         self._gathered.clear()
         for participant in self._participants():
-            participant.write(data)
+            if participant not in self._closed:
+                participant.write(data)
 
     def _participants(self) -> Iterator[IDelivery | IQueuing]:
         yield from self.deliveries

@@ -14,7 +14,7 @@ from mailsuite.accounts.attempt import Granted, attempt_of
 from mailsuite.accounts.login import Login, OpenedMaildrop
 from mailsuite.accounts.offers import mechanisms_of, rules_of
 from mailsuite.config.pop3 import Utf8Mail
-from mailsuite.config.schema import Config, Lmtp, MailSettings, Metrics, Pop3, Smtp, Submission
+from mailsuite.config.schema import Config, MailSettings, Metrics, Pop3, Submission
 from mailsuite.config.schema import Listener as ListenerBlock
 from mailsuite.delivery.downgraded import downgraded
 from mailsuite.delivery.logins import Login as SubmitterLogin
@@ -26,11 +26,13 @@ from mailsuite.frontends.factory import SessionFactory, Sessions
 from mailsuite.frontends.listener import Listener, Place, each_once
 from mailsuite.frontends.metrics import Exposition, MetricsFactory
 from mailsuite.frontends.offer import Offer
+from mailsuite.frontends.pace import pace_of
 from mailsuite.frontends.pop3 import Pop3Services, Pop3Session
 from mailsuite.frontends.premises import Premises
 from mailsuite.frontends.ruling import Ruling
 from mailsuite.frontends.shelf import Certificates, Wanted
 from mailsuite.frontends.smtp import SmtpServices, SmtpSession
+from mailsuite.frontends.smtp_plan import MailTaking, session_settings
 from mailsuite.frontends.tls import Pair, ServerTLS
 from mailsuite.frontends.unix import Rights
 from mailsuite.interfaces import IMaildrop, IThreads
@@ -39,9 +41,9 @@ from mailsuite.model.account import IPAddress
 from mailsuite.model.device import IPNetwork
 from mailsuite.model.facts import ConnectionFacts
 from mailsuite.policy.admission import Gatekeeper
+from mailsuite.policy.configured import relay_rules
 from mailsuite.wire.pop3.settings import SessionSettings as Pop3Settings
 from mailsuite.wire.sasl.steps import Claim, ScramParameters, ScramQuestion
-from mailsuite.wire.smtp.session import SessionSettings as SmtpSettings
 
 
 @attrs.frozen
@@ -53,8 +55,8 @@ class Plan:
     """The configuration in force whenever it is asked for."""
     premises: Premises
     login: Login
-    reception: Callable[[SubmitterLogin, Scram], ReceptionServices]
-    """Called with how a submitter logs in, and how SCRAM's question is answered."""
+    reception: Callable[[MailTaking, SubmitterLogin, Scram], ReceptionServices]
+    """By the settings of a listener, how a submitter logs in, and how SCRAM's question is answered."""
     certificates: Certificates
 
     def listeners(self) -> list[Listener]:
@@ -141,30 +143,18 @@ class Plan:
         return self._smtp_session_of(block, settings, door, banner)
 
     def _smtp_session_of(
-        self, block: ListenerBlock, settings: Smtp | Submission | Lmtp, door: Door, banner: str
+        self, block: ListenerBlock, settings: MailTaking, door: Door, banner: str
     ) -> Callable[[], SessionProtocol[Any]]:
-        """Submission asks for a login, always, and for TLS unless its door has none, where only mechanisms
-        that hide the password are offered; the MX offers no login at all."""
-        submits = isinstance(settings, Submission)
         rules = Ruling(block, self.current)
-        smtp = SmtpSettings(
-            hostname=self.config.server.name,
-            banner=banner,
-            max_message=settings.max_message,
-            max_recipients=settings.max_recipients,
-            tls_available=door.tls is not None and not door.implicit_tls,
-            tls_required=(submits and door.tls is not None) or block.tls == "required-starttls",
-            auth_mechanisms=mechanisms_of(settings),
-            auth_required=submits,
-            overlong="error" if settings.on_overlong_command == "error" else "close",
-            octets=secrets.token_bytes,
-            seconds=time.time,
-        )
+        smtp = session_settings(settings, door, self.config.server.name, banner, block.tls)
 
         async def login(claim: Claim, facts: ConnectionFacts) -> Granted:
             return await self.login.login_submitter(attempt_of(claim, rules(), facts))
 
-        services = SmtpServices(smtp, self.reception(login, self._scram(rules)).receive)
+        reception = self.reception(settings, login, self._scram(rules))
+        services = SmtpServices(smtp, reception.receive, pace_of(settings))
+        if isinstance(settings, Submission):
+            services = attrs.evolve(services, unasked=relay_rules(settings).lists)
         return lambda: SmtpSession(door, services)
 
     def _scram(self, rules: Ruling) -> Scram:

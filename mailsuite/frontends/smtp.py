@@ -13,6 +13,7 @@ from mailsuite.frontends.base import SessionProtocol
 from mailsuite.frontends.door import Door
 from mailsuite.frontends.pace import Arrival, Pace
 from mailsuite.frontends.timer import Timer
+from mailsuite.model.account import IPAddress
 from mailsuite.model.facts import ConnectionFacts
 from mailsuite.model.reply import Reply
 from mailsuite.observe.log import Log
@@ -36,6 +37,11 @@ from mailsuite.wire.smtp.events import (
 from mailsuite.wire.smtp.session import ServerSession, SessionSettings
 
 
+def _nobody(peer: IPAddress) -> bool:
+    """Everybody logs in where it is asked for."""
+    return False
+
+
 @attrs.frozen
 class SmtpServices:
     """What the sessions of one listener need beside their Door."""
@@ -43,6 +49,8 @@ class SmtpServices:
     settings: SessionSettings
     receive: Callable[[ConnectionFacts, Log], Reception]
     pace: Pace = attrs.field(factory=Pace)
+    unasked: Callable[[IPAddress], bool] = _nobody
+    """Who need not log in where all others have to."""
 
 
 class SmtpSession(SessionProtocol[Event]):
@@ -62,7 +70,10 @@ class SmtpSession(SessionProtocol[Event]):
         """Before the greeting: whether the client has broken it."""
 
     def begin(self, facts: ConnectionFacts) -> None:
-        self.core = ServerSession(self._services.settings, bool(facts.tls), self.bindings)
+        settings = self._services.settings
+        if settings.auth_required and self._services.unasked(facts.peer):
+            settings = attrs.evolve(settings, auth_required=False)
+        self.core = ServerSession(settings, bool(facts.tls), self.bindings)
         self._reception = self._services.receive(facts, self.log)
 
     def greet(self) -> None:

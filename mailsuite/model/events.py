@@ -5,6 +5,7 @@ from __future__ import annotations
 import attrs
 
 from mailsuite.model.address import Address
+from mailsuite.model.quota import QuotaReached
 
 
 @attrs.frozen
@@ -16,4 +17,4 @@ class MessageStored:
     size: int
 
 
-Event = MessageStored
+Event = MessageStored | QuotaReached

@@ -185,7 +185,7 @@ TOO_MANY_CONNECTIONS = _reply(
     421, "4.3.2", "Too many connections just now; please try again later", closes=True
 )
 ACCESS_DENIED = _reply(554, "5.7.1", "No connections are taken here from your address", closes=True)
-TIMED_OUT = _reply(421, "4.4.2", "Nothing came for too long", closes=True)
+TIMED_OUT = _reply(421, "4.4.2", "This took too long", closes=True)
 TOO_MANY_ERRORS = _reply(421, "4.7.0", "Too many errors", closes=True)
 TOO_MANY_FAILED_LOGINS = _reply(421, "4.7.0", "Too many failed logins", closes=True)
 TOO_MANY_COMMANDS = _reply(421, "4.7.0", "Too many commands without a message", closes=True)

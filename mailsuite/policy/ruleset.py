@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import attrs
 from twisted.internet.interfaces import IReactorTime
 
-from mailsuite.config.schema import Smtp, Submission
+from mailsuite.config.schema import Lmtp, Smtp, Submission
 from mailsuite.interfaces import IAccountDirectory, IPolicyRule
 from mailsuite.model.address import Address
 from mailsuite.policy.configured import probing_rules, relay_rules, sender_rules
@@ -57,10 +57,12 @@ class Grounds:
 
 
 def rules_for(
-    settings: Smtp | Submission, grounds: Grounds, further: Sequence[IPolicyRule] = ()
+    settings: Smtp | Submission | Lmtp, grounds: Grounds, further: Sequence[IPolicyRule] = ()
 ) -> tuple[IPolicyRule, ...]:
     """All rules of a door. *further* ones, which may refuse a recipient, stand before those that count what
-    was let pass."""
+    was let pass. LMTP hands over to our own accounts, from a server that has judged (RFC 2033 section 1)."""
+    if isinstance(settings, Lmtp):
+        return (Relaying(hostname=grounds.hostname), Recipients(), *further)
     relay = relay_rules(settings)
     relaying = Relaying(relay, grounds.sends, grounds.hostname)
     rules: tuple[IPolicyRule, ...]

@@ -174,7 +174,8 @@ class ImporterTests(SynchronousTestCase):
             ({"password": "x" * 1025}, "longer than"),
             ({"fields": {"forward": "ann@elsewhere.test"}}, "elsewhere"),
             ({"fields": {"notifymail": {"port": 80}}}, "not that port"),
-            ({"fields": {"quota": 3}}, "cannot be changed"),
+            ({"fields": {"quota": 3}}, "has no quotes"),
+            ({"fields": {"shoe_size": 3}}, "cannot be changed"),
         )
         for number, (parts, words) in enumerate(refused):
             wanted = ImportedAccount(**{"line": 1, "address": str(JOE), **parts})

@@ -47,14 +47,14 @@ def test_a_check_with_errors(file: Path) -> None:
     file.write_text(
         "[[listener]]\nname = 'pop3'\nservice = 'pop3'\nbind = ['192.0.2.10']\nport = 110\ntls = 'off'\n\n"
         "[pop3]\ntrusted_networks = []\nidle_timout = '10m'\nauth = ['plain']\n\n"
-        "[smtp]\nidle_timeout = '1m'\n"
+        "[smtp]\nmax_recipients = 99\n"
     )
     result = run("--config", file, "check")
     assert result.output == (
         'mailsuite.toml:6:   error    tls = "off" on 192.0.2.10:110 and trusted_networks is empty (line 9): '
         "nobody could log in; did you mean 'starttls'?\n"
         "mailsuite.toml:10:  error    unknown setting 'idle_timout' in [pop3]; did you mean 'idle_timeout'?\n"
-        'mailsuite.toml:14:  warning  idle_timeout = "1m" is below the five minutes RFC 5321 asks for\n'
+        "mailsuite.toml:14:  warning  max_recipients = 99 is below the hundred recipients RFC 5321 asks for\n"
         "2 errors, 1 warning. The running server keeps its settings.\n"
     )
     assert result.exit_code == 4

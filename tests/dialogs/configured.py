@@ -93,12 +93,15 @@ _LIMITS = """
 failure_delay = "0s"
 
 [smtp]
+not_offered = []
 max_connections_per_address = 0
 max_message = "16KiB"
+error_delay = "0s"
 
 [submission]
 max_connections_per_address = 0
 max_message = "16KiB"
+error_delay = "0s"
 
 [pop3]
 max_connections_per_address = 0

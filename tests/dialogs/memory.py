@@ -34,14 +34,15 @@ from mailsuite.accounts.terms import OwnRetentions
 from mailsuite.accounts.throttle import FailureThrottle
 from mailsuite.accounts.vault import Vault
 from mailsuite.bus.local import LocalBus
+from mailsuite.concurrent.disk import DiskSpace
 from mailsuite.concurrent.now import run_now
 from mailsuite.concurrent.tasks import Tasks
 from mailsuite.concurrent.threads import Inline
 from mailsuite.concurrent.watch import FileWatch
 from mailsuite.config.load import load
 from mailsuite.config.schema import Config
-from mailsuite.delivery import reception
-from mailsuite.delivery.router import Router
+from mailsuite.delivery.quota_ledger import Ledger, Standing
+from mailsuite.delivery.routing_limits import CatchAllLimits
 from mailsuite.directory.bans import MemoryBans
 from mailsuite.directory.layered import LayeredDirectory
 from mailsuite.directory.logins import MemoryLogins
@@ -52,6 +53,7 @@ from mailsuite.frontends.base import SessionProtocol
 from mailsuite.frontends.listener import Listener
 from mailsuite.frontends.plan import Plan
 from mailsuite.frontends.premises import Premises
+from mailsuite.frontends.receptions import Receptions
 from mailsuite.frontends.shelf import Certificates
 from mailsuite.frontends.tls import Pair, ServerTLS
 from mailsuite.model.address import Address
@@ -60,15 +62,23 @@ from mailsuite.observe.metrics import Metrics
 from mailsuite.observe.protocol_log import Watches
 from mailsuite.policy.access_files import AccessLists
 from mailsuite.policy.bans import Bans
-from mailsuite.policy.chain import Chain
-from mailsuite.policy.configured import access_rules, ban_rules
-from mailsuite.policy.recipients import Recipients
-from mailsuite.policy.relaying import Relaying
-from mailsuite.policy.sender import Sender
+from mailsuite.policy.configured import access_rules, all_sender_rules, ban_rules
+from mailsuite.policy.ruleset import Tallies
+from mailsuite.policy.sender_files import SenderLists
+from mailsuite.policy.sender_files import prepared as prepared_senders
+from mailsuite.resolver.memory import MemoryResolver
 from mailsuite.store.memory import MemoryStore
 from tests.dialogs.configured import CHEAP, DOORS, configured
 from tests.dialogs.play import Missing
 from tests.dialogs.scene import MESSAGES, Scene
+
+
+class _NoWarnings:
+    """Nobody is told how full a maildrop is."""
+
+    def fallen(self, standing: Standing) -> None: ...
+
+    def reached(self, standing: Standing) -> None: ...
 
 
 class _NoCertificates:
@@ -111,12 +121,13 @@ class MemoryServer:
         self._ports = iter(range(4000, 5000))
         log = Log(lambda line, urgent: self.logged.append(line), clock=self.clock.seconds)
         self.tasks = Tasks(lambda failure: log.failure("task.failed", failure))
+        premises = self._premises(template, log)
         plan = Plan(
             config=template.config,
             current=lambda: template.config,
-            premises=self._premises(template, log),
+            premises=premises,
             login=self._login(template, log),
-            reception=partial(self._reception, template, log),
+            reception=partial(self._receptions(template.config, log, premises).of, template.config),
             certificates=cast(Certificates, _NoCertificates()),
         )
         self._listeners: Mapping[str, Listener] = {each.name: each for each in plan.listeners()}
@@ -150,21 +161,25 @@ class MemoryServer:
             log=log,
         )
 
-    def _reception(
-        self, template: Template, log: Log, login: reception.Login, scram: reception.Scram
-    ) -> reception.Services:
-        server = template.config.server
-        return reception.Services(
-            hostname=server.name,
+    def _receptions(self, config: Config, log: Log, premises: Premises) -> Receptions:
+        seconds = self.clock.seconds
+        senders = SenderLists(Inline(), FileWatch(Inline(), self.clock, log), log)
+        senders.turn(prepared_senders(all_sender_rules(config)))
+        return Receptions(
+            directory=self.directory,
             store=self.store,
-            router=Router(self.directory, server.name, server.admin),
-            policy=Chain([Sender(), Relaying(), Recipients()], log),
+            quotas=Ledger(self.store, self.directory, _NoWarnings()),
             bus=LocalBus(self.clock, log),
-            login=login,
-            scram=scram,
+            resolver=MemoryResolver(),
+            disk=DiskSpace((), Inline(), self.clock, log, look=lambda paths: ()),
+            senders=senders,
+            tallies=Tallies.by(seconds),
+            catch_all=CatchAllLimits(seconds),
+            ban=premises.bans.ban,
+            clock=self.clock,
             seconds=time.time,
-            log=log,
             commits=self.tasks,
+            log=log,
         )
 
     async def _fill(self) -> None:

@@ -29,6 +29,7 @@ from mailsuite.frontends.base import SessionProtocol
 from mailsuite.frontends.listener import Listener
 from mailsuite.frontends.plan import Plan, wanted_certificates
 from mailsuite.frontends.shelf import Certificates, read_all
+from mailsuite.frontends.smtp_plan import MailTaking
 from mailsuite.model.account import Account
 from mailsuite.model.address import Address
 from mailsuite.model.facts import ConnectionFacts
@@ -110,7 +111,7 @@ class World:
         )
         self.listeners = {listener.name: listener for listener in plan.listeners()}
 
-    def reception(self, login: SubmitterLogin, scram: Scram) -> Services:
+    def reception(self, settings: MailTaking, login: SubmitterLogin, scram: Scram) -> Services:
         directory = MemoryDirectory([Account(Address("joe", "example.test"))])
         router = Router(directory, "mail.example.test", Address("joe", "example.test"))
         chain = Chain((), self.log)

@@ -189,6 +189,7 @@ class TestSmtp:
     def test_idle_timeout(self, world: Make) -> None:
         built = world("smtp", 'idle_timeout = "6m"')
         talk = built.connect("smtp")
+        talk.say("EHLO x.example")
         built.clock.advance(359)
         assert not talk.wire.disconnecting
         built.clock.advance(1)

@@ -195,7 +195,7 @@ class Slow(SmtpCase):
 
     def assert_ended(self, reason: str) -> None:
         """With 421, nothing stored, and nothing left open though the client is still there."""
-        self.assertTrue(self.transport.value().endswith(b"421 4.4.2 Nothing came for too long\r\n"))
+        self.assertTrue(self.transport.value().endswith(b"421 4.4.2 This took too long\r\n"))
         self.assertTrue(self.transport.disconnecting)
         self.assert_nothing_happened()
         [line] = self.logged("smtp.timed_out")

@@ -86,9 +86,11 @@ LIMITS = """
 failure_delay = "0s"
 [smtp]
 max_connections_per_address = 0
+error_delay = "0s"
 
 [submission]
 max_connections_per_address = 0
+error_delay = "0s"
 
 [pop3]
 max_connections_per_address = 0

@@ -108,7 +108,7 @@ def test_who_does_not_say_ehlo(server: Server) -> None:
     with connect(server, "unintroduced") as client, takes(0.9):
         assert client.line().startswith(b"220 ")
         said = drip(client, b"NOOP\r\n" * 100)
-        assert said.endswith(b"421 4.4.2 Nothing came for too long\r\n")
+        assert said.endswith(b"421 4.4.2 This took too long\r\n")
     with smtp(server, "unintroduced") as client:
         client.socket.settimeout(1.5)
         with pytest.raises(TimeoutError):

@@ -98,6 +98,6 @@ class Spool:
 
     def _wake(self) -> None:
         waiting, self._waiting = self._waiting, []
-        for waiter in waiting:
+        for waiter in tuple(waiting):  # one that is cancelled meanwhile takes itself out
             if not waiter.called:
                 waiter.callback(None)

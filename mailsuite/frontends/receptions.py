@@ -1,0 +1,118 @@
+"""From the settings of a listener that takes mail to what its sessions share: rules, routes, letters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+from twisted.internet.interfaces import IReactorTime
+
+from mailsuite.concurrent.disk import DiskSpace
+from mailsuite.concurrent.tasks import Tasks
+from mailsuite.config.schema import Config, Smtp, Submission
+from mailsuite.delivery.header import HeaderLimits
+from mailsuite.delivery.header_results import OwnResults
+from mailsuite.delivery.letters import Letters
+from mailsuite.delivery.logins import Login, Scram
+from mailsuite.delivery.reception import Services
+from mailsuite.delivery.route_archive import configured_archives
+from mailsuite.delivery.routing import configured_router
+from mailsuite.delivery.routing_limits import CatchAllLimits
+from mailsuite.frontends.smtp_plan import MailTaking
+from mailsuite.interfaces import (
+    IAccountDirectory,
+    IDeliveries,
+    IEventBus,
+    IOutboundQueue,
+    IPolicyRule,
+    IQuotas,
+    IResolver,
+)
+from mailsuite.model.account import IPAddress
+from mailsuite.observe.log import Log
+from mailsuite.policy.chain import Chain
+from mailsuite.policy.hello import Hello
+from mailsuite.policy.hello_settings import hello_rules, machine_addresses
+from mailsuite.policy.probing import BanAddress
+from mailsuite.policy.quota import Quotas
+from mailsuite.policy.reverse import confirmed_name
+from mailsuite.policy.ruleset import Grounds, Tallies, rules_for
+from mailsuite.policy.sender_lists import Lists
+from mailsuite.policy.space import Space
+
+
+@attrs.frozen(eq=False)
+class Receptions:
+    """What the doors for mail have in common. Lives as long as the server; of() is asked at each reload."""
+
+    directory: IAccountDirectory
+    store: IDeliveries
+    quotas: IQuotas
+    bus: IEventBus
+    resolver: IResolver
+    disk: DiskSpace
+    senders: Lists
+    tallies: Tallies
+    catch_all: CatchAllLimits
+    ban: BanAddress
+    clock: IReactorTime
+    seconds: Callable[[], float]
+    """Since the epoch."""
+    commits: Tasks
+    log: Log
+    queue: IOutboundQueue | None = None
+    """None: nobody sends mail to other servers yet."""
+
+    def of(self, config: Config, settings: MailTaking, login: Login, scram: Scram) -> Services:
+        """What the sessions of a listener with these *settings* share."""
+        return Services(
+            hostname=config.server.name,
+            store=self.store,
+            router=configured_router(config, self.directory, self.catch_all, sends=self.queue is not None),
+            policy=Chain(self._rules(config, settings), self.log),
+            bus=self.bus,
+            login=login,
+            scram=scram,
+            seconds=self.seconds,
+            log=self.log,
+            letters=_letters(config, settings),
+            archives=configured_archives(config),
+            queue=self.queue,
+            host_of=self._host_of if isinstance(settings, Smtp) else None,
+            let_go=self.disk.promises.release,
+            commits=self.commits,
+        )
+
+    async def _host_of(self, peer: IPAddress) -> str:
+        return await confirmed_name(self.resolver, peer, self.clock)
+
+    def _rules(self, config: Config, settings: MailTaking) -> tuple[IPolicyRule, ...]:
+        grounds = Grounds(
+            directory=self.directory,
+            tallies=self.tallies,
+            senders=self.senders,
+            ban=self.ban,
+            clock=self.clock,
+            hostname=config.server.name,
+            delimiters=config.smtp.recipient_delimiter,
+            admin=config.server.admin,
+            sends=self.queue is not None,
+        )
+        # Space comes last: who is refused promises nothing.
+        rules = (*rules_for(settings, grounds, (Quotas(self.quotas),)), Space(self.disk.has_room))
+        return (self._hello(config, settings), *rules) if isinstance(settings, Smtp) else rules
+
+    def _hello(self, config: Config, settings: Smtp) -> Hello:
+        own = machine_addresses()
+        relays = settings.relay_networks if settings.relay == "addresses" else ()
+        judged = hello_rules(settings, config.server.name, relays)
+        return Hello(self.resolver, self.clock, self.log, judged, lambda: own)
+
+
+def _letters(config: Config, settings: MailTaking) -> Letters:
+    name = config.server.name
+    limits = HeaderLimits(octets=settings.max_header, hops=settings.max_hops)
+    letters = Letters(name, OwnResults.of(name), limits)
+    if not isinstance(settings, Submission):
+        return letters
+    return attrs.evolve(letters, hide_client=settings.hide_client, show_login=settings.show_login)
