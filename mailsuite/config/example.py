@@ -53,6 +53,7 @@ _FURTHER_LISTENERS: Final = (
     {"name": "mx", "service": "smtp", "port": 25, "tls": "starttls"},
     {"name": "submission", "service": "submission", "port": 587, "tls": "required-starttls"},
     {"name": "submissions", "service": "submission", "port": 465, "tls": "implicit"},
+    {"name": "lmtp", "service": "lmtp", "socket": "/run/mailsuite/lmtp.sock", "enabled": False},
     {"name": "pop3", "service": "pop3", "port": 110, "tls": "starttls"},
     {"name": "pop3-alternate", "service": "pop3", "port": 2110, "tls": "starttls", "enabled": False},
 )

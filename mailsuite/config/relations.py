@@ -58,9 +58,13 @@ def _server(look: Look) -> Iterator[Problem]:
             "server.control_socket",
             "server.state",
         )
-    for section in ("smtp", "submission"):
-        banner = look.config.smtp.banner if section == "smtp" else look.config.submission.banner
-        octets = len(f"220 {server.name} {banner}\r\n")
+    config = look.config
+    for section, settings in (
+        ("smtp", config.smtp),
+        ("submission", config.submission),
+        ("lmtp", config.lmtp),
+    ):
+        octets = len(f"220 {server.name} {settings.banner}\r\n")
         if octets > MAX_REPLY_OCTETS and look.sound(f"{section}.banner", "server.name"):
             yield look.error(
                 f"banner makes a greeting of {octets} octets with the host name; "

@@ -11,6 +11,7 @@ import attrs
 
 from mailsuite import __version__
 from mailsuite.accounts.attempt import Granted, attempt_of
+from mailsuite.accounts.callers import Callers
 from mailsuite.accounts.login import Login, OpenedMaildrop
 from mailsuite.accounts.offers import mechanisms_of, rules_of
 from mailsuite.config.pop3 import Utf8Mail
@@ -21,6 +22,7 @@ from mailsuite.delivery.logins import Login as SubmitterLogin
 from mailsuite.delivery.logins import Scram
 from mailsuite.delivery.reception import Services as ReceptionServices
 from mailsuite.frontends.base import SessionProtocol
+from mailsuite.frontends.called import CalledSession
 from mailsuite.frontends.door import Door
 from mailsuite.frontends.factory import SessionFactory, Sessions
 from mailsuite.frontends.listener import Listener, Place, each_once
@@ -155,7 +157,20 @@ class Plan:
         services = SmtpServices(smtp, reception.receive, pace_of(settings))
         if isinstance(settings, Submission):
             services = attrs.evolve(services, unasked=relay_rules(settings).lists)
+        if block.socket is not None and isinstance(settings, Submission):
+            return self._called(settings, door, services)
         return lambda: SmtpSession(door, services)
+
+    def _called(
+        self, settings: Submission, door: Door, services: SmtpServices
+    ) -> Callable[[], SessionProtocol[Any]]:
+        """On a Unix socket the system says who calls, so nobody logs in. The greeting names the domain of
+        those whom it says, for programs that know it by no other way."""
+        domain = settings.default_domain
+        named = attrs.evolve(services.settings, hostname=domain, auth_mechanisms=(), auth_required=False)
+        called = attrs.evolve(services, settings=named)
+        callers = Callers(domain, self.premises.threads)
+        return lambda: CalledSession(door, called, callers)
 
     def _scram(self, rules: Ruling) -> Scram:
         async def scram(question: ScramQuestion, facts: ConnectionFacts) -> ScramParameters:

@@ -165,8 +165,6 @@ class Accounts(ApiCase):
         self.assertEqual((usage["messages"], usage["octets"]), (0, 0))
         quota = {"octets": 2 << 30, "messages": None}
         self.assertEqual((shown.pop("quota"), shown.pop("percent")), (quota, 0))
-            (shown.pop("quota"), shown.pop("percent")), ({"octets": 2 << 30, "messages": None}, 0)
-        )
         self.assertEqual(shown, {"account": JOE, "forwarders": [], "devices": 0, "last_login": None})
         listed = self.ask("GET", "/v1/accounts").document["accounts"]
         self.assertEqual([each["address"] for each in listed], ["joe@example.test", "filed@file.test"])

@@ -12,7 +12,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -41,7 +41,8 @@ _CERTIFICATE = (
 )
 
 Ports = Mapping[tuple[str, str, str], int]
-DOORS = (("pop3", "no", "usual"), ("pop3", "yes", "usual"))
+Door = tuple[str, str, str]
+DOORS: tuple[Door, ...] = (("pop3", "no", "usual"), ("pop3", "yes", "usual"))
 
 
 @attrs.frozen
@@ -56,16 +57,21 @@ class Foreign:
     """Of a user."""
 
 
-def dialogues() -> dict[str, Path]:
-    """Those that need nothing but the doors which anybody's server has, by the user that each has of its own.
+def playable(service: str, doors: Sequence[Door]) -> list[Path]:
+    """The dialogues of a service that need nothing but the doors which anybody's server has.
 
     The others are about our own settings: ways to log in, rules of a listener, networks that are trusted.
     """
-    found: dict[str, Path] = {}
-    for path in sorted(DIALOGUES.glob("pop3-*.txt")):
-        if all((each.service, each.tls, each.login) in DOORS for each in load(path).connects):
-            found[f"joe{len(found)}@example.test"] = path
-    return found
+    return [
+        path
+        for path in sorted(DIALOGUES.glob(f"{service}-*.txt"))
+        if all((each.service, each.tls, each.login) in doors for each in load(path).connects)
+    ]
+
+
+def dialogues() -> dict[str, Path]:
+    """Those of POP3, by the user that each has of its own."""
+    return {f"joe{number}@example.test": path for number, path in enumerate(playable("pop3", DOORS))}
 
 
 @contextlib.contextmanager
@@ -136,7 +142,7 @@ def outcomes(server: Foreign) -> dict[str, str]:
     for user in plays:
         _fill(server.maildir(user))
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        words = pool.map(lambda user: _played(plays[user], server, user), plays)
+        words = pool.map(lambda user: played(plays[user], server, Scene(user=user, password=PASSWORD)), plays)
         return {path.stem: each for path, each in zip(plays.values(), words, strict=True)}
 
 
@@ -149,13 +155,14 @@ def _fill(maildir: Path) -> None:
     chown(maildir)
 
 
-def _played(path: Path, server: Foreign, user: str) -> str:
+def played(path: Path, server: Foreign, scene: Scene) -> str:
+    """How a dialogue went: empty where it went as ours does."""
     live = LiveServer(server.address, server.ports, trusting(), PATIENCE)
-    dialog = load(path, Scene(user=user, password=PASSWORD))
+    dialog = load(path, scene)
     try:
         play(dialog, live, Cut.TOGETHER if dialog.together else Cut.LINES)
     except (Mismatch, OSError) as error:
-        return _in_short(str(error), path, user)
+        return _in_short(str(error), path, scene.user)
     return ""
 
 
@@ -230,22 +237,31 @@ in a table of their own. Of the faults, three matter to users:
 
 def page(results: Iterable[tuple[Foreign, Mapping[str, str]]]) -> str:
     """*results*: what outcomes() gave for each server."""
-    parts = [_HEAD]
-    for server, found in results:
-        same = sum(not words for words in found.values())
-        parts.append(
-            f"## {server.name}\n\nVersion {server.version}. {same} of {len(found)} dialogues go as with us.\n"
-        )
-        other = {stem: words for stem, words in found.items() if words}
-        broken = {stem for stem in other if not OF[server.name][stem].startswith("none")}
-        for title, column, stems in (
-            ("Rules that it breaks", "rule", broken),
-            ("Choices that are not ours", "why it may", other.keys() - broken),
-        ):
-            parts.append(f"### {title}\n\n| dialogue | what happened | {column} |\n|---|---|---|")
-            parts += [_row(stem, other[stem], OF[server.name][stem]) for stem in sorted(stems)]
-            parts.append("")
+    return "\n".join((_HEAD, *(tables(server, found) for server, found in results)))
+
+
+def tables(server: Foreign, found: Mapping[str, str]) -> str:
+    """What the page says of a server."""
+    same = sum(not words for words in found.values())
+    parts = [
+        f"## {server.name}\n\nVersion {server.version}. {same} of {len(found)} dialogues go as with us.\n"
+    ]
+    other = {stem: words for stem, words in found.items() if words}
+    broken = {stem for stem in other if not OF[server.name].get(stem, "?").startswith("none")}
+    for title, column, stems in (
+        ("Rules that it breaks", "rule", broken),
+        ("Choices that are not ours", "why it may", other.keys() - broken),
+    ):
+        parts.append(f"### {title}\n\n| dialogue | what happened | {column} |\n|---|---|---|")
+        parts += [_row(stem, other[stem], OF[server.name].get(stem, "?")) for stem in sorted(stems)]
+        parts.append("")
     return "\n".join(parts)
+
+
+def told(page: Path, name: str) -> set[str]:
+    """The rows of a server on a page."""
+    part = page.read_text(encoding="utf-8").partition(f"\n## {name}\n")[2].partition("\n## ")[0]
+    return {line.split("`")[1] for line in part.splitlines() if line.startswith("| `")}
 
 
 def _row(stem: str, *cells: str) -> str:

@@ -16,18 +16,11 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="root alone can unpack
 needs_apt = pytest.mark.skipif(shutil.which("apt-get", path=SEARCH_PATH) is None, reason="needs apt-get")
 
 
-def told(name: str) -> set[str]:
-    """The rows of a server on the page."""
-    text = foreign.PAGE.read_text(encoding="utf-8")
-    part = text.partition(f"\n## {name}\n")[2].partition("\n## ")[0]
-    return {line.split("`")[1] for line in part.splitlines() if line.startswith("| `")}
-
-
 def check(server: foreign.Foreign) -> None:
     found = foreign.outcomes(server)
     assert len(found) > 60, "hardly any dialogue could be played"
     deviating = {stem for stem, words in found.items() if words}
-    assert deviating == told(server.name), found
+    assert deviating == foreign.told(foreign.PAGE, server.name), found
     assert deviating == OF[server.name].keys(), "each has a verdict, and no verdict is left over"
 
 

@@ -119,5 +119,5 @@ COURIER: Mapping[str, str] = {
     "pop3-wrong-password-of-another": CODES,
 }
 
-OF: Mapping[str, Mapping[str, str]] = {"Dovecot": DOVECOT, "Courier": COURIER}
+OF: Mapping[str, Mapping[str, str]] = {"Dovecot": DOVECOT, "Courier": COURIER, "Postfix": {}}
 """By server, then by the name of the dialogue. What begins with ``none`` breaks no rule."""

@@ -127,6 +127,8 @@ class Server:
     """What the password files hold where it is not password_of(): a hash, or another password."""
     environment: dict[str, str] | None = None
     """That of the process; None is ours."""
+    keep_free: str = "0B"
+    """delivery.keep_free, whatever the file says: how full this machine's disk is shall not count."""
     user: str = ""
     """Whom it becomes, where root starts it; it may enter *directory*."""
     command: tuple[str, ...] = (sys.executable, "-m", "mailsuite")
@@ -135,6 +137,10 @@ class Server:
     _sockets: tempfile.TemporaryDirectory[str] = attrs.field(
         factory=lambda: tempfile.TemporaryDirectory(prefix="ms-"), init=False
     )
+
+    def _environment(self) -> dict[str, str]:
+        inherited = dict(os.environ) if self.environment is None else self.environment
+        return inherited | ({"MAILSUITE_DELIVERY__KEEP_FREE": self.keep_free} if self.keep_free else {})
 
     @property
     def config(self) -> Path:
@@ -223,7 +229,7 @@ class Server:
         ]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                command, stdout=log, stderr=log, pass_fds=[writing], env=self.environment
+                command, stdout=log, stderr=log, pass_fds=[writing], env=self._environment()
             )
         os.close(writing)
         with os.fdopen(reading, "rb") as ready:
@@ -288,7 +294,7 @@ class Server:
             input=stdin,
             capture_output=True,
             text=True,
-            env=self.environment,
+            env=self._environment(),
             timeout=PATIENCE,
             check=False,
         )

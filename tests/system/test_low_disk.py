@@ -35,6 +35,7 @@ class Disk:
         server.state.mkdir(parents=True)
         mounting = f'mount -t tmpfs -o {options},mode=700 none "$0" && exec "$@"'
         python = (sys.executable, "-m", "mailsuite")
+        server.keep_free = ""
         server.command = (*command, "sh", "-c", mounting, str(server.state), *python)
         server.start()
         self.path = Path(f"/proc/{pid_of(server)}/root{server.state}")
@@ -190,5 +191,6 @@ def test_what_is_to_stay_free_is_taken_over_while_it_runs(disk: Disk) -> None:
     disk.leave(7 * MIB)
     answered(server, PUT_OFF)
     server.extra += '[delivery]\nkeep_free = "10%"\n'
+    server.keep_free = ""
     server.reload()
     assert hand_in(server).startswith(b"250 2.0.0 ")
