@@ -17,7 +17,7 @@ from mailsuite.accounts.refusal import asked_address, bad, in_words, parsed, ref
 from mailsuite.accounts.vault import Vault
 from mailsuite.config.kinds import Boolean, Kind, ListOf, Member, OneOf
 from mailsuite.config.measures import Day
-from mailsuite.config.names import DeviceName, Network
+from mailsuite.config.names import DeviceName, MailAddress, Network
 from mailsuite.interfaces import IAccountDirectory, ILogins
 from mailsuite.model.address import Address
 from mailsuite.model.device import RECOVERABLE, Device, Scope, beginning
@@ -29,6 +29,8 @@ MAX_DEVICES = 50
 """Of one account; our own limit. A SCRAM proof is tried against each."""
 MAX_NETWORKS = 50
 """Of one device; our own limit. Each login by it is held against them one by one."""
+MAX_RECIPIENTS = 100
+"""Of one device; our own limit."""
 ID_OCTETS = 8
 
 _WITH_MECHANISMS: Final = frozenset({Scope.POP3, Scope.SUBMISSION})
@@ -40,6 +42,8 @@ _FIELDS: Final[dict[str, Kind[Any]]] = {
     "networks": ListOf(Network(), 0, '["192.0.2.0/24"]'),
     "expires": Day(),
     "view": Boolean(),
+    "sender": MailAddress("printer@example.net"),
+    "recipients": ListOf(MailAddress("office@example.net"), 0, '["office@example.net", "*@example.com"]'),
 }
 
 
@@ -94,7 +98,8 @@ class DeviceRegistry:
     async def add_device(self, address: str, fields: Mapping[str, object]) -> tuple[Document, str]:
         """Make a device password; it is answered beside the device, this once.
 
-        *fields* are name and, as far as given, mechanisms, scopes, networks, expires and view.
+        *fields* are name and, as far as given, mechanisms, scopes, networks, expires, view, sender and
+        recipients.
         """
         account = asked_address(address)
         wanted = self._wanted(fields)
@@ -152,6 +157,10 @@ class DeviceRegistry:
         values |= {key: frozenset(values[key]) for key in ("mechanisms", "scopes") if key in values}
         if "expires" in values:
             values["expires"] = beginning(values["expires"])
+        if "sender" in values:
+            values["sender"] = values["sender"].canonical
+        if "recipients" in values:
+            values["recipients"] = tuple(dict.fromkeys(each.canonical for each in values["recipients"]))
         now = self.now()
         device = Device(id=secrets.token_hex(ID_OCTETS), sealed=b"", created=float(int(now)), **values)
         if "apop" in device.mechanisms and Scope.POP3 not in device.scopes:
@@ -163,6 +172,11 @@ class DeviceRegistry:
             raise bad(
                 f"device.mechanisms: {names}: for POP3 and submission only, and the scopes leave both out"
             )
+        if (device.sender or device.recipients) and Scope.SUBMISSION not in device.scopes:
+            key = "sender" if device.sender else "recipients"
+            raise bad(f"device.{key}: this is about submission, and the scopes leave that out")
+        if len(device.recipients) > MAX_RECIPIENTS:
+            raise bad(f"device.recipients: there are more than {MAX_RECIPIENTS}; name an alias or a domain")
         if len(device.networks) > MAX_NETWORKS:
             raise bad(f"device.networks: there are more than {MAX_NETWORKS}; name larger ones")
         if device.expires is not None and device.expires <= now:

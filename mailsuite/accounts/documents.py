@@ -60,6 +60,8 @@ def device_document(account: Address, device: Device, last_use: LoginRecord | No
         "created": device.created,
         "expires": device.expires,
         "view": "own" if device.view else "shared",
+        "sender": None if device.sender is None else str(device.sender),
+        "recipients": [str(recipient) for recipient in device.recipients],
         "last_use": None if last_use is None else _use(last_use),
     }
 

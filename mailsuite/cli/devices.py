@@ -54,6 +54,16 @@ def device_group() -> None:
     is_flag=True,
     help="It sees the maildrop as its own: what it deletes stays there for the other devices.",
 )
+@click.option(
+    "--sender", metavar="ADDRESS", help="The one address it may send from; else all of the account."
+)
+@click.option(
+    "--recipient",
+    "recipients",
+    metavar="ADDRESS",
+    multiple=True,
+    help="Whom it may send to, *@example.com for a whole domain; else anybody.",
+)
 @json_option
 @quiet_option
 @click.pass_obj
@@ -67,6 +77,8 @@ def add(
     networks: tuple[str, ...],
     expires: str | None,
     own_view: bool,
+    sender: str | None,
+    recipients: tuple[str, ...],
     as_json: bool,
     quiet: bool,
     **mechanisms: bool,
@@ -80,6 +92,8 @@ def add(
         "networks": list(networks),
         "expires": expires,
         "view": own_view,
+        "sender": sender,
+        "recipients": list(recipients),
     }
     with open_directory(context, quiet) as directory:
         device, password = directory.add_device(
@@ -171,8 +185,12 @@ def _row(device: Document) -> tuple[str, ...]:
 
 
 def _works_for(device: Document) -> str:
-    """``POP3 (APOP, USER/PASS over TLS), SMTP submission``."""
-    return ", ".join(_use(scope, device["mechanisms"]) for scope in device["scopes"])
+    """``POP3 (APOP, USER/PASS over TLS), SMTP submission as printer@example.net``."""
+    words = ", ".join(_use(scope, device["mechanisms"]) for scope in device["scopes"])
+    sender, recipients = device["sender"], device["recipients"]
+    return (
+        words + (f" as {sender}" if sender else "") + (f" to {', '.join(recipients)}" if recipients else "")
+    )
 
 
 def _use(scope: str, mechanisms: list[str]) -> str:

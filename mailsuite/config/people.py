@@ -186,8 +186,8 @@ class DeviceBlock(DeviceSending):
             expires=None if self.expires is None else beginning(self.expires),
             origin=Origin.FILE,
             view=self.view,
-            sender=self.sender,
-            recipients=self.recipients,
+            sender=None if self.sender is None else self.sender.canonical,
+            recipients=tuple(recipient.canonical for recipient in self.recipients),
         )
 
 

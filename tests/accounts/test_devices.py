@@ -53,6 +53,8 @@ def test_a_device_has_a_password_of_its_own(world: World, devices: DeviceRegistr
         "scopes": ["pop3", "submission"],
         "mechanisms": ["apop"],
         "networks": [],
+        "sender": None,
+        "recipients": [],
         "created": NOW,
         "expires": None,
         "view": "shared",
@@ -184,6 +186,36 @@ def test_a_rotation_while_one_waits_for_its_turn_loses_nothing(
     device = stored(world)
     assert world.vault.keyring.is_current(device.sealed)
     assert world.vault.open_device(JOE, device).password == made[0][1]
+
+
+def test_what_a_printer_may_send(world: World, devices: DeviceRegistry) -> None:
+    fields = {
+        "scopes": ["submission"],
+        "sender": "Scan@Example.net",
+        "recipients": ["*@example.com", "Ann@example.net"],
+    }
+    document, _ = world.add_device("printer", **fields)
+    assert (document["sender"], document["recipients"]) == (
+        "scan@example.net",
+        ["*@example.com", "ann@example.net"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"sender": "nobody"}, "device.sender: "),
+        ({"recipients": ["x y"]}, "device.recipients: "),
+        ({"sender": str(JOE), "scopes": ["pop3"]}, "device.sender: this is about submission"),
+        ({"recipients": [str(JOE)], "scopes": ["pop3"]}, "device.recipients: this is about submission"),
+        ({"recipients": [f"a{number}@example.net" for number in range(101)]}, "more than 100"),
+    ],
+)
+def test_what_a_printer_cannot_be_told(
+    devices: DeviceRegistry, fields: dict[str, object], words: str
+) -> None:
+    _, text = refusal(devices.add_device(str(JOE), {"name": "printer", **fields}))
+    assert words in text
 
 
 def test_networks_are_bounded(world: World, devices: DeviceRegistry) -> None:

@@ -58,6 +58,11 @@ def test_add_prints_the_password_once_and_what_it_works_for(run: Run, config: Pa
         (["--scope", "pop3"], {"scopes": ["pop3"]}, "POP3"),
         (["--own-view"], {"view": True}, "POP3, SMTP submission"),
         (
+            ["--scope", "submission", "--sender", ADDRESS, "--recipient", "*@example.com"],
+            {"scopes": ["submission"], "sender": ADDRESS, "recipients": ["*@example.com"]},
+            f"SMTP submission as {ADDRESS} to *@example.com",
+        ),
+        (
             ["--scope", "notify", "--scope", "console"],
             {"scopes": ["notify", "console"]},
             "notices, the console",
