@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "reference" / "log-events.md").read_text("utf-8")
 LEVELS = {"debug": "debug", "info": "info", "warning": "warning", "error": "error", "failure": "error"}
-SERVICES = ("smtp", "submission", "pop3")
+SERVICES = ("smtp", "submission", "lmtp", "pop3")
 _EVENT = re.compile(r"[a-z0-9]+\.[a-z0-9_]+")
 
 
@@ -73,9 +73,17 @@ def logged_by_function(path: Path) -> Iterator[tuple[str, str]]:
                     yield name, levels[called]
 
 
+def noted_by_rules(path: Path) -> Iterator[tuple[str, str]]:
+    """``Note("x.y", ...)``: what a rule of policy has to tell; policy/chain.py logs it as a warning."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        match node:
+            case ast.Call(ast.Name("Note"), [ast.Constant(str(name)), *_]):
+                yield name, "warning"
+
+
 @functools.cache
 def of_the_code() -> frozenset[tuple[str, str]]:
-    looks = (logged, logged_by_variable, logged_by_function)
+    looks = (logged, logged_by_variable, logged_by_function, noted_by_rules)
     modules = list((ROOT / "mailsuite").rglob("*.py"))
     return frozenset(event for path in modules for look in looks for event in look(path))
 
@@ -94,7 +102,9 @@ def test_events_are_seen() -> None:
     assert ("task.failed", "error") in events, "those that are handed over by partial()"
     assert ("submission.timed_out", "info") in events, "those whose name depends on the service"
     assert ("listener.opened", "info") in events, "those whose name is a variable's"
+    assert ("lmtp.closed", "debug") in events, "those of every service"
     assert ("pop3.command", "info") in events, "those that a function is called with"
+    assert ("submission.foreign_sender", "warning") in events, "those that a rule notes"
     assert len(events) > 50
 
 
