@@ -18,7 +18,7 @@ from pathlib import Path
 
 import attrs
 
-from tests.dialogs.dialog import load
+from tests.dialogs.dialog import Connect, Dialog, Step, load
 from tests.dialogs.live import LiveServer, trusting
 from tests.dialogs.play import Cut, Mismatch, Missing, play
 from tests.dialogs.scene import Scene, fill_maildir
@@ -156,9 +156,9 @@ def _fill(maildir: Path) -> None:
 
 
 def played(path: Path, server: Foreign, scene: Scene) -> str:
-    """How a dialogue went: empty where it went as ours does."""
+    """How a dialogue went: empty where it went as ours does. Where the server has no such door it ends."""
     live = LiveServer(server.address, server.ports, trusting(), PATIENCE)
-    dialog = load(path, scene)
+    dialog = up_to_a_door_that_is_missing(load(path, scene), server.ports)
     try:
         play(dialog, live, Cut.TOGETHER if dialog.together else Cut.LINES)
     except (Mismatch, OSError) as error:
@@ -166,13 +166,22 @@ def played(path: Path, server: Foreign, scene: Scene) -> str:
     return ""
 
 
-def obeys_injection(server: Foreign) -> bool:
-    """Whether a command that came in clear behind STLS is answered under TLS."""
+def up_to_a_door_that_is_missing(dialog: Dialog, ports: Ports) -> Dialog:
+    """The steps before the first connection that is not possible."""
+
+    def is_possible(step: Step) -> bool:
+        return not isinstance(step, Connect) or (step.service, step.tls, step.login) in ports
+
+    return attrs.evolve(dialog, steps=tuple(itertools.takewhile(is_possible, dialog.steps)))
+
+
+def obeys_injection(server: Foreign, door: Door = DOORS[0], said: bytes = b"STLS\r\nCAPA\r\n") -> bool:
+    """Whether a command that came in clear behind STLS (or STARTTLS) is answered under TLS."""
     live = LiveServer(server.address, server.ports, trusting(), PATIENCE)
-    connection = live.connect(*DOORS[0])
+    connection = live.connect(*door)
     try:
         connection.line()
-        connection.send(b"STLS\r\nCAPA\r\n")
+        connection.send(said)
         connection.line()
         try:
             connection.start_tls()
@@ -196,8 +205,12 @@ def _in_short(words: str, path: Path, user: str) -> str:
     """What went wrong, without what differs from run to run, and what it is the answer to."""
     place = _PLACE.match(words)
     number = int(place[1]) if place else 0
-    first = _PLACE.sub("", words.splitlines()[0]).replace(user, "{user}")
+    first, *before = (line.strip() for line in _PLACE.sub("", words).splitlines())
+    if "says nothing" in first and before[-1:] and (last := before[-1]).startswith("S: "):
+        first = f"after {last[3:]} {first}"
+    first = first.replace(user, "{user}").replace("\\r\\n", "")
     first = re.sub(r"UID[0-9]+-[0-9]+", "{uidl}", re.sub(r"\bb(?=['\"])", "", first))
+    first = re.sub(r"queued as [0-9A-F]+", "queued as {id}", first)
     first = first if len(first) <= 160 else first[:160] + "…"
     asked = _asked(path.read_text(encoding="utf-8").splitlines()[: number - 1])
     return f"line {number}, {asked}{first}"

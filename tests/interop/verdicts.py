@@ -119,5 +119,77 @@ COURIER: Mapping[str, str] = {
     "pop3-wrong-password-of-another": CODES,
 }
 
-OF: Mapping[str, Mapping[str, str]] = {"Dovecot": DOVECOT, "Courier": COURIER, "Postfix": {}}
+BARE_LF = "RFC 5321 section 4.1.1.4: lines that end with LF alone MUST NOT be accepted"
+NO_PARAMETERS = "RFC 5321 section 4.1.1: DATA, RSET and QUIT with a parameter SHOULD be rejected"
+ASCII = "RFC 5321 section 2.4: a command beyond ASCII SHOULD be rejected"
+
+WHICH_5XX = "none: it refuses that, too; which of the codes says so is a choice"
+UNKNOWN = "none: RFC 5248 section 2.4 has 5.5.1 and 5.5.2 for what RFC 5321 answers 500"
+NO_RECIPIENTS = "none: RFC 5321 section 3.3 lets DATA without recipients be answered 503 or 554"
+STARTTLS_EARLY = "none: RFC 3207 does not say that EHLO comes before STARTTLS"
+STARTTLS_LATE = "none: RFC 3207 does not say that STARTTLS cannot come within a transaction"
+DROPPED = "none: it answers STARTTLS, and what came in clear behind it is dropped, not obeyed"
+NO_REQUIRETLS = "none: REQUIRETLS is optional (RFC 8689), and not announced"
+TOLERANT = "none: RFC 5321 says how clients write this, not that servers refuse what is written otherwise"
+TWICE = "none: RFC 5321 does not say that a parameter comes once"
+BUDGET = "none: how many errors and idle commands are borne is a choice (RFC 5321 section 7.8)"
+
+POSTFIX: Mapping[str, str] = {
+    "smtp-after-ehlo": WHICH_5XX,
+    "smtp-after-mail": NO_RECIPIENTS,
+    "smtp-after-rcpt": STARTTLS_LATE,
+    "smtp-after-starttls": WHICH_5XX,
+    "smtp-auth-not-offered": WHICH_5XX,
+    "smtp-bdat": "none: BINARYMIME is optional (RFC 3030 section 3), and not announced",
+    "smtp-bdat-is-not-obeyed": "none: it drops the octets, too; RFC 3030 leaves the code open",
+    "smtp-before-ehlo": STARTTLS_EARLY,
+    "smtp-command-8bit": ASCII,
+    "smtp-command-bare-cr": (
+        "none: RFC 5321 section 2.3.8 forbids clients to send it; it takes it for one command, and no more"
+    ),
+    "smtp-command-bare-lf": "RFC 5321 section 2.3.8: CRLF alone is to be recognized as the end of a line",
+    "smtp-command-lengths": TWICE,
+    "smtp-command-nul": TOLERANT,
+    "smtp-data-arguments": NO_PARAMETERS,
+    "smtp-data-bare-cr": "none: RFC 5321 section 2.3.8 forbids clients to send it; servers may bear it",
+    "smtp-data-bare-lf": BARE_LF,
+    "smtp-data-false-ends": (
+        "RFC 5321 section 4.1.1.4: LF . LF MUST NOT be treated as the end of the data (CVE-2023-51764; its "
+        "setting `smtpd_forbid_bare_newline` is off here, as it comes)"
+    ),
+    "smtp-data-without-recipients": NO_RECIPIENTS,
+    "smtp-dsn-parameters": "none: RFC 3461 section 4.4 lets an ENVID have 100 characters; more may be borne",
+    "smtp-ehlo-arguments": TOLERANT,
+    "smtp-ehlo-extensions": "none: LIMITS is optional (RFC 9422), and the order of extensions free",
+    "smtp-ehlo-extensions-under-tls": NO_REQUIRETLS,
+    "smtp-errors-forgiven": UNKNOWN,
+    "smtp-helo": STARTTLS_EARLY,
+    "smtp-help": "RFC 5321 section 4.1.1.8: HELP SHOULD be supported",
+    "smtp-http": "none: it closes, too; 421 or 221 is a choice",
+    "smtp-mail-lengths": "none: RFC 5321 section 4.5.3.1 would rather have no limits",
+    "smtp-mail-parameters": TWICE,
+    "smtp-mail-syntax": WHICH_5XX,
+    "smtp-pipelining-errors": UNKNOWN,
+    "smtp-pipelining-message-behind-refused-data": "none: it closes, too; with which words is a choice",
+    "smtp-rcpt-address-literal": "none: it refuses the address, too, because of its domain",
+    "smtp-rcpt-parameters": WHICH_5XX,
+    "smtp-rcpt-postmaster": "none: abuse is for the site to have (RFC 2142); RFC 5321 has postmaster alone",
+    "smtp-rcpt-quoted-local-part": WHICH_5XX,
+    "smtp-rcpt-source-route": TOLERANT,
+    "smtp-rcpt-syntax": WHICH_5XX,
+    "smtp-relay-refused": WHICH_5XX,
+    "smtp-requiretls": NO_REQUIRETLS,
+    "smtp-smtputf8": WHICH_5XX,
+    "smtp-starttls-injection": DROPPED,
+    "smtp-starttls-injection-of-a-piece": DROPPED,
+    "smtp-starttls-twice": WHICH_5XX,
+    "smtp-tls-in-clear": "none: it waits for the end of a line, and then refuses it",
+    "smtp-too-many-empty-commands": BUDGET,
+    "smtp-too-many-errors": UNKNOWN,
+    "smtp-too-many-recipients": "none: RFC 5321 section 4.5.3.1.8 asks for 100; it takes more",
+    "smtp-unknown-commands": UNKNOWN,
+    "smtp-vrfy-expn": "none: whether VRFY tells who exists is a choice (RFC 5321 section 7.3)",
+}
+
+OF: Mapping[str, Mapping[str, str]] = {"Dovecot": DOVECOT, "Courier": COURIER, "Postfix": POSTFIX}
 """By server, then by the name of the dialogue. What begins with ``none`` breaks no rule."""
