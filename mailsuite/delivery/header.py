@@ -60,7 +60,7 @@ class HeaderFilter:
     facts: HeaderFacts | None = attrs.field(default=None, init=False)
     """Set as soon as the header is complete, and at the latest by finish(); never with a defect."""
     tls_may_fail: bool = attrs.field(default=False, init=False)
-    """The header says ``TLS-Required: no`` (RFC 8689 section 5)."""
+    """The header says ``TLS-Required: no`` (RFC 8689 section 3)."""
     defect: Reply | None = attrs.field(default=None, init=False)
     _delivered_to: frozenset[str] = attrs.field(default=frozenset(), init=False)
     _gathered: bytearray = attrs.field(factory=bytearray, init=False)
@@ -170,8 +170,9 @@ class HeaderFilter:
         """What the rules and the delivery ask for."""
         authors, senders = read_authors(header.values(b"from")), read_authors(header.values(b"sender"))
         addresses = authors.addresses
-        if self._letterhead is not None and not header.has(b"from"):
-            addresses = (self._letterhead.author,)
+        author = self._letterhead.author if self._letterhead is not None else None
+        if author is not None and not header.has(b"from"):
+            addresses = (author,)
         self.facts = HeaderFacts(addresses, senders.addresses, authors.broken or senders.broken)
         self.tls_may_fail = [value.strip().lower() for value in header.values(b"tls-required")] == [b"no"]
         values = (value.decode("utf-8", "replace") for value in header.values(b"delivered-to"))

@@ -37,8 +37,9 @@ def new_token() -> str:
 class Letterhead:
     """What one submitted message gets where it has none of it."""
 
-    author: Address
-    """Who sends: the reverse-path, or the account where that is null."""
+    author: Address | None
+    """Who sends: the reverse-path, or the account where that is null. None, where nobody has logged in
+    either: then nobody is written into From."""
     hostname: str
     """Ours; the right side of a Message-ID, so that nobody else's can be the same."""
     seconds: float
@@ -50,7 +51,7 @@ class Letterhead:
 
     def complete(self, header: Header) -> None:
         """Add what is missing, and leave out what is for nobody else's eyes."""
-        if not header.has(b"from"):
+        if self.author is not None and not header.has(b"from"):
             header.add(b"from", from_field(self.author, self.name))
         if not header.has(b"date"):
             date = format_datetime(datetime.fromtimestamp(self.seconds, UTC))

@@ -48,7 +48,7 @@ class Letters:
         """The message *id*, which comes now, in *seconds* since the epoch."""
         submitted = facts.service == SUBMISSION
         author = envelope.sender or facts.account
-        letterhead = Letterhead(author, self.hostname, seconds) if submitted and author else None
+        letterhead = Letterhead(author, self.hostname, seconds) if submitted else None
         stamp = trace.Stamp(
             self.hostname,
             facts,

@@ -32,6 +32,14 @@ def test_only_what_is_missing() -> None:
     assert completed(b"From: x\r\nDate: y").endswith(b"\r\nMessage-ID: <cafe@mail.example.net>\r\n")
 
 
+def test_without_an_author_nobody_is_written_into_from() -> None:
+    header = read_header(b"Bcc: x\r\nTo: y", 100)
+    Letterhead(None, "mail.example.net", 1_700_000_000.9, token="cafe").complete(header)
+    assert header.octets(b"\r\n") == (
+        b"To: y\r\nDate: Tue, 14 Nov 2023 22:13:20 +0000\r\nMessage-ID: <cafe@mail.example.net>\r\n"
+    )
+
+
 def test_nobody_is_put_into_a_message_that_names_nobody() -> None:
     assert b"To:" not in completed(b"Bcc: ann@example.org")
 

@@ -177,6 +177,18 @@ class SubmissionTests(Case):
             self.assertIn(part, content)
         self.assertNotIn(b"Bcc", content)
 
+    def test_a_notice_of_a_host_that_need_not_log_in_is_completed_too(self) -> None:
+        """Nobody is known to be its author, so From stays as it is; blind copies are nobody's business."""
+        self.replaced(policy=Ruling())
+        self.envelope(ANN, sender=None)
+        self.now(self.reception.start_data())
+        self.feed(b"Bcc: joe@example.net\r\nResent-Bcc: joe@example.net\r\nSubject: hello\r\n\r\nWorld.\r\n")
+        self.assertEqual(self.end(), replies.message_accepted("id1"))
+        (content,) = self.contents(ANN)
+        self.assertNotIn(b"cc:", content)
+        self.assertNotIn(b"\r\nFrom:", content)
+        self.assertIn(b"\r\nMessage-ID: <", content)
+
 
 class HelloTests(Case):
     def setUp(self) -> None:
