@@ -13,7 +13,7 @@ from itertools import accumulate
 import attrs
 import idna
 
-from mailsuite.model.address import MAX_DOMAIN_OCTETS
+from mailsuite.model.address import MAX_DOMAIN_OCTETS, MAX_LABEL_OCTETS
 
 MAX_NAME_CHARACTERS = 4 * MAX_DOMAIN_OCTETS
 """Of what stands before the first semicolon: a name with its comments, quotes and version; our own limit."""
@@ -40,6 +40,12 @@ class OwnResults:
 
     _names: frozenset[tuple[str, ...]]
     """By their labels, each as a person would read it."""
+    _dots: int = attrs.field(init=False)
+    """In the longest of them, with one at its end. A name with more is not read: a stranger writes thousands."""
+
+    @_dots.default
+    def _most_dots(self) -> int:
+        return max(map(len, self._names), default=0)
 
     @classmethod
     def of(cls, *hostnames: str) -> OwnResults:
@@ -54,7 +60,10 @@ class OwnResults:
         except _UnreadableError:
             return True
         # Some readers end the name at a blank or comment, others take those out of it.
-        return any(_labels(name) in self._names for name in accumulate(map(_mapped, parts)))
+        return any(map(self._has, accumulate(map(_mapped, parts))))
+
+    def _has(self, mapped: str) -> bool:
+        return mapped.count(".") <= self._dots and _labels(mapped) in self._names
 
 
 def _parts(text: str) -> Iterator[str]:
@@ -101,7 +110,7 @@ def _labels(mapped: str) -> tuple[str, ...]:
 
 
 def _readable(label: str) -> str:
-    if not label.startswith("xn--"):
+    if not label.startswith("xn--") or len(label) > MAX_LABEL_OCTETS:
         return label
     try:
         return label[4:].encode("ascii").decode("punycode")

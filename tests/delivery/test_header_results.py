@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailsuite.delivery.header import HeaderLimits
 from mailsuite.delivery.header_results import MAX_NAME_CHARACTERS, OwnResults
 
 OWN = OwnResults.of("mail.example.net", "mx.xn--exmple-cua.net")
@@ -111,3 +112,13 @@ def test_no_value_takes_long(part: bytes) -> None:
     before = time.process_time()
     OWN.claimed_by(part * 10_000)
     assert time.process_time() - before < 1.0
+
+
+@pytest.mark.parametrize("part", [b"xn--a. ", b"a. ", "\u00e4. ".encode()])
+def test_nor_do_all_that_a_header_may_have(part: bytes) -> None:
+    """Many blanks are many readings, and each of them would be of many labels."""
+    value = part * (MAX_NAME_CHARACTERS // len(part))
+    before = time.process_time()
+    for _ in range(HeaderLimits().results // len(value)):
+        assert not OWN.claimed_by(value)
+    assert time.process_time() - before < 0.3
