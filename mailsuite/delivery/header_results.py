@@ -41,7 +41,7 @@ class OwnResults:
     _names: frozenset[tuple[str, ...]]
     """By their labels, each as a person would read it."""
     _dots: int = attrs.field(init=False)
-    """In the longest of them, with one at its end. A name with more is not read: a stranger writes thousands."""
+    """In the longest of them, with one at its end. A name with more is not read, however often it comes."""
 
     @_dots.default
     def _most_dots(self) -> int:
