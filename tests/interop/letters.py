@@ -7,10 +7,11 @@ import re
 _TRACE = re.compile(
     rb"Return-Path: <[^\r\n]*>\r\n"
     rb"Delivered-To: [^\r\n]+\r\n"
+    rb"(?:Authentication-Results: [^\r\n]+\r\n(?:\t[^\r\n]+\r\n)*)?"
     rb"Received: from [^\r\n]+(?:\r\n\t[^\r\n]+)*?;\r\n"
     rb"\t[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9:]{8} \+0000\r\n"
 )
-"""The fields that the server puts in front, in this order (RFC 5321 section 4.4)."""
+"""The fields that the server puts in front, in this order (RFC 5321 section 4.4, RFC 8601 section 5)."""
 
 PLAIN = (
     b"From: Ann <ann@example.test>\r\n"
