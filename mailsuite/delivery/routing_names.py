@@ -18,14 +18,10 @@ from mailsuite.model.account import Account, Domain
 from mailsuite.model.address import Address
 from mailsuite.model.alias_patterns import expand
 from mailsuite.model.rate import Rate
+from mailsuite.model.tags import splits
 
 ROLES = frozenset({"postmaster", "abuse"})
 """Names that every domain must read (RFC 5321 section 4.5.1, RFC 2142 section 2)."""
-MAX_SPLITS: Final = 8
-"""Places where a name is taken for the end of what stands before a tag: the last ones, and the first. Each
-costs a question to the directory, and strangers choose how many there are."""
-
-
 USUAL_RATE: Final = Rate(100, 3600.0)
 
 
@@ -131,16 +127,25 @@ class Names:
         return Group("role", wanted, (self.admin,))
 
     async def _is_somebody(self, name: Address) -> bool:
-        domain = None if is_literal(name) else await self.directory.domain(name.domain)
-        if domain is None:
-            return self.rules.sends
-        return await self._exact(name.canonical) is not None or await self._tagged(name, domain) is not None
+        """Whether an account or an alias stands behind it, in its domain or the one that this stands for."""
+        passed: set[str] = set()
+        while name.domain not in passed:
+            domain = None if is_literal(name) else await self.directory.domain(name.domain)
+            if domain is None:
+                return self.rules.sends and not passed
+            if await self._exact(name.canonical) is not None:
+                return True
+            if not domain.same_as:
+                return await self._tagged(name, domain, roles=False) is not None
+            passed.add(name.domain)
+            name = Address(name.local, domain.same_as)
+        return False
 
-    async def _tagged(self, name: Address, domain: Domain) -> Found | None:
+    async def _tagged(self, name: Address, domain: Domain, *, roles: bool = True) -> Found | None:
         for head, tag in self._splits(name.local, domain):
             wanted = Address(head, name.domain).canonical
             found = await self._exact(wanted, tag)
-            if found is None and name != self.admin:
+            if found is None and roles and name != self.admin:
                 found = await self._role(wanted)
             if found is not None:
                 return found
@@ -148,10 +153,7 @@ class Names:
 
     def _splits(self, local: str, domain: Domain) -> Iterator[tuple[str, str]]:
         """Name and tag, the longest name first."""
-        delimiters = self.rules.delimiters if domain.delimiters is None else domain.delimiters
-        places = [place for place in range(len(local) - 1, 0, -1) if local[place] in delimiters]
-        for place in places if len(places) <= MAX_SPLITS else (*places[: MAX_SPLITS - 1], places[-1]):
-            yield local[:place], local[place:]
+        return splits(local, self.rules.delimiters if domain.delimiters is None else domain.delimiters)
 
     def _caught(self, name: Address, domain: Domain) -> Found:
         targets = self.rules.catch_all if domain.catch_all is None else domain.catch_all

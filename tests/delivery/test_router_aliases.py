@@ -12,7 +12,6 @@ from twisted.internet.task import Clock
 from mailsuite.concurrent.now import run_now
 from mailsuite.delivery.router import Router, RoutingRules
 from mailsuite.delivery.routing_limits import CatchAllLimits
-from mailsuite.delivery.routing_names import MAX_SPLITS
 from mailsuite.delivery.routing_words import MAX_STEPS
 from mailsuite.directory.memory import MemoryDirectory
 from mailsuite.model.account import Account, AccountState, Domain
@@ -22,6 +21,7 @@ from mailsuite.model.facts import Copy, Route, RouteKind
 from mailsuite.model.failure import TemporaryFailure
 from mailsuite.model.rate import Rate
 from mailsuite.model.reply import DIRECTORY_UNAVAILABLE, EXPANSION_TOO_LONG
+from mailsuite.model.tags import MAX_SPLITS
 
 HERE, THERE, AWAY = "example.net", "example.org", "elsewhere.example"
 UNKNOWN = Route(RouteKind.UNKNOWN)
@@ -268,6 +268,19 @@ class TestRoles:
         for admin in ("gone", "gone+x", f"joe@{AWAY}", "postmaster", "postmaster+x"):
             assert routed(router(admin=admin), "postmaster") == UNKNOWN, admin
             assert routed(router(admin=admin, domains=boxed), "postmaster") == local("bob"), admin
+
+    def test_the_admin_may_be_in_a_domain_that_stands_for_another(self) -> None:
+        domains = [Domain(THERE, same_as=HERE)]
+        for name in ("joe", "joe+role"):
+            found = router(admin=f"{name}@{THERE}", domains=domains)
+            for role in ("postmaster", f"abuse@{THERE}", "postmaster+x"):
+                assert routed(found, role).accounts == (of("joe"),), (name, role)
+        for name in ("gone", "gone+x", "postmaster", "postmaster+x"):
+            for role in ("postmaster", f"abuse@{THERE}", "postmaster+x"):
+                assert routed(router(admin=f"{name}@{THERE}", domains=domains), role) == UNKNOWN, (name, role)
+        for to in (AWAY, THERE):
+            found = router(admin=f"joe@{THERE}", domains=[Domain(THERE, same_as=to)], rules=SENDS)
+            assert routed(found, "postmaster") == UNKNOWN, to
 
     def test_an_admin_elsewhere(self) -> None:
         far = f"joe@{AWAY}"
