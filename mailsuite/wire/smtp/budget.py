@@ -18,8 +18,8 @@ from mailsuite.wire.smtp.events import TOO_MANY_ERRORS as ERRORS
 MAX_JUNK = 100
 """Postfix: smtpd_junk_command_limit."""
 MAX_SURPLUS = 1000
-"""Recipients beyond the limit, and chunks behind one that was refused, that are borne. Postfix:
-smtpd_recipient_overshoot_limit."""
+"""Temporary refusals, recipients beyond the limit among them, and chunks without octets or behind one that
+was refused, that are borne. Postfix: smtpd_recipient_overshoot_limit."""
 MAX_FAILED_LOGINS = 3
 """Wrong credentials on one connection; the last one closes it (features row A-13, and as in POP3)."""
 JUNK = frozenset(("NOOP", "RSET", "VRFY", "EXPN", "HELP", "EHLO", "HELO", "LHLO"))
@@ -30,10 +30,10 @@ JUNK = frozenset(("NOOP", "RSET", "VRFY", "EXPN", "HELP", "EHLO", "HELO", "LHLO"
 class Budget:
     """Counts permanent refusals and empty commands since the last message that was accepted.
 
-    Temporary refusals are free, because a fault of ours is not the client's. So are recipients beyond our
-    limit, for a client learns of it only as it meets it (RFC 5321 section 4.5.3.1.10), and chunks behind
-    one that was refused, for they are under way by then (RFC 3030 section 2), but not for ever.
-    Wrong credentials are counted over the whole connection.
+    Temporary refusals are no errors, because a fault of ours is not the client's, and because a client
+    learns of a limit only as it meets it (RFC 5321 section 4.5.3.1.10). Nor are chunks behind one that was
+    refused, for they are under way by then (RFC 3030 section 2). But that goes on not for ever: whoever asks
+    for the same again and again is no mail server. Wrong credentials are counted over the whole connection.
     """
 
     soft: int
@@ -55,11 +55,12 @@ class Budget:
         """A reply goes. Answers whether it had better go late."""
         is_error = reply.code >= 500
         self.errors += is_error
+        self.surplus += reply.is_temporary
         self.failed_logins += reply.code == AUTHENTICATION_FAILED.code
         return is_error and self.errors > self.soft
 
     def surplus_command(self) -> None:
-        """A recipient has come beyond the limit, or a chunk behind one that was refused."""
+        """A chunk has come behind one that was refused, or with nothing in it."""
         self.surplus += 1
 
     def message_accepted(self) -> None:
@@ -75,5 +76,5 @@ class Budget:
         if self.junk > MAX_JUNK:
             return Violation(COMMANDS, f"{self.junk} empty commands without a message"), TOO_MANY_COMMANDS
         if self.surplus > MAX_SURPLUS:
-            return Violation(ERRORS, f"{self.surplus} recipients or chunks beyond the limit"), TOO_MANY_ERRORS
+            return Violation(ERRORS, f"{self.surplus} temporary refusals or vain chunks"), TOO_MANY_ERRORS
         return None

@@ -86,7 +86,6 @@ class Transfer:
         recipient = parse_recipient(command.argument, state.offered, utf8, state.settings.bare_paths)
         transaction.tried += 1
         if transaction.accepted >= state.settings.max_recipients:
-            self._exchange.budget.surplus_command()
             self._exchange.send(replies.TOO_MANY_RECIPIENTS)
         else:
             self._exchange.ask(recipient, self._recipient_answered)
@@ -193,6 +192,8 @@ class Transfer:
             self._failed = not chunk.last
             self._end(message, chunk.last)
         else:
+            if not chunk.octets:
+                self._exchange.budget.surplus_command()
             self._exchange.send(chunk.reply)
 
     def _hand_out(self, octets: bytes) -> None:

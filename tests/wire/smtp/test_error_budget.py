@@ -250,3 +250,29 @@ def test_no_reply_waits_for_those_of_later_commands(begin: Begin, line: bytes) -
     conversation.session.reply(replies.SENDER_OK)
     conversation.run()
     assert codes(conversation.session.bytes_to_send()) == ["250 2.1.0", "221 2.0.0"]
+
+
+@pytest.mark.parametrize(
+    ("command", "reply"), [(b"RCPT TO:<joe@example.net>\r\n", "452 4.2.2"), (b"BDAT 0\r\n", "250 2.0.0")]
+)
+def test_what_is_no_error_does_not_go_on_for_ever(begin: Begin, command: bytes, reply: str) -> None:
+    """A thousand recipients that are put off, or chunks with nothing in them; a chunk with octets is another
+    matter, and a message that is taken is worth it."""
+    conversation = begin()
+    conversation.say("EHLO x", "MAIL FROM:<>", "RCPT TO:<joe@example.net>")
+    if command.startswith(b"RCPT"):
+        conversation.answers[Recipient] = replies.OVER_QUOTA
+    assert codes(conversation.send(command * 1000)) == [reply] * 1000
+    assert codes(conversation.send(b"BDAT 2\r\n\r\n" if b"BDAT" in command else b"NOOP\r\n")) == ["250 2.0.0"]
+    conversation.events.clear()
+    assert codes(conversation.send(command * 2)) == [reply, "421 4.7.0"]
+    assert conversation.took(Violation)[0].kind == TOO_MANY_ERRORS
+
+
+def test_a_message_begins_a_new_count_of_what_is_put_off(begin: Begin) -> None:
+    conversation = begin()
+    conversation.say("EHLO x")
+    for _ in range(3):
+        conversation.say("MAIL FROM:<>", "RCPT TO:<joe@example.net>")
+        assert codes(conversation.send(b"BDAT 0\r\n" * 900)) == ["250 2.0.0"] * 900
+        assert codes(conversation.send(b"BDAT 2 LAST\r\n\r\n"))[0].startswith("250")
