@@ -37,7 +37,7 @@ from mailsuite.wire.smtp.paths import recipient_of, sender_of, split_path
 MAX_COMMAND_OCTETS = 512
 """A command line with its CRLF, where no extension makes it longer (RFC 5321 section 4.5.3.1.4)."""
 _EXTENDED = {"MAIL": 2048, "RCPT": 2048, "VRFY": 2048, "AUTH": MAX_LINE_OCTETS}
-"""Where extensions do. Each adds to the 512 (RFC 3461 section 4, RFC 6531 section 3.3); Postfix takes 2048 as
+"""Where extensions do. Each adds to the 512 (RFC 3461 section 4, RFC 6531 section 3.1); Postfix takes 2048 as
 well (RFC 4954 section 4 for AUTH)."""
 MAX_HELLO_OCTETS = 255
 """The longest domain (RFC 5321 section 4.5.3.1.2)."""
@@ -119,7 +119,7 @@ def parse_recipient(
 
 
 def check_verify(argument: str, offered: Collection[str]) -> None:
-    """Look at the argument of VRFY, a name or an address, and at SMTPUTF8 behind it (RFC 6531 section 3.3).
+    """Look at the argument of VRFY, a name or address, and at SMTPUTF8 behind it (RFC 6531 section 3.7.4.2).
 
     Whom it means is nobody's business, so nothing is answered.
     """
