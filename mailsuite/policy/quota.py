@@ -8,6 +8,7 @@ from zope.interface import implementer
 from mailsuite.interfaces import IPolicyRule
 from mailsuite.interfaces.store import IQuotas
 from mailsuite.model.facts import Accept, Refuse, Stage, StageFacts, Verdict
+from mailsuite.model.reply import OVER_QUOTA
 
 
 @implementer(IPolicyRule)
@@ -17,7 +18,8 @@ class Quotas:
     (RFC 1870 section 6.1, item 4), or for anything at all where nothing is promised.
 
     Where a recipient is several accounts, one that is full is enough: a message goes to all of them or to
-    none. The last word is spoken when the message has come, by its true size.
+    none. The refusal is temporary then, whatever the quotas say, for the others have a place. The last word
+    is spoken when the message has come, by its true size.
     """
 
     quotas: IQuotas
@@ -26,8 +28,10 @@ class Quotas:
     async def check(self, facts: StageFacts) -> Verdict:
         if facts.stage is not Stage.RECIPIENT or facts.route is None:
             return Accept()
+        refusal, has_place = None, bool(facts.route.remotes)
         for account in facts.route.accounts:
             reply = await self.quotas.objection(account, facts.mail.size or 0)
-            if reply is not None:
-                return Refuse(reply)
-        return Accept()
+            refusal, has_place = refusal or reply, has_place or reply is None
+            if refusal is not None and has_place:
+                return Refuse(OVER_QUOTA)
+        return Accept() if refusal is None else Refuse(refusal)

@@ -54,8 +54,8 @@ def facts(route: Route | None, size: int | None = None, stage: Stage = Stage.REC
     [
         ({}, None, [(ANN, 0), (JOE, 0)], Accept()),
         ({}, 999, [(ANN, 999), (JOE, 999)], Accept()),
-        ({}, 1000, [(ANN, 1000)], Refuse(OVER_QUOTA)),
-        ({ANN: 0}, None, [(ANN, 0)], Refuse(OVER_QUOTA)),
+        ({}, 1000, [(ANN, 1000), (JOE, 1000)], Refuse(OVER_QUOTA)),
+        ({ANN: 0}, None, [(ANN, 0), (JOE, 0)], Refuse(OVER_QUOTA)),
         ({JOE: 5}, 5, [(ANN, 5), (JOE, 5)], Refuse(OVER_QUOTA)),
     ],
 )
@@ -67,8 +67,22 @@ def test_each_account_is_asked_with_what_is_promised(
     assert quotas.asked == asked
 
 
-def test_the_reply_is_that_of_the_quotas() -> None:
-    assert judge(Full({ANN: 0}, OVER_QUOTA_FOR_GOOD), facts(BOTH)) == Refuse(OVER_QUOTA_FOR_GOOD)
+ALONE = Route(RouteKind.LOCAL, (Copy(ANN, ANN),))
+
+
+@pytest.mark.parametrize(
+    ("room", "route", "reply"),
+    [
+        ({ANN: 0}, ALONE, OVER_QUOTA_FOR_GOOD),
+        ({ANN: 0, JOE: 0}, BOTH, OVER_QUOTA_FOR_GOOD),
+        ({ANN: 0}, BOTH, OVER_QUOTA),
+        ({JOE: 0}, BOTH, OVER_QUOTA),
+        ({ANN: 0}, attrs.evolve(ALONE, remotes=(Address("ann", "example.org"),)), OVER_QUOTA),
+    ],
+)
+def test_for_good_only_where_nobody_has_a_place(room: dict[Address, int], route: Route, reply: Reply) -> None:
+    """A list with one full maildrop is told to come again: the others have done nothing."""
+    assert judge(Full(room, OVER_QUOTA_FOR_GOOD), facts(route)) == Refuse(reply)
 
 
 @pytest.mark.parametrize(
