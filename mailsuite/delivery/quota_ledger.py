@@ -118,8 +118,9 @@ class Ledger:
         quota = await self.quota(account)
         if quota.is_unlimited:
             return None
-        usage = await self.store.usage(account)
         warned = await self.store.warned(account)
+        # Last, and nothing waits behind it: what arrives meanwhile would be counted nowhere.
+        usage = await self.store.usage(account)
         coming = self._coming.get(account)
         if coming is not None:
             usage = attrs.evolve(

@@ -50,9 +50,13 @@ class QuotaWarnings:
     """Held by whoever changes a note. Letters are rare: one at a time is enough."""
     _due: dict[Address, int] = attrs.field(factory=dict, init=False)
     """Levels that somebody is about to warn of: a flood of messages starts one coroutine."""
+    _falling: set[Address] = attrs.field(factory=set, init=False)
+    """Whose note somebody is about to change, likewise."""
 
     def fallen(self, standing: Standing) -> None:
-        self._start(standing, self._forget)
+        if standing.account not in self._falling:
+            self._falling.add(standing.account)
+            self._start(standing, self._forget)
 
     def reached(self, standing: Standing) -> None:
         level = standing.level
@@ -75,8 +79,11 @@ class QuotaWarnings:
             self._turn.release()
 
     async def _forget(self, standing: Standing) -> None:
-        if standing.level < await self.store.warned(standing.account):
-            await self.store.note_warned(standing.account, standing.level)
+        try:
+            if standing.level < await self.store.warned(standing.account):
+                await self.store.note_warned(standing.account, standing.level)
+        finally:
+            self._falling.discard(standing.account)
 
     async def _warn(self, standing: Standing) -> None:
         account, level = standing.account, standing.level

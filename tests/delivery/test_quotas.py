@@ -246,6 +246,25 @@ class LedgerTests(QuotaCase):
             self.successResultOf(early)
         self.assertEqual([size for size in self.sizes() if size > 20 * KIB], [30 * KIB] * 3)
 
+    def test_what_arrives_while_we_ask_counts(self) -> None:
+        """Of what is on its way, and of what is there: it must not be between the two."""
+        watched = WatchedStore(self.store)
+        self.charged.inner = watched
+        watched.held, asking = Deferred(), Deferred[None]()
+        early = self.started(60 * KIB)
+
+        async def warned(account: Address) -> int:
+            await asking
+            return 0
+
+        self.store.warned = warned  # type: ignore[method-assign]
+        late = self.started(60 * KIB)
+        watched.held.callback(None)
+        self.successResultOf(early)
+        asking.callback(None)
+        self.failureResultOf(late, TemporaryFailure)
+        self.assertEqual(self.sizes(), [60 * KIB])
+
     def test_prepared_ones_count_until_they_end(self) -> None:
         prepared = self.written(60 * KIB)
         self.answer(prepared.prepare())
@@ -383,6 +402,26 @@ class WarningTests(QuotaCase):
         held.callback(None)
         self.assertEqual(self.levels(), [80, 95])
         self.assertEqual(len(self.tasks), 0)
+
+    def test_while_a_note_cannot_be_changed_one_waits_to_change_it(self) -> None:
+        self.deliver(96 * KIB)
+        self.empty()
+        held = Deferred[None]()
+
+        class Slow(Letterbox):
+            async def note_warned(self, account: Address, level: int) -> None:
+                await held
+                await super().note_warned(account, level)
+
+        self.warnings.store = Slow(self.store)
+        for _ in range(10):
+            self.assertIsNone(self.objection())
+        self.assertEqual(len(self.tasks), 1)
+        held.errback(TemporaryFailure(DISK_FULL))
+        self.assertEqual((len(self.tasks), self.answer(self.store.warned(JOE))), (0, 95))
+        self.warnings.store = self.store
+        self.assertIsNone(self.objection())
+        self.assertEqual(self.answer(self.store.warned(JOE)), 0)
 
     def test_who_was_warned_meanwhile_is_not_warned_again(self) -> None:
         standing = self.answer(self.ledger.standing(JOE)).after(85 * KIB)
