@@ -31,6 +31,8 @@ _TOKEN: Final = re.compile(
 )
 _ESCAPES: Final = re.compile(r"\\[dwsDWS]|\\[^A-Za-z0-9]")
 _REFERENCE: Final = re.compile(r"\\([1-9])")
+_ROUTING: Final = frozenset("%!@")
+"""What stands between the parts of an address in an address: percent hack, bang path, and what is quoted."""
 _REPEATED: Final = MAX_LOCAL_OCTETS + 1
 """How often something may be there, at most, in a name."""
 
@@ -59,7 +61,7 @@ def check_pattern(pattern: AliasPattern, domain: str) -> None:
 
 def expand(pattern: AliasPattern, local: str, domain: str) -> tuple[Address | None, ...] | None:
     """What a local part of *domain* stands for; None where it does not match. A target that is no address
-    with this name in it is None."""
+    with this name in it is None, and so is one in another domain that would ask it to send the mail on."""
     found = re.fullmatch(pattern.pattern, local)
     if found is None:
         return None
@@ -70,6 +72,8 @@ def _filled(target: str, found: re.Match[str], domain: str) -> Address | None:
     """Taken apart before it is filled in: an @ in the name stays in the local part."""
     local, _, named = target.rpartition("@") if "@" in target else (target, "", domain)
     filled = _REFERENCE.sub(lambda reference: found[int(reference[1])] or "", local)
+    if named != domain and not _ROUTING.isdisjoint(filled) and _ROUTING.isdisjoint(local):
+        return None
     try:
         return Address.of(filled, named)
     except AddressSyntaxError:

@@ -110,6 +110,14 @@ def test_a_name_with_an_at_in_it_chooses_no_domain() -> None:
     assert expand(one, "victim@elsewhere.example", HERE) == (Address("victim@elsewhere.example", HERE),)
 
 
+@pytest.mark.parametrize("name", ["victim%far.example", "far.example!victim", "victim@far.example"])
+def test_no_other_server_is_asked_to_send_on_what_a_stranger_writes(name: str) -> None:
+    one = pattern("(.+)-fwd", r"\1@gate.example", r"gate!all@gate.example", r"\1")
+    check_pattern(one, HERE)
+    expected = (None, Address("gate!all", "gate.example"), Address(name, HERE))
+    assert expand(one, f"{name}-fwd", HERE) == expected
+
+
 def test_what_becomes_too_long_or_empty_is_no_target() -> None:
     assert expand(pattern("(.+)", r"\1\1"), "a" * 33, HERE) == (None,)
     assert expand(pattern("(x)?y", r"\1"), "y", HERE) == (None,)
