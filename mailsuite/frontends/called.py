@@ -27,7 +27,7 @@ class CalledSession(SmtpSession):
 
     def dispatch(self, event: Event) -> None:
         if isinstance(event, Mail) and self.account is None:
-            self.answer(self._reply(self._mail(event)))
+            self.answer(self._reply(self._mail(event), "sender"))
         else:
             super().dispatch(event)
 

@@ -17,6 +17,7 @@ from mailsuite.model.account import IPAddress
 from mailsuite.model.facts import ConnectionFacts
 from mailsuite.model.reply import Reply
 from mailsuite.observe.log import Log
+from mailsuite.observe.metrics import About
 from mailsuite.wire.sasl.steps import ScramParameters
 from mailsuite.wire.smtp.events import (
     Ask,
@@ -113,9 +114,9 @@ class SmtpSession(SessionProtocol[Event]):
                 if reception.congested:
                     self.answer(self._drained())
             case Recipient():
-                self.answer(self._reply(reception.recipient(event)))
+                self.answer(self._reply(reception.recipient(event), "recipient"))
             case Mail():
-                self.answer(self._reply(reception.mail(event)))
+                self.answer(self._reply(reception.mail(event), "sender"))
             case DataStart():
                 self.answer(self._start_data())
             case BodyEnd():
@@ -150,8 +151,12 @@ class SmtpSession(SessionProtocol[Event]):
         self.door.meter.violation(event.kind)
         self.door.report(self.peer, self.peer_port, event.kind, event.octets, event.start)
 
-    async def _reply(self, reply: Awaitable[Reply]) -> None:
-        self.core.reply(await reply)
+    async def _reply(self, reply: Awaitable[Reply], about: About) -> None:
+        self._say(await reply, about)
+
+    def _say(self, reply: Reply, about: About) -> None:
+        self.door.meter.answered(about, reply.code, reply.enhanced)
+        self.core.reply(reply)
 
     async def _pause(self, seconds: float) -> None:
         await deferLater(self.door.clock, seconds)
@@ -191,9 +196,12 @@ class SmtpSession(SessionProtocol[Event]):
 
     async def _end(self, event: BodyEnd) -> None:
         if self._services.settings.protocol == "lmtp":
-            self.core.reply_each(await self._reception.end_each(event))
+            replies = await self._reception.end_each(event)
+            for reply in replies:
+                self.door.meter.answered("message", reply.code, reply.enhanced)
+            self.core.reply_each(replies)
         else:
-            self.core.reply(await self._reception.end(event))
+            self._say(await self._reception.end(event), "message")
 
     async def _drained(self) -> None:
         """The store is slower than the client: take nothing more until it has caught up."""

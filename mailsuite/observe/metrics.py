@@ -7,7 +7,7 @@ label ever names a user or an address, so that their number stays bounded.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, Literal, TypeVar
 
 import attrs
 from prometheus_client import (
@@ -32,6 +32,9 @@ SESSION_BUCKETS: Final = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7
 LOGIN_BUCKETS: Final = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0)
 """Seconds: from a password that is remembered to one that was wrong and waits for its penalty."""
 
+About = Literal["sender", "recipient", "message"]
+"""What an answer of SMTP is about."""
+
 disable_created_metrics()  # a second series for every counter, which nobody asks for
 
 
@@ -51,6 +54,7 @@ class SessionMeter:
     _retrieved: Counter = attrs.field(init=False)
     _deleted: Counter = attrs.field(init=False)
     _logins: dict[tuple[str, str], Counter] = attrs.field(factory=dict, init=False)
+    _answers: dict[tuple[str, int, str], Counter] = attrs.field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
         metrics, service = self._metrics, self._service
@@ -86,6 +90,14 @@ class SessionMeter:
             self._logins[mechanism, result] = counter
         counter.inc()
         self._login_seconds.observe(seconds)
+
+    def answered(self, about: About, code: int, enhanced: str) -> None:
+        """A sender, a recipient or a message was taken, put off or refused."""
+        counter = self._answers.get((about, code, enhanced))
+        if counter is None:
+            counter = self._metrics.answers.labels(self._service, about, str(code), enhanced)
+            self._answers[about, code, enhanced] = counter
+        counter.inc()
 
     def transferred(self, retrieved: int, deleted: int) -> None:
         """A session has sent so many whole messages, and removed so many."""
@@ -138,6 +150,12 @@ class Metrics:
             ("service",),
             registry=registry,
             buckets=LOGIN_BUCKETS,
+        )
+        self.answers = Counter(
+            "mailsuite_answers",
+            "What SMTP clients were told about senders, recipients and messages.",
+            ("service", "about", "code", "enhanced"),
+            registry=registry,
         )
         self.retrieved = Counter(
             "mailsuite_messages_retrieved", "Messages sent whole.", ("service",), registry=registry

@@ -28,7 +28,14 @@ def test_a_session() -> None:
     meter.transferred(3, 2)
     meter.violation("oversize-command")
     meter.closed(12.0, 100, 5000)
+    meter.answered("recipient", 250, "2.1.5")
+    meter.answered("recipient", 250, "2.1.5")
+    meter.answered("recipient", 450, "4.7.0")
+    meter.answered("recipient", 421, "4.7.0")
     found = figures(metrics)
+    assert found["mailsuite_answers_total", "recipient", "250", "2.1.5", "pop3"] == 2
+    assert found["mailsuite_answers_total", "recipient", "450", "4.7.0", "pop3"] == 1
+    assert found["mailsuite_answers_total", "recipient", "421", "4.7.0", "pop3"] == 1
     assert found["mailsuite_sessions_open", "pop3s", "pop3"] == 0
     assert found["mailsuite_sessions_total", "pop3s", "pop3"] == 1
     assert found["mailsuite_logins_total", "PLAIN", "ok", "pop3"] == 2

@@ -91,6 +91,25 @@ def test_what_happened_is_counted(server: Server) -> None:
     within(PATIENCE, counted, AssertionError)
 
 
+def test_what_smtp_clients_are_told(server: Server) -> None:
+    before = ask(server, "/metrics")[1]
+    server.deliver(b"Subject: one\r\n\r\nbody\r\n")
+    with connect(server, "mx") as client:
+        client.line()
+        for command in (b"EHLO client.example", b"MAIL FROM:<>", b"RCPT TO:<nobody@example.test>", b"QUIT"):
+            client.say(command)
+    after = ask(server, "/metrics")[1]
+    for about, code, enhanced, more in (
+        ("sender", "250", "2.1.0", 2),
+        ("recipient", "250", "2.1.5", 1),
+        ("recipient", "550", "5.1.1", 1),
+        ("message", "250", "2.0.0", 1),
+    ):
+        labels = {"service": "smtp", "about": about, "code": code, "enhanced": enhanced}
+        name = "mailsuite_answers_total"
+        assert figure(after, name, **labels) - figure(before, name, **labels) == more, labels
+
+
 def test_whether_it_lives_and_nothing_else(server: Server) -> None:
     assert ask(server, "/healthz") == (200, "alive\n")
     assert ask(server, "/")[0] == 404
