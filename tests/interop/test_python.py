@@ -80,6 +80,7 @@ def test_several_recipients(server: Server) -> None:
 def test_a_message_object(server: Server) -> None:
     message = EmailMessage(policy=SMTP)
     message["From"], message["To"], message["Subject"] = ANN, JOE, "Grüße"
+    message["Date"], message["Message-ID"] = "Sat, 21 Nov 2026 10:00:00 +0000", "<letter@example.test>"
     message.set_content("Größe: 3 €\n.\n..\nSchluß\n", cte="8bit")
     message.add_attachment(bytes(range(256)) * 40, maintype="application", subtype="octet-stream")
     sent = message.as_bytes()
