@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.interop.doors import Doors, doors_of
+from tests.interop.hall import hall_of
 from tests.interop.programs import Desk
 from tests.system.harness import LIMITS, Server
+from tests.system.sockets import SocketServer
 
 AS_IT_IS = LIMITS.replace("[pop3]\n", '[pop3]\nutf8_mail = "as-is"\n')
 """These programs do not say UTF8, and are to get each message octet for octet."""
@@ -39,6 +41,19 @@ def doors(open_doors: Doors) -> Iterator[Doors]:
     """The server that offers every way to log in."""
     yield open_doors
     _empty(open_doors.server)
+
+
+@pytest.fixture(scope="package")
+def open_hall(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SocketServer]:
+    with hall_of(tmp_path_factory.mktemp("hall")) as running:
+        yield running
+
+
+@pytest.fixture
+def hall(open_hall: SocketServer) -> Iterator[SocketServer]:
+    """The server with every way to bring mail; see hall.py."""
+    yield open_hall
+    _empty(open_hall)
 
 
 def _empty(server: Server) -> None:

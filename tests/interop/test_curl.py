@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.interop.hall import JOERG, MAX_MESSAGE
 from tests.interop.letters import PLAIN, numbered, split_trace
 from tests.interop.programs import Desk, Done, needs
 from tests.system.harness import PASSWORDS, Server
+from tests.system.sockets import SocketServer, letters
 
 pytestmark = needs("curl")
 
@@ -114,6 +116,105 @@ def test_a_wrong_password_sends_nothing(server: Server, desk: Desk) -> None:
     )
     assert "< 535 5.7.8" in done.said
     assert server.messages() == []
+
+
+@pytest.mark.parametrize("author", ["bob@example.test", "<>", ""])
+@pytest.mark.parametrize("way", WAYS_IN)
+def test_who_is_said_to_have_written_it(server: Server, desk: Desk, way: str, author: str) -> None:
+    """AUTH= at MAIL (RFC 4954 section 5) is taken, and makes nobody else of ann."""
+    arguments = ("--mail-auth", author, "--mail-rcpt", "joe@example.test")
+    done = send(desk, server, way, *login("ann@example.test"), *arguments)
+    assert re.search(r"> MAIL FROM:<ann@example\.test>.* AUTH=<", done.said)
+    [message] = server.messages()
+    assert message.startswith(b"Return-Path: <ann@example.test>\r\n")
+    assert b"bob@example.test" not in split_trace(message)[0]
+
+
+def bring(
+    desk: Desk, hall: SocketServer, sender: str, *recipients: str, letter: bytes, status: int = 0
+) -> Done:
+    """To the MX, in clear."""
+    url = f"smtp://127.0.0.1:{hall.ports['mx']}/client.example"
+    envelope = ["--mail-from", sender, *(word for each in recipients for word in ("--mail-rcpt", each))]
+    return curl(desk, hall, url, *envelope, "--upload-file", desk.file("letter", letter), status=status)
+
+
+@pytest.mark.parametrize(
+    ("sender", "recipient"),
+    [
+        ("jürgen@elsewhere.example", JOERG),
+        ("x@elsewhere.example", JOERG),
+        ("jürgen@elsewhere.example", "joe@example.test"),
+    ],
+)
+def test_addresses_in_utf_8(hall: SocketServer, desk: Desk, sender: str, recipient: str) -> None:
+    """curl says SMTPUTF8 by itself (RFC 6531)."""
+    done = bring(desk, hall, sender, recipient, letter=PLAIN)
+    assert " SMTPUTF8" in done.said
+    [message] = letters(hall, recipient)
+    trace, letter = split_trace(message)
+    assert letter == PLAIN
+    assert f"Return-Path: <{sender}>\r\nDelivered-To: {recipient}\r\n".encode() in trace
+    assert b" with UTF8SMTP id " in trace
+
+
+def test_a_domain_in_utf_8(hall: SocketServer, desk: Desk) -> None:
+    """curl says it in ASCII, and SMTPUTF8 all the same."""
+    done = bring(desk, hall, "x@bücher.example", "joe@example.test", letter=PLAIN)
+    assert "MAIL FROM:<x@xn--bcher-kva.example>" in done.said
+    [message] = letters(hall, "joe@example.test")
+    assert message.startswith(b"Return-Path: <x@xn--bcher-kva.example>\r\n")
+
+
+def test_size_is_looked_at_before_the_letter_comes(hall: SocketServer, desk: Desk) -> None:
+    send_error = 55
+    most = PLAIN + b"x" * (MAX_MESSAGE - len(PLAIN) - 2) + b"\r\n"
+    done = bring(desk, hall, "x@elsewhere.example", "joe@example.test", letter=most + b"y", status=send_error)
+    assert f"SIZE={MAX_MESSAGE + 1}" in done.said
+    assert "< 552 5.3.4" in done.said
+    assert "> RCPT" not in done.said
+    assert letters(hall, "joe@example.test") == []
+
+
+def test_the_largest_letter(hall: SocketServer, desk: Desk) -> None:
+    lines = (b"x" * 76 + b"\r\n") * ((MAX_MESSAGE - len(PLAIN)) // 78 - 1)
+    most = PLAIN + lines + b"z" * (MAX_MESSAGE - len(PLAIN) - len(lines) - 2) + b"\r\n"
+    assert len(most) == MAX_MESSAGE
+    assert (
+        f"SIZE={MAX_MESSAGE}"
+        in bring(desk, hall, "x@elsewhere.example", "joe@example.test", letter=most).said
+    )
+    [message] = letters(hall, "joe@example.test")
+    assert split_trace(message)[1] == most
+
+
+def test_some_recipients_may_fail(server: Server, desk: Desk) -> None:
+    url = f"smtp://127.0.0.1:{server.ports['mx']}/client.example"
+    envelope = ("--mail-from", "x@elsewhere.example", "--mail-rcpt", "nobody@example.test")
+    letter = ("--upload-file", desk.file("letter", PLAIN), "--mail-rcpt", "joe@example.test")
+    send_error = 55
+    assert "< 550 5.1.1" in curl(desk, server, url, *envelope, *letter, status=send_error).said
+    assert server.messages() == []
+    curl(desk, server, "--mail-rcpt-allowfails", url, *envelope, *letter)
+    [message] = server.messages()
+    assert split_trace(message)[1] == PLAIN
+
+
+@pytest.mark.parametrize(
+    ("arguments", "answer", "status"),
+    [
+        (("--mail-rcpt", "joe@example.test"), "< 252 2.5.0", 0),
+        (("--mail-rcpt", "joe@example.test", "--request", "EXPN"), "< 502 5.5.1", 8),
+        ((), "< 214", 0),
+        (("--request", "NOOP"), "< 250 2.0.0", 0),
+    ],
+    ids=["VRFY", "EXPN", "HELP", "NOOP"],
+)
+def test_other_commands(
+    server: Server, desk: Desk, arguments: tuple[str, ...], answer: str, status: int
+) -> None:
+    url = f"smtp://127.0.0.1:{server.ports['mx']}/client.example"
+    assert answer in curl(desk, server, url, *arguments, status=status).said
 
 
 @pytest.mark.parametrize("way", WAYS_OUT)
