@@ -8,12 +8,14 @@ import smtplib
 import time
 from collections.abc import Iterator
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, SMTPUTF8
 
 import pytest
 
+from tests.interop.hall import JOERG, MAX_MESSAGE
 from tests.interop.letters import PLAIN, numbered, split_trace
 from tests.system.harness import PASSWORDS, PATIENCE, Server
+from tests.system.sockets import SocketServer, letters
 
 JOE, ANN, BOB = "joe@example.test", "ann@example.test", "bob@example.test"
 
@@ -141,6 +143,144 @@ def test_implicit_tls(server: Server) -> None:
         client.sendmail(ANN, [JOE], PLAIN)
     [message] = server.messages()
     assert split_trace(message)[1] == PLAIN
+
+
+def test_addresses_in_utf_8(hall: SocketServer) -> None:
+    """send_message() says SMTPUTF8 and BODY=8BITMIME by itself."""
+    message = EmailMessage(policy=SMTPUTF8)
+    message["From"], message["To"], message["Subject"] = "jürgen@bücher.example", JOERG, "Grüße"
+    message["Date"], message["Message-ID"] = "Sat, 21 Nov 2026 10:00:00 +0000", "<letter@example.test>"
+    message.set_content("Größe\n", cte="8bit")
+    with hall.smtp() as client:
+        assert client.send_message(message) == {}
+    [back] = letters(hall, JOERG)
+    trace, letter = split_trace(back)
+    assert letter == message.as_bytes()
+    assert f"Return-Path: <jürgen@xn--bcher-kva.example>\r\nDelivered-To: {JOERG}\r\n".encode() in trace
+    assert b" with UTF8SMTP id " in trace
+
+
+def test_addresses_in_utf_8_need_the_parameter(hall: SocketServer) -> None:
+    """smtplib encodes commands in ASCII without it, so this is said by hand."""
+    with hall.smtp() as client:
+        client.ehlo()
+        client.command_encoding = "utf-8"
+        assert client.docmd("MAIL", "FROM:<jürgen@elsewhere.example>")[0] == 553
+        assert client.docmd("MAIL", "FROM:<x@elsewhere.example>")[0] == 250
+        code, text = client.docmd("RCPT", f"TO:<{JOERG}>")
+        assert (code, text[:5]) == (553, b"5.6.7")
+        client.rset()
+        assert client.mail("x@elsewhere.example", ["SMTPUTF8"])[0] == 250
+        assert client.rcpt(JOERG)[0] == 250
+
+
+@pytest.mark.parametrize("mail", [["BODY=8BITMIME"], ["SMTPUTF8"], ["BODY=8BITMIME", "SMTPUTF8", "RET=HDRS"]])
+@pytest.mark.parametrize(
+    "recipient", [["NOTIFY=NEVER"], ["NOTIFY=SUCCESS,DELAY", "ORCPT=rfc822;a+2Bb@x.example"]]
+)
+def test_options(hall: SocketServer, mail: list[str], recipient: list[str]) -> None:
+    with hall.smtp() as client:
+        assert client.sendmail("x@elsewhere.example", [JOE, BOB], PLAIN, mail, recipient) == {}
+    for account in (JOE, BOB):
+        [message] = letters(hall, account)
+        assert split_trace(message)[1] == PLAIN
+
+
+@pytest.mark.parametrize(
+    ("mail", "recipient", "answer"),
+    [
+        (["BODY=9BIT"], [], b"5.5.4"),
+        (["RET=SOME"], [], b"5.5.4"),
+        ([], ["NOTIFY=NEVER,SUCCESS"], b"5.5.4"),
+        ([], ["NOTIFY=FAILURE", "NOTIFY=FAILURE"], b"5.5.4"),
+        ([], ["ORCPT=joe"], b"5.5.4"),
+        ([], ["RET=FULL"], b"5.5.4"),
+    ],
+)
+def test_options_that_are_none(
+    hall: SocketServer, mail: list[str], recipient: list[str], answer: bytes
+) -> None:
+    with hall.smtp() as client, pytest.raises(smtplib.SMTPException) as refused:
+        client.sendmail("x@elsewhere.example", [JOE], PLAIN, mail, recipient)
+    assert answer in str(refused.value).encode()
+    assert letters(hall, JOE) == []
+
+
+def test_size(hall: SocketServer) -> None:
+    """smtplib says SIZE by itself; what is more than announced is refused when it has come."""
+    too_large = PLAIN + (b"x" * 76 + b"\r\n") * (MAX_MESSAGE // 78)
+    with hall.smtp() as client:
+        with pytest.raises(smtplib.SMTPSenderRefused, match=r"5\.3\.4"):
+            client.sendmail("x@elsewhere.example", [JOE], too_large)
+        assert client.mail("x@elsewhere.example", ["SIZE=1000"])[0] == 250
+        assert client.rcpt(JOE)[0] == 250
+        code, text = client.data(too_large)
+        assert (code, text[:5]) == (552, b"5.3.4")
+        assert client.sendmail("x@elsewhere.example", [JOE], PLAIN) == {}
+    [message] = letters(hall, JOE)
+    assert split_trace(message)[1] == PLAIN
+
+
+def chunk(client: smtplib.SMTP, octets: bytes, last: str = "") -> tuple[int, bytes]:
+    """BDAT, which smtplib does not know; the chunk goes with its command (RFC 3030 section 2)."""
+    client.send(f"BDAT {len(octets)}{last}\r\n".encode() + octets)
+    return client.getreply()
+
+
+@pytest.mark.parametrize("octets", [1, 7, 100, 10_000])
+def test_chunks(hall: SocketServer, octets: int) -> None:
+    """Cut anywhere; nothing is stuffed, and a dot on a line of its own means nothing."""
+    pieces = [PLAIN[at : at + octets] for at in range(0, len(PLAIN), octets)]
+    with hall.smtp() as client:
+        client.ehlo()
+        assert client.has_extn("chunking")
+        client.mail("x@elsewhere.example", ["BODY=8BITMIME"])
+        client.rcpt(JOE)
+        for piece in pieces[:-1]:
+            assert chunk(client, piece)[0] == 250
+        assert letters(hall, JOE) == []
+        assert chunk(client, pieces[-1], " LAST")[1].startswith(b"2.0.0 OK, queued as ")
+        assert client.docmd("BDAT", "0 LAST")[0] == 503
+        client.rset()
+        assert client.sendmail("x@elsewhere.example", [BOB], PLAIN) == {}
+    for account in (JOE, BOB):
+        [message] = letters(hall, account)
+        assert split_trace(message)[1] == PLAIN
+
+
+def test_chunks_that_are_given_up(hall: SocketServer) -> None:
+    with hall.smtp() as client:
+        client.ehlo()
+        client.mail("x@elsewhere.example")
+        client.rcpt(JOE)
+        assert chunk(client, PLAIN[:100])[0] == 250
+        assert client.docmd("DATA")[0] == 503
+        assert client.rset()[0] == 250
+        assert chunk(client, b"QUIT\r\n", " LAST")[0] == 503
+        assert client.noop()[0] == 250
+    assert letters(hall, JOE) == []
+
+
+@pytest.mark.parametrize("way", ["tcp", "unix"])
+def test_lmtp(hall: SocketServer, way: str) -> None:
+    """smtplib hands over one message for each recipient; by hand one for all has an answer for each."""
+    host, port = ("127.0.0.1", hall.ports["lmtp"]) if way == "tcp" else (str(hall.lmtp), 0)
+    with contextlib.closing(smtplib.LMTP(host, port, "client.example", timeout=PATIENCE)) as client:
+        refused = client.sendmail(
+            "x@elsewhere.example", [JOE, "nobody@example.test"], PLAIN, ["BODY=8BITMIME"]
+        )
+        assert refused == {"nobody@example.test": (550, b"5.1.1 There is no mailbox of that name here")}
+        client.mail("x@elsewhere.example", ["SMTPUTF8"])
+        assert client.rcpt(JOERG, ["NOTIFY=NEVER"])[0] == 250
+        assert client.rcpt(BOB)[0] == 250
+        code, text = client.data(PLAIN)
+        assert (code, client.getreply()) == (250, (250, text))
+        client.quit()
+    for account in (JOE, JOERG, BOB):
+        [message] = letters(hall, account)
+        trace, letter = split_trace(message)
+        assert letter == PLAIN
+        assert (b" with LMTP id " if account == JOE else b" with UTF8LMTP id ") in trace
 
 
 def test_lists_of_pop3(server: Server) -> None:
