@@ -19,6 +19,8 @@ LANGUAGES = {
     "console": "run, each line that begins with $, and compared with what stands below",
     "ini": "read as a systemd unit, and its ExecStart run",
     "muttrc": "read by mutt",
+    "postfix": "main.cf, read by postconf",
+    "haproxy": "checked by haproxy",
     "text": "what a program prints, or a form; nothing to try",
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import grp
 import os
 import re
 import shutil
@@ -63,6 +64,28 @@ HERE = {
     "192.168.1.7": "127.0.0.1",
 }
 """Nothing leaves this machine: other people's addresses on the pages are our own here."""
+
+
+SECRET = "copper-vivid-lantern-42"
+"""What stands in each file of a password."""
+_SECRET_FILE = re.compile(r'^password_file\s*=\s*"(.*)"$', re.MULTILINE)
+
+
+def moved(text: str, directory: Path) -> str:
+    """A configuration whose secrets and sockets are below *directory*, and whose groups exist; the secrets
+    are written. Nothing of this machine is touched."""
+    text = text.replace("/etc/mailsuite/", f"{directory}/etc/").replace(
+        "/run/mailsuite/", f"{directory}/run.d/"
+    )
+    own_group = grp.getgrgid(os.getgid()).gr_name
+    text = re.sub(r'^(socket_group\s*=\s*)".*"$', rf'\1"{own_group}"', text, flags=re.MULTILINE)
+    for name in _SECRET_FILE.findall(text):
+        file = directory / name
+        assert file.is_relative_to(directory), f"{name} is a file of this machine"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch(mode=0o600)
+        file.write_text(f"{SECRET}\n")
+    return text
 
 
 @attrs.define
@@ -143,7 +166,7 @@ class Stage:
         (beside / "ports.toml").write_text(LISTENERS)
         if "state" not in text:
             self._environment["MAILSUITE_SERVER__STATE"] = str(self.directory / "state")
-        (self.directory / "mailsuite.toml").write_text(self._shifted(text))
+        (self.directory / "mailsuite.toml").write_text(self._shifted(moved(text, self.directory)))
 
     # Commands
 

@@ -27,7 +27,7 @@ from tests.docs.blocks import (
     blocks_of,
     commands_of,
 )
-from tests.docs.stage import Stage, fits
+from tests.docs.stage import SECRET, Stage, fits, moved
 from tests.system.harness import PATIENCE
 
 
@@ -61,6 +61,7 @@ def test_nothing_is_elsewhere_without_need() -> None:
 
 def prepared(text: str, directory: Path) -> Path:
     """The configuration as a file, with all that it names beside it."""
+    text = moved(text, directory)
     text = text.replace('user  = "mailsuite"', f'user  = "{getpass.getuser()}"')
     if "certificate" in text:
         certificate, key = self_signed(
@@ -68,11 +69,12 @@ def prepared(text: str, directory: Path) -> Path:
         )
         text = re.sub(r'^(certificate\s*=\s*)".*"$', rf'\1"{certificate}"', text, flags=re.MULTILINE)
         text = re.sub(r'^(key\s*=\s*)".*"$', rf'\1"{key}"', text, flags=re.MULTILINE)
-    for name in re.findall(r'^(?:\w+_)?file\s*=\s*"(.*)"$', text, re.MULTILINE):
+    for name in re.findall(r'^(?!password_)(?:\w+_)?file\s*=\s*"(.*)"$', text, re.MULTILINE):
         file = directory / name
+        assert file.is_relative_to(directory), f"{name} is a file of this machine"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch(mode=0o600)
-        file.write_text("copper-vivid-lantern-42\n")
+        file.write_text(f"{SECRET}\n")
     path = directory / "mailsuite.toml"
     path.write_text(text)
     return path
@@ -131,7 +133,10 @@ BEFORE = {
 STEP_BY_STEP = {"docs/howto/require-apop.md", "docs/howto/old-clients.md"}
 """Pages on which each configuration takes the place of the one before; on others only the first is tried."""
 
-EXIT_STATUS = {"mailsuite --config mailsuite.toml config check --what-if pop3.apop=require": 4}
+EXIT_STATUS = {
+    "mailsuite --config mailsuite.toml config check --what-if pop3.apop=require": 4,
+    "mailsuite --config mailsuite.toml account change ann@example.net --forward ann@example.com": 1,
+}
 """Commands that tell something by it, as the page says."""
 
 AFTER = {"docs/howto/notifymail.md": "fetched"}
@@ -181,6 +186,38 @@ def test_what_is_printed_is_compared() -> None:
 
 
 # Other files
+
+
+@pytest.mark.skipif(
+    shutil.which("postconf") is None, reason="Postfix is not installed (apt-get install postfix)"
+)
+@pytest.mark.parametrize("block", of("postfix"), ids=str)
+def test_postfix_knows_each_setting(block: Block, tmp_path: Path) -> None:
+    """postconf(1) warns of parameters that nothing uses, and of values that it cannot read."""
+    (tmp_path / "main.cf").write_text(f"compatibility_level = 3.6\n{block.text}")
+    (tmp_path / "master.cf").touch()
+    done = subprocess.run(
+        ["postconf", "-c", tmp_path, "-n"], capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [line for line in block.text.splitlines() if line and line not in done.stdout.splitlines()] == []
+
+
+@pytest.mark.skipif(
+    shutil.which("haproxy") is None, reason="haproxy is not installed (apt-get install haproxy)"
+)
+@pytest.mark.parametrize("block", of("haproxy"), ids=str)
+def test_haproxy_takes_it(block: Block, tmp_path: Path) -> None:
+    (tmp_path / "haproxy.cfg").write_text(block.text)
+    done = subprocess.run(
+        ["haproxy", "-c", "-f", tmp_path / "haproxy.cfg"],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "WARNING" not in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("block", of("ini"), ids=str)
