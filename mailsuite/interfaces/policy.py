@@ -6,7 +6,7 @@ from zope.interface import Attribute, Interface
 
 from mailsuite.model.ban import Ban
 from mailsuite.model.device import IPNetwork
-from mailsuite.model.facts import StageFacts, Verdict
+from mailsuite.model.facts import Stage, StageFacts, Verdict
 
 
 class IBans(Interface):
@@ -26,6 +26,9 @@ class IPolicyRule(Interface):
     """Facts in, verdict out. No side effects, but for rules that count what they have let pass."""
 
     name: str = Attribute("As in the log.")
+    asked_at: frozenset[Stage] = Attribute(
+        "The stages at which it may have anything to say. At all others it accepts, and need not be asked."
+    )
 
     async def check(facts: StageFacts) -> Verdict:
         """Judge one stage of one transaction. What it says beside that is in the verdict: whom to take for

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import attrs
 from twisted.internet.defer import CancelledError
@@ -11,7 +11,7 @@ from zope.interface import implementer
 
 from mailsuite.interfaces import IPolicyRule
 from mailsuite.model.address import Address
-from mailsuite.model.facts import Accept, Refuse, Stage, StageFacts, Verdict
+from mailsuite.model.facts import Accept, ConnectionFacts, Note, Refuse, Stage, StageFacts, Verdict
 from mailsuite.model.failure import MailFailure
 from mailsuite.model.reply import INTERNAL_ERROR
 from mailsuite.observe.log import Log
@@ -21,6 +21,7 @@ from mailsuite.observe.log import Log
 @attrs.frozen
 class Chain:
     """Accepts what every rule accepts; the first refusal is the verdict, and later rules are not asked.
+    Neither are those that have nothing to say at a stage.
 
     Fails closed: a rule that cannot judge refuses, with the reply of its MailFailure, or temporarily
     (451 4.3.0) and with a traceback in the log where something unforeseen escaped from it.
@@ -32,11 +33,28 @@ class Chain:
     rules: Sequence[IPolicyRule]
     log: Log
     name: str = "chain"
+    _by_stage: Mapping[Stage, tuple[IPolicyRule, ...]] = attrs.field(init=False, repr=False)
+
+    @_by_stage.default
+    def _sorted_by_stage(self) -> Mapping[Stage, tuple[IPolicyRule, ...]]:
+        return {stage: tuple(rule for rule in self.rules if stage in rule.asked_at) for stage in Stage}
+
+    @property
+    def asked_at(self) -> frozenset[Stage]:
+        """Where any of them has something to say."""
+        return frozenset(stage for stage, rules in self._by_stage.items() if rules)
 
     async def check(self, facts: StageFacts) -> Verdict:
         sender: Address | None = None
-        for rule in self.rules:
-            verdict = await self._ask(rule, facts)
+        for rule in self._by_stage[facts.stage]:
+            try:
+                verdict = await rule.check(facts)
+            except CancelledError:
+                raise  # the session is over: nobody waits for a verdict
+            except Exception as error:
+                return self._unable(rule, facts, error)
+            if isinstance(verdict, (Accept, Refuse)) and verdict.note is not None:
+                verdict = self._noted(facts.connection, verdict, verdict.note)
             if not isinstance(verdict, Accept):
                 return verdict
             if verdict.sender is not None:
@@ -45,22 +63,16 @@ class Chain:
                     facts = attrs.evolve(facts, sender=sender)
         return Accept(sender)
 
-    async def _ask(self, rule: IPolicyRule, facts: StageFacts) -> Verdict:
-        try:
-            verdict = await rule.check(facts)
-        except MailFailure as failure:
-            return Refuse(failure.reply)
-        except CancelledError:
-            raise  # the session is over: nobody waits for a verdict
-        except Exception:
-            session = facts.connection.session
-            self.log.failure(
-                "policy.rule_failed", Failure(), session=session, rule=rule.name, stage=facts.stage.value
-            )
-            return Refuse(INTERNAL_ERROR)
-        if isinstance(verdict, Accept | Refuse) and verdict.note is not None:
-            connection, note = facts.connection, verdict.note
-            fields = {"session": connection.session, "peer": connection.peer, **dict(note.fields)}
-            self.log.warning(note.event, **fields)
-            return attrs.evolve(verdict, note=None)
-        return verdict
+    def _unable(self, rule: IPolicyRule, facts: StageFacts, error: Exception) -> Refuse:
+        if isinstance(error, MailFailure):
+            return Refuse(error.reply)
+        session = facts.connection.session
+        self.log.failure(
+            "policy.rule_failed", Failure(error), session=session, rule=rule.name, stage=facts.stage.value
+        )
+        return Refuse(INTERNAL_ERROR)
+
+    def _noted(self, connection: ConnectionFacts, verdict: Verdict, note: Note) -> Verdict:
+        fields = {"session": connection.session, "peer": connection.peer, **dict(note.fields)}
+        self.log.warning(note.event, **fields)
+        return attrs.evolve(verdict, note=None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import attrs
 from zope.interface import implementer
 
@@ -29,6 +31,7 @@ class Credential:
 
     directory: IAccountDirectory
     name: str = "credential"
+    asked_at: ClassVar = frozenset({Stage.MAIL, Stage.RECIPIENT, Stage.HEADER})
 
     async def check(self, facts: StageFacts) -> Verdict:
         connection = facts.connection

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Collection
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
 
 import attrs
 from twisted.internet.defer import Deferred
@@ -58,6 +58,7 @@ class Hello:
     """Those of this machine that are known here; those that our names have are looked up."""
     budget: float = BUDGET
     name: str = "hello"
+    asked_at: ClassVar = frozenset({Stage.HELLO})
 
     async def check(self, facts: StageFacts) -> Verdict:
         client = facts.connection

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import ClassVar, Final
 
 import attrs
 from twisted.internet.interfaces import IReactorTime
@@ -56,6 +56,7 @@ class Probing:
     ban: BanAddress
     rules: ProbingRules = ProbingRules()
     name: str = "probing"
+    asked_at: ClassVar = frozenset({Stage.RECIPIENT})
 
     async def check(self, facts: StageFacts) -> Verdict:
         if facts.stage is not Stage.RECIPIENT or facts.connection.account is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import attrs
 from zope.interface import implementer
 
@@ -24,6 +26,7 @@ class Quotas:
 
     quotas: IQuotas
     name: str = "quota"
+    asked_at: ClassVar = frozenset({Stage.RECIPIENT})
 
     async def check(self, facts: StageFacts) -> Verdict:
         if facts.stage is not Stage.RECIPIENT or facts.route is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import attrs
 from zope.interface import implementer
 
@@ -31,6 +33,7 @@ class AccountRate:
     rate: Rate | None = None
     """None is no limit."""
     name: str = "account-rate"
+    asked_at: ClassVar = frozenset({Stage.RECIPIENT})
 
     async def check(self, facts: StageFacts) -> Verdict:
         account = facts.connection.account
@@ -55,6 +58,7 @@ class AddressRate:
     message_rate: Rate | None = None
     recipient_rate: Rate | None = None
     name: str = "address-rate"
+    asked_at: ClassVar = frozenset({Stage.MAIL, Stage.RECIPIENT})
 
     async def check(self, facts: StageFacts) -> Verdict:
         if facts.stage is Stage.MAIL:

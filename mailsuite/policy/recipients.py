@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import ClassVar, Final
 
 import attrs
 from zope.interface import implementer
@@ -39,6 +39,7 @@ class Recipients:
     """
 
     name: str = "recipients"
+    asked_at: ClassVar = frozenset({Stage.RECIPIENT})
 
     async def check(self, facts: StageFacts) -> Verdict:
         if facts.stage is not Stage.RECIPIENT:

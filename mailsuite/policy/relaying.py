@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import ClassVar, Final
 
 import attrs
 from zope.interface import implementer
@@ -70,6 +70,7 @@ class Relaying:
     hostname: str = ""
     """Our own name; mail for it is not for another server, even where it is no domain of ours."""
     name: str = "relaying"
+    asked_at: ClassVar = frozenset({Stage.RECIPIENT})
 
     async def check(self, facts: StageFacts) -> Verdict:
         if facts.stage is not Stage.RECIPIENT:

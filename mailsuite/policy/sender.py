@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import ClassVar
 
 import attrs
 from zope.interface import implementer
@@ -45,6 +46,7 @@ class Sender:
     mode: SenderMode = "reject"
     relay: RelayRules = NOBODY
     name: str = "sender"
+    asked_at: ClassVar = frozenset({Stage.MAIL, Stage.RECIPIENT, Stage.HEADER})
 
     async def check(self, facts: StageFacts) -> Verdict:
         if facts.connection.service in OPEN_SERVICES or facts.stage is Stage.HELLO:

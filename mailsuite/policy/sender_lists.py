@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import attrs
 from zope.interface import implementer
@@ -95,6 +95,7 @@ class BlockedSenders:
     lists: Lists
     rules: SenderRules
     name: str = "blocked-senders"
+    asked_at: ClassVar = frozenset({Stage.MAIL})
 
     async def check(self, facts: StageFacts) -> Verdict:
         if facts.stage is not Stage.MAIL or facts.sender is None or facts.connection.account is not None:

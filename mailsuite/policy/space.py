@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import ClassVar
 
 import attrs
 from zope.interface import implementer
@@ -24,6 +25,7 @@ class Space:
     has_room: Callable[[str, int], Awaitable[bool]]
     """As DiskSpace has it: for a message of a session, of so many octets."""
     name: str = "space"
+    asked_at: ClassVar = frozenset({Stage.MAIL})
 
     async def check(self, facts: StageFacts) -> Verdict:
         if facts.stage is not Stage.MAIL:

@@ -41,7 +41,8 @@ def every_case() -> list[StageFacts]:
     ]
     mail = itertools.product([Stage.MAIL], connections, [None, JOE, STRANGER], [None], [None])
     recipient = itertools.product([Stage.RECIPIENT], connections, [None, JOE, STRANGER], [ANN], routes)
-    return [StageFacts(*case) for case in itertools.chain(mail, recipient)]
+    others = itertools.product([Stage.HELLO, Stage.HEADER], connections, [None, JOE], [None], [None])
+    return [StageFacts(*case) for case in itertools.chain(mail, recipient, others)]
 
 
 class PolicyRuleContract:
@@ -65,6 +66,10 @@ class PolicyRuleContract:
             verdict = self.judge(facts)
             assert isinstance(verdict, Accept | Refuse)
             assert verdict == self.judge(facts)
+
+    def test_has_nothing_to_say_where_it_need_not_be_asked(self) -> None:
+        elsewhere = [facts for facts in every_case() if facts.stage not in self.rule().asked_at]
+        assert all(self.judge(facts) == Accept() for facts in elsewhere)
 
     def test_refuses_with_a_negative_reply(self) -> None:
         for facts in every_case():

@@ -107,6 +107,7 @@ class Ruling:
     waiting: Deferred[None] | None = None
     """At HEADER."""
     name: str = "ruling"
+    asked_at: frozenset[Stage] = frozenset(Stage)
 
     async def check(self, facts: StageFacts) -> Verdict:
         self.seen.append(facts)

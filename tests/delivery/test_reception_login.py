@@ -125,6 +125,7 @@ class LoginTests(Case):
         @implementer(IPolicyRule)
         class Watching:
             name = "watching"
+            asked_at = frozenset(Stage)
 
             async def check(self, facts: StageFacts) -> Verdict:
                 seen.append(facts)

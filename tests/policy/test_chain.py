@@ -27,6 +27,7 @@ class Scripted:
 
     outcome: Any
     name: str = "scripted"
+    asked_at: frozenset[Stage] = frozenset(Stage)
     asked: int = 0
     facts: StageFacts | None = None
 
@@ -65,6 +66,13 @@ class ChainTests(SynchronousTestCase):
         refusals = Refuse(RELAYING_DENIED), Refuse(UNKNOWN_RECIPIENT)
         self.assertEqual(self.check(Accept(), *refusals), refusals[0])
         self.assertEqual(self.asked(), [1, 1, 0])
+
+    def test_rules_are_asked_where_they_have_something_to_say(self) -> None:
+        silent = Scripted(Refuse(RELAYING_DENIED), asked_at=frozenset({Stage.RECIPIENT}))
+        chain = Chain([silent, Scripted(Accept(JOE), asked_at=frozenset({Stage.MAIL}))], self.log)
+        self.assertEqual(self.successResultOf(Deferred.fromCoroutine(chain.check(FACTS))), Accept(JOE))
+        self.assertEqual(silent.asked, 0)
+        self.assertEqual(chain.asked_at, {Stage.MAIL, Stage.RECIPIENT})
 
     def test_a_failure_that_carries_a_reply_refuses_with_it(self) -> None:
         verdict = self.check(TemporaryFailure(DIRECTORY_UNAVAILABLE), Accept())

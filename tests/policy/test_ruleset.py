@@ -32,7 +32,7 @@ from mailsuite.observe.log import Log
 from mailsuite.policy.chain import Chain
 from mailsuite.policy.ruleset import Grounds, Tallies, rules_for
 from mailsuite.policy.sender_lists import SenderList, SenderRules
-from tests.contracts.policy_rule import PolicyRuleContract
+from tests.contracts.policy_rule import PolicyRuleContract, every_case
 from tests.policy.asking import (
     ANN,
     EVE,
@@ -75,6 +75,7 @@ class Full:
 
     full: bool = True
     name: str = "full"
+    asked_at: frozenset[Stage] = frozenset({Stage.RECIPIENT})
 
     async def check(self, facts: StageFacts) -> Verdict:
         return Refuse(DISK_FULL) if self.full and facts.stage is Stage.RECIPIENT else Accept()
@@ -154,6 +155,14 @@ def test_mode_fix_is_told_to_who_asks_and_to_the_log(tmp_path: Path) -> None:
     assert judge(chain, at_mail(ANN)) == Accept(JOE)
     assert judge(chain, at_header(ANN)) == Accept(JOE)
     assert [line.count("submission.foreign_sender") for line in lines] == [1, 1]
+
+
+def test_no_rule_keeps_quiet_about_when_it_is_asked(tmp_path: Path) -> None:
+    read = config(tmp_path, SMTP)
+    rules = [rule for door in (read.smtp, read.submission) for rule in rules_for(door, grounds(Clock()))]
+    silent = [(rule, facts) for rule in rules for facts in every_case() if facts.stage not in rule.asked_at]
+    assert len(silent) > len(rules)
+    assert all(judge(rule, facts) == Accept() for rule, facts in silent)
 
 
 class _OfDoor(PolicyRuleContract):
