@@ -167,7 +167,8 @@ class Parts:
         and nothing that they do waits for it.
         """
         try:
-            await self.commits.finished()
+            while self.commits:  # one that ends may have a letter about the quota follow
+                await self.commits.finished()
             await self.housekeeper.stop()
             await self.watch.stop()
             await self.disk.stop()

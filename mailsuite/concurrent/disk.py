@@ -128,12 +128,18 @@ class DiskSpace:
 
     async def has_room(self, session: str, octets: int) -> bool:
         """Whether a message of so many octets can come, beside all that others have promised; if so, it is
-        promised. 0: nobody knows how many."""
+        promised. 0: nobody knows how many.
+
+        Promises take half of the room at the most: they cost nothing, and who makes many and keeps none is
+        not to keep all others out.
+        """
         if self.clock.seconds() - self._looked_at >= FRESH:
             await self._fresh_look()
-        wanted = self.promises.besides(session) + octets
-        if any(self._lacks(each, each.free - wanted) for each in self.file_systems):
-            return False
+        promised = self.promises.besides(session)
+        for each in self.file_systems:
+            room = max(each.free - self.keep.octets_of(each.total), 0)
+            if self._lacks(each, each.free - min(promised, room // 2) - octets):
+                return False
         self.promises.make(session, octets)
         return True
 

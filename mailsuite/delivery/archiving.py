@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import attrs
 
 from mailsuite.delivery.envelope import Envelope
-from mailsuite.delivery.route_archive import Archives, journal
+from mailsuite.delivery.route_archive import Archives, Wanted, journal
 from mailsuite.delivery.router import Router
 from mailsuite.model.address import Address
 from mailsuite.model.facts import Copy
@@ -20,8 +22,8 @@ class ArchiveCopies:
     whole: tuple[Copy, ...] = ()
     headers: tuple[Copy, ...] = ()
     """Those that get the header alone."""
-    journal: bytes = b""
-    """The envelope, as fields in front of all of them."""
+    journals: Mapping[Address, bytes] = attrs.field(factory=dict)
+    """By account: the envelope, as fields in front of its copy."""
 
     def __bool__(self) -> bool:
         return bool(self.whole or self.headers)
@@ -35,15 +37,22 @@ async def archive_copies(
     An archive that leads nowhere keeps the message from being taken: nothing goes by it unseen. Raises
     TemporaryFailure then, and what the router raises.
     """
-    found = archives.of(account, envelope.ours)
-    whole: dict[Address, Copy] = {}
-    headers: dict[Address, Copy] = {}
-    for address, header_only in found.items():
+    copies: dict[Address, Copy] = {}
+    wanted: dict[Address, Wanted] = {}
+    for address, each in archives.of(account, envelope.ours).items():
         route = await router.route(address)
         if not route.copies or route.remotes or route.dead_end is not None:
             raise TemporaryFailure(INTERNAL_ERROR, f"the archive {address} leads to no maildrop of ours")
         for copy in route.copies:
-            (headers if header_only else whole).setdefault(copy.account, copy)
-    brief = tuple(copy for copy in headers.values() if copy.account not in whole)
-    fields = journal(envelope.sender, (each.recipient for each in envelope.accepted)) if found else b""
-    return ArchiveCopies(tuple(whole.values()), brief, fields)
+            copies.setdefault(copy.account, copy)
+            wanted[copy.account] = wanted[copy.account] | each if copy.account in wanted else each
+    return ArchiveCopies(
+        tuple(copy for copy in copies.values() if not wanted[copy.account].header_only),
+        tuple(copy for copy in copies.values() if wanted[copy.account].header_only),
+        {account: _journal(envelope, each) for account, each in wanted.items()},
+    )
+
+
+def _journal(envelope: Envelope, wanted: Wanted) -> bytes:
+    named = dict.fromkeys(each.recipient for each in envelope.accepted)
+    return journal(envelope.sender, filter(wanted.knows, named))

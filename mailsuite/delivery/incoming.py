@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from mailsuite.delivery.envelope import Envelope
-from mailsuite.delivery.header import HEADER_END, HeaderFilter
+from mailsuite.delivery.header import CRLF, HEADER_END, HeaderFilter
 from mailsuite.delivery.transaction import Transaction
 from mailsuite.model.address import Address
 from mailsuite.model.facts import HeaderFacts
@@ -42,11 +42,12 @@ class Incoming:
         """The rules have nothing against it; where they name a *sender* that is what Sender says (RFC 6409
         section 8.1). Raises as take() does."""
         released = self._filter.release() if sender is None else self._filter.replace_sender(sender)
-        end = released.find(HEADER_END)
-        if end >= 0:
-            self._pass_on(released[: end + len(HEADER_END)])
+        # Where there is no field the empty line is the first; behind it one belongs to the body.
+        before, end, _ = (b"", CRLF, b"") if released.startswith(CRLF) else released.partition(HEADER_END)
+        if end:
+            self._pass_on(before + end)
             self.transaction.end_header()
-            released = released[end + len(HEADER_END) :]
+            released = released[len(before + end) :]
         self._pass_on(released)
 
     def _pass_on(self, data: bytes) -> None:

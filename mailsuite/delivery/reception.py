@@ -218,7 +218,9 @@ class Reception:
         letter = services.letters.begin(self.facts, envelope, id, services.seconds())
         transaction.begin(envelope.copies, letter.head)
         for copies, brief in ((archive.whole, False), (archive.headers, True)):
-            transaction.begin(copies, lambda copy: archive.journal + letter.archived(copy), brief)
+            transaction.begin(
+                copies, lambda copy: archive.journals[copy.account] + letter.archived(copy), brief
+            )
         outbound = envelope.outbound(id, self.facts.account)
         if outbound is not None and services.queue is not None:
             transaction.begin_outbound(services.queue, outbound, letter.trace)

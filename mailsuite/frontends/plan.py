@@ -147,6 +147,8 @@ class Plan:
     def _smtp_session_of(
         self, block: ListenerBlock, settings: MailTaking, door: Door, banner: str
     ) -> Callable[[], SessionProtocol[Any]]:
+        if block.socket is not None and isinstance(settings, Submission):
+            settings = attrs.evolve(settings, relay_networks=())  # who has no name has no address either
         rules = Ruling(block, self.current)
         smtp = session_settings(settings, door, self.config.server.name, banner, block.tls)
 

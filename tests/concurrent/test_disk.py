@@ -80,12 +80,18 @@ class Room(DiskCase):
         self.assertFalse(self.room())
 
     def test_promises_of_others_count(self) -> None:
-        self.assertTrue(self.room(150 * MIB, "s1"))
-        self.assertFalse(self.room(51 * MIB, "s2"))
-        self.assertTrue(self.room(50 * MIB, "s3"))
+        self.assertTrue(self.room(60 * MIB, "s1"))
+        self.assertFalse(self.room(141 * MIB, "s2"))
+        self.assertTrue(self.room(140 * MIB, "s3"))
         self.assertTrue(self.room(0, "s4"))
         self.space.promises.release("s1")
-        self.assertTrue(self.room(51 * MIB, "s2"))
+        self.space.promises.release("s3")
+        self.assertTrue(self.room(141 * MIB, "s2"))
+
+    def test_promises_take_half_of_the_room_at_the_most(self) -> None:
+        for number in range(1000):
+            self.assertTrue(self.room(100 * MIB, f"s{number}"))
+        self.assertFalse(self.room(101 * MIB, "more"))
 
     def test_a_promise_takes_the_place_of_the_one_before(self) -> None:
         for _ in range(5):
@@ -145,10 +151,10 @@ class Looking(DiskCase):
     def test_one_look_for_all_who_ask(self) -> None:
         self.threads = HeldThreads()
         self.space = self.disk_space()
-        asked = [Deferred.fromCoroutine(self.space.has_room(f"s{number}", 60 * MIB)) for number in range(4)]
+        asked = [Deferred.fromCoroutine(self.space.has_room(f"s{number}", 101 * MIB)) for number in range(4)]
         self.assertEqual(len(self.threads.held), 1)
         self.threads.release()
-        self.assertEqual([self.successResultOf(each) for each in asked], [True, True, True, False])
+        self.assertEqual([self.successResultOf(each) for each in asked], [True, False, False, False])
 
     def test_who_does_not_wait_any_more(self) -> None:
         self.threads = HeldThreads()
@@ -246,7 +252,7 @@ class Telling(DiskCase):
 
     def test_promises_are_no_alarm(self) -> None:
         self.room(200 * MIB, "s1")
-        self.assertFalse(self.room(1, "s2"))
+        self.assertFalse(self.room(101 * MIB, "s2"))
         self.assertEqual(self.looked(300 * MIB), [])
 
     def test_a_disk_that_is_gone(self) -> None:

@@ -55,6 +55,24 @@ class ArchiveTests(Case):
             self.assertTrue(content.endswith(b"\r\nSubject: hello\r\n\r\n"))
             self.assertTrue(self.contents(JOE)[-1].endswith(BODY))
 
+    def test_a_message_without_any_field(self) -> None:
+        self.keep(header_only=True)
+        for body in (b"\r\nsecret\r\n\r\nmore\r\n", b"no field at all\r\n\r\nmore\r\n"):
+            self.envelope(JOE)
+            self.now(self.reception.start_data())
+            self.feed(body)
+            self.end()
+            content = self.contents(BOX)[-1]
+            self.assertTrue(content.endswith(b"+0000\r\n\r\n"), content)
+
+    def test_each_domain_s_archive_knows_its_own_recipients(self) -> None:
+        other = Address("boss", "example.com")
+        self.now(self.directory.add_account(Account(other)))
+        self.replaced(archives=Archives(domains={"example.net": ArchiveRule((BOX,))}))
+        self.data(JOE, other)
+        self.end()
+        self.assertIn(b"X-Envelope-To: <joe@example.net>\r\n", self.contents(BOX)[0])
+
     def test_a_message_that_is_all_header(self) -> None:
         self.keep(header_only=True)
         self.envelope(JOE)

@@ -25,6 +25,13 @@ archive_part = "header"
 [[domain]]
 name = "quiet.example"
 archive_to = "none"
+[[domain]]
+name = "stands.example"
+same_as = "example.org"
+[[domain]]
+name = "says.example"
+same_as = "example.org"
+archive_to = "none"
 """
 ALL, ONE = "all@example.net", "one@example.org"
 
@@ -37,7 +44,7 @@ def archives(tmp_path: Path) -> Archives:
 
 def of(archives: Archives, account: str, *recipients: str) -> dict[str, bool]:
     found = archives.of(Address.parse(account) if account else None, map(Address.parse, recipients))
-    return {str(address): header_only for address, header_only in found.items()}
+    return {str(address): wanted.header_only for address, wanted in found.items()}
 
 
 @pytest.mark.parametrize(
@@ -48,6 +55,9 @@ def of(archives: Archives, account: str, *recipients: str) -> dict[str, bool]:
         ("", ["joe@example.org", "joe@example.net"], {ALL: False, ONE: True}),
         ("", ["joe@quiet.example"], {}),
         ("", ["joe@other.example"], {ALL: False}),
+        ("", ["joe@stands.example"], {ALL: True, ONE: True}),
+        ("", ["joe@says.example"], {}),
+        ("joe@stands.example", [], {ALL: True, ONE: True}),
         ("joe@example.net", [], {}),
         ("joe@example.net", ["joe@example.net"], {ALL: False}),
         ("joe@example.org", [], {ALL: True, ONE: True}),
@@ -62,6 +72,16 @@ def test_of_which_mail(
 
 def test_nothing_is_archived_where_nobody_says_so() -> None:
     assert of(Archives(), "joe@example.net", "joe@example.net") == {}
+
+
+def test_what_an_archive_may_know(archives: Archives) -> None:
+    """Of who else gets a message those of its own domain; all, where it archives the sender."""
+    net, org = Address("joe", "example.net"), Address("ann", "example.org")
+    coming = archives.of(None, [net, org])
+    assert [coming[Address.parse(ONE)].knows(each) for each in (net, org)] == [False, True]
+    assert [coming[Address.parse(ALL)].knows(each) for each in (net, org)] == [True, True]
+    going = archives.of(org, [net])
+    assert [going[Address.parse(ONE)].knows(each) for each in (net, org)] == [True, True]
 
 
 def test_the_envelope_is_kept() -> None:
