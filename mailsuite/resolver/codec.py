@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, cast
+from typing import Final
 
 import attrs
 import dns.exception
@@ -13,14 +13,16 @@ import dns.name
 import dns.opcode
 import dns.rcode
 import dns.rdata
-import dns.rdataclass
 import dns.rdatatype
 
+from mailsuite.resolver.message import Message, Record, digest, read_message
 from mailsuite.resolver.question import Question, text_of
 
 UDP_PAYLOAD: Final = 1232
 """Octets of a response that fit through every path without fragments (the figure of DNS flag day 2020)."""
 _HEADER_OCTETS: Final = 12
+_MAX_CHAIN: Final = 16
+"""Aliases that one response may lead through."""
 
 
 class Stray(Exception):
@@ -96,16 +98,20 @@ def read(data: bytes, sent: Asked) -> Reading:
     """What a response says. Raises Stray, Miscased, Truncated, Unusable."""
     flags = _flags(data, sent)
     cut = bool(flags & dns.flags.TC)
-    message = _parsed(data, question_only=cut)
-    code = message.rcode()
+    message = _parsed(data, sent, question_only=cut)
+    code = message.rcode
     if sent.edns and code in (dns.rcode.FORMERR, dns.rcode.NOTIMP, dns.rcode.BADVERS):
-        raise NoExtensions(dns.rcode.to_text(code))
+        raise NoExtensions(_words(code))
     _check_question(message, sent)
     if cut:
         raise Truncated
     if code not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
-        raise Unusable(dns.rcode.to_text(code))
+        raise Unusable(_words(code))
     return _reading(message, flags, len(data))
+
+
+def _words(code: int) -> str:
+    return dns.rcode.to_text(dns.rcode.Rcode.make(code))
 
 
 def _flags(data: bytes, sent: Asked) -> int:
@@ -117,41 +123,54 @@ def _flags(data: bytes, sent: Asked) -> int:
     return flags
 
 
-def _parsed(data: bytes, *, question_only: bool) -> dns.message.Message:
+def _parsed(data: bytes, sent: Asked, *, question_only: bool) -> Message:
+    wanted = (sent.question.type, dns.rdatatype.CNAME)
     try:
-        return dns.message.from_wire(data, question_only=question_only, ignore_trailing=question_only)
+        return read_message(data, wanted, question_only=question_only)
     except (dns.exception.DNSException, ValueError) as error:
         raise Unusable(f"malformed response ({type(error).__name__})") from None
 
 
-def _check_question(message: dns.message.Message, sent: Asked) -> None:
-    if len(message.question) != 1:
+def _check_question(message: Message, sent: Asked) -> None:
+    if message.type != sent.question.type or message.name != sent.name:
         raise Stray
-    question = message.question[0]
-    same_kind = question.rdtype.value == sent.question.type and question.rdclass == dns.rdataclass.IN
-    if not same_kind or question.name != sent.name:
-        raise Stray
-    if sent.cased and question.name.labels != sent.name.labels:
+    if sent.cased and message.name.labels != sent.name.labels:
         raise Miscased
 
 
-def _reading(message: dns.message.Message, flags: int, octets: int) -> Reading:
-    try:
-        chain = cast(dns.message.QueryMessage, message).resolve_chaining()
-    except dns.exception.DNSException as error:
-        raise Unusable(f"contradictory response ({type(error).__name__})") from None
-    exists = message.rcode() == dns.rcode.NOERROR
+def _reading(message: Message, flags: int, octets: int) -> Reading:
+    found, aliases, name = _followed(message)
+    exists = message.rcode == dns.rcode.NOERROR
     authentic = bool(flags & dns.flags.AD)
-    ttl = chain.minimum_ttl
-    if chain.answer is not None:
-        return Reading(tuple(chain.answer), exists, authentic, ttl, octets)
-    if any(rrset.rdtype == dns.rdatatype.SOA for rrset in message.authority):
-        return Reading((), exists, authentic, ttl, octets)
-    if exists and chain.cnames:
-        return Reading((), exists, authentic, ttl, octets, _alias(chain.canonical_name))
+    ttls = [each.ttl for each in (*aliases, *found)]
+    if found:
+        if not exists:
+            raise Unusable("contradictory response (an answer, and no such name)")
+        return Reading(tuple(each.data for each in found), exists, authentic, min(ttls), octets)
+    start = message.start
+    if start is not None:
+        ttls += [start.ttl, start.data.minimum] if name.is_subdomain(start.name) else [0]
+        return Reading((), exists, authentic, min(ttls), octets)
+    if exists and aliases:
+        return Reading((), exists, authentic, min(ttls), octets, _alias(name))
     if exists and not flags & (dns.flags.AA | dns.flags.RA):
         raise Unusable("the server does not look for us")  # a referral is no answer
     return Reading((), exists, authentic, 0, octets)
+
+
+def _followed(message: Message) -> tuple[list[Record], list[Record], dns.name.Name]:
+    """The records at the end of the chain of aliases, the aliases on the way, and the name there."""
+    aliases: list[Record] = []
+    name = message.name
+    while len(aliases) < _MAX_CHAIN:
+        here = [each for each in message.answers if each.owner == digest(name)]
+        found = [each for each in here if each.type == message.type]
+        alias = next((each for each in here if each.type == dns.rdatatype.CNAME), None)
+        if found or alias is None:
+            return found, aliases, name
+        aliases.append(alias)
+        name = alias.data.target
+    raise Unusable("contradictory response (the aliases lead on and on)")
 
 
 def _alias(name: dns.name.Name) -> str:

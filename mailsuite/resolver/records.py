@@ -10,9 +10,6 @@ from typing import Any, Final
 from mailsuite.model.dns import Association
 from mailsuite.resolver.question import Type, text_of
 
-MAX_RECORDS: Final = 100
-"""Of one answer; our own limit. What mail goes by has a handful (RFC 5321 section 5.1 advises a limit)."""
-
 _NULL_MX: Final = (0, "")
 
 
@@ -21,7 +18,7 @@ def values_of(kind: Type, records: tuple[Any, ...]) -> tuple[Any, ...]:
     values = [value for value in map(_VALUES[kind], records) if value is not None]
     if kind is Type.MX:
         values = _exchanges(values)
-    return tuple(dict.fromkeys(values))[:MAX_RECORDS]
+    return tuple(dict.fromkeys(values))
 
 
 def _exchanges(values: list[tuple[int, str]]) -> list[tuple[int, str]]:
