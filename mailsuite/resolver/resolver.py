@@ -41,6 +41,10 @@ MAX_QUESTIONS: Final = 2000
 """Questions under way or waiting for their turn; beyond that, the answer is that there is none now."""
 
 
+RECORD_OCTETS: Final = 100
+"""What a record takes in memory, about, beside its text, which in the response may be a pointer of two octets."""
+
+
 @attrs.frozen
 class _Unknown:
     """Why it cannot be known now."""
@@ -163,7 +167,7 @@ class Resolver:
 
     async def _follow(self, question: Question, until: float) -> tuple[_Outcome, int, int]:
         """The answer at the end of the chain of aliases (RFC 1034 section 3.6.2), how many seconds it holds,
-        and its octets."""
+        and its octets, about, here and on the wire."""
         seconds, octets, authentic = MAX_TTL, 0, True
         step = question
         for _ in range(1 + MAX_ALIASES):
@@ -174,6 +178,7 @@ class Resolver:
                 records = values_of(question.type, reading.records)
                 if not reading.records:
                     seconds = min(seconds, MAX_NEGATIVE_TTL)
+                octets += sum(RECORD_OCTETS + len(str(record)) for record in records)
                 return Answer(records, reading.exists, authentic), seconds, octets
             step = Question(reading.alias, question.type)
         detail = f"{question.name} {question.type.name}: the aliases lead on and on"

@@ -340,6 +340,16 @@ class MemoryTests(ResolverCase):
             self.found()
         self.assertEqual(len(self.zone.questions), 2)
 
+    def test_names_count_as_they_are_not_as_they_came(self):
+        """On the wire each of these is a label and a pointer."""
+        deep = ".".join(["a" * 60] * 3)
+        self.zone.pointer("192.0.2.9", *(f"{number}.{deep}" for number in range(50)))
+        self.resolver.cache.limit = 50 * len(deep)
+        asking = Deferred.fromCoroutine(self.resolver.names(ip_address("192.0.2.9")))
+        self.network.run(0.2)
+        self.assertEqual(len(self.successResultOf(asking).records), 50)
+        self.assertEqual(len(self.resolver.cache), 0)
+
     def test_failures_are_kept_for_a_moment(self):
         self.zone.faults[""] = "servfail"
         self.unknown()
