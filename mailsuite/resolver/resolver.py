@@ -42,7 +42,7 @@ MAX_QUESTIONS: Final = 2000
 
 
 RECORD_OCTETS: Final = 100
-"""What a record takes in memory, about, beside its text, which in the response may be a pointer of two octets."""
+"""What a record takes in memory, about, beside its text, which may have come as a pointer of two octets."""
 
 
 @attrs.frozen
