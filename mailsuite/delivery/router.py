@@ -26,6 +26,7 @@ from mailsuite.model.address import POSTMASTER, Address
 from mailsuite.model.facts import Route, RouteKind
 from mailsuite.model.failure import TemporaryFailure
 from mailsuite.model.reply import EXPANSION_TOO_LONG
+from mailsuite.model.turns import Turn, go_on
 
 __all__ = ["ROLES", "Router", "RoutingRules"]
 
@@ -44,6 +45,8 @@ class Router:
     admin: Address | None = None
     rules: RoutingRules = attrs.field(factory=RoutingRules)
     limits: CatchAllLimits | None = None
+    turn: Turn = go_on
+    """Between the steps of a long way."""
 
     async def route(self, recipient: Address) -> Route:
         """Where mail for *recipient* goes; one more for a catch-all counts. Fails as the directory does, and
@@ -67,4 +70,4 @@ class Router:
         bare = recipient.canonical == POSTMASTER
         if bare:
             recipient = Address(recipient.local, self.hostname)
-        return await Walk(names, words).route(recipient, bare)
+        return await Walk(names, words, self.turn).route(recipient, bare)

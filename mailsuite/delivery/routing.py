@@ -6,10 +6,16 @@ from mailsuite.config.schema import Config
 from mailsuite.delivery.router import Router, RoutingRules
 from mailsuite.delivery.routing_limits import CatchAllLimits
 from mailsuite.interfaces import IAccountDirectory
+from mailsuite.model.turns import Turn, go_on
 
 
 def configured_router(
-    config: Config, directory: IAccountDirectory, limits: CatchAllLimits | None, *, sends: bool = False
+    config: Config,
+    directory: IAccountDirectory,
+    limits: CatchAllLimits | None,
+    *,
+    sends: bool = False,
+    turn: Turn = go_on,
 ) -> Router:
     """*limits* outlive the configuration. *sends*: somebody takes mail for other servers."""
     rules = RoutingRules(
@@ -18,4 +24,4 @@ def configured_router(
         catch_all_rate=config.delivery.catch_all_rate,
         sends=sends,
     )
-    return Router(directory, config.server.name, config.server.admin, rules, limits)
+    return Router(directory, config.server.name, config.server.admin, rules, limits, turn)

@@ -18,6 +18,7 @@ from mailsuite.model.alias import MAX_EXPANSION, MAX_NESTING
 from mailsuite.model.facts import Copy, Route, RouteKind
 from mailsuite.model.failure import TemporaryFailure
 from mailsuite.model.reply import EXPANSION_TOO_LONG
+from mailsuite.model.turns import STEPS_IN_A_ROW, Turn, go_on
 
 
 @attrs.frozen
@@ -39,6 +40,9 @@ class Walk:
     _names: Names
     _words: Words | None = None
     """Who is told of each step."""
+    _turn: Turn = go_on
+    """Between the steps of a long way: all others are served meanwhile."""
+    _steps: int = attrs.field(default=0, init=False)
     _ahead: deque[_Step] = attrs.field(factory=deque, init=False)
     _seen: set[Address] = attrs.field(factory=set, init=False)
     _reached: int = attrs.field(default=0, init=False)
@@ -63,6 +67,9 @@ class Walk:
             if not self._ahead:
                 return self._outcome()
             step, bare = self._ahead.popleft(), False
+            self._steps += 1
+            if self._steps % STEPS_IN_A_ROW == 0:
+                await self._turn()
 
     def _take(self, step: _Step, found: Found) -> Route | None:
         """Do what has been found; answers the route where the sender named a dead end himself."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import attrs
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
 
 from mailsuite.concurrent.disk import DiskSpace
 from mailsuite.concurrent.tasks import Tasks
@@ -68,7 +69,9 @@ class Receptions:
         return Services(
             hostname=config.server.name,
             store=self.store,
-            router=configured_router(config, self.directory, self.catch_all, sends=self.queue is not None),
+            router=configured_router(
+                config, self.directory, self.catch_all, sends=self.queue is not None, turn=self._turn
+            ),
             policy=Chain(self._rules(config, settings), self.log),
             bus=self.bus,
             login=login,
@@ -82,6 +85,9 @@ class Receptions:
             let_go=self.disk.promises.release,
             commits=self.commits,
         )
+
+    async def _turn(self) -> None:
+        await deferLater(self.clock, 0)
 
     async def _host_of(self, peer: IPAddress) -> str:
         return await confirmed_name(self.resolver, peer, self.clock)
@@ -99,7 +105,7 @@ class Receptions:
             sends=self.queue is not None,
         )
         # Space comes last: who is refused promises nothing.
-        rules = (*rules_for(settings, grounds, (Quotas(self.quotas),)), Space(self.disk.has_room))
+        rules = (*rules_for(settings, grounds, (Quotas(self.quotas, self._turn),)), Space(self.disk.has_room))
         return (self._hello(config, settings), *rules) if isinstance(settings, Smtp) else rules
 
     def _hello(self, config: Config, settings: Smtp) -> Hello:

@@ -11,6 +11,7 @@ from mailsuite.interfaces import IPolicyRule
 from mailsuite.interfaces.store import IQuotas
 from mailsuite.model.facts import Accept, Refuse, Stage, StageFacts, Verdict
 from mailsuite.model.reply import OVER_QUOTA
+from mailsuite.model.turns import STEPS_IN_A_ROW, Turn, go_on
 
 
 @implementer(IPolicyRule)
@@ -25,6 +26,8 @@ class Quotas:
     """
 
     quotas: IQuotas
+    turn: Turn = go_on
+    """Between many accounts: all others are served meanwhile."""
     name: str = "quota"
     asked_at: ClassVar = frozenset({Stage.RECIPIENT})
 
@@ -32,7 +35,9 @@ class Quotas:
         if facts.stage is not Stage.RECIPIENT or facts.route is None:
             return Accept()
         refusal, has_place = None, bool(facts.route.remotes)
-        for account in facts.route.accounts:
+        for number, account in enumerate(facts.route.accounts, 1):
+            if number % STEPS_IN_A_ROW == 0:
+                await self.turn()
             reply = await self.quotas.objection(account, facts.mail.size or 0)
             refusal, has_place = refusal or reply, has_place or reply is None
             if refusal is not None and has_place:

@@ -22,6 +22,7 @@ from mailsuite.model.failure import TemporaryFailure
 from mailsuite.model.rate import Rate
 from mailsuite.model.reply import DIRECTORY_UNAVAILABLE, EXPANSION_TOO_LONG
 from mailsuite.model.tags import MAX_SPLITS
+from mailsuite.model.turns import STEPS_IN_A_ROW
 
 HERE, THERE, AWAY = "example.net", "example.org", "elsewhere.example"
 UNKNOWN = Route(RouteKind.UNKNOWN)
@@ -167,6 +168,13 @@ class TestAliases:
         accounts = [Account(of(name)) for name in names]
         found = router(alias("all", *names), alias("more", "all"), accounts=accounts)
         assert len(routed(found, "all").copies) == MAX_EXPANSION
+        turns: list[None] = []
+
+        async def turn() -> None:
+            turns.append(None)
+
+        run_now(attrs.evolve(found, turn=turn).route(of("all")))
+        assert len(turns) == MAX_EXPANSION // STEPS_IN_A_ROW, "all others are served meanwhile"
         with pytest.raises(TemporaryFailure, match="more than 10000") as failure:
             run_now(found.route(of("more")))
         assert failure.value.reply == EXPANSION_TOO_LONG

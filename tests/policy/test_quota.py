@@ -7,11 +7,13 @@ import pytest
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from mailsuite.concurrent.now import run_now
 from mailsuite.interfaces.store import IQuotas
 from mailsuite.model.address import Address
 from mailsuite.model.envelope import MailParameters
 from mailsuite.model.facts import Accept, Copy, Refuse, Route, RouteKind, Stage, StageFacts, Verdict
 from mailsuite.model.reply import OVER_QUOTA, OVER_QUOTA_FOR_GOOD, Reply
+from mailsuite.model.turns import STEPS_IN_A_ROW
 from mailsuite.policy.quota import Quotas
 from tests.contracts.policy_rule import ANN, JOE, PolicyRuleContract, connection
 
@@ -97,3 +99,18 @@ def test_elsewhere_nobody_is_asked(case: StageFacts) -> None:
 
 def test_mail_for_other_servers_has_no_quota_here() -> None:
     assert judge(Full({}), facts(Route(RouteKind.REMOTE, remotes=(ANN,)), 5000)) == Accept()
+
+
+def test_a_long_list_lets_others_have_their_turn() -> None:
+    turns = 0
+
+    async def turn() -> None:
+        nonlocal turns
+        turns += 1
+
+    many = tuple(
+        Copy(each, each) for each in (Address(f"a{number}", "example.net") for number in range(1000))
+    )
+    rule = Quotas(Full({}), turn)
+    assert run_now(rule.check(facts(Route(RouteKind.LOCAL, many)))) == Accept()
+    assert turns == 1000 // STEPS_IN_A_ROW

@@ -101,6 +101,15 @@ relay_networks = ["192.0.2.128/25"]
 """
 
 
+def test_by_lmtp_nothing_is_for_elsewhere_and_nobody_is_counted(tmp_path: Path) -> None:
+    chain = Chain(rules_for(config(tmp_path, SMTP).lmtp, grounds(Clock(), sends=True), (Full(),)), Log())
+    who = connection("lmtp", None, "192.0.2.200")
+    assert [refusal(chain, at_mail(EVE, who)) for _ in range(5)] == [None] * 5
+    assert refusal(chain, at_recipient(EVE, remote(EVE), who)) == RELAYING_DENIED
+    assert refusal(chain, at_recipient(ANN, UNKNOWN, who)) == UNKNOWN_RECIPIENT
+    assert refusal(chain, at_recipient(ANN, LOCAL, who)) == DISK_FULL
+
+
 def test_mail_from_elsewhere(tmp_path: Path) -> None:
     chain = Chain(rules_for(config(tmp_path, SMTP).smtp, grounds(Clock())), Log())
     who, listed = connection("smtp", None), connection("smtp", None, "192.0.2.200")
