@@ -12,7 +12,7 @@ import click
 from mailsuite.cli.context import Context
 from mailsuite.cli.handover import Conversation, Envelope
 from mailsuite.cli.mail_doors import door_of
-from mailsuite.cli.message_stream import chunks_of, with_crlf, without_from_line
+from mailsuite.cli.message_stream import chunks_of, whole, with_crlf, without_from_line
 from mailsuite.cli.sysexits import Exit, MailFailed, sysexits
 from mailsuite.cli.terminal import clean
 from mailsuite.model.address import Address, AddressSyntaxError
@@ -59,9 +59,9 @@ def deliver(
             raise MailFailed(Exit.USAGE, "no recipient is named")
         origin = None if sender in _NOBODY else _address(sender)
         door = door_of(context, "lmtp", socket)
-        message = with_crlf(without_from_line(chunks_of(sys.stdin.buffer)))
-        with Conversation(door.connect(), "lmtp") as conversation:
-            conversation.hand_over(Envelope(origin, named), message)
+        typed = without_from_line(chunks_of(sys.stdin.buffer))
+        with whole(typed) as message, Conversation(door.connect(), "lmtp") as conversation:
+            conversation.hand_over(Envelope(origin, named), with_crlf(message))
 
 
 def _address(text: Any) -> Address:

@@ -1,4 +1,4 @@
-"""Handing a message to our own server, by SMTP or LMTP, as it comes: nothing is kept of it here.
+"""Handing a message to our own server, by SMTP or LMTP, without a queue of our own.
 
 All recipients have to be taken before the message begins to flow, else it is handed over to nobody: whoever
 called hears that nothing was delivered, and can say so to the sender.

@@ -6,11 +6,16 @@ Each step takes an iterable of octets and gives one; where they are cut means no
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from itertools import chain
 from typing import IO, Final
 
 CHUNK_OCTETS: Final = 64 * 1024
+MEMORY_OCTETS: Final = 1024 * 1024
+"""Of a message that waits for its end; one that is larger waits in a file."""
 
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 _LONE_DOT = re.compile(rb"\n\.\r?\n")
@@ -26,6 +31,20 @@ def chunks_of(file: IO[bytes]) -> Iterator[bytes]:
     read = getattr(file, "read1", file.read)
     while data := read(CHUNK_OCTETS):
         yield data
+
+
+@contextmanager
+def whole(chunks: Iterable[bytes]) -> Iterator[Iterator[bytes]]:
+    """The same, once the last octet has come. Raises OSError.
+
+    Whoever writes may take hours, as cron does for a job that says something and goes on; a server waits for
+    minutes, so it is not called before. The file has no name, and is gone behind this.
+    """
+    with tempfile.SpooledTemporaryFile(MEMORY_OCTETS) as kept:
+        for chunk in chunks:
+            kept.write(chunk)
+        kept.seek(0)
+        yield iter(partial(kept.read, CHUNK_OCTETS), b"")
 
 
 def until_lone_dot(chunks: Iterable[bytes]) -> Iterator[bytes]:

@@ -11,7 +11,7 @@ import pwd
 import socket
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
@@ -23,7 +23,14 @@ from mailsuite.cli.bare_names import complete
 from mailsuite.cli.context import Context
 from mailsuite.cli.handover import Conversation, Envelope
 from mailsuite.cli.mail_doors import MailDoor, door_of
-from mailsuite.cli.message_stream import CHUNK_OCTETS, chunks_of, until_lone_dot, with_crlf, without_from_line
+from mailsuite.cli.message_stream import (
+    CHUNK_OCTETS,
+    chunks_of,
+    until_lone_dot,
+    whole,
+    with_crlf,
+    without_from_line,
+)
 from mailsuite.cli.sendmail_header import addresses_of, read_header
 from mailsuite.cli.sendmail_options import Options, read_options
 from mailsuite.cli.sysexits import Exit, MailFailed, sysexits
@@ -94,23 +101,27 @@ def _deliver(options: Options, context: Context) -> None:
     if not options.recipients and not options.from_header:
         raise MailFailed(Exit.USAGE, "no recipient is named, neither here nor, with -t, by the header")
     typed = chunks_of(sys.stdin.buffer)
-    message = without_from_line(until_lone_dot(typed) if options.dot_ends else typed)
-    listener = note if options.verbose else _nobody
-    with Conversation(_door(context).connect(), "smtp", listener) as conversation:
-        domain = conversation.host
-        header, body = read_header(message)
-        header = header.completed(domain)
-        named = [each for text in options.recipients for each in addresses_of(complete(text, domain))]
-        named += header.recipients() if options.from_header else ()
-        if not named:
-            raise MailFailed(Exit.USAGE, "the header names nobody")
-        sender = _sender(options.sender, domain)
-        if options.full_name and sender is not None:
-            header = header.with_author(options.full_name, sender)
-        envelope = Envelope(
-            sender, tuple(dict.fromkeys(named)), options.body, options.notify, options.returned, options.id
-        )
-        conversation.hand_over(envelope, with_crlf(chain((header.without_bcc().octets(),), body)))
+    with whole(without_from_line(until_lone_dot(typed) if options.dot_ends else typed)) as message:
+        listener = note if options.verbose else _nobody
+        with Conversation(_door(context).connect(), "smtp", listener) as conversation:
+            _hand_over(options, message, conversation)
+
+
+def _hand_over(options: Options, message: Iterator[bytes], conversation: Conversation) -> None:
+    domain = conversation.host
+    header, body = read_header(message)
+    header = header.completed(domain)
+    named = [each for text in options.recipients for each in addresses_of(complete(text, domain))]
+    named += header.recipients() if options.from_header else ()
+    if not named:
+        raise MailFailed(Exit.USAGE, "the header names nobody")
+    sender = _sender(options.sender, domain)
+    if options.full_name and sender is not None:
+        header = header.with_author(options.full_name, sender)
+    envelope = Envelope(
+        sender, tuple(dict.fromkeys(named)), options.body, options.notify, options.returned, options.id
+    )
+    conversation.hand_over(envelope, with_crlf(chain((header.without_bcc().octets(),), body)))
 
 
 def _nobody(line: str) -> None:

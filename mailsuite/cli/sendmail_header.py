@@ -18,7 +18,8 @@ from mailsuite.model.address import Address, AddressSyntaxError
 MAX_HEADER_OCTETS: Final = 1024 * 1024
 """Our own limit; the server's is lower."""
 
-_END = re.compile(rb"(?:\A|\n)\r?\n")
+_END = re.compile(rb"\A[ \t]|^(?![!-9;-~]+[ \t]*:|[ \t]).*\n", re.MULTILINE)
+"""The first line that is no part of a header, the empty one among them."""
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:(.*)", re.DOTALL)
 _RECIPIENTS: Final = (b"to", b"cc", b"bcc")
 _RESENT: Final = b"resent-"

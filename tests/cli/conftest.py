@@ -8,6 +8,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 from click.testing import CliRunner, Result
@@ -56,7 +57,7 @@ Run = Callable[..., Result]
 def run(config: Path) -> Run:
     """Run ``mailsuite`` with the configuration of the test; an exception that escapes fails the test."""
 
-    def call(*arguments: str, input: str | bytes | None = None) -> Result:
+    def call(*arguments: str, input: str | bytes | IO[bytes] | None = None) -> Result:
         result = CliRunner().invoke(cli, ["--config", str(config), *arguments], input=input)
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception

@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 from click.testing import Result
@@ -42,10 +43,25 @@ def double(place: Path) -> Iterator[DoorDouble]:
 
 @pytest.fixture
 def deliver(run: Run, place: Path) -> Deliver:
-    def call(*arguments: str, input: bytes = LETTER) -> Result:
+    def call(*arguments: str, input: bytes | IO[bytes] = LETTER) -> Result:
         return run("deliver", "--socket", str(place / "lmtp.sock"), *arguments, input=input)
 
     return call
+
+
+def test_the_server_is_not_kept_waiting(deliver: Deliver, double: DoorDouble) -> None:
+    """Whoever fetches mail over a slow line hands it over as slowly."""
+    seen_meanwhile: list[str] = []
+
+    class Slow(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            seen_meanwhile.extend(double.seen)
+            return super().read(50)
+
+        read1 = read
+
+    assert deliver(JOE, input=Slow(LETTER * 20)).exit_code == Exit.OK
+    assert (seen_meanwhile, len(double.messages)) == ([], 1)
 
 
 def test_a_message(deliver: Deliver, double: DoorDouble) -> None:

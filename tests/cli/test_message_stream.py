@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
 
 import pytest
@@ -12,9 +13,11 @@ from hypothesis import strategies as st
 
 from mailsuite.cli.message_stream import (
     CHUNK_OCTETS,
+    MEMORY_OCTETS,
     chunks_of,
     dot_stuffed,
     until_lone_dot,
+    whole,
     with_crlf,
     without_from_line,
 )
@@ -84,3 +87,39 @@ def test_what_the_wire_gets_is_whole_and_ends_once(data: bytes, size: int) -> No
 
 def test_a_file_comes_in_pieces() -> None:
     assert [len(each) for each in chunks_of(io.BytesIO(bytes(CHUNK_OCTETS + 1)))] == [CHUNK_OCTETS, 1]
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 2 * MEMORY_OCTETS // CHUNK_OCTETS])
+def test_nothing_goes_on_before_the_end_has_come(count: int) -> None:
+    taken: list[int] = []
+
+    def slowly() -> Iterator[bytes]:
+        for number in range(count):
+            taken.append(number)
+            yield b"x" * CHUNK_OCTETS
+
+    with whole(slowly()) as rest:
+        assert len(taken) == count
+        assert b"".join(rest) == b"x" * CHUNK_OCTETS * count
+
+
+def test_what_waits_takes_no_memory() -> None:
+    """It is in a file without a name."""
+    count = 64 * MEMORY_OCTETS // CHUNK_OCTETS
+    tracemalloc.start()
+    try:
+        with whole(b"x" * CHUNK_OCTETS for _ in range(count)) as rest:
+            octets = sum(map(len, rest))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (octets, peak < 8 * MEMORY_OCTETS) == (count * CHUNK_OCTETS, True)
+
+
+def test_what_cannot_be_read_is_told() -> None:
+    def broken() -> Iterator[bytes]:
+        yield b"x"
+        raise OSError(5, "Input/output error")
+
+    with pytest.raises(OSError, match="Input"), whole(broken()):
+        raise AssertionError("it was whole")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from email import message_from_bytes
 from email.policy import default
 from pathlib import Path
+from typing import IO
 
 import pytest
 from click.testing import Result
@@ -40,7 +41,7 @@ def double(place: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DoorDouble]
 
 @pytest.fixture
 def sendmail(run: Run) -> Sendmail:
-    def call(*arguments: str, input: bytes = LETTER) -> Result:
+    def call(*arguments: str, input: bytes | IO[bytes] = LETTER) -> Result:
         return run("sendmail", *arguments, input=input)
 
     return call
@@ -293,6 +294,32 @@ def test_verbose(sendmail: Sendmail, double: DoorDouble) -> None:
 def test_a_header_without_end(sendmail: Sendmail, double: DoorDouble) -> None:
     result = sendmail(ANN, input=b"X: y\n" * (MAX_HEADER_OCTETS // 4))
     assert (result.exit_code, double.messages) == (Exit.DATAERR, [])
+
+
+def test_no_header_and_no_end_of_it(sendmail: Sendmail, double: DoorDouble) -> None:
+    """``dmesg | sendmail root``: what never had a header has none that could be too long."""
+    output = b"line of no header " * 50 + b"\n"
+    output *= 2 * MAX_HEADER_OCTETS // len(output)
+    assert sendmail(ANN, input=output).exit_code == Exit.OK
+    assert double.messages == [b"\r\n" + output.replace(b"\n", b"\r\n")]
+    indented = b" " + output.replace(b"\n", b"\n ")[:-1]
+    assert sendmail(ANN, input=indented).exit_code == Exit.OK
+    assert double.messages[1] == b"\r\n" + indented.replace(b"\n", b"\r\n")
+
+
+def test_the_server_is_not_kept_waiting(sendmail: Sendmail, double: DoorDouble) -> None:
+    """Cron starts this as soon as a job says something, and the job may go on for hours."""
+    seen_meanwhile: list[str] = []
+
+    class Slow(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            seen_meanwhile.extend(double.seen)
+            return super().read(50)
+
+        read1 = read
+
+    assert sendmail(ANN, input=Slow(LETTER * 20)).exit_code == Exit.OK
+    assert (seen_meanwhile, len(double.messages)) == ([], 1)
 
 
 def test_what_is_behind_the_header_is_not_read_at_once() -> None:
