@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 import attrs
 
@@ -40,10 +41,8 @@ class _Mailbox:
 def complete(value: str, domain: str) -> str:
     """*value*, a list of addresses, with *domain* behind each name that has none. Whatever else is there,
     wrong or right, stays as it is."""
-    places = list(_bare_ends(value))
-    for place in reversed(places):
-        value = f"{value[:place]}@{domain}{value[place:]}"
-    return value
+    places = [0, *_bare_ends(value), len(value)]
+    return f"@{domain}".join(value[start:end] for start, end in pairwise(places))
 
 
 def _bare_ends(value: str) -> Iterator[int]:
