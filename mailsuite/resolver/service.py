@@ -45,12 +45,16 @@ class NameService:
 
     def use(self, settings: Resolving) -> None:
         """Go on by these settings. Cannot fail."""
+        self.adopt(settings)
+        self.turn(self.files.now)
+
+    def adopt(self, settings: Resolving) -> None:
+        """As use(), but for the servers."""
         self.settings = settings
         self.local.ask_private = settings.ask_private
         self.resolver.budget = settings.timeout
         self.resolver.cache.limit = settings.cache
         self.resolver.cache.shrink()
-        self.turn(self.files.now)
 
     def turn(self, system: System) -> None:
         """Ask the servers of the configuration, or those of the system where it names none."""
@@ -74,5 +78,7 @@ def name_service(
     resolver = Resolver(servers, reactor, log)
     local = LocalNames(resolver, lambda: files.now.hosts)
     service = NameService(settings, files, resolver, local, log)
-    service.use(settings)
+    service.adopt(settings)
+    if settings.servers:
+        service.turn(files.now)  # else open() finds out whom to ask
     return service

@@ -177,6 +177,7 @@ class ServiceTests(FolderCase, SynchronousTestCase):
         self.assertEqual(self.upstream, Upstream(servers("192.0.2.53")))
         self.assertEqual(self.addresses("mail.test"), (ip_address("192.0.2.1"),))
         self.assertIn("info    dns.servers servers=192.0.2.53", self.lines)
+        self.assertEqual(sum("dns.servers" in line for line in self.lines), 1, "before that nobody was asked")
 
     def test_changes_are_seen(self):
         self.begin()
