@@ -24,8 +24,16 @@ class Tasks:
         """Run *coroutine* until it first waits, and keep it until it ends."""
         task = _Task(coroutine)
         self._running.add(task)
-        task.ended = Deferred.fromCoroutine(task)
-        task.ended.addBoth(self._ended, task)
+        # Most never wait: for them a Deferred would cost more than all that they do.
+        try:
+            task.begin()
+        except StopIteration:
+            self._running.discard(task)
+        except BaseException:
+            self._ended(Failure(), task)
+        else:
+            task.ended = Deferred.fromCoroutine(task)
+            task.ended.addBoth(self._ended, task)
 
     def _ended(self, result: Any, task: _Task) -> None:
         self._running.discard(task)
@@ -61,6 +69,8 @@ class _Task(Coroutine[Any, Any, Any]):
     ended: Deferred[Any] | None = None
     _executing: bool = False
     _doomed: bool = False
+    _first: Any = None
+    """What it has begun to wait for, until somebody asks."""
 
     def cancel(self) -> None:
         if self._executing or self.ended is None:
@@ -68,8 +78,13 @@ class _Task(Coroutine[Any, Any, Any]):
         else:
             self.ended.cancel()
 
+    def begin(self) -> None:
+        """Execute up to where it first waits. Raises StopIteration where it never does, and its failure."""
+        self._first = self._step(self.coroutine.send, None)
+
     def send(self, value: Any) -> Any:
-        return self._step(self.coroutine.send, value)
+        first, self._first = self._first, None
+        return self._step(self.coroutine.send, value) if first is None else first
 
     def throw(self, *exception: Any) -> Any:
         return self._step(self.coroutine.throw, *exception)
