@@ -184,17 +184,19 @@ class ServerSession:
             return False
         if self._transfer.takes_octets:
             return self._transfer.scan()
-        line = self._intake.next_line()
-        if not self._login.active and self._intake.is_tls(line):
+        if not len(self._intake):
+            return False
+        line, in_login = self._intake.next_line(), self._login.active
+        if not in_login and self._intake.is_tls(line):
             detail = "a TLS handshake where none was agreed upon"
             exchange.violate(FOREIGN_PROTOCOL, detail, replies.FOREIGN_PROTOCOL)
             return True
-        if self.settings.overlong == "close" and not self._login.active and self._intake.is_oversize(line):
+        if not in_login and self.settings.overlong == "close" and self._intake.is_oversize(line):
             self._end_upon(line)
             return True
         if line is None:
             return False
-        if self._login.active:
+        if in_login:
             self._login.proceed(line)
         elif self._intake.continued:
             exchange.send(replies.BROKEN_LINE_END)
@@ -238,11 +240,10 @@ class ServerSession:
     def _hello(self, command: Command) -> None:
         name = parse_hello(command.argument)
         state = self._state
-        state.greeted, state.extended = True, command.verb != "HELO"
+        offers = state.greet(extended=command.verb != "HELO")
         self._transfer.reset()
         self._exchange.tell(Hello(name, state.extended))
-        offers = state.extensions.items() if state.extended else ()
-        lines = (f"{keyword} {value}".rstrip() for keyword, value in offers)
+        lines = (f"{keyword} {value}".rstrip() for keyword, value in offers.items())
         self._exchange.send(replies.hello(self.settings.hostname, *lines))
 
     def _verify(self, command: Command) -> None:

@@ -61,6 +61,8 @@ class State:
     greeted: bool = False
     extended: bool = False
     """It said EHLO, not HELO."""
+    offered: Collection[str] = ()
+    """The keywords in the answer to EHLO: none, if it said HELO."""
     authenticated: bool = False
     mails: int = 0
     """How many transactions there were."""
@@ -70,6 +72,7 @@ class State:
         """Forget all that came in clear (RFC 3207 section 4.2)."""
         self.tls_active, self.bindings = True, bindings
         self.greeted = self.extended = self.authenticated = False
+        self.offered = ()
         self.transaction = Transaction()
 
     @property
@@ -95,15 +98,12 @@ class State:
             settings.hostname, settings.octets, settings.seconds, self.bindings, self.mechanisms
         )
 
-    @property
-    def extensions(self) -> Mapping[str, str]:
-        """What EHLO offers on the connection as it is now: keyword -> what stands behind it."""
-        return extensions(self.settings, self.tls_active, self.mechanisms)
-
-    @property
-    def offered(self) -> Collection[str]:
-        """The keywords of what was offered to this client: none, if it said HELO."""
-        return self.extensions if self.extended else ()
+    def greet(self, extended: bool) -> Mapping[str, str]:
+        """HELO, or where it is *extended* EHLO: answers what is offered on the connection as it is now,
+        keyword -> what stands behind it."""
+        offers = extensions(self.settings, self.tls_active, self.mechanisms) if extended else {}
+        self.greeted, self.extended, self.offered = True, extended, offers
+        return offers
 
     def refusal(self, command: Command) -> Reply | None:
         """Why *command* cannot be carried out now; None where it can."""
@@ -111,8 +111,11 @@ class State:
         conditions = table.get(command.verb)
         if conditions is None:
             return NOT_IMPLEMENTED if command.verb in NOT_DONE else UNKNOWN_COMMAND
-        replies = (condition(self, command.argument) for condition in conditions)
-        return next((reply for reply in replies if reply is not None), None)
+        for condition in conditions:
+            refusal = condition(self, command.argument)
+            if refusal is not None:
+                return refusal
+        return None
 
 
 Condition = Callable[[State, str], Reply | None]
@@ -149,10 +152,6 @@ _message_left = _needs(
     TOO_MANY_MESSAGES,
 )
 _no_transaction = _needs(lambda state, argument: not state.transaction.open, TRANSACTION_OPEN)
-_message_left = _needs(
-    lambda state, argument: not state.settings.mail_max or state.mails < state.settings.mail_max,
-    TOO_MANY_MESSAGES,
-)
 _transaction = _needs(lambda state, argument: state.transaction.open, MAIL_FIRST)
 _chunking = _needs(lambda state, argument: state.settings.chunking, NOT_IMPLEMENTED)
 _not_chunked = _needs(lambda state, argument: not state.transaction.chunked, CHUNKS_ONLY)
