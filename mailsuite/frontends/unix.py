@@ -23,8 +23,6 @@ MAX_PATH: Final = 107
 """Octets in the path of a Unix socket (sun_path of unix(7), less its NUL)."""
 _FOR_NOBODY: Final = 0o600
 """Until the socket has its rights."""
-_SOMEBODY_LISTENS: Final = {0, errno.EAGAIN}
-"""What connect() answers: done, or the queue of connections is full (unix(7))."""
 _CREDENTIALS: Final = struct.Struct("3i")
 """struct ucred of unix(7): process, user, group."""
 
@@ -64,13 +62,23 @@ class UnixPort(unix.Port):
             raise
 
     def allow(self, rights: Rights) -> None:
-        """Give the socket these rights. Raises OSError, and ValueError for names that nobody has."""
-        if _identity(self._path) != self._file:
-            raise ValueError("the socket's file is not ours any more")
+        """Give the socket these rights. Raises OSError, and ValueError for names that nobody has.
+
+        Whoever owns the folder may put a link in the socket's place at any moment, and we may be root: so the
+        file is held while it is looked at and changed.
+        """
         user, group = _ids(rights)
-        if (user, group) != (-1, -1):
-            os.chown(self._path, user, group)
-        os.chmod(self._path, rights.mode)
+        held = os.open(self._path, os.O_PATH | os.O_NOFOLLOW)
+        try:
+            status = os.fstat(held)
+            if not stat.S_ISSOCK(status.st_mode) or (status.st_dev, status.st_ino) != self._file:
+                raise ValueError("the socket's file is not ours any more")
+            itself = f"/proc/self/fd/{held}"  # fchmod() refuses what was opened for its path alone (open(2))
+            if (user, group) != (-1, -1):
+                os.chown(itself, user, group)
+            os.chmod(itself, rights.mode)
+        finally:
+            os.close(held)
         self.rights = rights
 
     def connectionLost(self, reason: Failure) -> None:
@@ -128,7 +136,8 @@ def _clear(path: str) -> None:
     if not stat.S_ISSOCK(kind):
         raise ValueError("something else than a socket is there")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as probe:
-        if probe.connect_ex(path) in _SOMEBODY_LISTENS:
+        # Anything else may be somebody: one that we may not call, or that takes datagrams (unix(7)).
+        if probe.connect_ex(path) != errno.ECONNREFUSED:
             raise ValueError("another server listens there")
     os.unlink(path)
 

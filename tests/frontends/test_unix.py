@@ -114,6 +114,15 @@ class Opening(UnixCase):
             with socket.socket(socket.AF_UNIX) as client:
                 client.connect(str(self.path))
 
+    async def test_another_program_that_takes_datagrams(self) -> None:
+        """As /dev/log does: whoever connects is told that this is the wrong kind."""
+        self.path.parent.mkdir()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as living:
+            living.bind(str(self.path))
+            self.assertIn("another server listens there", await self.refused(self.listener()))
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as client:
+                client.sendto(b"x", str(self.path))
+
     async def test_a_file_that_is_no_socket_stays(self) -> None:
         self.path.parent.mkdir()
         for make in (
@@ -211,6 +220,22 @@ class Whose(UnixCase):
         )
         await self.doors.drain(0.0)
         self.assertEqual(self.path.read_text(), "somebody else's")
+
+    async def test_a_link_that_takes_its_place_at_once(self) -> None:
+        """Whoever owns the folder would have the rights of any file changed, as root starts us."""
+        victim = self.folder / "victim"
+        victim.touch(mode=0o600)
+        chmod = os.chmod
+
+        def then_link(path: bytes | str, mode: int) -> None:
+            chmod(path, mode)
+            if os.fsdecode(path) == str(self.path):
+                self.path.unlink()
+                self.path.symlink_to(victim)
+
+        self.patch(os, "chmod", then_link)
+        self.assertIn("not ours any more", await self.refused(self.listener(Rights(mode=0o666))))
+        self.assertEqual(stat.S_IMODE(victim.stat().st_mode), 0o600)
 
     async def test_a_file_that_is_gone(self) -> None:
         await self.become(self.listener())
