@@ -18,7 +18,7 @@ from mailsuite.cli.terminal import clean, note, print_json
 def route(context: Context, address: str, as_json: bool) -> None:
     """Where mail for ADDRESS goes: into whose maildrops, elsewhere, or nowhere, and by which steps.
 
-    Nothing is sent, and nothing changes. Exit status 1 where the mail would be refused.
+    Nothing is sent, and nothing changes. Exit status 1 where an address of ours is refused.
     """
     with open_directory(context, as_json) as directory:
         document = alias_desk(context, directory).route(address)

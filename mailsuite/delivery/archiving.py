@@ -12,7 +12,7 @@ from mailsuite.delivery.router import Router
 from mailsuite.model.address import Address
 from mailsuite.model.facts import Copy
 from mailsuite.model.failure import TemporaryFailure
-from mailsuite.model.reply import INTERNAL_ERROR
+from mailsuite.model.reply import ARCHIVE_UNREACHABLE
 
 
 @attrs.frozen
@@ -42,7 +42,7 @@ async def archive_copies(
     for address, each in archives.of(account, envelope.ours).items():
         route = await router.route(address)
         if not route.copies or route.remotes or route.dead_end is not None:
-            raise TemporaryFailure(INTERNAL_ERROR, f"the archive {address} leads to no maildrop of ours")
+            raise TemporaryFailure(ARCHIVE_UNREACHABLE, f"the archive {address} leads to no maildrop of ours")
         for copy in route.copies:
             copies.setdefault(copy.account, copy)
             wanted[copy.account] = wanted[copy.account] | each if copy.account in wanted else each

@@ -85,7 +85,7 @@ class Envelope:
 
 def _led_on(parameters: RecipientParameters, recipient: Address) -> RecipientParameters:
     """What is said of whom an alias or a forward leads to: notices still speak of the *recipient* that the
-    sender named (RFC 3461 section 5.2.7.1)."""
+    sender named (RFC 3461 sections 5.2.7.2 and 5.2.7.3)."""
     if parameters.original or not recipient.domain:
         return parameters
     kind = "rfc822" if str(recipient).isascii() else "utf-8"

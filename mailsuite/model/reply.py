@@ -48,6 +48,7 @@ def _reply(code: int, enhanced: str, *text: str, closes: bool = False) -> Reply:
 
 # What a seam may raise. The protocol's own replies stand below.
 INTERNAL_ERROR = _reply(451, "4.3.0", "Something went wrong here; please try again later")
+ARCHIVE_UNREACHABLE = _reply(451, "4.3.5", "Mail is to be archived, and that is not possible just now")
 STORE_UNAVAILABLE = _reply(451, "4.3.0", "The mail store is not available just now; please try again later")
 DISK_FULL = _reply(452, "4.3.1", "There is no space for this message just now; please try again later")
 MAILDROP_BUSY = _reply(450, "4.2.1", "The mailbox is in use; please try again later")

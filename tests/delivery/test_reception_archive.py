@@ -100,7 +100,7 @@ class ArchiveTests(Case):
     def test_an_archive_that_leads_nowhere_lets_nothing_by(self) -> None:
         self.keep(Address("gone", "example.net"))
         self.envelope(JOE)
-        self.assertEqual(self.now(self.reception.start_data()), replies.INTERNAL_ERROR)
+        self.assertEqual(self.now(self.reception.start_data()), replies.ARCHIVE_UNREACHABLE)
         (line,) = self.logged("smtp.unable")
         self.assertIn("the archive gone@example.net leads to no maildrop of ours", line)
         self.assert_nothing_happened()

@@ -261,7 +261,7 @@ def test_an_archive_that_takes_no_mail(server: Server) -> None:
         before = files(server, EVERYBODY)
         with smtp(server) as client:
             envelope(client, JOE)
-            client.say(b"DATA", b"451 4.3.0 ")
+            client.say(b"DATA", b"451 4.3.5 ")
             client.say(b"NOOP", b"250")
             client.say(b"RSET", b"250")
             assert hand_in(client, letter("not archived"), SID).startswith(TAKEN)
