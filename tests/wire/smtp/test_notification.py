@@ -125,6 +125,19 @@ def test_orcpt_beyond_ascii_needs_smtputf8() -> None:
     assert refused(original_recipient, "utf-8;j\u00f6e@example.net", False)
 
 
+def test_orcpt_as_postfix_writes_it_beyond_ascii() -> None:
+    """UTF-8 in the xtext of an RFC 822 address."""
+    value = "rfc822;j+C3+B6e+2Btag@example.net"
+    assert original_recipient(value, True) == "utf-8;j\u00f6e+tag@example.net"
+    assert refused(original_recipient, value, False)
+
+
+@pytest.mark.parametrize("octets", ["+FF", "+C3", "+C3+B6+0A", "+C2+85", "+E2+80+A8", "+ED+A0+80", "+C3+B6+"])
+def test_orcpt_with_octets_that_cannot_be_said(octets: str) -> None:
+    assert refused(original_recipient, f"rfc822;j{octets}e@example.net", True)
+    assert refused(original_recipient, f"x400;j{octets}e@example.net", True)
+
+
 def test_orcpt_counts_octets() -> None:
     assert original_recipient("utf-8;" + "\u00f6" * 247, True)
     assert refused(original_recipient, "utf-8;" + "\u00f6" * 248, True)
