@@ -11,6 +11,7 @@ import attrs
 
 from mailsuite import __version__
 from mailsuite.config.kinds import BadValue, Kind, printable, shown, suggestion, toml_text
+from mailsuite.model.access import unmapped_network
 from mailsuite.model.account import IPAddress
 from mailsuite.model.address import Address, AddressSyntaxError, normalise_domain
 from mailsuite.model.hashes.stored import read_hash
@@ -196,7 +197,8 @@ class BindAddress(Kind[str]):
 
 @attrs.frozen
 class Network(Kind[IPNetwork]):
-    """A network in CIDR form; a lone address is a network of one."""
+    """A network in CIDR form; a lone address is a network of one. IPv4 in the clothes of IPv6 is IPv4, as
+    clients are that come so."""
 
     @property
     def word(self) -> str:
@@ -213,7 +215,7 @@ class Network(Kind[IPNetwork]):
         except ValueError:
             raise self.refuse(raw, "is no network") from None
         try:
-            return ipaddress.ip_network(text)
+            return unmapped_network(ipaddress.ip_network(text))
         except ValueError:
             raise BadValue(f'{shown(raw)} has host bits set; did you mean "{wide}"?') from None
 

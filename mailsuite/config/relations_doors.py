@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 from pathlib import Path
 
 from mailsuite.config.look import Look
 from mailsuite.config.problems import Problem
 from mailsuite.config.relations_listeners import is_local
-from mailsuite.config.schema import Listener, Lmtp
+from mailsuite.config.schema import Listener, Lmtp, Smtp
+from mailsuite.model.device import IPNetwork
 
 MAX_SOCKET_OCTETS = 107
 """Of the path of a Unix socket: sun_path without its final NUL, on Linux."""
 SMTP_PORT = 25
 USUAL_MODE = 0o660
+_TRUSTED = {
+    "relay_networks": "may send to other servers without a login",
+    "trusted_networks": "may show a password without TLS",
+}
+"""Networks whose machines may do more than others, and what."""
 _ON_SOCKETS = ("lmtp", "submission")
 """Services that programs of this machine use; a mail program comes by TCP."""
 
@@ -67,9 +74,34 @@ def _proxies(look: Look, listener: Listener, block: str) -> Iterator[Problem]:
     if listener.socket is not None:
         text = "proxy_from and socket together: who comes by a Unix socket has no address"
         yield look.error(text, f"{block}.proxy_from")
-    if any(not network.prefixlen for network in listener.proxy_from):
+    if any(not network.prefixlen for network in _joined(listener.proxy_from)):
         text = "proxy_from names everybody: then anybody may say to be anybody, one of ours too"
         yield look.error(text, f"{block}.proxy_from")
+    if listener.enabled:
+        yield from _trusted_proxies(look, listener, block)
+
+
+def _joined(networks: Sequence[IPNetwork]) -> Iterator[IPNetwork]:
+    """Two halves are a whole."""
+    yield from collapse_addresses(each for each in networks if isinstance(each, IPv4Network))
+    yield from collapse_addresses(each for each in networks if isinstance(each, IPv6Network))
+
+
+def _trusted_proxies(look: Look, listener: Listener, block: str) -> Iterator[Problem]:
+    """A client of whom the proxy does not say who it is (LOCAL, UNKNOWN) counts as the proxy."""
+    settings = listener.settings
+    for name, may in _TRUSTED.items():
+        trusted: Sequence[IPNetwork] = getattr(settings, name, ())
+        if isinstance(settings, Smtp) and settings.relay != "addresses":
+            trusted = ()
+        proxy = next((each for each in listener.proxy_from if any(map(each.overlaps, trusted))), None)
+        keys = (f"{block}.{name}", f"{listener.service}.{name}")
+        if proxy is not None and look.sound(f"{block}.proxy_from", *keys):
+            yield look.warning(
+                f"proxy_from and {name} both name {proxy}: whoever comes by it without being named {may}",
+                f"{block}.proxy_from",
+                *keys,
+            )
 
 
 def _lmtp(look: Look, listener: Listener, block: str) -> Iterator[Problem]:

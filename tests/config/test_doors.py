@@ -61,6 +61,13 @@ def test_proxies(load_text: LoadText) -> None:
     assert listener.proxy_from == (ip_network("192.0.2.10"), ip_network("2001:db8::/32"))
 
 
+def test_proxies_that_nobody_trusts(load_text: LoadText) -> None:
+    lines = (LOCAL, 'proxy_from = ["192.0.2.10"]', 'relay = "addresses"', 'relay_networks = ["10.0.0.0/8"]')
+    assert told(load_text, "smtp", *lines) == []
+    unused = (LOCAL, 'proxy_from = ["10.0.0.5"]', 'relay_networks = ["10.0.0.0/8"]')
+    assert not any("both name" in each for each in told(load_text, "smtp", *unused))
+
+
 SOCKET = 'socket = "/run/mailsuite/lmtp.sock"'
 
 
@@ -86,6 +93,24 @@ SOCKET = 'socket = "/run/mailsuite/lmtp.sock"'
         ("smtp", [SOCKET], 'error: socket is for lmtp and submission; service = "smtp"'),
         ("lmtp", ['bind = ["192.0.2.1"]'], "warning: everybody who reaches this listener may hand in mail"),
         ("smtp", [LOCAL, 'proxy_from = ["0.0.0.0/0"]'], "error: proxy_from names everybody"),
+        ("smtp", [LOCAL, 'proxy_from = ["0.0.0.0/1", "128.0.0.0/1"]'], "error: proxy_from names everybody"),
+        ("smtp", [LOCAL, 'proxy_from = ["::/1", "8000::/1"]'], "error: proxy_from names everybody"),
+        ("smtp", [LOCAL, 'proxy_from = ["::ffff:0:0/96"]'], "error: proxy_from names everybody"),
+        (
+            "submission",
+            [LOCAL, 'proxy_from = ["10.0.0.5"]', 'relay_networks = ["10.0.0.0/8"]'],
+            "warning: proxy_from and relay_networks both name 10.0.0.5/32: whoever comes by it",
+        ),
+        (
+            "smtp",
+            [LOCAL, 'proxy_from = ["10.0.0.5"]', 'relay = "addresses"', 'relay_networks = ["10.0.0.0/8"]'],
+            "warning: proxy_from and relay_networks both name 10.0.0.5/32",
+        ),
+        (
+            "pop3",
+            [LOCAL, 'proxy_from = ["10.0.0.0/24"]', 'trusted_networks = ["10.0.0.5"]'],
+            "warning: proxy_from and trusted_networks both name 10.0.0.0/24",
+        ),
         ("smtp", [LOCAL, 'proxy_from = ["192.0.2.1/24"]'], "error: proxy_from: "),
         (
             "lmtp",
