@@ -161,7 +161,8 @@ class Bans:
         for exempt in self.rules.exempt:
             if _within(network, exempt):
                 raise Exempt(
-                    f"{network} is never banned: {exempt} stands in guard.never_ban or admin_networks"
+                    f"{network} is never banned: {exempt} stands in guard.never_ban, admin_networks or the "
+                    "proxy_from of a listener"
                 )
         now = self.now()
         ban = self._keep(Ban(network, reason, now, None if seconds is None else now + seconds, 1, detail))

@@ -27,9 +27,11 @@ def _rules(config: Config, block: Listener, settings: MailSettings) -> AccessRul
 
 
 def ban_rules(config: Config) -> BanRules:
-    """How long bans last; administrators' networks are never banned."""
+    """How long bans last; administrators' networks are never banned, nor are our own proxies: they come in
+    their own name, too, to see whether we live and for clients whom they cannot name."""
     guard = config.guard
-    exempt = dict.fromkeys((*guard.never_ban, *guard.admin_networks))
+    proxies = (each for listener in config.listeners if listener.enabled for each in listener.proxy_from)
+    exempt = dict.fromkeys((*guard.never_ban, *guard.admin_networks, *proxies))
     return BanRules(guard.ban, guard.ban_maximum, tuple(exempt))
 
 

@@ -209,7 +209,7 @@ class ByHand(BansCase):
 
     def test_what_lies_within_an_exempt_network_is_refused(self) -> None:
         self.bans.rules = BanRules(exempt=(ip_network("2001:db8::/32"), HOME))
-        words = "192.0.2.8/30 is never banned: 192.0.2.0/24 stands in guard.never_ban or admin_networks"
+        words = "192.0.2.8/30 is never banned: 192.0.2.0/24 stands in guard.never_ban, admin_networks or "
         with pytest.raises(Exempt, match=words):
             self.bans.add(ip_network("192.0.2.8/30"), HOUR)
         with pytest.raises(Exempt):

@@ -88,6 +88,12 @@ def test_each_open_listener_has_a_list(tmp_path: Path) -> None:
             'admin_networks = ["2001:db8::/32", "192.0.2.0/24"]\n',
             BanRules(None, 7200.0, (ip_network("192.0.2.0/24"), ip_network("2001:db8::/32"))),
         ),
+        (
+            '[guard]\nnever_ban = []\nadmin_networks = []\n[[listener]]\nname = "mx"\nservice = "smtp"\n'
+            'proxy_from = ["192.0.2.10"]\n[[listener]]\nname = "shut"\nservice = "pop3"\nenabled = false\n'
+            'proxy_from = ["192.0.2.11"]\n',
+            BanRules(900.0, 86400.0, (ip_network("192.0.2.10"),)),
+        ),
     ],
 )
 def test_how_long_and_whom_never(tmp_path: Path, text: str, rules: BanRules) -> None:
