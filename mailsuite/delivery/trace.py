@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from functools import lru_cache
 from ipaddress import IPv6Address
 
 import attrs
@@ -108,8 +109,14 @@ def received(stamp: Stamp) -> bytes:
         lines.append(f"(authenticated as {_NOT_IN_COMMENT.sub('?', _mailbox(connection.account))})")
     if stamp.recipient is not None and stamp.recipient.domain:
         lines.append(f"for <{_mailbox(stamp.recipient)}>")
-    date = format_datetime(datetime.fromtimestamp(stamp.seconds, UTC))
+    date = _date(int(stamp.seconds))
     return ("\r\n\t".join(lines) + f";\r\n\t{date}\r\n").encode()
+
+
+@lru_cache(maxsize=1)
+def _date(second: int) -> str:
+    """Of all messages that come in a second."""
+    return format_datetime(datetime.fromtimestamp(second, UTC))
 
 
 def _folded(*parts: str) -> list[str]:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import time
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Literal, Protocol
 
 import attrs
@@ -23,6 +25,13 @@ MAX_FIELD_CHARACTERS = 300
 MAX_TRACEBACK_CHARACTERS = 16_000
 
 Format = Literal["text", "json"]
+
+_TO_QUOTE = re.compile(r"[ \"=\\]")
+"""What keeps a text from standing as it is in a line of text."""
+
+
+_Plain = str | bool | int | float | None
+"""What a line can hold."""
 
 
 class Sink(Protocol):
@@ -51,7 +60,7 @@ class Log:
     level: str = "info"
     format: Format = "text"
     clock: Callable[[], float] = time.time
-    context: Mapping[str, object] = attrs.field(factory=dict)
+    context: Mapping[str, _Plain] = attrs.field(factory=dict)
     manner: Manner = attrs.field()
 
     @manner.default
@@ -59,7 +68,7 @@ class Log:
         return Manner(self.level, self.format)
 
     def bind(self, **fields: object) -> Log:
-        return attrs.evolve(self, context={**self.context, **fields})
+        return attrs.evolve(self, context={**self.context, **_all_plain(fields)})
 
     def change(self, level: str, format: Format) -> None:
         """From now on this log, and all that were bound from it, write so."""
@@ -90,13 +99,15 @@ class Log:
 
     def _write(self, level: str, event: str, fields: Mapping[str, object]) -> None:
         now = self.clock()
-        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now * 1000) % 1000:03d}Z"
-        values = {name: _plain(value, name) for name, value in {**self.context, **fields}.items()}
+        stamp = f"{_date_and_time(int(now))}.{int(now * 1000) % 1000:03d}Z"
+        values = {**self.context, **_all_plain(fields)}
         write = _as_json if self.manner.format == "json" else _as_text
         self.sink(write(stamp, level, event, values), level)
 
 
-_Plain = str | bool | int | float | None
+@lru_cache(maxsize=1)
+def _date_and_time(second: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
 
 
 def _as_text(stamp: str, level: str, event: str, values: Mapping[str, _Plain]) -> str:
@@ -115,6 +126,10 @@ def _json(value: object) -> str:
     """JSON on one line, escaped where it holds what no terminal should see (U+2028, U+202E, U+0085)."""
     text = json.dumps(value, ensure_ascii=False)
     return text if text.isprintable() else json.dumps(value)
+
+
+def _all_plain(fields: Mapping[str, object]) -> dict[str, _Plain]:
+    return {name: _plain(value, name) for name, value in fields.items()}
 
 
 def _plain(value: object, name: str) -> _Plain:
@@ -142,6 +157,6 @@ def _text(value: object) -> str:
 def _quoted(value: _Plain) -> str:
     if not isinstance(value, str):
         return str(value).lower() if isinstance(value, bool) else str(value)
-    if value and value.isprintable() and not set(value) & {" ", '"', "=", "\\"}:
+    if value and value.isprintable() and not _TO_QUOTE.search(value):
         return value
     return _json(value)

@@ -93,6 +93,20 @@ def test_bound_fields_come_first_and_are_overruled(sink: Sink) -> None:
     assert sink.lines[1].endswith("other"), "the log itself stays as it was"
 
 
+def test_a_bound_field_is_cut_as_any_other(sink: Sink) -> None:
+    log(sink).bind(helo="x" * 2 * MAX_FIELD_CHARACTERS).bind(session="ab12").info("an.event")
+    assert sink.one.endswith(f" helo={'x' * MAX_FIELD_CHARACTERS}… session=ab12")
+
+
+def test_the_time_goes_on(sink: Sink) -> None:
+    times = iter((1_700_000_000.25, 1_700_000_000.75, 1_700_000_001.0))
+    telling = Log(sink, clock=lambda: next(times))
+    for _ in range(3):
+        telling.info("an.event")
+    ends = [line.partition("Z")[0][-6:] for line in sink.lines]
+    assert ends == ["20.250", "20.750", "21.000"]
+
+
 def test_a_change_holds_for_all_that_were_bound(sink: Sink) -> None:
     first = log(sink, "error")
     bound = first.bind(session="ab12")
