@@ -63,8 +63,7 @@ class Standing:
 
     def after(self, octets: int) -> Standing:
         """With one more message."""
-        usage = attrs.evolve(self.usage, octets=self.usage.octets + octets, messages=self.usage.messages + 1)
-        return attrs.evolve(self, usage=usage)
+        return Standing(self.account, self.quota, self.usage.plus(1, octets), self.warned)
 
 
 @attrs.define(eq=False)
@@ -123,9 +122,7 @@ class Ledger:
         usage = await self.store.usage(account)
         coming = self._coming.get(account)
         if coming is not None:
-            usage = attrs.evolve(
-                usage, octets=usage.octets + coming.octets, messages=usage.messages + coming.messages
-            )
+            usage = usage.plus(coming.messages, coming.octets)
         standing = Standing(account, quota, usage, warned)
         if standing.level < warned:
             self.watch.fallen(standing)

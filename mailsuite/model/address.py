@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import unicodedata
+from functools import lru_cache
 
 import attrs
 import idna
@@ -32,6 +33,7 @@ class AddressSyntaxError(ValueError):
     """The text is no mail address; the message says why, in words for a person."""
 
 
+@lru_cache(maxsize=1024)
 def normalise_domain(text: str) -> str:
     """Return *text* as lower-case A-labels (RFC 5890), or an address literal in one spelling.
 
@@ -105,7 +107,8 @@ class Address:
     def canonical(self) -> Address:
         """The form under which an account is stored: local part in lower case, composed (RFC 8265
         section 3.3.3; what that forbids is not judged here)."""
-        return Address(unicodedata.normalize("NFC", self.local.lower()), self.domain)
+        local = unicodedata.normalize("NFC", self.local.lower())
+        return self if local == self.local else Address(local, self.domain)
 
     @property
     def is_ascii(self) -> bool:

@@ -44,7 +44,9 @@ class Quota:
     def level(self, octets: int, messages: int) -> int:
         """The highest of WARNING_LEVELS that so much has reached; 0 below all of them."""
         percent = self.percent(octets, messages)
-        return max((level for level in WARNING_LEVELS if percent >= level), default=0)
+        if percent < WARNING_LEVELS[0]:  # nearly all
+            return 0
+        return max(level for level in WARNING_LEVELS if percent >= level)
 
 
 UNLIMITED = Quota()

@@ -47,6 +47,12 @@ class Usage:
     deleted_messages: int = 0
     deleted_octets: int = 0
 
+    def plus(self, messages: int, octets: int) -> Usage:
+        """With so much more that is not deleted."""
+        return Usage(
+            self.messages + messages, self.octets + octets, self.deleted_messages, self.deleted_octets
+        )
+
 
 @attrs.frozen
 class Deleted:

@@ -119,6 +119,7 @@ def test_what_people_type() -> None:
 
 def test_the_canonical_form_is_in_lower_case() -> None:
     assert Address("Joe", "example.net").canonical == Address("joe", "example.net")
+    assert Address("jo\u0308", "example.net").canonical == Address("j\u00f6", "example.net")
 
 
 def test_ascii() -> None:

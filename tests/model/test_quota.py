@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mailsuite.model.quota import UNLIMITED, Quota
+from mailsuite.model.retention import Usage
 
 
 @pytest.mark.parametrize(
@@ -19,6 +20,10 @@ from mailsuite.model.quota import UNLIMITED, Quota
 )
 def test_what_is_not_said_is_as_for_all(own: Quota, general: Quota, meant: Quota) -> None:
     assert own.within(general) == meant
+
+
+def test_more_mail() -> None:
+    assert Usage(1, 20, 3, 40).plus(2, 5) == Usage(3, 25, 3, 40)
 
 
 @pytest.mark.parametrize("quota", [UNLIMITED, Quota(0), Quota(0, 0), Quota(None, 0)])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import glob
 import os
 import re
-import unicodedata
 
 import attrs
 
@@ -16,6 +15,8 @@ from mailsuite.model.reply import NO_SUCH_ACCOUNT
 SUBDIRECTORIES = ("tmp", "new", "cur")
 
 _PLACEHOLDER = re.compile(r"\{(domain|local)\}")
+_UNSAFE = re.compile(r"\A\.|[/\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+"""What leads elsewhere, or hides; controls, and surrogates, which stand for octets that are no text."""
 
 
 @attrs.frozen
@@ -81,12 +82,6 @@ class Layout:
 
 
 def _component(text: str) -> str:
-    unsafe = (
-        not text
-        or text.startswith(".")
-        or "/" in text
-        or any(unicodedata.category(character) in {"Cc", "Cs"} for character in text)
-    )
-    if unsafe:
+    if not text or _UNSAFE.search(text):
         raise PermanentFailure(NO_SUCH_ACCOUNT, f"no directory may be called {text!a}")
     return text

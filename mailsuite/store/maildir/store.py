@@ -149,7 +149,8 @@ class MaildirStore:
 
     async def _tally(self, account: Address) -> Tally:
         try:
-            return await self._tallies.known(self._maildir(account))
+            path = self.layout.directory(account)
+            return await self._tallies.known(path, partial(self._maildir, account))
         except OSError as error:
             raise temporary_failure(error) from error
 

@@ -108,9 +108,7 @@ class Tally:
         self._ended = {}
 
     def _add(self, size: int) -> None:
-        self.usage = attrs.evolve(
-            self.usage, messages=self.usage.messages + 1, octets=self.usage.octets + size
-        )
+        self.usage = self.usage.plus(1, size)
 
 
 @attrs.define(eq=False)
@@ -146,14 +144,14 @@ class Tallies:
         if tally is not None:
             tally.doubted = True
 
-    async def known(self, maildir: Maildir) -> Tally:
-        """The tally, which is right but for what other programs did within FRESH_SECONDS. Raises OSError, and
-        TemporaryFailure where there is no thread."""
-        tally = self.of(maildir.path)
+    async def known(self, path: str, maildir: Callable[[], Maildir]) -> Tally:
+        """The tally, which is right but for what other programs did within FRESH_SECONDS; *maildir* is asked
+        for where it has to be counted. Raises OSError, and TemporaryFailure where there is no thread."""
+        tally = self.of(path)
         for _ in range(MAX_ROUNDS):
             if not tally.doubted and self.seconds() - tally.at < FRESH_SECONDS:
                 break
-            await self._counted(tally, maildir)
+            await self._counted(tally, maildir())
         return tally
 
     async def _counted(self, tally: Tally, maildir: Maildir) -> None:
