@@ -78,6 +78,9 @@ class Transaction:
 
     def write(self, data: bytes) -> None:
         """Take the next octets for everybody. Never blocks."""
+        if len(data) >= GATHERED_OCTETS and not self._gathered:
+            self._hand_out(data)  # as it is: large messages cost no copies
+            return
         self._gathered += data
         if len(self._gathered) >= GATHERED_OCTETS:
             self._pass_on()
@@ -85,6 +88,9 @@ class Transaction:
     def _pass_on(self) -> None:
         data = bytes(self._gathered)
         self._gathered.clear()
+        self._hand_out(data)
+
+    def _hand_out(self, data: bytes) -> None:
         for participant in self._participants():
             if participant not in self._closed:
                 participant.write(data)

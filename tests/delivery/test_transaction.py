@@ -60,6 +60,16 @@ class TransactionTests(SynchronousTestCase):
         for (content,) in self.contents():
             self.assertEqual(content.partition(b"\r\n")[2], b"".join(pieces))
 
+    def test_large_pieces_are_handed_on_as_they_are(self) -> None:
+        self.begin(JOE, ANN)
+        large = b"x" * GATHERED_OCTETS
+        for piece in (large, b"small", large):
+            self.transaction.write(piece)
+        self.now(self.transaction.commit())
+        for delivery in self.store.begun:
+            self.assertIs(delivery.written[1], large)
+            self.assertEqual(delivery.written[2], b"small" + large)
+
     def test_the_last_pieces_cannot_be_written(self) -> None:
         self.begin(JOE, ANN)
         self.transaction.write(b"one\r\n")
