@@ -198,13 +198,15 @@ class ServerSession:
             return False
         if in_login:
             self._login.proceed(line)
-        elif self._intake.continued:
-            exchange.send(replies.BROKEN_LINE_END)
+            return True
+        verb = verb_of(line.start if isinstance(line, Overlong) else line.rstrip(b" \t\r\n"))
+        if self._intake.continued:
+            # Who takes LF for an end has sent a command here, and what belongs to it is not to run either.
+            self._refuse(verb, replies.BROKEN_LINE_END)
         elif isinstance(line, Overlong):
-            verb = verb_of(line.start)
             self._refuse(verb, too_long(verb))
         else:
-            self._carry_out(line)
+            self._carry_out(verb, line)
         return True
 
     def _end_upon(self, line: bytes | Overlong | None) -> None:
@@ -214,8 +216,7 @@ class ServerSession:
             OVERSIZE_COMMAND, "a command beyond 512 octets", replies.COMMAND_TOO_LONG, octets, shown
         )
 
-    def _carry_out(self, line: bytes) -> None:
-        verb = verb_of(line.rstrip(b" \t\r\n"))
+    def _carry_out(self, verb: str, line: bytes) -> None:
         try:
             command = parse_line(line)
             self._exchange.budget.command(verb)

@@ -153,6 +153,17 @@ def test_a_bdat_that_cannot_be_read_is_the_end(begin: Begin, line: bytes) -> Non
         assert len(conversation.took(Mail)) == 1
 
 
+@pytest.mark.parametrize("before", [b"NOOP\n", b"x" * 20_000 + b"\n", b"\n"])
+def test_a_bdat_behind_a_line_that_lf_ended_is_the_end(begin: Begin, before: bytes) -> None:
+    """Something in front of us that takes LF for an end has let its octets pass as those of a message."""
+    stream = MAIL + RCPT + before + b"BDAT %d LAST\r\n" % len(EVIL) + EVIL
+    for pieces in ([stream], [stream[at : at + 1] for at in range(len(stream))]):
+        heard, conversation = outcome(begin, pieces)
+        assert codes(heard)[2:] == ["500 5.5.2", "500 5.5.2", "554 5.5.0"]
+        assert [event.kind for event in conversation.took(Violation)] == [UNREADABLE_CHUNK]
+        assert len(conversation.took(Mail)) == 1
+
+
 @pytest.mark.parametrize(
     "line", [b"DATA", b"RCPT TO:<ann@example.net>", b"MAIL FROM:<>", b"STARTTLS", b"DATA x"]
 )
