@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 
@@ -113,6 +114,7 @@ def unmapped_network(network: IPNetwork) -> IPNetwork:
     return IPv4Network((IPv4Address(first - _MAPPED), network.prefixlen - _MAPPED_BITS))
 
 
+@lru_cache(maxsize=1024)
 def site_of(address: IPAddress) -> IPNetwork:
     """Whom limits and bans mean by *address*: itself in IPv4, its /64 in IPv6."""
     plain = unmapped(address)
