@@ -180,7 +180,9 @@ class Conversation:
             raise MailFailed(status, "\n".join(words for _, words in failed))
 
     def _refuse(self, answer: Answer) -> None:
-        raise MailFailed(exit_of_sender(answer.code, answer.enhanced), str(answer))
+        """Nothing was said of the message yet: whoever may not come in now keeps it, whatever the code, until
+        somebody has mended that (Postfix: smtp_skip_5xx_greeting)."""
+        raise MailFailed(Exit.TEMPFAIL, str(answer))
 
     def _ask(self, line: str) -> Answer:
         self._listener(f"C: {clean(line)}")

@@ -69,7 +69,7 @@ _OF_THE_MESSAGE: Final = ("5.6.", "5.3.4", "5.2.3", "5.5.2")
 
 
 def exit_of_sender(code: int, enhanced: str) -> Exit:
-    """What a refusal of the sender, or of the session, means."""
+    """What a refusal of the sender means."""
     if code < 500:
         return Exit.TEMPFAIL
     return Exit.NOPERM if enhanced.startswith("5.7.") else Exit.UNAVAILABLE
