@@ -21,6 +21,18 @@ _TRUSTED = {
     "trusted_networks": "may show a password without TLS",
 }
 """Networks whose machines may do more than others, and what."""
+_OF_ADDRESSES = (
+    "access.policy",
+    "access.list",
+    "access.files",
+    "auth",
+    "certificate",
+    "key",
+    "max_connections_per_address",
+    "relay_networks",
+    "v6only",
+)
+"""Keys that hold for nobody who comes by a Unix socket."""
 _ON_SOCKETS = ("lmtp", "submission")
 """Services that programs of this machine use; a mail program comes by TCP."""
 
@@ -50,6 +62,10 @@ def _socket(look: Look, listener: Listener, block: str) -> Iterator[Problem]:
     if listener.tls != "off" and look.sound(f"{block}.tls"):
         text = f'tls = "{listener.tls}" on a Unix socket: nobody can listen there; write tls = "off"'
         yield look.error(text, f"{block}.tls", f"{block}.socket")
+    for name in _OF_ADDRESSES:
+        if look.is_given(f"{block}.{name}"):
+            text = f"{name} is for nothing on a Unix socket: nobody there has an address, or logs in"
+            yield look.warning(text, f"{block}.{name}")
     octets = len(str(listener.socket).encode("utf-8", "surrogateescape"))
     if octets > MAX_SOCKET_OCTETS:
         yield look.error(
