@@ -66,7 +66,7 @@ def notify(value: str) -> frozenset[NotifyOn]:
 def original_recipient(value: str, utf8: bool) -> str:
     """Read ORCPT; *utf8*: characters beyond ASCII may stand in it as they are, for MAIL has said so.
 
-    Then UTF-8 in the xtext of an RFC 822 address is taken too, as of type utf-8. RFC 6533 section 3 wants it
+    Then UTF-8 in the xtext of an address of type rfc822 is taken too, as of type utf-8. RFC 6533 section 3 wants it
     written otherwise, but Postfix 3.7 hands it on so, and would bounce the mail if it was refused.
     """
     kind, _, address = value.partition(";")
