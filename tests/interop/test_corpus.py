@@ -129,7 +129,7 @@ def test_by_a_raw_client(server: Server, name: str) -> None:
     with RawSmtp.to(server.ports["mx"]) as client:
         client.message(pieces(on_the_wire(message)), answer, JOE.encode(), sender)
     if name in REFUSED:
-        assert not list(server.maildir(JOE).glob("*/*"))
+        assert not list(server.maildir(JOE).glob("new/*"))
         return
     trace = check(server, JOE, mended(name))
     assert trace.startswith(b"Return-Path: <%s>\r\n" % sender)
@@ -147,7 +147,7 @@ def test_by_smtplib(server: Server, name: str) -> None:
                 client.sendmail(ANN, [ANN], message, ["BODY=8BITMIME"])
             code, text = refused.value.args
             assert b"%d %s" % (code, text[:5]) == REFUSED_TO_ANN[name]
-            assert not list(server.maildir(ANN).glob("*/*"))
+            assert not list(server.maildir(ANN).glob("new/*"))
             return
         client.sendmail(ANN, [ANN], message, ["BODY=8BITMIME"])
     check(server, ANN, mended(name) or CRLF, submitted=True)  # smtplib ends even what has no line
@@ -162,7 +162,7 @@ def test_a_broken_line_end(server: Server, name: str, in_pieces: bool) -> None:
     with RawSmtp.to(server.ports["mx"]) as client:
         client.message(pieces(wire) if in_pieces else [wire], b"550 5.5.2", JOE.encode())
         client.message([on_the_wire(PLAIN)], b"250 2.0.0", ANN.encode())
-    assert not list((server.maildir(JOE)).glob("*/*"))
+    assert not list(server.maildir(JOE).glob("new/*"))
     check(server, ANN, PLAIN)
 
 
@@ -173,7 +173,7 @@ def test_a_line_without_end(server: Server, line: bytes) -> None:
     with RawSmtp.to(server.ports["mx"]) as client:
         client.message(pieces(on_the_wire(message)), b"500 5.6.0", JOE.encode())
         client.message([on_the_wire(PLAIN)], b"250 2.0.0", ANN.encode())
-    assert not list((server.maildir(JOE)).glob("*/*"))
+    assert not list(server.maildir(JOE).glob("new/*"))
     check(server, ANN, PLAIN)
 
 
