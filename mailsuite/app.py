@@ -213,6 +213,7 @@ class Parts:
         self.store.deleted_quota = config.delivery.deleted_quota
         self.ledger.rules = quota_rules(config)
         self.disk.keep = config.delivery.keep_free
+        self.receptions.use(config)
         self.domain_names.use(config.resolver)
         self.stays.rules = rules_of(config.pop3, config.domains)
         self.channel.connect_timeout = config.notify.notifymail.connect_timeout
@@ -358,6 +359,7 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
         domain_names=domain_names,
         senders=senders,
         receptions=Receptions(
+            config=config,
             directory=directory,
             store=ChargedDeliveries(store, ledger),
             quotas=ledger,

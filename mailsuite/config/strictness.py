@@ -42,7 +42,9 @@ class Strictness:
     )
     not_offered: tuple[Extension, ...] = setting(
         ListOf(OneOf(get_args(Extension)), example='["chunking"]'),
-        ["binarymime"],  # POP3 has lines, and cannot hand such a message over as it is
+        # POP3 has lines, and cannot hand such a message over as it is; and who offers DSN promises notices to
+        # senders elsewhere (RFC 3461 section 5.2.3), which nobody sends yet.
+        ["binarymime", "dsn"],
         meaning="Extensions not offered: smtputf8, chunking, binarymime, dsn, requiretls, limits.",
         applied="new sessions",
     )

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import attrs
 
 from mailsuite.delivery.envelope import Envelope
-from mailsuite.delivery.route_archive import Archives, Wanted, journal
-from mailsuite.delivery.router import Router
+from mailsuite.delivery.route_archive import Wanted, journal
+from mailsuite.delivery.ways import Archiving, Routes
 from mailsuite.model.address import Address
 from mailsuite.model.facts import Copy
 from mailsuite.model.failure import TemporaryFailure
@@ -30,7 +30,7 @@ class ArchiveCopies:
 
 
 async def archive_copies(
-    archives: Archives, router: Router, account: Address | None, envelope: Envelope
+    archives: Archiving, router: Routes, account: Address | None, envelope: Envelope
 ) -> ArchiveCopies:
     """Which copies archives get of a message that *account* submits, or a stranger sends.
 

@@ -22,9 +22,9 @@ from mailsuite.delivery.judge import Judge, codes, shown
 from mailsuite.delivery.letters import Letters
 from mailsuite.delivery.logins import Login, Scram
 from mailsuite.delivery.route_archive import Archives
-from mailsuite.delivery.router import Router
 from mailsuite.delivery.shield import to_its_end
 from mailsuite.delivery.transaction import Transaction
+from mailsuite.delivery.ways import Archiving, Routes
 from mailsuite.interfaces import IDeliveries, IEventBus, IOutboundQueue, IPolicyRule
 from mailsuite.model import reply as replies
 from mailsuite.model.account import IPAddress
@@ -53,7 +53,7 @@ class Services:
 
     hostname: str
     store: IDeliveries
-    router: Router
+    router: Routes
     policy: IPolicyRule
     bus: IEventBus
     login: Login
@@ -67,7 +67,7 @@ class Services:
     """Where mail for other servers goes; None: nobody would fetch it there, so none is taken."""
     host_of: HostOf | None = None
     """None: nobody asks what the clients are called."""
-    archives: Archives = attrs.field(factory=Archives)
+    archives: Archiving = attrs.field(factory=Archives)
     """Who gets a copy beside the recipients."""
     let_go: Callable[[str], None] = _keep_nothing
     """Is told of the session whose transaction is over: what was kept free for it is free. Raises nothing."""

@@ -17,8 +17,10 @@ from mailsuite.delivery.letters import Letters
 from mailsuite.delivery.logins import Login, Scram
 from mailsuite.delivery.reception import Services
 from mailsuite.delivery.route_archive import configured_archives
+from mailsuite.delivery.router import Router
 from mailsuite.delivery.routing import configured_router
 from mailsuite.delivery.routing_limits import CatchAllLimits
+from mailsuite.delivery.ways import Ways
 from mailsuite.frontends.smtp_plan import MailTaking
 from mailsuite.interfaces import (
     IAccountDirectory,
@@ -46,6 +48,8 @@ from mailsuite.policy.space import Space
 class Receptions:
     """What the doors for mail have in common. Lives as long as the server; of() is asked at each reload."""
 
+    config: Config
+    """The first one; use() takes the next."""
     directory: IAccountDirectory
     store: IDeliveries
     quotas: IQuotas
@@ -63,15 +67,28 @@ class Receptions:
     log: Log
     queue: IOutboundQueue | None = None
     """None: nobody sends mail to other servers yet."""
+    ways: Ways = attrs.field(init=False)
+    """Those of the configuration in force, for all sessions."""
+
+    @ways.default
+    def _first_ways(self) -> Ways:
+        return Ways(self._router(self.config), configured_archives(self.config))
+
+    def use(self, config: Config) -> None:
+        """Go on by another configuration; of() has been asked about it."""
+        self.ways.router, self.ways.archives = self._router(config), configured_archives(config)
+
+    def _router(self, config: Config) -> Router:
+        return configured_router(
+            config, self.directory, self.catch_all, sends=self.queue is not None, turn=self._turn
+        )
 
     def of(self, config: Config, settings: MailTaking, login: Login, scram: Scram) -> Services:
         """What the sessions of a listener with these *settings* share."""
         return Services(
             hostname=config.server.name,
             store=self.store,
-            router=configured_router(
-                config, self.directory, self.catch_all, sends=self.queue is not None, turn=self._turn
-            ),
+            router=self.ways,
             policy=Chain(self._rules(config, settings), self.log),
             bus=self.bus,
             login=login,
@@ -79,7 +96,7 @@ class Receptions:
             seconds=self.seconds,
             log=self.log,
             letters=_letters(config, settings),
-            archives=configured_archives(config),
+            archives=self.ways,
             queue=self.queue,
             host_of=self._host_of if isinstance(settings, Smtp) else None,
             let_go=self.disk.promises.release,

@@ -166,6 +166,7 @@ class MemoryServer:
         senders = SenderLists(Inline(), FileWatch(Inline(), self.clock, log), log)
         senders.turn(prepared_senders(all_sender_rules(config)))
         return Receptions(
+            config=config,
             directory=self.directory,
             store=self.store,
             quotas=Ledger(self.store, self.directory, _NoWarnings()),

@@ -31,7 +31,7 @@ def hall_of(directory: Path) -> SocketServer:
     """Not started. Without TLS is ``mx-clear``, behind a proxy of this machine ``mx-behind``."""
     return SocketServer(
         directory,
-        extra=f"{_LIMITS}\n[lmtp]\n{_SIZE}",
+        extra=f"{_LIMITS}\n[lmtp]\nnot_offered = ['binarymime']\n{_SIZE}",
         listeners="\n".join((LISTENERS, _CLEAR, _BEHIND, TCP_DOOR, LMTP_DOOR)),
         accounts=(*PASSWORDS, JOERG),
     )

@@ -85,10 +85,12 @@ LIMITS = """
 [guard]
 failure_delay = "0s"
 [smtp]
+not_offered = ["binarymime"]
 max_connections_per_address = 0
 error_delay = "0s"
 
 [submission]
+not_offered = ["binarymime"]
 max_connections_per_address = 0
 error_delay = "0s"
 

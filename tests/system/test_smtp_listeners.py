@@ -215,6 +215,9 @@ def test_settings_change_under_open_sessions(own_server: Server) -> None:
     }
     for text, who in expected.items():
         assert reached(server, b"Subject: " + text) == who, text
+    assert reached(server, b"Subject: idle before", ARCHIVE) == {ARCHIVE: 1}, (
+        "the session is older than the setting"
+    )
     assert reached(server, b"Subject: mx 0", JOE, ARCHIVE) == {JOE: 1, ARCHIVE: 1}
     assert [line for line in server.logged().splitlines() if " error " in line] == []
 

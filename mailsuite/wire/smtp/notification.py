@@ -66,8 +66,8 @@ def notify(value: str) -> frozenset[NotifyOn]:
 def original_recipient(value: str, utf8: bool) -> str:
     """Read ORCPT; *utf8*: characters beyond ASCII may stand in it as they are, for MAIL has said so.
 
-    Then UTF-8 in the xtext of an address of type rfc822 is taken too, as of type utf-8. RFC 6533 section 3 wants it
-    written otherwise, but Postfix 3.7 hands it on so, and would bounce the mail if it was refused.
+    Then UTF-8 in the xtext of an address of type rfc822 is taken too, as of type utf-8. RFC 6533 section 3
+    wants it written otherwise, but Postfix 3.7 hands it on so, and would bounce the mail if it was refused.
     """
     kind, _, address = value.partition(";")
     if len(value.encode("utf-8", "surrogateescape")) > MAX_ORIGINAL or not _TYPE.fullmatch(kind):
