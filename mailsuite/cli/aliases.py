@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-import attrs
 import click
 
 from mailsuite.cli.alias_desk import alias_desk
 from mailsuite.cli.context import CommandFailed, Context
 from mailsuite.cli.control import Document
 from mailsuite.cli.directory import open_directory
+from mailsuite.cli.imports import Report, in_requests
 from mailsuite.cli.options import json_option, quiet_option
 from mailsuite.cli.terminal import clean, count_text, note, print_json, print_table
 
 if TYPE_CHECKING:
-    from mailsuite.accounts.aliases import AliasResult, ImportedAlias
+    from mailsuite.accounts.aliases import ImportedAlias
 
 MAX_FILE_OCTETS: Final = 16 << 20
 """Of the file, and of each that it includes."""
-MAX_OCTETS: Final = 32 * 1024
-"""Of one request: half of what the control API takes."""
 MAX_ALIASES: Final = 200
 OUTCOMES: Final = ("made", "changed", "unchanged", "refused")
 SHOWN: Final = 5
@@ -153,7 +149,7 @@ def import_(
         for some in chunks(aliases):
             results += desk.take(some, overwrite=overwrite, dry_run=dry_run)
     results.sort(key=lambda result: result.line)
-    _report(results, dry_run, as_json, quiet)
+    Report("aliases", OUTCOMES, dry_run, as_json, quiet).tell(results, {"refused"})
     refused = sum(result.outcome == "refused" for result in results)
     if refused:
         raise CommandFailed(
@@ -174,38 +170,7 @@ def chunks(aliases: list[ImportedAlias]) -> Iterator[list[ImportedAlias]]:
     """The aliases, so many at a time as one request takes."""
     from mailsuite.accounts.aliases import alias_to_json  # noqa: PLC0415 - keeps --help fast
 
-    chunk: list[ImportedAlias] = []
-    size = 0
-    for alias in aliases:
-        octets = len(json.dumps(alias_to_json(alias)))
-        if chunk and (len(chunk) == MAX_ALIASES or size + octets > MAX_OCTETS):
-            yield chunk
-            chunk, size = [], 0
-        chunk.append(alias)
-        size += octets
-    if chunk:
-        yield chunk
-
-
-def _report(results: list[AliasResult], dry_run: bool, as_json: bool, quiet: bool) -> None:
-    counts = Counter(result.outcome for result in results)
-    if as_json:
-        document: dict[str, Any] = {
-            "dry_run": dry_run,
-            "counts": {outcome: counts[outcome] for outcome in OUTCOMES},
-            "aliases": [attrs.asdict(result) for result in results],
-        }
-        print_json(document)
-        return
-    for result in results:
-        if result.outcome == "refused":
-            who = f"{clean(result.address)} " if result.address else ""
-            note(f"line {result.line}: {who}refused: {clean(result.reason)}")
-    if not quiet:
-        said = (
-            ", ".join(f"{counts[outcome]} {outcome}" for outcome in OUTCOMES if counts[outcome]) or "0 made"
-        )
-        click.echo(f"{said}. This was a rehearsal; nothing has changed." if dry_run else f"{said}.")
+    return in_requests(aliases, alias_to_json, MAX_ALIASES)
 
 
 def _line(alias: Document) -> str:

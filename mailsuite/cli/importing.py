@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import attrs
 import click
@@ -16,15 +14,15 @@ import click
 from mailsuite.cli.context import CommandFailed, Context
 from mailsuite.cli.control import resource
 from mailsuite.cli.directory import Directory, OfServer, OfStore, open_directory
+from mailsuite.cli.imports import Report, in_requests
 from mailsuite.cli.options import json_option, quiet_option
-from mailsuite.cli.terminal import clean, count_text, note, print_json
+from mailsuite.cli.terminal import clean, count_text
 
 if TYPE_CHECKING:
     from mailsuite.accounts.import_file import ImportedAccount, Result
 
 MAX_ACCOUNTS: Final = 50
-MAX_OCTETS: Final = 32 * 1024
-"""Of one request: half of what the control API takes, and a few seconds of hashing at most."""
+"""Of one request: a few seconds of hashing at most."""
 PATIENCE: Final = 120.0
 """Seconds for one request: its passwords take their turn among those of people who log in."""
 OUTCOMES: Final = ("made", "changed", "unchanged", "skipped", "refused")
@@ -87,7 +85,8 @@ def import_(
             results += _take(directory, some, Wish(overwrite, dry_run))
             advance(len(some))
     results.sort(key=lambda result: result.line)
-    _report(results, dry_run, as_json, quiet)
+    told = {"refused"} if quiet else set(OUTCOMES)
+    Report("accounts", OUTCOMES, dry_run, as_json, quiet).tell(results, told)
     refused = sum(result.outcome == "refused" for result in results)
     if refused:
         raise CommandFailed(f"{count_text(refused, 'line')} of {clean(str(file))} could not be taken")
@@ -116,17 +115,7 @@ def chunks(accounts: list[ImportedAccount]) -> Iterator[list[ImportedAccount]]:
     """The accounts, so many at a time as one request takes."""
     from mailsuite.accounts.importing import account_to_json  # noqa: PLC0415 - keeps --help fast
 
-    chunk: list[ImportedAccount] = []
-    size = 0
-    for account in accounts:
-        octets = len(json.dumps(account_to_json(account)))
-        if chunk and (len(chunk) == MAX_ACCOUNTS or size + octets > MAX_OCTETS):
-            yield chunk
-            chunk, size = [], 0
-        chunk.append(account)
-        size += octets
-    if chunk:
-        yield chunk
+    return in_requests(accounts, account_to_json, MAX_ACCOUNTS)
 
 
 def _take(directory: Directory, accounts: list[ImportedAccount], wish: Wish) -> list[Result]:
@@ -158,24 +147,3 @@ def _progress(total: int, hidden: bool) -> Iterator[Advance]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("", total=total)
         yield lambda count: progress.advance(task, count)
-
-
-def _report(results: list[Result], dry_run: bool, as_json: bool, quiet: bool) -> None:
-    counts = Counter(result.outcome for result in results)
-    if as_json:
-        document: dict[str, Any] = {
-            "dry_run": dry_run,
-            "counts": {outcome: counts[outcome] for outcome in OUTCOMES},
-            "accounts": [attrs.asdict(result) for result in results],
-        }
-        print_json(document)
-        return
-    for result in results:
-        if result.reason and (result.outcome == "refused" or not quiet):
-            who = f"{clean(result.address)} " if result.address else ""
-            note(f"line {result.line}: {who}{result.outcome}: {clean(result.reason)}")
-    if not quiet:
-        said = (
-            ", ".join(f"{counts[outcome]} {outcome}" for outcome in OUTCOMES if counts[outcome]) or "0 made"
-        )
-        click.echo(f"{said}. This was a rehearsal; nothing has changed." if dry_run else f"{said}.")

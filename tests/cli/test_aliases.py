@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from mailsuite.accounts.aliases import ImportedAlias
-from mailsuite.cli.aliases import MAX_ALIASES, MAX_OCTETS, chunks
+from mailsuite.cli.aliases import MAX_ALIASES, chunks
+from mailsuite.cli.imports import MAX_OCTETS
 from tests.cli.conftest import Run
 from tests.cli.control_double import ControlDouble
 

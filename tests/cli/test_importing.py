@@ -11,7 +11,8 @@ from click.testing import CliRunner, Result
 from mailsuite.accounts.import_file import ImportedAccount
 from mailsuite.accounts.importing import account_to_json
 from mailsuite.cli.context import Context
-from mailsuite.cli.importing import MAX_ACCOUNTS, MAX_OCTETS, chunks, import_
+from mailsuite.cli.importing import MAX_ACCOUNTS, chunks, import_
+from mailsuite.cli.imports import MAX_OCTETS
 from mailsuite.concurrent.now import run_now
 from mailsuite.offline import offline_office
 from tests.cli.conftest import Run
