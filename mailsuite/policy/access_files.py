@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Final
 
 import attrs
 from twisted.internet.interfaces import IDelayedCall
@@ -17,11 +16,7 @@ from mailsuite.model.account import IPAddress
 from mailsuite.model.failure import MailFailure
 from mailsuite.observe.log import Log
 from mailsuite.policy.access import AccessList, AccessRules, Decision
-
-MAX_FILE_OCTETS: Final = 16 << 20
-"""Of one file; our own limit, room for half a million addresses, which is more than public lists have."""
-_UNLIKE_ANY: Final[Stamp] = (-1, -1, -1, -1)
-"""As no file ever stands, so that the watch calls."""
+from mailsuite.policy.list_files import UNLIKE_ANY, entries
 
 
 class AccessError(Exception):
@@ -45,36 +40,19 @@ class ListFile:
 def read_file(path: Path) -> ListFile:
     """One entry on each line, behind ``#`` a remark. Blocks. Raises AccessError."""
     stamp = stamps([path])[path]
-    entries: list[Entry] = []
+    found: list[Entry] = []
     lines: list[int] = []
     wrong: list[str] = []
-    for number, line in enumerate(_text(path).split("\n"), 1):
-        text = line.partition("#")[0].strip()
-        if not text:
-            continue
+    for number, text in entries(path, AccessError):
         try:
-            entries.append(parse_entry(text))
+            found.append(parse_entry(text))
             lines.append(number)
         except ValueError as error:
             wrong.append(f"{path}:{number}: {error}")
     if wrong:
         more = f" (and {len(wrong) - 1} more lines are wrong)" if len(wrong) > 1 else ""
         raise AccessError(wrong[0] + more)
-    return ListFile(path, stamp, entries, lines)
-
-
-def _text(path: Path) -> str:
-    """The file as text; what is no UTF-8 in a remark harms nobody, and in an entry it is told."""
-    try:
-        if path.exists() and not path.is_file():  # a pipe would keep the thread for ever
-            raise AccessError(f"{path}: is no regular file")
-        with path.open("rb") as file:
-            octets = file.read(MAX_FILE_OCTETS + 1)
-    except OSError as error:
-        raise AccessError(f"{path}: cannot be read: {error.strerror}") from error
-    if len(octets) > MAX_FILE_OCTETS:
-        raise AccessError(f"{path}: has more than the {MAX_FILE_OCTETS} octets that a list may have")
-    return octets.decode("utf-8-sig", "backslashreplace")
+    return ListFile(path, stamp, found, lines)
 
 
 @attrs.frozen(eq=False)
@@ -170,7 +148,7 @@ class AccessLists:
 
     def _try_again(self, path: Path) -> None:
         if path in self._now.files:
-            self._watch(path, _UNLIKE_ANY)
+            self._watch(path, UNLIKE_ANY)
 
     async def _read_again(self, path: Path) -> None:
         file = await self.threads.run(partial(read_file, path))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Final
 
 import attrs
 
@@ -15,12 +14,8 @@ from mailsuite.model.address import AddressSyntaxError
 from mailsuite.model.failure import MailFailure
 from mailsuite.model.sender_list import SenderEntry, parse_sender
 from mailsuite.observe.log import Log
+from mailsuite.policy.list_files import UNLIKE_ANY, entries
 from mailsuite.policy.sender_lists import SenderList, SenderRules
-
-MAX_FILE_OCTETS: Final = 16 << 20
-"""Of one file; our own limit, as of access lists."""
-_UNLIKE_ANY: Final[Stamp] = (-1, -1, -1, -1)
-"""As no file ever stands, so that the watch calls."""
 
 
 class SenderListError(Exception):
@@ -39,28 +34,13 @@ class SenderFile:
 def read_sender_file(path: Path) -> SenderFile:
     """One entry on each line, behind ``#`` a remark. Blocks. Raises SenderListError."""
     stamp = stamps([path])[path]
-    entries: list[SenderEntry] = []
-    for number, line in enumerate(_text(path).split("\n"), 1):
-        text = line.partition("#")[0].strip()
+    senders: list[SenderEntry] = []
+    for number, text in entries(path, SenderListError):
         try:
-            if text:
-                entries.append(parse_sender(text))
+            senders.append(parse_sender(text))
         except AddressSyntaxError as error:
             raise SenderListError(f"{path}:{number}: {error}") from error
-    return SenderFile(stamp, tuple(entries))
-
-
-def _text(path: Path) -> str:
-    try:
-        if path.exists() and not path.is_file():  # a pipe would keep the thread for ever
-            raise SenderListError(f"{path}: is no regular file")
-        with path.open("rb") as file:
-            octets = file.read(MAX_FILE_OCTETS + 1)
-    except OSError as error:
-        raise SenderListError(f"{path}: cannot be read: {error.strerror}") from error
-    if len(octets) > MAX_FILE_OCTETS:
-        raise SenderListError(f"{path}: has more than the {MAX_FILE_OCTETS} octets that a list may have")
-    return octets.decode("utf-8-sig", "backslashreplace")
+    return SenderFile(stamp, tuple(senders))
 
 
 @attrs.frozen(eq=False)
@@ -81,8 +61,8 @@ def prepared(wanted: Iterable[SenderRules]) -> PreparedSenders:
 def _compiled(
     rules: Iterable[SenderRules], files: Mapping[Path, SenderFile]
 ) -> dict[SenderRules, SenderList]:
-    entries = {path: file.entries for path, file in files.items()}
-    return {each: SenderList.compiled(each, entries) for each in rules}
+    senders = {path: file.entries for path, file in files.items()}
+    return {each: SenderList.compiled(each, senders) for each in rules}
 
 
 @attrs.define(eq=False)
@@ -137,7 +117,7 @@ class SenderLists:
     def _try_again(self, path: Path) -> None:
         """Have the watch call once more, unless a reload has taken the file away."""
         if path in self._now.files:
-            self._watch(path, _UNLIKE_ANY)
+            self._watch(path, UNLIKE_ANY)
 
     def _watch(self, path: Path, stamp: Stamp | None) -> None:
         self.watch.watch(_key(path), [path], partial(self._changed, path), {path: stamp})

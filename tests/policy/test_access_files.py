@@ -19,7 +19,7 @@ from mailsuite.model.access import parse_entry
 from mailsuite.model.failure import TemporaryFailure
 from mailsuite.model.reply import OVERLOADED
 from mailsuite.observe.log import Log
-from mailsuite.policy import access_files
+from mailsuite.policy import list_files
 from mailsuite.policy.access import AccessPolicy, AccessRules
 from mailsuite.policy.access_files import AccessError, AccessLists, prepared, read_file
 from tests.directory.folders import FolderCase
@@ -77,9 +77,9 @@ def test_what_is_no_file_is_named(file: Path, tmp_path: Path, monkeypatch: pytes
         read_file(file)
     file.unlink()
     file.write_text("192.0.2.7\n")
-    monkeypatch.setattr(access_files, "MAX_FILE_OCTETS", 10)
+    monkeypatch.setattr(list_files, "MAX_FILE_OCTETS", 10)
     read_file(file)
-    monkeypatch.setattr(access_files, "MAX_FILE_OCTETS", 9)
+    monkeypatch.setattr(list_files, "MAX_FILE_OCTETS", 9)
     with pytest.raises(AccessError, match="has more than the 9 octets"):
         read_file(file)
 

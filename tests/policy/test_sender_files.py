@@ -18,7 +18,7 @@ from mailsuite.model.failure import TemporaryFailure
 from mailsuite.model.reply import OVERLOADED
 from mailsuite.model.sender_list import parse_sender
 from mailsuite.observe.log import Log
-from mailsuite.policy import sender_files
+from mailsuite.policy import list_files
 from mailsuite.policy.sender_files import SenderListError, SenderLists, prepared, read_sender_file
 from mailsuite.policy.sender_lists import SenderRules
 from tests.directory.folders import FolderCase
@@ -68,7 +68,7 @@ def test_what_is_no_file_is_named(file: Path, tmp_path: Path, monkeypatch: pytes
         read_sender_file(file)
     file.unlink()
     file.write_text("example.org\n")
-    monkeypatch.setattr(sender_files, "MAX_FILE_OCTETS", 5)
+    monkeypatch.setattr(list_files, "MAX_FILE_OCTETS", 5)
     with pytest.raises(SenderListError, match="more than the 5 octets"):
         read_sender_file(file)
 
