@@ -11,18 +11,18 @@ from zope.interface import implementer
 
 from mailsuite.interfaces import IResolver
 from mailsuite.model.account import IPAddress
-from mailsuite.model.dns import Answer, Association
+from mailsuite.model.dns import Answer
 from mailsuite.model.failure import TemporaryFailure
 from mailsuite.model.reply import DNS_UNAVAILABLE
-from mailsuite.resolver.both import either
-from mailsuite.resolver.question import Question, Type, plain, reverse_name
+from mailsuite.resolver.lookups import Lookups
+from mailsuite.resolver.question import Question, Type, reverse_name
 
 Entry = Answer[Any] | Literal["silence", "trouble"]
 
 
 @implementer(IResolver)
 @attrs.define(eq=False)
-class MemoryResolver:
+class MemoryResolver(Lookups):
     """What set() said; every other name does not exist, and one that is known has no other records."""
 
     _table: dict[Question, Entry] = attrs.field(factory=dict, init=False)
@@ -48,38 +48,19 @@ class MemoryResolver:
             if not each.called:
                 each.callback(None)
 
-    async def addresses(self, name: str, version: Literal[4, 6] | None = None) -> Answer[IPAddress]:
-        if version is not None:
-            return await self._find(name, Type.A if version == 4 else Type.AAAA)
-        return await either(self._find(name, Type.AAAA), self._find(name, Type.A))
-
-    async def names(self, address: IPAddress) -> Answer[str]:
-        return await self._find(reverse_name(address), Type.PTR)
-
-    async def exchanges(self, name: str) -> Answer[tuple[int, str]]:
-        return await self._find(name, Type.MX)
-
-    async def texts(self, name: str) -> Answer[bytes]:
-        return await self._find(name, Type.TXT)
-
-    async def associations(self, name: str) -> Answer[Association]:
-        return await self._find(name, Type.TLSA)
-
-    async def _find(self, text: str, kind: Type) -> Answer[Any]:
-        name = plain(text)
-        if name is None:
-            return Answer(exists=False)
-        question = Question(name, kind)
+    async def find(self, question: Question) -> Answer[Any]:
         self.asked.append(question)
         entry = self._table.get(question)
         if entry is None:
-            return Answer(exists=any(other.name == name for other in self._table))
+            return Answer(exists=any(other.name == question.name for other in self._table))
         if entry == "silence":
             waiter: Deferred[None] = Deferred()
             self._waiting.append(waiter)
             await waiter
         if not isinstance(entry, Answer):
-            raise TemporaryFailure(DNS_UNAVAILABLE, f"{name} {kind.name}: as the test wants it")
+            raise TemporaryFailure(
+                DNS_UNAVAILABLE, f"{question.name} {question.type.name}: as the test wants it"
+            )
         return entry
 
 

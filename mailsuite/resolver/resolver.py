@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import attrs
 from twisted.internet.defer import Deferred, DeferredSemaphore
@@ -13,14 +13,13 @@ from zope.interface import implementer
 
 from mailsuite.concurrent.tasks import Tasks
 from mailsuite.interfaces import IResolver
-from mailsuite.model.account import IPAddress
-from mailsuite.model.dns import Answer, Association
+from mailsuite.model.dns import Answer
 from mailsuite.model.failure import MailFailure, TemporaryFailure
 from mailsuite.model.reply import DNS_UNAVAILABLE, OVERLOADED
 from mailsuite.observe.log import Log
-from mailsuite.resolver.both import either
 from mailsuite.resolver.cache import Cache
-from mailsuite.resolver.question import Question, Type, plain, reverse_name
+from mailsuite.resolver.lookups import Lookups
+from mailsuite.resolver.question import Question
 from mailsuite.resolver.records import values_of
 from mailsuite.resolver.servers import Servers, Upstream
 
@@ -57,7 +56,7 @@ _Outcome = Answer[Any] | _Unknown
 
 @implementer(IResolver)
 @attrs.define(eq=False)
-class Resolver:
+class Resolver(Lookups):
     """Asks *servers*, each question for *budget* seconds at the most."""
 
     servers: Servers
@@ -89,30 +88,7 @@ class Resolver:
         self._tasks.cancel()
         await self._tasks.finished()
 
-    async def addresses(self, name: str, version: Literal[4, 6] | None = None) -> Answer[IPAddress]:
-        if version is not None:
-            return await self._find(name, Type.A if version == 4 else Type.AAAA)
-        return await either(self._find(name, Type.AAAA), self._find(name, Type.A))
-
-    async def names(self, address: IPAddress) -> Answer[str]:
-        return await self._find(reverse_name(address), Type.PTR)
-
-    async def exchanges(self, name: str) -> Answer[tuple[int, str]]:
-        return await self._find(name, Type.MX)
-
-    async def texts(self, name: str) -> Answer[bytes]:
-        return await self._find(name, Type.TXT)
-
-    async def associations(self, name: str) -> Answer[Association]:
-        return await self._find(name, Type.TLSA)
-
-    # What stands behind them
-
-    async def _find(self, text: str, kind: Type) -> Answer[Any]:
-        name = plain(text)
-        if name is None:
-            return Answer(exists=False)
-        question = Question(name, kind)
+    async def find(self, question: Question) -> Answer[Any]:
         outcome = self.cache.get(question) or await self._join(question)
         if isinstance(outcome, _Unknown):
             raise TemporaryFailure(DNS_UNAVAILABLE, outcome.reason)
