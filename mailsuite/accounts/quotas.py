@@ -7,9 +7,7 @@ from typing import Any, Final
 from mailsuite.accounts.refusal import parsed
 from mailsuite.config.kinds import Kind
 from mailsuite.config.kinds_quota import QuotaLimits
-from mailsuite.interfaces import IAccountDirectory
-from mailsuite.model.address import Address
-from mailsuite.model.quota import UNLIMITED, Quota
+from mailsuite.model.quota import Quota
 
 QUOTA: Final[dict[str, Kind[Any]]] = {"quota": QuotaLimits(inherits=True)}
 """As account.quota and domain.quota in the configuration."""
@@ -26,11 +24,3 @@ def asked_quota(value: object) -> Quota:
     """What a request says. Raises RegistryError."""
     quota: Quota = parsed(QUOTA, {"quota": "" if value == DEFAULT else value})["quota"]
     return quota
-
-
-async def quota_in_force(directory: IAccountDirectory, address: Address, general: Quota) -> Quota:
-    """What holds for an account where *general* is for all. Fails as the directory does."""
-    account = await directory.account(address)
-    domain = await directory.domain(address.domain)
-    own = UNLIMITED if account is None else account.quota
-    return own.within(UNLIMITED if domain is None else domain.quota).within(general)

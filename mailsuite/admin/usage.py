@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mailsuite.accounts.quotas import quota_document, quota_in_force
+from mailsuite.accounts.quotas import quota_document
 from mailsuite.accounts.refusal import in_words
 from mailsuite.admin.deleted import usage_document
 from mailsuite.admin.resources import Desk, Document, JsonResource
 from mailsuite.interfaces import IAccountDirectory, IMailStore
+from mailsuite.model.account import quota_in_force
 from mailsuite.model.address import Address
 from mailsuite.model.quota import Quota
 
@@ -21,7 +22,8 @@ async def usage_of(
 ) -> Document:
     """``usage`` and ``quota`` of one account, in octets and messages, and how many ``percent`` that is."""
     usage = await store.usage(address)
-    quota = await quota_in_force(directory, address, general)
+    account, domain = await directory.account(address), await directory.domain(address.domain)
+    quota = quota_in_force(account, domain, general)
     return {
         "usage": usage_document(usage),
         "quota": quota_document(quota),

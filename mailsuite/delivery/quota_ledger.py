@@ -14,6 +14,7 @@ from zope.interface import implementer
 
 from mailsuite.interfaces import IAccountDirectory, IMailStore
 from mailsuite.interfaces.store import IQuotas
+from mailsuite.model.account import quota_in_force
 from mailsuite.model.address import Address
 from mailsuite.model.failure import MailFailure, PermanentFailure, TemporaryFailure
 from mailsuite.model.quota import UNLIMITED, Quota
@@ -109,8 +110,7 @@ class Ledger:
         """What holds for an account, also for one that is no more. Fails as the directory does."""
         found = await self.directory.account(account)
         domain = await self.directory.domain(account.domain)
-        own = UNLIMITED if found is None else found.quota
-        return own.within(UNLIMITED if domain is None else domain.quota).within(self.rules.general)
+        return quota_in_force(found, domain, self.rules.general)
 
     async def standing(self, account: Address) -> Standing | None:
         """How an account stands now; None where nothing limits it. Fails as store and directory do."""

@@ -94,3 +94,9 @@ class Domain:
     patterns: tuple[AliasPattern, ...] = ()
     quota: Quota = UNLIMITED
     """Of each account; what is left out is as the server says."""
+
+
+def quota_in_force(account: Account | None, domain: Domain | None, general: Quota) -> Quota:
+    """What holds for an account, also for one that is no more: what it says, else its domain, else all."""
+    own = UNLIMITED if account is None else account.quota
+    return own.within(UNLIMITED if domain is None else domain.quota).within(general)
