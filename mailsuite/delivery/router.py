@@ -18,7 +18,7 @@ from __future__ import annotations
 import attrs
 
 from mailsuite.delivery.routing_limits import CatchAllLimits
-from mailsuite.delivery.routing_names import ROLES, Names, RoutingRules
+from mailsuite.delivery.routing_names import Names, RoutingRules
 from mailsuite.delivery.routing_walk import Walk
 from mailsuite.delivery.routing_words import Words
 from mailsuite.interfaces import IAccountDirectory
@@ -28,7 +28,7 @@ from mailsuite.model.failure import TemporaryFailure
 from mailsuite.model.reply import EXPANSION_TOO_LONG
 from mailsuite.model.turns import Turn, go_on
 
-__all__ = ["ROLES", "Router", "RoutingRules"]
+__all__ = ["Router", "RoutingRules"]
 
 
 @attrs.frozen

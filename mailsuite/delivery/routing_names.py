@@ -15,13 +15,11 @@ import attrs
 from mailsuite.delivery.routing_limits import CatchAllLimits
 from mailsuite.interfaces import IAccountDirectory
 from mailsuite.model.account import Account, Domain
-from mailsuite.model.address import Address
+from mailsuite.model.address import ROLES, Address
 from mailsuite.model.alias_patterns import expand
 from mailsuite.model.rate import Rate
 from mailsuite.model.tags import splits
 
-ROLES = frozenset({"postmaster", "abuse"})
-"""Names that every domain must read (RFC 5321 section 4.5.1, RFC 2142 section 2)."""
 USUAL_RATE: Final = Rate(100, 3600.0)
 
 

@@ -122,5 +122,8 @@ class Address:
         return f"{local}@{self.domain}" if self.domain else local
 
 
+ROLES = frozenset({"postmaster", "abuse"})
+"""Names that every domain must read (RFC 5321 section 4.5.1, RFC 2142 section 2); the admin does where nobody
+else does (docs/adr/0010-role-addresses.md)."""
 POSTMASTER = Address("postmaster", "")
 """``RCPT TO:<Postmaster>`` without a domain (RFC 5321 section 4.5.1)."""

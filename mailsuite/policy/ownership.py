@@ -8,7 +8,7 @@ import attrs
 
 from mailsuite.interfaces import IAccountDirectory
 from mailsuite.model.account import Account, Domain
-from mailsuite.model.address import Address
+from mailsuite.model.address import ROLES, Address
 from mailsuite.model.alias import MAX_NESTING
 from mailsuite.model.alias_patterns import expand
 from mailsuite.model.tags import splits
@@ -17,8 +17,6 @@ MAX_LOOKED_UP: Final = 1000
 """Addresses that are looked up for one question. Who is deeper in larger lists is named in send_as."""
 ANYBODY: Final = "*"
 """As local part in Account.send_as: all of the domain."""
-ROLES: Final = frozenset({"postmaster", "abuse"})
-"""Which the admin reads where nobody else does (docs/adr/0010-role-addresses.md)."""
 
 
 @attrs.frozen(eq=False)
