@@ -28,7 +28,7 @@ from mailsuite.config.names import (
 )
 from mailsuite.config.quotas import AccountQuota, DomainQuota
 from mailsuite.config.relaying import AccountSending, DeviceSending
-from mailsuite.config.routing import AccountRouting, DomainRouting
+from mailsuite.config.routing import DomainRouting
 from mailsuite.config.secret import Secret
 from mailsuite.model.account import Account, AccountState, Domain, IPAddress, NotifyPreference, NotifyState
 from mailsuite.model.address import Address
@@ -192,7 +192,7 @@ class DeviceBlock(DeviceSending):
 
 
 @attrs.frozen(kw_only=True)
-class AccountBlock(AccountSending, AccountQuota, AccountRouting):
+class AccountBlock(AccountSending, AccountQuota):
     """``[[account]]``"""
 
     address: Address = setting(

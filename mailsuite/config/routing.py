@@ -129,11 +129,6 @@ class DomainRouting:
 
 
 @attrs.frozen(kw_only=True, slots=False)
-class AccountRouting:
-    """Keys of ``[[account]]``."""
-
-
-@attrs.frozen(kw_only=True, slots=False)
 class DeliveryRouting:
     """Keys of ``[delivery]``."""
 
