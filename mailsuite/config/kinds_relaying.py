@@ -25,31 +25,17 @@ _BY_SENDER = frozenset({"local-users", "local-senders", "senders", "users", "loc
 
 
 @attrs.frozen
-class RelayWord(Kind[RelayMode]):
+class RelayWord(OneOf[RelayMode]):
     """Whom a door relays for; never for whoever writes a sender of ours, which anybody can."""
 
-    @property
-    def _words(self) -> OneOf[RelayMode]:
-        return OneOf(get_args(RelayMode))
-
-    @property
-    def word(self) -> str:
-        return "word"
-
-    @property
-    def range(self) -> str:
-        return self._words.range
-
-    @property
-    def expects(self) -> str:
-        return self._words.expects
+    words: tuple[RelayMode, ...] = get_args(RelayMode)
 
     def parse(self, raw: object, base: Path) -> RelayMode:
         if isinstance(raw, str) and raw in _BY_SENDER:
             raise self.refuse(
                 raw, "would be an open relay, for anybody can write a sender of ours; users log in instead"
             )
-        return self._words.parse(raw, base)
+        return super().parse(raw, base)
 
 
 @attrs.frozen

@@ -35,30 +35,20 @@ _NOT_OFFERED: Final = {
 
 
 @attrs.frozen
-class SaslMechanism(Kind[SaslName]):
+class SaslMechanism(OneOf[SaslName]):
     """The name of a SASL mechanism, in lower case."""
 
-    @property
-    def _words(self) -> OneOf[SaslName]:
-        return OneOf(SASL_NAMES)
+    words: tuple[SaslName, ...] = SASL_NAMES
 
     @property
     def word(self) -> str:
         return "SASL mechanism"
 
-    @property
-    def range(self) -> str:
-        return self._words.range
-
-    @property
-    def expects(self) -> str:
-        return self._words.expects
-
     def parse(self, raw: object, base: Path) -> SaslName:
         why = _NOT_OFFERED.get(raw.lower()) if isinstance(raw, str) else None
         if why is not None:
             raise BadValue(f"{shown(raw)}: {why}")
-        return self._words.parse(raw, base)
+        return super().parse(raw, base)
 
 
 def mechanisms(minimum: int = 0) -> ListOf[SaslName]:
