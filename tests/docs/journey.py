@@ -91,6 +91,7 @@ def travel(directory: Path) -> Journey:
     with contextlib.ExitStack() as stack:
         listener, record, port = _listen(directory, stack)
         extra = f'\n[notify]\nallow_networks = ["127.0.0.0/8"]\n[notify.notifymail]\nports = [{port}]\n'
+        extra += '[log]\nlevel = "debug"\n'  # it tells of each knock when that is over
         server = Server(directory / "server", extra=LIMITS + extra, accounts=())
         server.directory.mkdir()
         stack.callback(server.close)
@@ -105,7 +106,7 @@ def travel(directory: Path) -> Journey:
         _submit(server)
         assert listener.stdout is not None
         assert b"knock" in listener.stdout.readline()
-        until(lambda: "smtp.accepted" in server.logged())
+        until(lambda: all(f" {event} " in server.logged() for event in ("smtp.accepted", "notify.knocked")))
         reception, heard = recorded.cut(process), record.cut(listener)
         _fetch(server)
         return Journey(start, reception, heard, recorded.cut(process))
