@@ -31,16 +31,11 @@ from mailsuite.accounts.turnstile import Turnstile
 from mailsuite.accounts.vault import Vault
 from mailsuite.accounts.views import Views
 from mailsuite.bus.local import LocalBus
-from mailsuite.concurrent.disk import DiskSpace
 from mailsuite.concurrent.now import run_now
 from mailsuite.concurrent.tasks import Tasks
 from mailsuite.concurrent.threads import Inline, Patient, Pool
 from mailsuite.concurrent.watch import FileWatch
 from mailsuite.config.schema import Config
-from mailsuite.delivery.charged import ChargedDeliveries
-from mailsuite.delivery.quota_ledger import Ledger, QuotaRules
-from mailsuite.delivery.quota_warnings import QuotaWarnings
-from mailsuite.delivery.routing_limits import CatchAllLimits
 from mailsuite.directory.layered import LayeredDirectory
 from mailsuite.directory.memory import MemoryDirectory
 from mailsuite.directory.sqlite import accounts as accounts_db
@@ -51,14 +46,10 @@ from mailsuite.directory.sqlite.database import Database
 from mailsuite.frontends.certificates import self_signed
 from mailsuite.frontends.keeper import CertificateKeeper
 from mailsuite.frontends.premises import Premises
-from mailsuite.frontends.receptions import Receptions
 from mailsuite.interfaces import IThreads
 from mailsuite.keys import keyring
-from mailsuite.model.events import MessageStored
 from mailsuite.model.failure import MailFailure
-from mailsuite.model.message import Stored
 from mailsuite.model.origin import Origin
-from mailsuite.model.quota import QuotaReached
 from mailsuite.model.retention import MaildropRules
 from mailsuite.notify.channels.nm import NotifyMailChannel
 from mailsuite.notify.configured import notifier_settings
@@ -71,9 +62,9 @@ from mailsuite.people import People
 from mailsuite.policy.access_files import AccessLists
 from mailsuite.policy.bans import Bans
 from mailsuite.policy.configured import ban_rules
-from mailsuite.policy.ruleset import Tallies
 from mailsuite.policy.sender_files import SenderLists
-from mailsuite.resolver.service import NameService, name_service
+from mailsuite.receiving import Receiving, receiving
+from mailsuite.resolver.service import name_service
 from mailsuite.state import State
 from mailsuite.store.maildir.layout import Layout
 from mailsuite.store.maildir.store import MaildirStore
@@ -116,18 +107,13 @@ class Parts:
     channel: NotifyMailChannel
     notifier: Notifier
     portal: Portal
-    commits: Tasks
-    ledger: Ledger
-    disk: DiskSpace
-    domain_names: NameService
-    senders: SenderLists
-    receptions: Receptions
+    receiving: Receiving
 
     def open(self, file: MemoryDirectory) -> None:
         """Open the databases, before the reactor runs; *file* are the accounts of the configuration. Raises
         TemporaryFailure with the reason."""
         self.directory.replace_file(file)
-        self.domain_names.open()
+        self.receiving.names.open()
         for database in self.databases:
             database.threads = Inline()
             run_now(database.open())
@@ -149,8 +135,7 @@ class Parts:
         self.store.start()
         self.housekeeper.start()
         self.watch.start()
-        self.disk.start()
-        self.domain_names.start()
+        self.receiving.start()
         self.keeper.start()
         self.notifier.start()
         self.tasks.start(self._clean())
@@ -167,12 +152,10 @@ class Parts:
         and nothing that they do waits for it.
         """
         try:
-            while self.commits:  # one that ends may have a letter about the quota follow
-                await self.commits.finished()
+            await self.receiving.finish()
             await self.housekeeper.stop()
             await self.watch.stop()
-            await self.disk.stop()
-            await self.domain_names.stop()
+            await self.receiving.stop()
             await self.tasks.finished()
             await self.keeper.stop()
             await self.premises.bans.stop()
@@ -211,10 +194,7 @@ class Parts:
         self.premises.bans.rules = ban_rules(config)
         self.store.rules = maildrop_rules(config)
         self.store.deleted_quota = config.delivery.deleted_quota
-        self.ledger.rules = quota_rules(config)
-        self.disk.keep = config.delivery.keep_free
-        self.receptions.use(config)
-        self.domain_names.use(config.resolver)
+        self.receiving.use(config)
         self.stays.rules = rules_of(config.pop3, config.domains)
         self.channel.connect_timeout = config.notify.notifymail.connect_timeout
         self.channel.source_address = config.notify.notifymail.source_address
@@ -296,27 +276,6 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
         notifier_settings(config),
         knocked=turnstile.delay.knocked,
     )
-    commits = Tasks(partial(log.failure, "smtp.failed"))
-
-    def warned(stored: Stored, reached: QuotaReached) -> None:
-        bus.publish(MessageStored(stored.account, stored.uidl, stored.size))
-        bus.publish(reached)
-
-    warnings = QuotaWarnings(
-        store,
-        config.server.name,
-        time.time,
-        commits,
-        log,
-        warned,
-        rejects=lambda: ledger.rules.rejects,
-    )
-    ledger = Ledger(store, directory, warnings, quota_rules(config))
-    places = (config.server.state, Path(store.layout.base))
-    disk = DiskSpace(places, files, reactor, log, config.delivery.keep_free)
-    _show(disk, premises.metrics)
-    domain_names = name_service(config.resolver, reactor, files, watch, log)
-    senders = SenderLists(files, watch, log)
     return Parts(
         log=log,
         tasks=tasks,
@@ -353,27 +312,15 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
         channel=channel,
         notifier=notifier,
         portal=portal,
-        commits=commits,
-        ledger=ledger,
-        disk=disk,
-        domain_names=domain_names,
-        senders=senders,
-        receptions=Receptions(
-            config=config,
+        receiving=receiving(
+            config,
+            store=store,
+            places=(config.server.state, Path(store.layout.base)),
             directory=directory,
-            store=ChargedDeliveries(store, ledger),
-            quotas=ledger,
             bus=bus,
-            resolver=domain_names.names,
-            disk=disk,
-            senders=senders,
-            tallies=Tallies.by(reactor.seconds),
-            catch_all=CatchAllLimits(reactor.seconds),
-            ban=premises.bans.ban,
-            clock=reactor,
-            seconds=time.time,
-            commits=commits,
-            log=log,
+            names=name_service(config.resolver, reactor, files, watch, log),
+            senders=SenderLists(files, watch, log),
+            premises=premises,
         ),
     )
 
@@ -391,18 +338,6 @@ def renew(config: Config, state: State) -> None:
     """Make the certificate of our own making anew where it is time. Blocks. Raises OSError."""
     if config.tls.mode == "self-signed":
         self_signed(config.server.name, state.tls, datetime.datetime.now(datetime.UTC))
-
-
-def _show(disk: DiskSpace, metrics: Metrics) -> None:
-    metrics.gauge(
-        "mailsuite_disk_headroom_bytes", "What is free beyond delivery.keep_free.", lambda: disk.headroom
-    )
-    metrics.gauge("mailsuite_disk_low", "1 while there is too little.", lambda: disk.is_scarce)
-
-
-def quota_rules(config: Config) -> QuotaRules:
-    """How much mail there may be where neither account nor domain says anything."""
-    return QuotaRules(config.delivery.quota, config.delivery.over_quota == "reject")
 
 
 def maildrop_rules(config: Config) -> MaildropRules:

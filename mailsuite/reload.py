@@ -116,7 +116,7 @@ class Course:
             current=lambda: self.config,
             premises=self.parts.premises,
             login=self.parts.login(config),
-            reception=partial(self.parts.receptions.of, config),
+            reception=partial(self.parts.receiving.receptions.of, config),
             certificates=certificates,
         )
         return plan.listeners()
@@ -175,7 +175,7 @@ class Course:
     async def _prepare(self, config: Config, access: Prepared) -> _Next:
         """All that can fail. Raises what is foreseen, or anything; then nothing has changed."""
         certificates = await self.parts.files.run(partial(self._certificates, config))
-        senders = await self.parts.senders.prepare(all_sender_rules(config))
+        senders = await self.parts.receiving.senders.prepare(all_sender_rules(config))
         people = self.parts.people
         accounts = await file_directory(config, people.passwords, people.vault)
         keyring = people.vault.keyring
@@ -204,7 +204,7 @@ class Course:
         self.log.change(config.log.level, config.log.format)
         self.parts.use(config, wanted.accounts, wanted.sources)
         self.parts.premises.access.turn(wanted.access)
-        self.parts.senders.turn(wanted.senders)
+        self.parts.receiving.senders.turn(wanted.senders)
         self.parts.keeper.use(wanted.certificates)
         self.parts.keeper.renew = partial(app.renew, config, self.state)
         opened, closed = self.services.use(wanted.listeners)

@@ -127,7 +127,7 @@ class Suite(Service):
         parts.open(run_now(file_directory(config, passwords, vault)))
         certificates = self._certificates(config)
         parts.premises.access.turn(prepared(access_rules(config)))
-        parts.senders.turn(prepared_senders(all_sender_rules(config)))
+        parts.receiving.senders.turn(prepared_senders(all_sender_rules(config)))
         services = self._services(parts)
         parts.turnstile.displace = self._doors.displace
         course = Course(

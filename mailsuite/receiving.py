@@ -1,0 +1,125 @@
+"""All that taking mail needs beside the store: quotas, room on the disk, names, lists, receptions."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from pathlib import Path
+
+import attrs
+
+from mailsuite.concurrent.disk import DiskSpace
+from mailsuite.concurrent.tasks import Tasks
+from mailsuite.config.schema import Config
+from mailsuite.delivery.charged import ChargedDeliveries
+from mailsuite.delivery.quota_ledger import Ledger, QuotaRules
+from mailsuite.delivery.quota_warnings import QuotaWarnings
+from mailsuite.delivery.routing_limits import CatchAllLimits
+from mailsuite.frontends.premises import Premises
+from mailsuite.frontends.receptions import Receptions
+from mailsuite.interfaces import IAccountDirectory, IEventBus, IMailStore
+from mailsuite.model.events import MessageStored
+from mailsuite.model.message import Stored
+from mailsuite.model.quota import QuotaReached
+from mailsuite.observe.metrics import Metrics
+from mailsuite.policy.ruleset import Tallies
+from mailsuite.policy.sender_files import SenderLists
+from mailsuite.resolver.service import NameService
+
+
+@attrs.frozen(eq=False)
+class Receiving:
+    """Lives as long as the server does. receiving() makes it."""
+
+    commits: Tasks
+    """Deliveries under way, and letters about quotas."""
+    ledger: Ledger
+    disk: DiskSpace
+    names: NameService
+    senders: SenderLists
+    receptions: Receptions
+
+    def start(self) -> None:
+        """Watch the disk, and the files that say who resolves names."""
+        self.disk.start()
+        self.names.start()
+
+    async def finish(self) -> None:
+        """Return when all that was begun is delivered or undone."""
+        while self.commits:  # one that ends may have a letter about the quota follow
+            await self.commits.finished()
+
+    async def stop(self) -> None:
+        """Undo start()."""
+        await self.disk.stop()
+        await self.names.stop()
+
+    def use(self, config: Config) -> None:
+        """Go on by another configuration. Cannot fail."""
+        self.ledger.rules = quota_rules(config)
+        self.disk.keep = config.delivery.keep_free
+        self.receptions.use(config)
+        self.names.use(config.resolver)
+
+
+def receiving(
+    config: Config,
+    *,
+    store: IMailStore,
+    places: tuple[Path, ...],
+    directory: IAccountDirectory,
+    bus: IEventBus,
+    names: NameService,
+    senders: SenderLists,
+    premises: Premises,
+) -> Receiving:
+    """Join them; *places* is where mail and state are on the disk."""
+    clock, log = premises.clock, premises.log
+    commits = Tasks(partial(log.failure, "smtp.failed"))
+
+    def warned(stored: Stored, reached: QuotaReached) -> None:
+        bus.publish(MessageStored(stored.account, stored.uidl, stored.size))
+        bus.publish(reached)
+
+    warnings = QuotaWarnings(
+        store,
+        config.server.name,
+        time.time,
+        commits,
+        log,
+        warned,
+        rejects=lambda: ledger.rules.rejects,
+    )
+    ledger = Ledger(store, directory, warnings, quota_rules(config))
+    disk = DiskSpace(places, premises.threads, clock, log, config.delivery.keep_free)
+    _show(disk, premises.metrics)
+    receptions = Receptions(
+        config=config,
+        directory=directory,
+        store=ChargedDeliveries(store, ledger),
+        quotas=ledger,
+        bus=bus,
+        resolver=names.names,
+        disk=disk,
+        senders=senders,
+        tallies=Tallies.by(clock.seconds),
+        catch_all=CatchAllLimits(clock.seconds),
+        ban=premises.bans.ban,
+        clock=clock,
+        seconds=time.time,
+        commits=commits,
+        log=log,
+    )
+    return Receiving(commits, ledger, disk, names, senders, receptions)
+
+
+def _show(disk: DiskSpace, metrics: Metrics) -> None:
+    metrics.gauge(
+        "mailsuite_disk_headroom_bytes", "What is free beyond delivery.keep_free.", lambda: disk.headroom
+    )
+    metrics.gauge("mailsuite_disk_low", "1 while there is too little.", lambda: disk.is_scarce)
+
+
+def quota_rules(config: Config) -> QuotaRules:
+    """How much mail there may be where neither account nor domain says anything."""
+    return QuotaRules(config.delivery.quota, config.delivery.over_quota == "reject")
