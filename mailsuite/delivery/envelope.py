@@ -80,7 +80,8 @@ class Envelope:
         """What other servers are to have of it, submitted by *account*; None where that is nothing."""
         if not self._remotes:
             return None
-        return OutboundEnvelope(id, self.sender, tuple(self._remotes.values()), self.mail, account)
+        remotes = tuple(self._remotes.values())
+        return OutboundEnvelope(id, self.sender, remotes, self.mail, account, self.began)
 
 
 def _led_on(parameters: RecipientParameters, recipient: Address) -> RecipientParameters:

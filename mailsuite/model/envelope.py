@@ -85,3 +85,7 @@ class OutboundEnvelope:
     parameters: MailParameters = NOTHING_SAID
     account: Address | None = None
     """Who submitted it, None where nobody logged in."""
+    arrived: float = 0.0
+    """Seconds since the epoch."""
+    release: float = 0.0
+    """Not to be sent before, in seconds since the epoch; 0: at once (RFC 4865)."""
