@@ -18,11 +18,11 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from mailsuite.concurrent.timer import Timer
 from mailsuite.frontends import tcp
 from mailsuite.frontends.answers import Answers
 from mailsuite.frontends.connection import Connection
 from mailsuite.frontends.door import CLOSE_TIMEOUT, Core, Door, address_of
-from mailsuite.frontends.timer import Timer
 from mailsuite.frontends.tls import channel_bindings, describe_failure, describe_tls
 from mailsuite.model.account import IPAddress
 from mailsuite.model.address import Address

@@ -9,11 +9,11 @@ from typing import Any
 from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
 
+from mailsuite.concurrent.timer import Timer
 from mailsuite.frontends import tcp
 from mailsuite.frontends.door import CLOSE_TIMEOUT, Door
 from mailsuite.frontends.flow import Flow
 from mailsuite.frontends.sendfile import send_file
-from mailsuite.frontends.timer import Timer
 from mailsuite.frontends.tls import is_shut
 from mailsuite.observe.log import Log
 from mailsuite.observe.protocol_log import Tap

@@ -8,11 +8,11 @@ import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
+from mailsuite.concurrent.timer import Timer
 from mailsuite.delivery.reception import Reception
 from mailsuite.frontends.base import SessionProtocol
 from mailsuite.frontends.door import Door
 from mailsuite.frontends.pace import Arrival, Pace
-from mailsuite.frontends.timer import Timer
 from mailsuite.model.account import IPAddress
 from mailsuite.model.facts import ConnectionFacts
 from mailsuite.model.reply import Reply

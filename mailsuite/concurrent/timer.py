@@ -1,4 +1,4 @@
-"""The clock of one connection."""
+"""The clock of one connection, a client's or a server's."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailsuite.frontends.timer import Timer
+from mailsuite.concurrent.timer import Timer
 
 
 class TimerTests(SynchronousTestCase):
