@@ -48,6 +48,16 @@ class MailParameters:
     returned: Returned | None = None
     envelope_id: str = ""
     """ENVID, as the sender meant it: the xtext is undone; visible ASCII (RFC 3461 section 4.4)."""
+    hold_for: int = 0
+    """HOLDFOR: so many seconds it is to wait here before it goes (RFC 4865); 0: the client said nothing."""
+    hold_until: str = ""
+    """HOLDUNTIL, as the client wrote it: the date-time of RFC 3339 up to which it is to wait; empty where the
+    client said nothing. Never both. Notices repeat what was said; OutboundEnvelope.release is the time."""
+
+    @property
+    def held(self) -> bool:
+        """Nobody is to get it yet."""
+        return bool(self.hold_for or self.hold_until)
 
 
 @attrs.frozen

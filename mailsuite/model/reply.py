@@ -152,6 +152,8 @@ NON_ASCII_ADDRESS = _reply(553, "5.6.7", "Addresses beyond ASCII are not taken h
 SMTPUTF8_NEEDED = _reply(553, "5.6.7", "An address beyond ASCII needs the parameter SMTPUTF8")
 BAD_PARAMETER = _reply(501, "5.5.4", "A parameter is malformed, or is there twice")
 UNKNOWN_PARAMETER = _reply(555, "5.5.4", "A parameter is not known here")
+RELEASE_TOO_LATE = _reply(501, "5.5.4", "No message is held here for so long; EHLO says for how long one is")
+RELEASE_IS_PAST = _reply(501, "5.5.4", "The time up to which the message is to be held is past")
 
 HELLO_FIRST = _reply(503, "5.5.1", "Send EHLO first")
 LHLO_FIRST = _reply(503, "5.5.1", "Send LHLO first")

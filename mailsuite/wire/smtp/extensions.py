@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from mailsuite.wire.smtp.release import spell
 from mailsuite.wire.smtp.settings import SessionSettings
 
 MAIL_PARAMETERS: Mapping[str, str] = {
@@ -14,6 +15,8 @@ MAIL_PARAMETERS: Mapping[str, str] = {
     "RET": "DSN",
     "ENVID": "DSN",
     "REQUIRETLS": "REQUIRETLS",
+    "HOLDFOR": "FUTURERELEASE",
+    "HOLDUNTIL": "FUTURERELEASE",
 }
 """Parameter of MAIL -> the extension that it belongs to: without the one nobody may say the other."""
 RECIPIENT_PARAMETERS: Mapping[str, str] = {"NOTIFY": "DSN", "ORCPT": "DSN"}
@@ -35,12 +38,21 @@ def extensions(settings: SessionSettings, tls_active: bool, mechanisms: tuple[st
         "DSN": settings.dsn,
         "REQUIRETLS": settings.require_tls and tls_active,
         "LIMITS": settings.limits,
+        "FUTURERELEASE": settings.hold_max > 0 and (tls_active or not settings.tls_required),
         "STARTTLS": settings.tls_available and not tls_active,
         "AUTH": bool(mechanisms),
         "ENHANCEDSTATUSCODES": True,
     }
     values = {"SIZE": str(settings.max_message), "LIMITS": _limits(settings), "AUTH": " ".join(mechanisms)}
+    if wanted["FUTURERELEASE"]:
+        values["FUTURERELEASE"] = _release(settings)
     return {keyword: values.get(keyword, "") for keyword, is_wanted in wanted.items() if is_wanted}
+
+
+def _release(settings: SessionSettings) -> str:
+    """The longest interval, and the latest time (RFC 4865 section 3). Told before a login, too: a client does
+    not ask again behind AUTH."""
+    return f"{settings.hold_max} {spell(settings.seconds() + settings.hold_max)}"
 
 
 def _limits(settings: SessionSettings) -> str:

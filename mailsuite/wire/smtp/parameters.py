@@ -21,6 +21,7 @@ from mailsuite.wire.smtp.notification import (
     returned,
     upper,
 )
+from mailsuite.wire.smtp.release import instant, interval
 
 _PARAMETER = re.compile(r"(?P<keyword>[A-Za-z0-9][A-Za-z0-9-]*)(?:=(?P<value>[!-<>-~\u0080-\U0010ffff]+))?")
 """With values beyond ASCII, as RFC 6531 section 3.3 has them."""
@@ -32,6 +33,8 @@ def parse_mail_parameters(text: str, offered: Collection[str]) -> MailParameters
     found = _split(text, MAIL_PARAMETERS, offered)
     if "AUTH" in found and not XTEXT.fullmatch(found["AUTH"]):
         raise PermanentFailure(BAD_PARAMETER)  # else ignored: we trust nobody to vouch (RFC 4954 section 5)
+    if "HOLDFOR" in found and "HOLDUNTIL" in found:
+        raise PermanentFailure(BAD_PARAMETER)  # RFC 4865 section 4.2
     return MailParameters(
         body=_body(found["BODY"], offered) if "BODY" in found else BodyType.SEVEN_BIT,
         size=_size(found["SIZE"]) if "SIZE" in found else None,
@@ -39,6 +42,8 @@ def parse_mail_parameters(text: str, offered: Collection[str]) -> MailParameters
         require_tls=_said(found, "REQUIRETLS"),
         returned=returned(found["RET"]) if "RET" in found else None,
         envelope_id=envelope_id(found["ENVID"]) if "ENVID" in found else "",
+        hold_for=interval(found["HOLDFOR"]) if "HOLDFOR" in found else 0,
+        hold_until=_instant(found["HOLDUNTIL"]) if "HOLDUNTIL" in found else "",
     )
 
 
@@ -78,6 +83,11 @@ def _body(value: str, offered: Collection[str]) -> BodyType:
     if body is None or (body is BodyType.BINARY and "BINARYMIME" not in offered):
         raise PermanentFailure(BAD_PARAMETER)
     return body
+
+
+def _instant(value: str) -> str:
+    instant(value)
+    return value
 
 
 def _size(value: str) -> int:

@@ -46,6 +46,9 @@ class SessionSettings:
     """Offer REQUIRETLS where TLS is active (RFC 8689)."""
     limits: bool = True
     """Offer LIMITS: tell how many recipients and messages may come (RFC 9422)."""
+    hold_max: int = 0
+    """Seconds that a message may wait here at its sender's wish; 0: FUTURERELEASE is not offered (RFC 4865).
+    At most nine digits. Needs ``seconds``."""
     bare_paths: bool = False
     """Take an address without its angle brackets in MAIL and RCPT."""
     overlong: Literal["error", "close"] = "error"
@@ -71,4 +74,4 @@ class SessionSettings:
     octets: Callable[[int], bytes] = not_given
     """So many random ones, for mechanisms that need some."""
     seconds: Callable[[], float] = not_given
-    """Since the epoch, for the same mechanisms."""
+    """Since the epoch, for the same mechanisms, and for FUTURERELEASE."""

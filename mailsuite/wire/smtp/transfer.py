@@ -25,6 +25,7 @@ from mailsuite.wire.smtp.events import (
 )
 from mailsuite.wire.smtp.exchange import Exchange
 from mailsuite.wire.smtp.intake import Intake
+from mailsuite.wire.smtp.release import check_release
 from mailsuite.wire.smtp.state import State, Transaction
 from mailsuite.wire.smtp.text import Text
 
@@ -70,6 +71,8 @@ class Transfer:
         size = mail.parameters.size
         if size is not None and size > state.settings.max_message:
             raise PermanentFailure(replies.MESSAGE_TOO_BIG)
+        if mail.parameters.held:
+            check_release(mail.parameters, state.settings.seconds(), state.settings.hold_max)
         self._exchange.ask(mail, lambda reply: self._mail_answered(mail, reply))
 
     def _mail_answered(self, mail: Mail, reply: Reply) -> None:

@@ -34,6 +34,8 @@ SAID = [
     ("DSN", {"dsn": True}, False, SENDER, f"{RECIPIENT} ORCPT=rfc822;x"),
     ("REQUIRETLS", {"require_tls": True}, True, "", f"{SENDER} REQUIRETLS"),
     ("AUTH", {"auth_mechanisms": ("PLAIN",)}, True, "", f"{SENDER} AUTH=<>"),
+    ("FUTURERELEASE", {"hold_max": 60}, False, "", f"{SENDER} HOLDFOR=60"),
+    ("FUTURERELEASE", {"hold_max": 60}, False, "", f"{SENDER} HOLDUNTIL=2023-11-14T22:13:30Z"),
 ]
 
 
