@@ -18,6 +18,7 @@ from mailsuite.model.message import Stored
 from mailsuite.model.reply import Reply
 from mailsuite.observe.log import Log
 from mailsuite.wire.smtp.events import BodyEnd
+from mailsuite.wire.smtp.release import spell
 
 
 @attrs.frozen
@@ -96,6 +97,7 @@ class Conclusion:
                 sender=shown(envelope.sender),
                 recipients=len(stored),
                 **({"queued": True} if queuing is not None else {}),
+                **({"held_until": spell(envelope.release)} if envelope.mail.held else {}),
                 size=size,
                 tls=self._connection.tls,
                 account=self._connection.account or "",

@@ -13,6 +13,7 @@ from mailsuite.model.envelope import (
     RecipientParameters,
 )
 from mailsuite.model.facts import Copy, Route, RouteKind
+from mailsuite.wire.smtp.release import release_of
 
 
 @attrs.frozen
@@ -32,6 +33,9 @@ class Envelope:
 
     Whoever is reached twice gets one copy, as they were reached first. RFC 5321 section 4.5.3.1.8 bounds the
     recipients, which the protocol counts; the router bounds what one of them leads to.
+
+    What its sender wants held (RFC 4865) goes into the queue as a whole, for the recipients as they were
+    named: where they lead is seen when it is released.
     """
 
     sender: Address | None
@@ -49,10 +53,11 @@ class Envelope:
         """Take another recipient."""
         is_ours = route.kind is not RouteKind.REMOTE
         self.accepted.append(Accepted(recipient, route.accounts, is_ours))
-        for copy in route.copies:
+        copies, remotes = ((), (recipient,)) if self.mail.held else (route.copies, route.remotes)
+        for copy in copies:
             self._copies.setdefault(copy.account, copy)
             self._named.setdefault(copy.account, recipient)
-        for remote in route.remotes:
+        for remote in remotes:
             said = parameters if remote == recipient else _led_on(parameters, recipient)
             self._remotes.setdefault(remote, OutboundRecipient(remote, said))
 
@@ -76,12 +81,17 @@ class Envelope:
         names = {each.recipient for each in self.accepted}
         return names.pop() if len(names) == 1 else None
 
+    @property
+    def release(self) -> float:
+        """Nobody gets it before, in seconds since the epoch; 0: at once."""
+        return release_of(self.mail, self.began)
+
     def outbound(self, id: str, account: Address | None) -> OutboundEnvelope | None:
-        """What other servers are to have of it, submitted by *account*; None where that is nothing."""
+        """What the queue is to have of it, submitted by *account*; None where that is nothing."""
         if not self._remotes:
             return None
         remotes = tuple(self._remotes.values())
-        return OutboundEnvelope(id, self.sender, remotes, self.mail, account, self.began)
+        return OutboundEnvelope(id, self.sender, remotes, self.mail, account, self.began, self.release)
 
 
 def _led_on(parameters: RecipientParameters, recipient: Address) -> RecipientParameters:

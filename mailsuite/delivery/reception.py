@@ -331,7 +331,7 @@ class Reception:
         if isinstance(verdict, Refuse):
             return verdict.reply
         nowhere = route.kind not in (RouteKind.LOCAL, RouteKind.REMOTE)
-        if nowhere or (route.remotes and self._services.queue is None):
+        if nowhere or ((route.remotes or envelope.mail.held) and self._services.queue is None):
             # Policy let pass what nobody here can deliver. Whatever it says, there is no way out.
             self._log.error("smtp.undeliverable", recipient=recipient, route=route.kind.value)
             return replies.INTERNAL_ERROR

@@ -22,7 +22,7 @@ class Quotas:
 
     Where a recipient is several accounts, one that is full is enough: a message goes to all of them or to
     none. The refusal is temporary then, whatever the quotas say, for the others have a place. The last word
-    is spoken when the message has come, by its true size.
+    is spoken when the message has come, by its true size; of one that is held (RFC 4865) when it is released.
     """
 
     quotas: IQuotas
@@ -32,7 +32,7 @@ class Quotas:
     asked_at: ClassVar = frozenset({Stage.RECIPIENT})
 
     async def check(self, facts: StageFacts) -> Verdict:
-        if facts.stage is not Stage.RECIPIENT or facts.route is None:
+        if facts.stage is not Stage.RECIPIENT or facts.route is None or facts.mail.held:
             return Accept()
         refusal, has_place = None, bool(facts.route.remotes)
         for number, account in enumerate(facts.route.accounts, 1):

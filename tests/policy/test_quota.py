@@ -97,6 +97,13 @@ def test_elsewhere_nobody_is_asked(case: StageFacts) -> None:
     assert quotas.asked == []
 
 
+def test_what_is_held_is_judged_when_it_is_released() -> None:
+    quotas = Full({ANN: 0})
+    held = attrs.evolve(facts(ALONE), mail=MailParameters(hold_for=60))
+    assert judge(quotas, held) == Accept()
+    assert quotas.asked == []
+
+
 def test_mail_for_other_servers_has_no_quota_here() -> None:
     assert judge(Full({}), facts(Route(RouteKind.REMOTE, remotes=(ANN,)), 5000)) == Accept()
 
