@@ -33,6 +33,11 @@ _BLOCK_NOTES: Final = {
         "One block for each further certificate. A client that names one of its host names gets it, on every "
         "listener; all others get the one of the listener, or of [tls]."
     ),
+    "relay": (
+        "Mail for some domains, or for all, goes to another server than the one in the DNS, or is treated "
+        "otherwise. The first block that matches is used; where none does, mail goes straight to the "
+        "domain's own servers (MX)."
+    ),
     "domain": "The domains whose mail is ours. `mailsuite domain add` makes more, without this file.",
     "account": (
         "Accounts may stand here, for tests, images and configuration management, or be made with "
@@ -58,7 +63,7 @@ _FURTHER_LISTENERS: Final = (
     {"name": "pop3-alternate", "service": "pop3", "port": 2110, "tls": "starttls", "enabled": False},
 )
 
-_COMMENTED_OUT: Final = frozenset({"account", "certificate", "source"})
+_COMMENTED_OUT: Final = frozenset({"account", "certificate", "relay", "source"})
 """Blocks that would give somebody access, or need files, if they were copied as they stand."""
 
 

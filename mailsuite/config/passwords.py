@@ -1,4 +1,4 @@
-"""What the password files of accounts and devices hold, read while the configuration is loaded."""
+"""What the password files of accounts, devices and relays hold, read while the configuration is loaded."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from mailsuite.config.kinds import BadValue
 from mailsuite.config.look import Look
 from mailsuite.config.names import PasswordHash
 from mailsuite.config.people import AccountBlock, DeviceBlock
+from mailsuite.config.queue import RelayBlock
 from mailsuite.config.reading import Reading
 from mailsuite.config.secret import Secret, is_open_to_others, read_secret
 from mailsuite.model.hashes.stored import looks_hashed, read_hash
@@ -31,6 +32,14 @@ def with_passwords(account: AccountBlock, look: Look, reading: Reading) -> Accou
     )
     _tell_twins(devices, block, look, reading)
     return attrs.evolve(account, devices=devices)
+
+
+def with_relay_password(relay: RelayBlock, look: Look, reading: Reading) -> RelayBlock:
+    """The block with what its password file holds; of one that is not used it is not read."""
+    if relay.password_file is None or not relay.enabled:
+        return relay
+    key = f"relay.{relay.match}.password_file"
+    return attrs.evolve(relay, password=Secret(_read(relay.password_file, key, look, reading, "a password")))
 
 
 def _with_own(account: AccountBlock, look: Look, reading: Reading) -> AccountBlock:

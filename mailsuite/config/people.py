@@ -26,6 +26,7 @@ from mailsuite.config.names import (
     Network,
     PasswordHash,
 )
+from mailsuite.config.queue import DomainSending
 from mailsuite.config.quotas import AccountQuota, DomainQuota
 from mailsuite.config.relaying import AccountSending, DeviceSending
 from mailsuite.config.routing import DomainRouting
@@ -38,7 +39,7 @@ from mailsuite.model.retention import Retention
 
 
 @attrs.frozen(kw_only=True)
-class DomainBlock(DomainQuota, DomainRouting):
+class DomainBlock(DomainSending, DomainQuota, DomainRouting):
     """``[[domain]]``"""
 
     name: str = setting(

@@ -19,6 +19,7 @@ from mailsuite.config.relations_doors import MAX_SOCKET_OCTETS, door_relations
 from mailsuite.config.relations_listeners import listener_relations
 from mailsuite.config.relations_logins import login_relations
 from mailsuite.config.relations_pop3 import pop3_relations
+from mailsuite.config.relations_queue import queue_relations
 from mailsuite.config.relations_relaying import relaying_relations
 from mailsuite.config.relations_resolving import resolving_relations
 from mailsuite.config.relations_routing import routing_relations
@@ -39,6 +40,7 @@ def relations(look: Look) -> Iterator[Problem]:
     yield from pop3_relations(look)
     yield from relaying_relations(look)
     yield from routing_relations(look)
+    yield from queue_relations(look)
     yield from conversation_relations(look)
     yield from resolving_relations(look, look.config.resolver)
     yield from _guard(look)

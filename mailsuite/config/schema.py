@@ -27,6 +27,7 @@ from mailsuite.config.names import FilePath, HostName, LogTarget, MailAddress, M
 from mailsuite.config.notify import Notify, NotifyMail
 from mailsuite.config.people import AccountBlock, AccountNotifyMail, DeviceBlock, DomainBlock
 from mailsuite.config.pop3 import Pop3
+from mailsuite.config.queue import Queue, QueueTls, RelayBlock
 from mailsuite.config.quotas import DeliveryQuota
 from mailsuite.config.resolving import Resolving
 from mailsuite.config.routing import DeliveryRouting
@@ -64,6 +65,9 @@ __all__ = [
     "Notify",
     "NotifyMail",
     "Pop3",
+    "Queue",
+    "QueueTls",
+    "RelayBlock",
     "Server",
     "Service",
     "ServiceSettings",
@@ -288,6 +292,10 @@ class Config:
     smtp: Smtp = section(Smtp, "SMTP, mail from other servers")
     submission: Submission = section(Submission, "Submission, mail from our own users")
     lmtp: Lmtp = section(Lmtp, "LMTP, mail that another mail server of ours hands over")
+    queue: Queue = section(Queue, "The queue, mail for other servers")
+    relays: tuple[RelayBlock, ...] = blocks(
+        RelayBlock, "match", "Where mail for other servers goes by another way", "relay"
+    )
     delivery: Delivery = section(Delivery, "Local delivery")
     notify: Notify = section(Notify, "Telling users that mail is there")
     resolver: Resolving = section(Resolving, "The domain name system")

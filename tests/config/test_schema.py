@@ -49,6 +49,7 @@ def test_a_setting_has_a_default_or_must_be_there(key: str) -> None:
         "certificate.key",
         "source.name",
         "source.type",
+        "relay.match",
     }
     assert declared.required == (key in required)
     assert not (declared.derived and declared.default is not None)
@@ -99,7 +100,7 @@ def test_a_setting_is_in_the_example(key: str) -> None:
     if table == "account.notifymail":
         table, name = "account", f"notifymail.{name}"
     declared = SETTINGS[key]
-    commented_out = table.partition(".")[0] in {"account", "certificate", "source"}
+    commented_out = table.partition(".")[0] in {"account", "certificate", "relay", "source"}
     mark = "#" if commented_out or not declared.shown else ""
     assert f"\n{mark}{name} = {example_value(declared)}\n" in _example_lines(table)
 
@@ -155,7 +156,7 @@ def test_active_lines_of_the_example_are_the_defaults(load_text: LoadText) -> No
     copied, empty = load_text(example()).config, load_text("").config
     assert copied is not None
     assert empty is not None
-    for name in ("tls", "smtp", "notify", "log", "delivery"):
+    for name in ("tls", "smtp", "notify", "log", "delivery", "queue"):
         assert getattr(copied, name) == getattr(empty, name)
 
 
