@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from mailsuite.interfaces.directory import IAccountDirectory, ILogins, ISightings
 from mailsuite.interfaces.policy import IBans, IPolicyRule
-from mailsuite.interfaces.queue import IOutboundQueue, IQueuing
+from mailsuite.interfaces.queue import IOutboundQueue, IQueuedContent, IQueueDesk, IQueuing
 from mailsuite.interfaces.resolver import IResolver
 from mailsuite.interfaces.running import IEventBus, INotifyChannel, ISubmitter, IThreads
 from mailsuite.interfaces.store import (
@@ -34,6 +34,8 @@ __all__ = [
     "INotifyChannel",
     "IOutboundQueue",
     "IPolicyRule",
+    "IQueueDesk",
+    "IQueuedContent",
     "IQueuing",
     "IQuotas",
     "IResolver",

@@ -42,6 +42,12 @@ class Outcome:
     notices_passed_on: bool = False
     """With RELAYED: the next server knows DSN (RFC 3461) and was told what the sender wants to hear."""
 
+    @property
+    def said(self) -> str:
+        """The reply in one line: what administrators see, search and count."""
+        codes = f"{self.reply.code} {self.reply.enhanced}".rstrip()
+        return " ".join((codes, *self.reply.text))
+
 
 @attrs.frozen
 class QueuedRecipient:
