@@ -124,6 +124,12 @@ class Submission(SubmissionLetters, SubmissionRules, SmtpLimits):
         meaning="The domain of a login name that has none.",
         applied="new sessions",
     )
+    future_release: float = setting(
+        Duration(minimum=0.0),
+        "30d",
+        meaning="How long a message may wait here, if its sender wants it sent later; 0s: not offered.",
+        applied="new sessions",
+    )
     access: Access = section(Access, "Who may connect for submission")
 
 

@@ -150,12 +150,15 @@ class Plan:
         if block.socket is not None and isinstance(settings, Submission):
             settings = attrs.evolve(settings, relay_networks=())  # who has no name has no address either
         rules = Ruling(block, self.current)
-        smtp = session_settings(settings, door, self.config.server.name, banner, block.tls)
 
         async def login(claim: Claim, facts: ConnectionFacts) -> Granted:
             return await self.login.login_submitter(attempt_of(claim, rules(), facts))
 
         reception = self.reception(settings, login, self._scram(rules))
+        hostname = self.config.server.name
+        smtp = session_settings(
+            settings, door, hostname, banner, block.tls, sends=reception.queue is not None
+        )
         services = SmtpServices(smtp, reception.receive, pace_of(settings))
         if isinstance(settings, Submission):
             services = attrs.evolve(services, unasked=relay_rules(settings).lists)

@@ -14,9 +14,10 @@ MailTaking = Smtp | Submission | Lmtp
 
 
 def session_settings(
-    settings: MailTaking, door: Door, hostname: str, banner: str, tls: str
+    settings: MailTaking, door: Door, hostname: str, banner: str, tls: str, *, sends: bool = False
 ) -> SessionSettings:
-    """What a session goes by; *tls* is the listener's setting.
+    """What a session goes by; *tls* is the listener's setting, *sends* whether there is an outbound queue, in
+    which a message can wait.
 
     Submission asks for a login, always, and for TLS unless its door has none, where only mechanisms that hide
     the password are offered; the others offer no login at all.
@@ -38,6 +39,7 @@ def session_settings(
         dsn="dsn" not in hidden,
         require_tls="requiretls" not in hidden,
         limits="limits" not in hidden,
+        hold_max=int(settings.future_release) if isinstance(settings, Submission) and sends else 0,
         bare_paths=settings.bare_addresses,
         overlong="error" if settings.on_overlong_command == "error" else "close",
         soft_errors=settings.soft_errors,
