@@ -28,7 +28,7 @@ from mailsuite.config.names import (
 )
 from mailsuite.config.queue import DomainSending
 from mailsuite.config.quotas import AccountQuota, DomainQuota
-from mailsuite.config.relaying import AccountSending, DeviceSending
+from mailsuite.config.relaying import AccountSending, DeviceSending, OwnLists
 from mailsuite.config.routing import DomainRouting
 from mailsuite.config.secret import Secret
 from mailsuite.model.account import Account, AccountState, Domain, IPAddress, NotifyPreference, NotifyState
@@ -39,7 +39,7 @@ from mailsuite.model.retention import Retention
 
 
 @attrs.frozen(kw_only=True)
-class DomainBlock(DomainSending, DomainQuota, DomainRouting):
+class DomainBlock(DomainSending, DomainQuota, DomainRouting, OwnLists):
     """``[[domain]]``"""
 
     name: str = setting(
@@ -83,7 +83,14 @@ class DomainBlock(DomainSending, DomainQuota, DomainRouting):
 
     @property
     def domain(self) -> Domain:
-        return Domain(self.name, Origin.FILE, quota=self.quota)
+        return Domain(
+            self.name,
+            Origin.FILE,
+            quota=self.quota,
+            total_quota=self.total_quota,
+            max_message=self.max_message,
+            senders=self.senders,
+        )
 
     @property
     def retention(self) -> Retention | None:
@@ -193,7 +200,7 @@ class DeviceBlock(DeviceSending):
 
 
 @attrs.frozen(kw_only=True)
-class AccountBlock(AccountSending, AccountQuota):
+class AccountBlock(AccountSending, AccountQuota, OwnLists):
     """``[[account]]``"""
 
     address: Address = setting(
@@ -289,4 +296,6 @@ class AccountBlock(AccountSending, AccountQuota):
             retention=_retention(self.delete_after, self.delete_unread_after),
             send_as=self.send_as,
             quota=self.quota,
+            max_message=self.max_message,
+            senders=self.senders,
         )

@@ -16,6 +16,7 @@ from mailsuite.config.problems import Problem
 from mailsuite.config.relations_accounts import account_relations
 from mailsuite.config.relations_conversation import conversation_relations
 from mailsuite.config.relations_doors import MAX_SOCKET_OCTETS, door_relations
+from mailsuite.config.relations_limits import limit_relations
 from mailsuite.config.relations_listeners import listener_relations
 from mailsuite.config.relations_logins import login_relations
 from mailsuite.config.relations_pop3 import pop3_relations
@@ -41,6 +42,7 @@ def relations(look: Look) -> Iterator[Problem]:
     yield from relaying_relations(look)
     yield from routing_relations(look)
     yield from queue_relations(look)
+    yield from limit_relations(look)
     yield from conversation_relations(look)
     yield from resolving_relations(look, look.config.resolver)
     yield from _guard(look)

@@ -14,10 +14,11 @@ import attrs
 from mailsuite.config.declare import setting
 from mailsuite.config.kinds import Boolean, Integer, ListOf, OrNone
 from mailsuite.config.kinds_relaying import PerTime, RelayMode, RelayWord, Sender, SenderMatch, SenderMode
+from mailsuite.config.kinds_senders import OwnSenderList
 from mailsuite.config.names import FilePath, MailAddress, Network
 from mailsuite.model.address import Address
 from mailsuite.model.rate import Rate
-from mailsuite.model.sender_list import SenderEntry
+from mailsuite.model.sender_list import NO_SENDERS, OwnSenders, SenderEntry
 
 
 @attrs.frozen(kw_only=True, slots=False)
@@ -152,6 +153,35 @@ class AccountSending:
         meaning='Further addresses that it may send from; "*@example.com" is any of a domain.',
         applied="live",
     )
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class OwnLists:
+    """Keys of ``[[domain]]`` and ``[[account]]``."""
+
+    block_senders: tuple[SenderEntry, ...] = setting(
+        OwnSenderList(),
+        [],
+        example=["eve@example.org", "example.com", "*.example.com"],
+        shown=False,
+        meaning="Senders elsewhere, and domains of senders, that it takes no mail from.",
+        applied="live",
+    )
+    accept_senders: tuple[SenderEntry, ...] = setting(
+        OwnSenderList(example='["joe@example.com"]'),
+        [],
+        example=["joe@example.com"],
+        shown=False,
+        meaning="Senders it takes mail from, whoever else blocks them; an account comes before its domain.",
+        applied="live",
+    )
+
+    @property
+    def senders(self) -> OwnSenders:
+        """Both, as a value of the model."""
+        if not (self.block_senders or self.accept_senders):
+            return NO_SENDERS
+        return OwnSenders(self.block_senders, self.accept_senders)
 
 
 @attrs.frozen(kw_only=True, slots=False)

@@ -52,6 +52,9 @@ class LayeredDirectory:
         both = (*await self.database.accounts(), *await self._file.accounts())
         return sorted_accounts({account.address: account for account in both}.values())
 
+    async def members(self, domain: str) -> tuple[Address, ...]:
+        return tuple(sorted({*await self.database.members(domain), *await self._file.members(domain)}))
+
     async def domains(self) -> tuple[Domain, ...]:
         both = (*await self.database.domains(), *await self._file.domains())
         return sorted_domains({domain.name: domain for domain in both}.values())

@@ -86,6 +86,10 @@ class MemoryDirectory:
         self._refuse()
         return sorted_accounts(self._accounts.values())
 
+    async def members(self, domain: str) -> tuple[Address, ...]:
+        self._refuse()
+        return tuple(sorted(address for address in self._accounts if address.domain == domain))
+
     async def domains(self) -> tuple[Domain, ...]:
         self._refuse()
         return sorted_domains(self._domains.values())

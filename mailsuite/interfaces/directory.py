@@ -26,6 +26,9 @@ class IAccountDirectory(Interface):
     async def accounts() -> tuple[Account, ...]:
         """All accounts, sorted by domain, then local part."""
 
+    async def members(domain: str) -> tuple[Address, ...]:
+        """The addresses of all accounts in a domain, sorted. Cheap enough to be asked every few seconds."""
+
     async def domains() -> tuple[Domain, ...]:
         """All domains, sorted by name."""
 
@@ -107,6 +110,16 @@ class IAccountDirectory(Interface):
         False, and nothing changed, where there are others by now, or none any more, or nobody to keep the
         first ones for.
         """
+
+
+class ITotalsWarned(Interface):
+    """At which percentage of the quota of a whole domain somebody was warned last. Survives a restart."""
+
+    async def warned(domain: str) -> int:
+        """As note_warned() has noted it; 0 where there was no warning."""
+
+    async def note_warned(domain: str, level: int) -> None:
+        """Keep that, durable when it returns."""
 
 
 class ISightings(Interface):

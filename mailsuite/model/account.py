@@ -12,6 +12,7 @@ from mailsuite.model.alias import AliasPattern
 from mailsuite.model.origin import Origin
 from mailsuite.model.quota import UNLIMITED, Quota
 from mailsuite.model.retention import Retention
+from mailsuite.model.sender_list import NO_SENDERS, OwnSenders
 
 IPAddress = IPv4Address | IPv6Address
 
@@ -75,6 +76,10 @@ class Account:
     """What it says itself; the rest is as its domain or the server says."""
     send_as: tuple[Address, ...] = ()
     """Further addresses that it may send from; ``*@example.net`` is any of a domain."""
+    max_message: int | None = None
+    """Octets of a message that it sends or gets; None: as its domain says. It may only be lower."""
+    senders: OwnSenders = NO_SENDERS
+    """Whom it takes no mail from, and from whom all the same."""
 
 
 @attrs.frozen
@@ -94,9 +99,23 @@ class Domain:
     patterns: tuple[AliasPattern, ...] = ()
     quota: Quota = UNLIMITED
     """Of each account; what is left out is as the server says."""
+    total_quota: Quota = UNLIMITED
+    """Of all its accounts together, and of those of the domains that stand for this one."""
+    max_message: int | None = None
+    """Octets of a message that its accounts send or get; None: as the listener says."""
+    senders: OwnSenders = NO_SENDERS
+    """Whom its accounts take no mail from, where they say nothing themselves."""
 
 
 def quota_in_force(account: Account | None, domain: Domain | None, general: Quota) -> Quota:
     """What holds for an account, also for one that is no more: what it says, else its domain, else all."""
     own = UNLIMITED if account is None else account.quota
     return own.within(UNLIMITED if domain is None else domain.quota).within(general)
+
+
+def largest_message(account: Account | None, domain: Domain | None, ceiling: int) -> int:
+    """Octets of the largest message that an account may send or get where a listener takes *ceiling*: the
+    lowest of what it says, its domain, and that."""
+    own = None if account is None else account.max_message
+    shared = None if domain is None else domain.max_message
+    return min(limit for limit in (own, shared, ceiling) if limit is not None)

@@ -12,10 +12,10 @@ from mailsuite.concurrent.watch import FileWatch, Stamp, stamps
 from mailsuite.interfaces import IThreads
 from mailsuite.model.address import AddressSyntaxError
 from mailsuite.model.failure import MailFailure
-from mailsuite.model.sender_list import SenderEntry, parse_sender
+from mailsuite.model.sender_list import SenderEntry, SenderList, parse_sender
 from mailsuite.observe.log import Log
 from mailsuite.policy.list_files import UNLIKE_ANY, entries
-from mailsuite.policy.sender_lists import SenderList, SenderRules
+from mailsuite.policy.sender_lists import SenderRules, compiled
 
 
 class SenderListError(Exception):
@@ -62,7 +62,7 @@ def _compiled(
     rules: Iterable[SenderRules], files: Mapping[Path, SenderFile]
 ) -> dict[SenderRules, SenderList]:
     senders = {path: file.entries for path, file in files.items()}
-    return {each: SenderList.compiled(each, senders) for each in rules}
+    return {each: compiled(each, senders) for each in rules}
 
 
 @attrs.define(eq=False)
@@ -93,7 +93,7 @@ class SenderLists:
         """The list of *rules* as it is now. Of rules that were never prepared, or are in force no more, what
         stands in the settings themselves: a session that outlives a reload goes by that."""
         found = self._now.lists.get(rules)
-        return found or SenderList.compiled(attrs.evolve(rules, block_files=(), accept_files=()), {})
+        return found or compiled(attrs.evolve(rules, block_files=(), accept_files=()), {})
 
     async def _changed(self, path: Path) -> None:
         try:

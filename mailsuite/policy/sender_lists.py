@@ -10,10 +10,9 @@ import attrs
 from zope.interface import implementer
 
 from mailsuite.interfaces import IPolicyRule
-from mailsuite.model.address import Address
 from mailsuite.model.facts import Accept, Refuse, Stage, StageFacts, Verdict
 from mailsuite.model.reply import SENDER_BLOCKED
-from mailsuite.model.sender_list import SenderEntry
+from mailsuite.model.sender_list import SenderEntry, SenderList, SenderSet
 
 
 @attrs.frozen
@@ -31,51 +30,13 @@ class SenderRules:
         return tuple(dict.fromkeys((*self.block_files, *self.accept_files)))
 
 
-@attrs.frozen
-class SenderSet:
-    """Entries made ready for quick answers, however many there are."""
+def compiled(rules: SenderRules, files: Mapping[Path, Iterable[SenderEntry]]) -> SenderList:
+    """The list that *rules* mean, with the contents of their files."""
 
-    _addresses: frozenset[tuple[str, str]] = frozenset()
-    _domains: frozenset[str] = frozenset()
-    _parents: frozenset[str] = frozenset()
+    def entries(inline: tuple[SenderEntry, ...], paths: tuple[Path, ...]) -> SenderSet:
+        return SenderSet.of((*inline, *(entry for path in paths for entry in files[path])))
 
-    @classmethod
-    def of(cls, entries: Iterable[SenderEntry]) -> SenderSet:
-        addresses, domains, parents = set[tuple[str, str]](), set[str](), set[str]()
-        for entry in entries:
-            if entry.local is not None:
-                addresses.add((entry.local, entry.domain))
-            else:
-                (parents if entry.below else domains).add(entry.domain)
-        return cls(frozenset(addresses), frozenset(domains), frozenset(parents))
-
-    def __contains__(self, sender: Address) -> bool:
-        plain = sender.canonical
-        if (plain.local, plain.domain) in self._addresses or plain.domain in self._domains:
-            return True
-        labels = plain.domain.split(".")
-        return any(".".join(labels[at:]) in self._parents for at in range(1, len(labels)))
-
-
-@attrs.frozen
-class SenderList:
-    """Who is blocked, and who is accepted all the same."""
-
-    block: SenderSet = SenderSet()
-    accept: SenderSet = SenderSet()
-
-    @classmethod
-    def compiled(cls, rules: SenderRules, files: Mapping[Path, Iterable[SenderEntry]]) -> SenderList:
-        """From *rules* and the contents of their files."""
-
-        def entries(inline: tuple[SenderEntry, ...], paths: tuple[Path, ...]) -> SenderSet:
-            return SenderSet.of((*inline, *(entry for path in paths for entry in files[path])))
-
-        return cls(entries(rules.block, rules.block_files), entries(rules.accept, rules.accept_files))
-
-    def refuses(self, sender: Address) -> bool:
-        """Whether no mail is taken from *sender*."""
-        return sender in self.block and sender not in self.accept
+    return SenderList(entries(rules.block, rules.block_files), entries(rules.accept, rules.accept_files))
 
 
 class Lists(Protocol):
@@ -100,5 +61,5 @@ class BlockedSenders:
     async def check(self, facts: StageFacts) -> Verdict:
         if facts.stage is not Stage.MAIL or facts.sender is None or facts.connection.account is not None:
             return Accept()
-        refused = self.lists.list_of(self.rules).refuses(facts.sender)
+        refused = self.lists.list_of(self.rules).blocks(facts.sender)
         return Refuse(SENDER_BLOCKED) if refused else Accept()

@@ -74,9 +74,12 @@ deleted_quota = "100MiB"
 [[domain]]
 name = "example.net"
 quota = "3GiB"
+total_quota = "100GiB,500000"
+max_message = "20MiB"
 [[account]]
 address = "joe@example.net"
 quota = "0"
+max_message = "100KiB"
 [[account]]
 address = "ann@example.net"
 """,
@@ -88,6 +91,9 @@ address = "ann@example.net"
     assert delivery.deleted_quota == Quota(100 << 20)
     assert [one.quota for one in config.domains] == [Quota(3 * GIB)]
     assert [one.quota for one in config.accounts] == [Quota(0, 0), Quota()]
+    assert [one.domain.total_quota for one in config.domains] == [Quota(100 * GIB, 500_000)]
+    assert [one.domain.max_message for one in config.domains] == [20 << 20]
+    assert [one.account.max_message for one in config.accounts] == [100 << 10, None]
     shown = {one.key: one.text for one in values(config)}
     assert shown["delivery.quota"] == '"1GiB,5000"'
 

@@ -8,12 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from mailsuite.config.kinds import BadValue
+from mailsuite.config.kinds_senders import OwnSenderList
 from mailsuite.config.load import load
 from mailsuite.config.look import Look
 from mailsuite.config.relations_relaying import relaying_relations, too_wide
 from mailsuite.config.values import values
 from mailsuite.model.address import Address
 from mailsuite.model.rate import Rate
+from mailsuite.model.sender_list import MAX_OWN_SENDERS, NO_SENDERS, OwnSenders, parse_sender
 
 
 def problems(tmp_path: Path, text: str) -> list[tuple[int | None, str, str]]:
@@ -240,3 +243,36 @@ def test_what_is_well(tmp_path: Path, text: str) -> None:
 def test_no_network_is_not_too_wide() -> None:
     assert too_wide(()) is None
     assert too_wide((ip_network("10.0.0.0/8"), ip_network("12.0.0.0/8"))) is None
+
+
+def test_lists_of_accounts_and_domains(tmp_path: Path) -> None:
+    text = """
+[[domain]]
+name = "example.net"
+block_senders = ["*.example.com"]
+[[account]]
+address = "joe@example.net"
+block_senders = ["Eve@example.org"]
+accept_senders = ["shop.example.com", "example.org"]
+[[account]]
+address = "ann@example.net"
+"""
+    path = tmp_path / "mailsuite.toml"
+    path.write_text(text, encoding="utf-8")
+    config = load(path, {}).accepted()
+    (domain,), (joe, ann) = config.domains, config.accounts
+    assert domain.domain.senders == OwnSenders((parse_sender("*.example.com"),))
+    assert joe.account.senders.blocks(Address("eve", "example.org")) is False
+    assert joe.account.senders.accept == (parse_sender("shop.example.com"), parse_sender("example.org"))
+    assert ann.account.senders is NO_SENDERS
+
+
+def test_a_list_of_an_account_is_bounded(tmp_path: Path) -> None:
+    kind = OwnSenderList()
+    full = [f"a{number}@example.org" for number in range(MAX_OWN_SENDERS)]
+    assert len(kind.parse(full, tmp_path)) == MAX_OWN_SENDERS
+    with pytest.raises(BadValue, match="has 1001 entries, and 1000 are the most"):
+        kind.parse([*full, "one.example"], tmp_path)
+    with pytest.raises(BadValue, match="expected a list of sender in square brackets"):
+        kind.parse("one.example", tmp_path)
+    assert kind.range == "at most 1000"

@@ -24,6 +24,7 @@ from mailsuite.model.reply import (
     NO_SUCH_DOMAIN,
 )
 from mailsuite.model.retention import Retention
+from mailsuite.model.sender_list import OwnSenders, parse_sender
 
 JOE = Account(Address("joe", "example.net"), "Joe Doe", "$argon2id$canary")
 ANN = Account(
@@ -61,7 +62,14 @@ DOMAINS = (
         patterns=(AliasPattern(r"list-(.+)", (r"lists+\1", "ann")), AliasPattern("x", ("y@a.example",))),
         quota=Quota(octets=5 << 30),
     ),
-    Domain("example.net", quota=Quota(0, 7)),
+    Domain(
+        "example.net",
+        quota=Quota(0, 7),
+        total_quota=Quota(1 << 40, 3),
+        max_message=65536,
+        senders=OwnSenders((parse_sender("*.Worse.example"),), (parse_sender("*@fine.example"),)),
+    ),
+    Domain("example.net", total_quota=Quota(0)),
 )
 
 
@@ -142,10 +150,24 @@ class AccountDirectoryContract:
             )
             self.add(account)
             self.assertEqual(self.answer(self.directory.account(account.address)), account)
-            changed = attrs.evolve(account, quota=Quota(3, number), send_as=(JOE.address,))
+            changed = attrs.evolve(
+                account,
+                quota=Quota(3, number),
+                send_as=(JOE.address,),
+                max_message=1 + number,
+                senders=OwnSenders((parse_sender("Eve@example.org"),), (parse_sender("a.example"),) * number),
+            )
             self.answer(self.directory.change_account(changed))
             self.assertEqual(self.answer(self.directory.account(account.address)), changed)
             self.assertIn(changed, self.answer(self.directory.accounts()))
+
+    def test_the_members_of_a_domain(self):
+        for account in (ZOE, JOE, ANN):
+            self.add(account)
+        self.assertEqual(self.answer(self.directory.members("example.net")), (ANN.address, JOE.address))
+        self.answer(self.directory.remove_account(ANN.address))
+        self.assertEqual(self.answer(self.directory.members("example.net")), (JOE.address,))
+        self.assertEqual(self.answer(self.directory.members("net")), ())
 
     def test_what_is_said_of_a_domain_comes_back(self):
         self.assertIsNone(self.answer(self.directory.domain("example.net")))

@@ -71,6 +71,12 @@ class LayeredDirectoryTests(LayeredCase):
         self.assertTrue(self.answer(self.directory.has_domain("example.org")))
         self.assertFalse(self.answer(self.directory.has_domain("example.com")))
 
+    def test_the_members_of_a_domain_are_those_of_both_each_once(self):
+        both = self.answer(self.directory.accounts())
+        for name in {account.address.domain for account in both}:
+            wanted = sorted(account.address for account in both if account.address.domain == name)
+            self.assertEqual(list(self.answer(self.directory.members(name))), wanted)
+
     def test_what_stands_in_the_file_is_changed_there(self):
         self.refused(READ_ONLY, self.directory.change_account(Account(JOE)))
         self.refused(READ_ONLY, self.directory.remove_account(JOE))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mailsuite.model.address import AddressSyntaxError
-from mailsuite.model.sender_list import SenderEntry, parse_sender
+from mailsuite.model.address import Address, AddressSyntaxError
+from mailsuite.model.sender_list import NO_SENDERS, OwnSenders, SenderEntry, parse_sender
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,24 @@ def test_what_is_meant(text: str, entry: SenderEntry) -> None:
 def test_what_is_none(text: str) -> None:
     with pytest.raises(AddressSyntaxError):
         parse_sender(text)
+
+
+@pytest.mark.parametrize(
+    ("sender", "blocked"),
+    [
+        ("eve@example.org", True),
+        ("Eve@example.org", True),
+        ("ann@example.org", None),
+        ("joe@shop.example.com", True),
+        ("good@shop.example.com", False),
+        ("joe@example.com", None),
+    ],
+)
+def test_the_lists_of_somebody(sender: str, blocked: bool | None) -> None:
+    own = OwnSenders(
+        (parse_sender("eve@example.org"), parse_sender("*.example.com")),
+        (parse_sender("good@shop.example.com"),),
+    )
+    assert own.blocks(Address.parse(sender)) is blocked
+    assert NO_SENDERS.blocks(Address.parse(sender)) is None
+    assert own == OwnSenders(own.block, own.accept) != NO_SENDERS

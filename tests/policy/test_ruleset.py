@@ -28,10 +28,11 @@ from mailsuite.model.reply import (
     TOO_MANY_UNKNOWN,
     UNKNOWN_RECIPIENT,
 )
+from mailsuite.model.sender_list import SenderList
 from mailsuite.observe.log import Log
 from mailsuite.policy.chain import Chain
 from mailsuite.policy.ruleset import Grounds, Tallies, rules_for
-from mailsuite.policy.sender_lists import SenderList, SenderRules
+from mailsuite.policy.sender_lists import SenderRules, compiled
 from tests.contracts.policy_rule import PolicyRuleContract, every_case
 from tests.policy.asking import (
     ANN,
@@ -53,7 +54,7 @@ class Written:
     """Lists as the settings have them, without files."""
 
     def list_of(self, rules: SenderRules) -> SenderList:
-        return SenderList.compiled(rules, {})
+        return compiled(rules, {})
 
 
 def grounds(clock: Clock, sends: bool = False) -> Grounds:

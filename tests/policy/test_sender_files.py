@@ -101,9 +101,9 @@ class SenderListsTests(FolderCase, SynchronousTestCase):
     def turn(self, *rules: SenderRules) -> None:
         self.lists.turn(self.now(self.lists.prepare(rules)))
 
-    def refuses(self) -> tuple[bool, bool]:
+    def refused(self) -> tuple[bool, bool]:
         found = self.lists.list_of(self.rules)
-        return found.refuses(EVE), found.refuses(ANN)
+        return bool(found.blocks(EVE)), bool(found.blocks(ANN))
 
     def write(self, file: Path, text: str) -> None:
         file.with_suffix(".new").write_text(text)
@@ -112,27 +112,27 @@ class SenderListsTests(FolderCase, SynchronousTestCase):
 
     def test_a_change_counts_without_a_reload(self) -> None:
         self.turn(self.rules)
-        self.assertEqual(self.refuses(), (True, False))
+        self.assertEqual(self.refused(), (True, False))
         self.write(self.file, "example.net\n")
-        self.assertEqual(self.refuses(), (False, True))
+        self.assertEqual(self.refused(), (False, True))
         self.assertIn("senders.file_read", self.lines[-1])
         self.write(self.other, "ann@example.net\n")
-        self.assertEqual(self.refuses(), (False, False))
+        self.assertEqual(self.refused(), (False, False))
 
     def test_a_broken_or_missing_file_changes_nothing(self) -> None:
         self.turn(self.rules)
         self.write(self.file, "???\n")
-        self.assertEqual(self.refuses(), (True, False))
+        self.assertEqual(self.refused(), (True, False))
         self.assertIn("senders.file_kept", self.lines[-1])
         self.file.unlink()
         self.clock.advance(INTERVAL)
-        self.assertEqual(self.refuses(), (True, False))
+        self.assertEqual(self.refused(), (True, False))
 
     def test_a_reload_takes_files_away(self) -> None:
         self.turn(self.rules)
         self.turn(SenderRules())
         self.write(self.file, "example.net\n")
-        self.assertEqual(self.refuses(), (False, False))
+        self.assertEqual(self.refused(), (False, False))
         self.assertEqual(self.lines, [])
 
     def test_a_reload_that_fails_changes_nothing(self) -> None:
@@ -141,22 +141,22 @@ class SenderListsTests(FolderCase, SynchronousTestCase):
             self.lists.prepare([SenderRules(block_files=(self.folder / "missing",))])
         )
         self.failureResultOf(missing, SenderListError)
-        self.assertEqual(self.refuses(), (True, False))
+        self.assertEqual(self.refused(), (True, False))
 
     def test_rules_that_are_not_in_force_are_what_the_settings_say(self) -> None:
         found = self.lists.list_of(self.rules)
-        self.assertFalse(found.refuses(EVE))
-        self.assertTrue(found.refuses(parse_sender_address("x@bad.example")))
+        self.assertFalse(found.blocks(EVE))
+        self.assertTrue(found.blocks(parse_sender_address("x@bad.example")))
 
     def test_threads_that_are_busy_are_asked_again(self) -> None:
         self.turn(self.rules)
         self.lists.threads = Busy(1)
         self.write(self.file, "example.net\n")
-        self.assertEqual(self.refuses(), (True, False))
+        self.assertEqual(self.refused(), (True, False))
         self.assertIn("senders.file_delayed", self.lines[-1])
         self.clock.advance(INTERVAL)
         self.clock.advance(INTERVAL)
-        self.assertEqual(self.refuses(), (False, True))
+        self.assertEqual(self.refused(), (False, True))
 
     def test_a_file_that_went_meanwhile_is_not_asked_again(self) -> None:
         self.turn(self.rules)
@@ -173,14 +173,14 @@ class SenderListsTests(FolderCase, SynchronousTestCase):
         wanted = self.now(self.lists.prepare([self.rules]))
         self.lists.threads = Meanwhile(2, lambda: self.lists.turn(wanted))
         self.write(self.file, "example.net\n")
-        self.assertEqual(self.refuses(), (False, True))
+        self.assertEqual(self.refused(), (False, True))
 
     def test_a_reload_that_takes_the_file_meanwhile_counts(self) -> None:
         self.turn(self.rules)
         wanted = self.now(self.lists.prepare([SenderRules()]))
         self.lists.threads = Meanwhile(2, lambda: self.lists.turn(wanted))
         self.write(self.file, "example.net\n")
-        self.assertEqual(self.refuses(), (False, False))
+        self.assertEqual(self.refused(), (False, False))
         self.assertEqual(self.lines, [])
 
 

@@ -9,8 +9,8 @@ import pytest
 from mailsuite.model.address import Address
 from mailsuite.model.facts import Accept, Refuse, Stage, StageFacts
 from mailsuite.model.reply import SENDER_BLOCKED
-from mailsuite.model.sender_list import parse_sender
-from mailsuite.policy.sender_lists import BlockedSenders, SenderList, SenderRules, SenderSet
+from mailsuite.model.sender_list import SenderList, SenderSet, parse_sender
+from mailsuite.policy.sender_lists import BlockedSenders, SenderRules, compiled
 from tests.policy.asking import EVE, JOE, at_mail, connection, judge
 
 FILE, OTHER = Path("/kill"), Path("/accept")
@@ -20,9 +20,7 @@ RULES = SenderRules(
     (parse_sender("good@bad.example"),),
     (OTHER,),
 )
-LIST = SenderList.compiled(
-    RULES, {FILE: [parse_sender("*@spam.example")], OTHER: [parse_sender("fine.worse.example")]}
-)
+LIST = compiled(RULES, {FILE: [parse_sender("*@spam.example")], OTHER: [parse_sender("fine.worse.example")]})
 
 
 @pytest.mark.parametrize(
@@ -47,11 +45,11 @@ LIST = SenderList.compiled(
     ],
 )
 def test_who_is_blocked(local: str, domain: str, blocked: bool) -> None:
-    assert LIST.refuses(Address(local, domain)) is blocked
+    assert bool(LIST.blocks(Address(local, domain))) is blocked
 
 
 def test_nobody_is_blocked_by_an_empty_list() -> None:
-    assert not SenderList().refuses(EVE)
+    assert SenderList().blocks(EVE) is None
     assert EVE not in SenderSet()
 
 

@@ -69,6 +69,12 @@ class SqliteDirectory:
             lambda connection: tuple(map(read_account, connection.execute(sql.LIST_ACCOUNTS)))
         )
 
+    async def members(self, domain: str) -> tuple[Address, ...]:
+        def read(connection: sqlite3.Connection) -> tuple[Address, ...]:
+            return tuple(Address(local, domain) for (local,) in connection.execute(sql.MEMBERS, (domain,)))
+
+        return await self._database.run(read)
+
     async def domains(self) -> tuple[Domain, ...]:
         return await self._database.run(self._find_domains)
 

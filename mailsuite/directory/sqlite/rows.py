@@ -15,6 +15,7 @@ from mailsuite.model.alias import AliasPattern
 from mailsuite.model.device import Device, Scope
 from mailsuite.model.quota import Quota
 from mailsuite.model.retention import Retention
+from mailsuite.model.sender_list import NO_SENDERS, OwnSenders, parse_sender
 
 
 def key(address: Address) -> tuple[str, str]:
@@ -42,6 +43,8 @@ def account_values(account: Account) -> tuple[object, ...]:
         account.quota.octets,
         account.quota.messages,
         _json(account.send_as),
+        account.max_message,
+        *_senders_values(account.senders),
     )
 
 
@@ -49,7 +52,7 @@ def read_account(row: tuple[Any, ...]) -> Account:
     """From domain, local and account_values(). Raises sqlite3.DataError, with nothing secret in it."""
     domain, local, name, password_hash, notify_state, address, port, state, *rest = row
     forward_local, forward_domain, keep_copy, pop3, own_retention, read, unread, *rest = rest
-    octets, messages, send_as = rest
+    octets, messages, send_as, max_message, block, accept = rest
     try:
         return Account(
             Address(local, domain),
@@ -67,6 +70,8 @@ def read_account(row: tuple[Any, ...]) -> Account:
             retention=Retention(read, unread) if own_retention else None,
             quota=Quota(octets, messages),
             send_as=_addresses(send_as),
+            max_message=max_message,
+            senders=_senders(block, accept),
         )
     except (TypeError, ValueError) as error:
         raise sqlite3.DataError(f"the row of {local}@{domain} cannot be read") from error
@@ -82,12 +87,17 @@ def domain_values(domain: Domain) -> tuple[object, ...]:
         json.dumps([(each.pattern, each.targets) for each in domain.patterns]),
         domain.quota.octets,
         domain.quota.messages,
+        domain.max_message,
+        *_senders_values(domain.senders),
+        domain.total_quota.octets,
+        domain.total_quota.messages,
     )
 
 
 def read_domain(row: tuple[Any, ...]) -> Domain:
     """From the name and domain_values(). Raises sqlite3.DataError."""
-    name, same_as, delimiters, catch_all, catch_all_except, patterns, octets, messages = row
+    name, same_as, delimiters, catch_all, catch_all_except, patterns, octets, messages, *rest = row
+    max_message, block, accept, total_octets, total_messages = rest
     try:
         return Domain(
             name,
@@ -97,6 +107,9 @@ def read_domain(row: tuple[Any, ...]) -> Domain:
             catch_all_except=frozenset(json.loads(catch_all_except)),
             patterns=tuple(AliasPattern(each, tuple(targets)) for each, targets in json.loads(patterns)),
             quota=Quota(octets, messages),
+            max_message=max_message,
+            senders=_senders(block, accept),
+            total_quota=Quota(total_octets, total_messages),
         )
     except (TypeError, ValueError) as error:
         raise sqlite3.DataError(f"the row of {name} cannot be read") from error
@@ -139,6 +152,22 @@ def read_device(row: tuple[Any, ...]) -> Device:
         )
     except (TypeError, ValueError) as error:
         raise sqlite3.DataError(f"the row of device {id} cannot be read") from error
+
+
+def _senders_values(senders: OwnSenders) -> tuple[str, str]:
+    """As they were written."""
+    return (
+        json.dumps([entry.text for entry in senders.block]),
+        json.dumps([entry.text for entry in senders.accept]),
+    )
+
+
+def _senders(block: str, accept: str) -> OwnSenders:
+    if block == accept == "[]":  # nearly all
+        return NO_SENDERS
+    return OwnSenders(
+        tuple(map(parse_sender, json.loads(block))), tuple(map(parse_sender, json.loads(accept)))
+    )
 
 
 def _json(addresses: Iterable[Address]) -> str:

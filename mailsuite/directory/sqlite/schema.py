@@ -97,6 +97,20 @@ SCHEMA: Schema = (
         "ALTER TABLE domain ADD COLUMN quota_octets INTEGER CHECK (quota_octets >= 0)",
         "ALTER TABLE domain ADD COLUMN quota_messages INTEGER CHECK (quota_messages >= 0)",
     ),
+    (
+        "ALTER TABLE account ADD COLUMN max_message INTEGER CHECK (max_message > 0)",
+        "ALTER TABLE account ADD COLUMN block_senders TEXT NOT NULL DEFAULT '[]'",
+        "ALTER TABLE account ADD COLUMN accept_senders TEXT NOT NULL DEFAULT '[]'",
+        "ALTER TABLE domain ADD COLUMN max_message INTEGER CHECK (max_message > 0)",
+        "ALTER TABLE domain ADD COLUMN block_senders TEXT NOT NULL DEFAULT '[]'",
+        "ALTER TABLE domain ADD COLUMN accept_senders TEXT NOT NULL DEFAULT '[]'",
+        "ALTER TABLE domain ADD COLUMN total_octets INTEGER CHECK (total_octets >= 0)",
+        "ALTER TABLE domain ADD COLUMN total_messages INTEGER CHECK (total_messages >= 0)",
+        """CREATE TABLE domain_warned (
+            domain TEXT NOT NULL PRIMARY KEY,
+            level INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID""",
+    ),
 )
 """``notify_state`` NULL: as the configuration's default says. Devices, verifiers and logins refer to no
 account, because an account of the configuration file has them too; ``folded`` is the device's name without
@@ -104,5 +118,6 @@ its letter case; ``delete_after`` NULL: never, where ``own_retention`` is 1, els
 table ``login`` is sqlite/logins.py's, where ``number`` grows with every recording, and ``ban`` is
 sqlite/bans.py's; an alias without a target discards, and refers to no domain, because those of the file have
 aliases here too; a domain's ``delimiters`` or ``catch_all`` NULL: as the server says, and a quota NULL
-likewise; ``send_as``, ``sender`` (one at most), ``recipients``, ``catch_all``, ``catch_all_except`` and
-``patterns`` are JSON."""
+likewise; ``send_as``, ``sender`` (one at most), ``recipients``, ``catch_all``, ``catch_all_except``,
+``patterns``, ``block_senders`` and ``accept_senders`` are JSON; ``max_message`` NULL: as somebody else says;
+``domain_warned`` is sqlite/totals.py's, also for domains of the configuration file."""

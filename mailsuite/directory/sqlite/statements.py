@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 LIST_DOMAINS: Final = (
-    "SELECT name, same_as, delimiters, catch_all, catch_all_except, patterns, quota_octets, quota_messages"
-    " FROM domain ORDER BY name"
+    "SELECT name, same_as, delimiters, catch_all, catch_all_except, patterns, quota_octets, quota_messages,"
+    " max_message, block_senders, accept_senders, total_octets, total_messages FROM domain ORDER BY name"
 )
 INSERT_DOMAIN: Final = "INSERT INTO domain (name) VALUES (?) ON CONFLICT DO NOTHING"
 UPDATE_DOMAIN: Final = (
     "UPDATE domain SET same_as = ?, delimiters = ?, catch_all = ?, catch_all_except = ?, patterns = ?,"
-    " quota_octets = ?, quota_messages = ? WHERE name = ?"
+    " quota_octets = ?, quota_messages = ?, max_message = ?, block_senders = ?, accept_senders = ?,"
+    " total_octets = ?, total_messages = ? WHERE name = ?"
 )
 
 LIST_ALIASES: Final = (
@@ -36,24 +37,28 @@ DELETE_ALIAS: Final = "DELETE FROM alias WHERE domain = ? AND local = ?"
 LIST_ACCOUNTS: Final = (
     "SELECT domain, local, name, password_hash, notify_state, notify_address, notify_port,"
     " state, forward_local, forward_domain, keep_copy, pop3, own_retention, delete_after,"
-    " delete_unread_after, quota_octets, quota_messages, send_as FROM account ORDER BY domain, local"
+    " delete_unread_after, quota_octets, quota_messages, send_as,"
+    " max_message, block_senders, accept_senders FROM account ORDER BY domain, local"
 )
 FIND_ACCOUNT: Final = (
     "SELECT domain, local, name, password_hash, notify_state, notify_address, notify_port,"
     " state, forward_local, forward_domain, keep_copy, pop3, own_retention, delete_after,"
-    " delete_unread_after, quota_octets, quota_messages, send_as FROM account WHERE domain = ? AND local = ?"
+    " delete_unread_after, quota_octets, quota_messages, send_as,"
+    " max_message, block_senders, accept_senders FROM account WHERE domain = ? AND local = ?"
 )
+MEMBERS: Final = "SELECT local FROM account WHERE domain = ? ORDER BY local"
 INSERT_ACCOUNT: Final = (
     "INSERT INTO account (domain, local, name, password_hash, notify_state, notify_address, notify_port,"
     " state, forward_local, forward_domain, keep_copy, pop3, own_retention, delete_after,"
-    " delete_unread_after, quota_octets, quota_messages, send_as)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " delete_unread_after, quota_octets, quota_messages, send_as, max_message, block_senders, accept_senders)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 UPDATE_ACCOUNT: Final = (
     "UPDATE account SET name = ?, password_hash = ?, notify_state = ?, notify_address = ?, notify_port = ?,"
     " state = ?, forward_local = ?, forward_domain = ?, keep_copy = ?, pop3 = ?,"
     " own_retention = ?, delete_after = ?, delete_unread_after = ?,"
-    " quota_octets = ?, quota_messages = ?, send_as = ? WHERE domain = ? AND local = ?"
+    " quota_octets = ?, quota_messages = ?, send_as = ?,"
+    " max_message = ?, block_senders = ?, accept_senders = ? WHERE domain = ? AND local = ?"
 )
 REPLACE_HASH: Final = (
     "UPDATE account SET password_hash = ? WHERE domain = ? AND local = ? AND password_hash = ?"

@@ -11,12 +11,14 @@ from mailsuite.concurrent.threads import Inline
 from mailsuite.directory.sqlite.accounts import SCHEMA, SqliteDirectory
 from mailsuite.directory.sqlite.database import Database, SchemaUnknown
 from mailsuite.directory.sqlite.logins import SqliteLogins
+from mailsuite.directory.sqlite.totals import SqliteTotalsWarned
 from mailsuite.model.account import Account, AccountState, Domain, NotifyPreference, NotifyState
 from mailsuite.model.address import Address
 from mailsuite.model.alias import Alias
 from mailsuite.model.device import Device
 from mailsuite.model.quota import Quota
 from mailsuite.model.retention import Retention
+from mailsuite.model.sender_list import OwnSenders, parse_sender
 from tests.contracts.logins import POLL
 from tests.directory.folders import FolderCase
 
@@ -65,7 +67,15 @@ ANN = Account(
     notify=NotifyPreference(NotifyState.STATIC, ip_address("2001:db8::7"), 7979),
 )
 
+FIFTH = """
+INSERT INTO domain (name, quota_octets) VALUES ('example.net', 7);
+INSERT INTO account (name, password_hash, notify_port, quota_messages, send_as, domain, local)
+    VALUES ('Joe Doe', '$argon2id$x', 79, 8, '[["ann", "example.net"]]', 'example.net', 'joe');
+"""
+"""Written into version 5 of the schema."""
+
 DOMAIN = Domain("example.net", same_as="example.org", catch_all=(), quota=Quota(1, 2))
+SENDERS = OwnSenders((parse_sender("eve@example.org"),), (parse_sender("*.a.example"),))
 SALES = Alias(Address("sales", "example.net"), (JOE.address, ANN.address))
 
 
@@ -164,6 +174,27 @@ class SchemaTests(FolderCase, SynchronousTestCase):
         self.assertEqual(self.answer(directory.domain(DOMAIN.name)), DOMAIN)
         self.assertEqual(self.answer(directory.alias(SALES.address)), SALES)
 
+    def test_the_fifth_version_can_have_limits_and_lists(self):
+        database = self.opened(SCHEMA[:5])
+        self.answer(database.run(lambda connection: connection.executescript(FIFTH)))
+        database._close()
+        database = self.opened()
+        directory = SqliteDirectory(database)
+        before = attrs.evolve(JOE, quota=Quota(None, 8), send_as=(ANN.address,))
+        self.assertEqual(self.answer(directory.account(JOE.address)), before)
+        self.assertEqual(self.answer(directory.domain("example.net")), Domain("example.net", quota=Quota(7)))
+        account = attrs.evolve(before, max_message=70_000, senders=SENDERS)
+        domain = Domain("example.net", total_quota=Quota(9, 9), max_message=90_000, senders=SENDERS)
+        self.answer(directory.change_account(account))
+        self.answer(directory.change_domain(domain))
+        self.answer(SqliteTotalsWarned(database).note_warned("example.net", 80))
+        database._close()
+        database = self.opened()
+        directory = SqliteDirectory(database)
+        self.assertEqual(self.answer(directory.account(JOE.address)), account)
+        self.assertEqual(self.answer(directory.domain("example.net")), domain)
+        self.assertEqual(self.answer(SqliteTotalsWarned(database).warned("example.net")), 80)
+
     def test_an_old_file_becomes_what_a_new_one_is(self):
         self.write_first()
         self.answer(self.opened().open())
@@ -173,7 +204,17 @@ class SchemaTests(FolderCase, SynchronousTestCase):
         self.assertEqual(stepped, self.tables())
         self.assertEqual(
             set(stepped) - {"sqlite_sequence"},
-            {"account", "alias", "alias_target", "ban", "device", "domain", "login", "verifiers"},
+            {
+                "account",
+                "alias",
+                "alias_target",
+                "ban",
+                "device",
+                "domain",
+                "domain_warned",
+                "login",
+                "verifiers",
+            },
         )
 
     def test_an_older_program_leaves_a_new_file_alone(self):
