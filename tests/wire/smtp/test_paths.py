@@ -1,3 +1,5 @@
+import contextlib
+import string
 import time
 
 import pytest
@@ -10,6 +12,32 @@ from mailsuite.model.reply import BAD_RECIPIENT, BAD_SENDER, NON_ASCII_ADDRESS
 from mailsuite.wire.smtp.paths import recipient_of, sender_of, split_path
 
 LONGEST_DOMAIN = ".".join(["d" * 63] * 2 + ["d" * 61])  # 189 octets: 64 + @ + 189 + <> is 256
+
+
+LETTERS_AND_DIGITS = frozenset(string.ascii_letters + string.digits)
+ATEXT = LETTERS_AND_DIGITS | frozenset("!#$%&'*+-/=?^_`{|}~")  # RFC 5321 section 4.1.2
+
+
+@pytest.mark.parametrize(
+    ("form", "taken"),
+    [
+        ("a{}a@b.example", ATEXT | {"."}),
+        ("{}@b.example", ATEXT),
+        ('"{}"@b.example', frozenset(map(chr, range(0x20, 0x7F))) - frozenset('"\\')),
+        ("a@b{}b.example", LETTERS_AND_DIGITS | {"-", "."}),
+        ("a@{}b.example", LETTERS_AND_DIGITS),
+        ("a@b{}.example", LETTERS_AND_DIGITS),
+    ],
+)
+def test_every_character_of_ascii_is_taken_where_it_may_stand_and_nowhere_else(
+    form: str, taken: frozenset[str]
+) -> None:
+    found = set()
+    for character in map(chr, range(0x80)):
+        with contextlib.suppress(PermanentFailure):
+            sender_of(form.format(character))
+            found.add(character)
+    assert found == taken
 
 
 @pytest.mark.parametrize(
