@@ -36,7 +36,7 @@ RICH = OutboundEnvelope(
 )
 
 
-class OutboundQueueContract:
+class QueueCase:
     """Subclasses say how a queue is made, found again after a restart, and looked into."""
 
     def setUp(self):
@@ -46,7 +46,7 @@ class OutboundQueueContract:
         raise NotImplementedError
 
     def restarted(self, queue):
-        """Another queue on the same data, the first being gone."""
+        """Another queue on the same data, the first being gone; or the same where it has none."""
         raise NotImplementedError
 
     def queued(self, queue):
@@ -68,6 +68,8 @@ class OutboundQueueContract:
         self.answer(queuing.commit())
         return queuing
 
+
+class OutboundQueueContract(QueueCase):
     def test_the_interfaces(self):
         verifyObject(IOutboundQueue, self.queue)
         verifyObject(IQueuing, self.queue.begin(PLAIN))

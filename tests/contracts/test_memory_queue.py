@@ -6,10 +6,13 @@ from twisted.trial.unittest import SynchronousTestCase
 from mailsuite.model.failure import TemporaryFailure
 from mailsuite.model.reply import DISK_FULL
 from mailsuite.queue.memory import MemoryQueue
+from mailsuite.queue.memory_desk import MemoryDesk
 from tests.contracts.outbound_queue import OutboundQueueContract
+from tests.contracts.outbound_queue_sending import SendingContract
+from tests.contracts.queue_desk import QueueDeskContract
 
 
-class MemoryQueueContractTests(OutboundQueueContract, SynchronousTestCase):
+class Memory:
     def make_queue(self):
         return MemoryQueue()
 
@@ -19,6 +22,17 @@ class MemoryQueueContractTests(OutboundQueueContract, SynchronousTestCase):
     def queued(self, queue):
         return [(each.envelope, each.content) for each in queue.messages]
 
+
+class MemorySendingTests(Memory, SendingContract, SynchronousTestCase):
+    pass
+
+
+class MemoryDeskTests(Memory, QueueDeskContract, SynchronousTestCase):
+    def make_desk(self, queue):
+        return MemoryDesk(queue)
+
+
+class MemoryQueueContractTests(Memory, OutboundQueueContract, SynchronousTestCase):
     def test_refusal_at_either_step(self):
         self.queue.refuse_with = TemporaryFailure(DISK_FULL)
         queuing = self.begun()
