@@ -3,29 +3,40 @@
 from __future__ import annotations
 
 import pwd
+from collections.abc import Awaitable, Callable
 
 import attrs
 
 from mailsuite.interfaces import IThreads
 from mailsuite.model.address import Address, AddressSyntaxError
+from mailsuite.model.failure import PermanentFailure
+from mailsuite.model.reply import ACCOUNT_OFF
 
 
 @attrs.frozen
 class Callers:
     """joe of this machine is joe of *domain*, whether there is such an account or not: www-data may send mail
-    as www-data, and as nobody else."""
+    as www-data, and as nobody else. Where there is one, and it is off, joe sends nothing."""
 
     domain: str
     threads: IThreads
+    objection: Callable[[Address], Awaitable[str]]
+    """What speaks against an account, in a word; empty: nothing, or there is none. Raises MailFailure."""
 
     async def account(self, user: int) -> Address | None:
         """Whom a user's id stands for; None: nobody has it, or a name that no mailbox can have. Raises
-        MailFailure where that cannot be known now."""
+        PermanentFailure for who may not send, TemporaryFailure where that cannot be known now.
+
+        Nothing is waited for after the account was looked at.
+        """
         name = await self.threads.run(lambda: _name_of(user))
         try:
-            return Address.of(name, self.domain)
+            address = Address.of(name, self.domain)
         except AddressSyntaxError:
             return None
+        if objection := await self.objection(address.canonical):
+            raise PermanentFailure(ACCOUNT_OFF, f"{address}: {objection}")
+        return address
 
 
 def _name_of(user: int) -> str:

@@ -97,6 +97,12 @@ class Login:
         _, granted, _ = await self._login(attempt, None, ISubmitter, lambda avatar: avatar.account.address)
         return granted
 
+    async def objection(self, address: Address) -> str:
+        """What speaks against somebody who need not prove who they are, in a word for the log; empty:
+        nothing, or there is no such account. Raises what the directory raises."""
+        account = await self.gate.directory.account(address)
+        return "" if account is None else self.gate.objection(account, None, None)
+
     async def scram_parameters(
         self, question: ScramQuestion, rules: LoginRules, facts: ConnectionFacts
     ) -> ScramParameters:

@@ -6,6 +6,7 @@ import attrs
 from twisted.internet.defer import CancelledError
 
 from mailsuite.accounts.callers import Callers
+from mailsuite.delivery.judge import codes
 from mailsuite.frontends.door import Door
 from mailsuite.frontends.smtp import SmtpServices, SmtpSession
 from mailsuite.frontends.unix import caller_of
@@ -38,6 +39,7 @@ class CalledSession(SmtpSession):
         except CancelledError:
             raise
         except MailFailure as failure:
+            self.log.info("submission.call_refused", user=user, detail=failure.detail, **codes(failure.reply))
             return failure.reply
         if account is not None:
             self.known_as(account, "", MECHANISM)

@@ -174,7 +174,7 @@ class Plan:
         domain = settings.default_domain
         named = attrs.evolve(services.settings, hostname=domain, auth_mechanisms=(), auth_required=False)
         called = attrs.evolve(services, settings=named)
-        callers = Callers(domain, self.premises.threads)
+        callers = Callers(domain, self.premises.threads, self.login.objection)
         return lambda: CalledSession(door, called, callers)
 
     def _scram(self, rules: Ruling) -> Scram:

@@ -12,8 +12,15 @@ from mailsuite.accounts.callers import Callers
 from mailsuite.concurrent.now import run_now
 from mailsuite.concurrent.threads import Inline
 from mailsuite.model.address import Address
+from mailsuite.model.failure import PermanentFailure
+from mailsuite.model.reply import ACCOUNT_OFF
 
-CALLERS = Callers("example.test", Inline())
+
+async def _nothing(address: Address) -> str:
+    return ""
+
+
+CALLERS = Callers("example.test", Inline(), _nothing)
 
 
 def test_who_there_is() -> None:
@@ -24,6 +31,20 @@ def test_who_there_is() -> None:
 
 def test_who_there_is_not() -> None:
     assert run_now(CALLERS.account(4_000_000_000)) is None
+
+
+def test_who_may_not() -> None:
+    asked: list[Address] = []
+
+    async def objection(address: Address) -> str:
+        asked.append(address)
+        return "account-off"
+
+    with pytest.raises(PermanentFailure) as refused:
+        run_now(Callers("Example.test", Inline(), objection).account(0))
+    assert refused.value.reply is ACCOUNT_OFF
+    assert refused.value.detail == "root@example.test: account-off"
+    assert asked == [Address("root", "example.test")]
 
 
 @pytest.mark.parametrize("name", ["", "x" * 65, "a\nb", "a\0b"])

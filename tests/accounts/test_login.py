@@ -180,6 +180,21 @@ class LoginTests(LoginCase):
         self.assertEqual([record.mechanism for record in self.recorded()], ["USER"])
 
 
+class ObjectionTests(LoginCase):
+    def objection(self, address):
+        return self.do(self.login.objection(address))
+
+    def test_to_whom_nobody_objects(self):
+        self.assertEqual(self.objection(JOE.address), "")
+        self.assertEqual(self.objection(Address("nobody", "example.net")), "")
+        self.do(self.directory.change_account(attrs.evolve(JOE, pop3=False)))
+        self.assertEqual(self.objection(JOE.address), "")
+
+    def test_an_account_that_is_off(self):
+        self.do(self.directory.change_account(attrs.evolve(JOE, state=AccountState.OFF)))
+        self.assertEqual(self.objection(JOE.address), "account-off")
+
+
 class ScramParametersTests(LoginCase):
     def ask(self, name, rules=RULES, hash="sha256"):
         return self.do(self.login.scram_parameters(ScramQuestion(name, hash), rules, facts_of()))

@@ -69,6 +69,9 @@ class Logins:
         self.attempts.append(attempt)
         raise UnauthorizedLogin
 
+    async def objection(self, address: Address) -> str:
+        return ""
+
     async def scram_parameters(
         self, question: ScramQuestion, rules: LoginRules, facts: ConnectionFacts
     ) -> ScramParameters:

@@ -10,8 +10,8 @@ from twisted.internet.defer import Deferred
 from mailsuite.frontends.called import CalledSession
 from mailsuite.frontends.smtp import SmtpServices
 from mailsuite.model.address import Address
-from mailsuite.model.failure import TemporaryFailure
-from mailsuite.model.reply import OVERLOADED
+from mailsuite.model.failure import PermanentFailure, TemporaryFailure
+from mailsuite.model.reply import ACCOUNT_OFF, OVERLOADED
 from mailsuite.wire.smtp.session import SessionSettings
 from tests.frontends.lines import Wire
 from tests.frontends.test_smtp import SmtpCase
@@ -73,6 +73,14 @@ class Called(SmtpCase):
     def test_it_cannot_be_known_now(self) -> None:
         self.callers.answer.errback(TemporaryFailure(OVERLOADED, "too many"))
         self.assertEqual(self.say(b"MAIL FROM:<joe@example.net>"), [b"451"])
+
+    def test_who_may_not_send(self) -> None:
+        self.callers.answer.errback(PermanentFailure(ACCOUNT_OFF, "joe@example.net: account-off"))
+        self.assertEqual(self.say(b"MAIL FROM:<joe@example.net>"), [b"550"])
+        self.assertIsNone(self.session.account)
+        [line] = self.logged("submission.call_refused")
+        self.assertIn(f" user={self.callers.asked[0]} ", line)
+        self.assertIn('detail="joe@example.net: account-off" code=550 enhanced=5.7.13', line)
 
     def test_no_unix_socket(self) -> None:
         """A mistake in the wiring lets nobody in."""

@@ -81,6 +81,27 @@ def test_a_program_hands_in(server: SocketServer, place: Path) -> None:
         assert field.lower() in letter.lower()
 
 
+def test_an_account_that_is_off_hands_in_nothing(server: SocketServer, place: Path) -> None:
+    before, count = server.more, len(letters(server, JOE))
+    with called(place) as open_before:
+        open_before.line()
+        open_before.say(b"EHLO localhost", b"250")
+        open_before.say(b"MAIL FROM:<%s>" % MINE.encode(), b"250")
+        server.more = before.replace(server.account(MINE), server.account(MINE, 'state = "off"'))
+        assert server.more != before
+        server.reload()
+        try:
+            assert open_before.line() == b""
+            code, said = sendmail(place, JOE)
+        finally:
+            server.more = before
+            server.reload()
+    assert (code, "550 5.7.13 Your account is switched off" in said) == (Exit.NOPERM, True), said
+    assert "submission.call_refused session=" in server.logged()
+    assert sendmail(place, JOE) == (0, "")
+    assert len(letters(server, JOE)) == count + 1
+
+
 def test_cron(server: SocketServer, place: Path) -> None:
     message = b"From: %s (Cron Daemon)\nTo: joe\nSubject: Cron\n\n.\noutput\n" % ME.encode()
     assert sendmail(place, "-FCronDaemon", "-i", "-B8BITMIME", "-oem", "joe", stdin=message) == (0, "")
