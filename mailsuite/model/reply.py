@@ -102,6 +102,7 @@ FROM_NOT_YOURS = _reply(550, "5.7.1", "Please write an address of your own as Fr
 SENDER_FIXED = _reply(550, "5.7.1", "This password sends from one address only, and that is another")
 RECIPIENT_NOT_LISTED = _reply(550, "5.7.1", "This password may not send to that address")
 ACCOUNT_OFF = _reply(550, "5.7.13", "Your account is switched off")
+ACCOUNT_OFF = _reply(550, "5.7.13", "Your account is switched off")
 SENDER_BLOCKED = _reply(550, "5.7.1", "No mail is taken here from that sender")
 ROUTE_IN_ADDRESS = _reply(550, "5.7.1", "No address is taken here with a route in its first part")
 NO_MAIL_DOMAIN = _reply(550, "5.1.2", "No mail can be sent to that domain")
@@ -162,6 +163,9 @@ MAIL_FIRST = _reply(503, "5.5.1", "Send MAIL first")
 RECIPIENT_FIRST = _reply(503, "5.5.1", "Send RCPT first")
 TRANSACTION_OPEN = _reply(503, "5.5.1", "Not within a mail transaction")
 TOO_MANY_RECIPIENTS = _reply(452, "4.5.3", "No more recipients for this message; send it again to the others")
+SIZE_APART = _reply(
+    452, "4.5.3", "This recipient takes messages of another size; please send it to them apart"
+)
 TOO_MANY_MESSAGES = _reply(
     421, "4.7.0", "No more messages on this connection; please open another", closes=True
 )
@@ -196,6 +200,35 @@ TOO_MANY_COMMANDS = _reply(421, "4.7.0", "Too many commands without a message", 
 FOREIGN_PROTOCOL = _reply(421, "4.7.0", "This is SMTP", closes=True)
 TOO_EARLY = _reply(554, "5.5.0", "You spoke before the greeting", closes=True)
 OUT_OF_STEP = _reply(554, "5.5.0", "You sent more before you had an answer", closes=True)
+
+# What we say ourselves about a message that another server should have taken.
+NEXT_HOP_LOST = _reply(451, "4.4.2", "The connection to the next server was lost before it had answered")
+NEXT_HOP_SLOW = _reply(451, "4.4.2", "The next server did not answer in time")
+NEXT_HOP_ASTRAY = _reply(451, "4.5.0", "The next server said what is no SMTP")
+NEXT_HOP_FULL = _reply(451, "4.4.5", "The next server takes no more of that on this connection")
+NEXT_HOP_LACKS_MECHANISM = _reply(454, "4.7.4", "The next server offers no way to log in that is safe")
+NEXT_HOP_LACKS_SPACE = _reply(552, "5.3.4", "The message is bigger than the next server takes it")
+NEXT_HOP_LACKS_REQUIRETLS = _reply(550, "5.7.30", "The next server cannot promise TLS for the rest of the way")
+NEXT_HOP_LACKS_SMTPUTF8 = _reply(
+    550, "5.6.7", "The next server takes no addresses and no header fields beyond ASCII"
+)
+NEXT_HOP_LACKS_BINARY = _reply(554, "5.6.3", "The next server takes no binary messages")
+NEXT_HOP_LACKS_8BIT = _reply(554, "5.6.1", "The next server takes no text beyond 7 bits")
+
+# Where mail for another domain cannot go.
+NULL_MX = _reply(556, "5.1.10", "That domain takes no mail at all")
+DOMAIN_UNKNOWN = _reply(550, "5.1.2", "There is no such domain")
+NO_ROUTE = _reply(550, "5.4.4", "No server takes mail for that domain")
+ROUTED_TO_US = _reply(554, "5.4.6", "Mail for that domain would come back to this server")
+_REFUSED_BY_RULE = _reply(550, "5.7.1")
+_DEFERRED_BY_RULE = _reply(450, "4.7.1")
+
+
+def refused_by_rule(enhanced: str, text: str) -> Reply:
+    """What the configuration says in the place of the next server; with a code 4.x.x it is for now."""
+    reply = _DEFERRED_BY_RULE if enhanced.startswith("4") else _REFUSED_BY_RULE
+    return attrs.evolve(reply, enhanced=enhanced or reply.enhanced, text=(text,))
+
 
 _CHUNK_TAKEN = _reply(250, "2.0.0")
 _GREETING = _reply(220, "")
