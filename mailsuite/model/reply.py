@@ -102,7 +102,6 @@ FROM_NOT_YOURS = _reply(550, "5.7.1", "Please write an address of your own as Fr
 SENDER_FIXED = _reply(550, "5.7.1", "This password sends from one address only, and that is another")
 RECIPIENT_NOT_LISTED = _reply(550, "5.7.1", "This password may not send to that address")
 ACCOUNT_OFF = _reply(550, "5.7.13", "Your account is switched off")
-ACCOUNT_OFF = _reply(550, "5.7.13", "Your account is switched off")
 SENDER_BLOCKED = _reply(550, "5.7.1", "No mail is taken here from that sender")
 ROUTE_IN_ADDRESS = _reply(550, "5.7.1", "No address is taken here with a route in its first part")
 NO_MAIL_DOMAIN = _reply(550, "5.1.2", "No mail can be sent to that domain")
