@@ -42,7 +42,6 @@ from mailsuite.directory.sqlite import accounts as accounts_db
 from mailsuite.directory.sqlite import bans as bans_db
 from mailsuite.directory.sqlite import logins as logins_db
 from mailsuite.directory.sqlite import sightings as sightings_db
-from mailsuite.directory.sqlite.database import Database
 from mailsuite.frontends.certificates import self_signed
 from mailsuite.frontends.keeper import CertificateKeeper
 from mailsuite.frontends.premises import Premises
@@ -65,6 +64,7 @@ from mailsuite.policy.configured import ban_rules
 from mailsuite.policy.sender_files import SenderLists
 from mailsuite.receiving import Receiving, receiving
 from mailsuite.resolver.service import name_service
+from mailsuite.sqlite.database import Database
 from mailsuite.state import State
 from mailsuite.store.maildir.layout import Layout
 from mailsuite.store.maildir.store import MaildirStore

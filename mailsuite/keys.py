@@ -9,8 +9,8 @@ from mailsuite.concurrent.now import run_now
 from mailsuite.concurrent.threads import Inline
 from mailsuite.config.schema import Config
 from mailsuite.directory.sqlite import accounts as accounts_db
-from mailsuite.directory.sqlite.database import Database
 from mailsuite.model.failure import MailFailure
+from mailsuite.sqlite.database import Database
 from mailsuite.state import State
 
 

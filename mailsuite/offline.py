@@ -17,12 +17,12 @@ from mailsuite.directory.layered import LayeredDirectory
 from mailsuite.directory.sqlite import accounts as accounts_db
 from mailsuite.directory.sqlite import logins as logins_db
 from mailsuite.directory.sqlite import sightings as sightings_db
-from mailsuite.directory.sqlite.database import Database
 from mailsuite.file_accounts import file_directory
 from mailsuite.keys import inline_passwords, inline_vault
 from mailsuite.notify.configured import notifier_settings
 from mailsuite.notify.targets import objection
 from mailsuite.people import People
+from mailsuite.sqlite.database import Database
 from mailsuite.state import State
 
 

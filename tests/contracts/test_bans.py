@@ -8,9 +8,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from mailsuite.concurrent.threads import Inline
 from mailsuite.directory.bans import MemoryBans
 from mailsuite.directory.sqlite.bans import CREATE_TABLE, SqliteBans
-from mailsuite.directory.sqlite.database import Database
 from mailsuite.model.failure import TemporaryFailure
 from mailsuite.model.reply import DIRECTORY_UNAVAILABLE
+from mailsuite.sqlite.database import Database
 from tests.contracts.bans import ONE, BansContract
 from tests.directory.folders import FolderCase
 

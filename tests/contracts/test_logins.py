@@ -7,9 +7,9 @@ from zope.interface import implementer
 from mailsuite.concurrent.threads import Inline
 from mailsuite.directory.logins import MemoryLogins
 from mailsuite.directory.sqlite.accounts import SCHEMA
-from mailsuite.directory.sqlite.database import Database
 from mailsuite.directory.sqlite.logins import SqliteLogins
 from mailsuite.interfaces import ILogins
+from mailsuite.sqlite.database import Database
 from tests.contracts.logins import LoginsContract
 from tests.directory.folders import FolderCase
 

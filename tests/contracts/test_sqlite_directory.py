@@ -9,8 +9,8 @@ from mailsuite.directory.layered import LayeredDirectory
 from mailsuite.directory.lower import ILowerDirectory
 from mailsuite.directory.memory import MemoryDirectory
 from mailsuite.directory.sqlite.accounts import SCHEMA, SqliteDirectory
-from mailsuite.directory.sqlite.database import Database
 from mailsuite.model.origin import Origin
+from mailsuite.sqlite.database import Database
 from tests.contracts.account_directory import AccountDirectoryContract
 from tests.contracts.lower_directory import LowerDirectoryContract
 from tests.directory.folders import FolderCase

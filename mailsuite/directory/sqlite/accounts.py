@@ -13,7 +13,6 @@ from mailsuite.directory.lower import ILowerDirectory
 from mailsuite.directory.sqlite import aliases as alias_rows
 from mailsuite.directory.sqlite import statements as sql
 from mailsuite.directory.sqlite.cache import NOTHING, UNSURE, AccountCache, Kept
-from mailsuite.directory.sqlite.database import Database, transaction
 from mailsuite.directory.sqlite.rows import (
     account_values,
     device_values,
@@ -37,6 +36,7 @@ from mailsuite.model.reply import (
     NO_SUCH_DOMAIN,
     Reply,
 )
+from mailsuite.sqlite.database import Database, transaction
 
 T = TypeVar("T")
 

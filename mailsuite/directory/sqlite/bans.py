@@ -10,10 +10,10 @@ from typing import Any, Final
 import attrs
 from zope.interface import implementer
 
-from mailsuite.directory.sqlite.database import Database, transaction
 from mailsuite.interfaces import IBans
 from mailsuite.model.ban import Ban
 from mailsuite.model.device import IPNetwork
+from mailsuite.sqlite.database import Database, transaction
 
 CREATE_TABLE: Final = """CREATE TABLE ban (
     network TEXT NOT NULL PRIMARY KEY,

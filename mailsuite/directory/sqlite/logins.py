@@ -23,11 +23,11 @@ from mailsuite.directory.logins import (
     way_of,
     within_bounds,
 )
-from mailsuite.directory.sqlite.database import Database, transaction
 from mailsuite.interfaces import ILogins
 from mailsuite.model.address import Address
 from mailsuite.model.failure import MailFailure
 from mailsuite.model.login import LoginRecord
+from mailsuite.sqlite.database import Database, transaction
 
 REWRITE_AFTER = 600.0
 """Seconds. Polls each minute cost one write in this time; after a crash the newest login is at most this

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mailsuite.directory.sqlite import bans
-from mailsuite.directory.sqlite.database import Schema
+from mailsuite.sqlite.database import Schema
 
 SCHEMA: Schema = (
     (

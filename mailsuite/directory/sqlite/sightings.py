@@ -11,11 +11,11 @@ from zope.interface import implementer
 
 from mailsuite.directory.bounded import Bounded
 from mailsuite.directory.sightings import KEPT, Sighting, newest_since, with_newest
-from mailsuite.directory.sqlite.database import Database, Schema, transaction
 from mailsuite.interfaces import ISightings
 from mailsuite.model.account import IPAddress
 from mailsuite.model.address import Address
 from mailsuite.model.failure import MailFailure
+from mailsuite.sqlite.database import Database, Schema, transaction
 
 SCHEMA: Schema = (
     (

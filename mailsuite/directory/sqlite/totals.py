@@ -8,8 +8,8 @@ from typing import Final
 import attrs
 from zope.interface import implementer
 
-from mailsuite.directory.sqlite.database import Database, transaction
 from mailsuite.interfaces.directory import ITotalsWarned
+from mailsuite.sqlite.database import Database, transaction
 
 _FIND: Final = "SELECT level FROM domain_warned WHERE domain = ?"
 _PUT: Final = (

@@ -8,13 +8,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mailsuite.concurrent.threads import Inline, Pool
 from mailsuite.directory.sqlite.accounts import SCHEMA, SqliteDirectory
-from mailsuite.directory.sqlite.database import Database
 from mailsuite.model.account import Account, Domain, NotifyPreference
 from mailsuite.model.address import Address
 from mailsuite.model.alias import Alias
 from mailsuite.model.device import Device
 from mailsuite.model.failure import PermanentFailure, TemporaryFailure
 from mailsuite.model.reply import DIRECTORY_UNAVAILABLE
+from mailsuite.sqlite.database import Database
 from tests.concurrent.held import HeldThreads
 from tests.concurrent.turns import Turns
 from tests.directory.folders import FolderCase

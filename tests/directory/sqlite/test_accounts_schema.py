@@ -9,7 +9,6 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mailsuite.concurrent.threads import Inline
 from mailsuite.directory.sqlite.accounts import SCHEMA, SqliteDirectory
-from mailsuite.directory.sqlite.database import Database, SchemaUnknown
 from mailsuite.directory.sqlite.logins import SqliteLogins
 from mailsuite.directory.sqlite.totals import SqliteTotalsWarned
 from mailsuite.model.account import Account, AccountState, Domain, NotifyPreference, NotifyState
@@ -19,6 +18,7 @@ from mailsuite.model.device import Device
 from mailsuite.model.quota import Quota
 from mailsuite.model.retention import Retention
 from mailsuite.model.sender_list import OwnSenders, parse_sender
+from mailsuite.sqlite.database import Database, SchemaUnknown
 from tests.contracts.logins import POLL
 from tests.directory.folders import FolderCase
 

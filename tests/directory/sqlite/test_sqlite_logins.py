@@ -9,9 +9,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from mailsuite.directory.logins import DAY, KEPT_PEERS, KEPT_SECONDS
 from mailsuite.directory.sqlite import logins as subject
 from mailsuite.directory.sqlite.accounts import SCHEMA
-from mailsuite.directory.sqlite.database import Database
 from mailsuite.directory.sqlite.logins import REWRITE_AFTER, SqliteLogins
 from mailsuite.model.failure import TemporaryFailure
+from mailsuite.sqlite.database import Database
 from tests.concurrent.held import HeldThreads
 from tests.contracts.logins import ANN, JOE, NOON, POLL, TRAIN, at
 from tests.directory.folders import FolderCase

@@ -6,10 +6,10 @@ from ipaddress import ip_address
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailsuite.directory.sqlite.database import Database
 from mailsuite.directory.sqlite.sightings import REWRITE_AFTER, SCHEMA, SqliteSightings
 from mailsuite.model.address import Address
 from mailsuite.model.failure import TemporaryFailure
+from mailsuite.sqlite.database import Database
 from tests.concurrent.held import HeldThreads
 from tests.directory.folders import FolderCase
 

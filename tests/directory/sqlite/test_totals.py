@@ -3,9 +3,9 @@
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailsuite.concurrent.threads import Inline
-from mailsuite.directory.sqlite.database import Database
 from mailsuite.directory.sqlite.schema import SCHEMA
 from mailsuite.directory.sqlite.totals import SqliteTotalsWarned
+from mailsuite.sqlite.database import Database
 from tests.contracts.totals_warned import TotalsWarnedContract
 from tests.directory.folders import FolderCase
 

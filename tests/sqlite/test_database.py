@@ -8,10 +8,10 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailsuite.concurrent.threads import Inline
-from mailsuite.directory.sqlite.database import Database, SchemaUnknown, transaction
 from mailsuite.model.failure import PermanentFailure, TemporaryFailure
 from mailsuite.model.reply import ALREADY_EXISTS, DIRECTORY_UNAVAILABLE
 from mailsuite.observe.log import Log
+from mailsuite.sqlite.database import Database, SchemaUnknown, transaction
 from tests.concurrent.held import HeldThreads
 from tests.directory.folders import FolderCase
 
