@@ -5,7 +5,6 @@ Zone is the pure part, octets in and octets out; DnsServer puts it on UDP and TC
 
 from __future__ import annotations
 
-import socket
 import socketserver
 import threading
 from types import TracebackType
@@ -256,11 +255,3 @@ def _pair() -> tuple[_Udp, _Tcp]:
         except OSError:
             udp.server_close()
     raise OSError("no port is free for both UDP and TCP")
-
-
-def free_port() -> int:
-    """A UDP port where nobody listens, as far as anybody can know."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -23,6 +23,7 @@ import attrs
 from mailsuite.cli.context import CommandFailed
 from mailsuite.cli.control import Control
 from tests.docs.blocks import ROOT, Command
+from tests.ports import free_port
 from tests.system.harness import PATIENCE
 
 PLACES = ("bin/mailsuite", "mail/bin/mailsuite", ".venv/bin/mailsuite")
@@ -125,7 +126,7 @@ class Stage:
             "PYTHONUNBUFFERED": "1",
             "COLUMNS": "160",
         }
-        self._notifymail_port, self._metrics_port = _free_port(), _free_port()
+        self._notifymail_port, self._metrics_port = free_port(), free_port()
         for place in PLACES:
             self._program(place, f'exec "{sys.executable}" -m mailsuite "$@"')
         self._program("run", f'exec "{sys.executable}" -m mailsuite demo --directory .demo')
@@ -291,9 +292,3 @@ def fits(expected: Sequence[str], printed: Sequence[str]) -> bool:
             r"(?:.*\n)*?" if line.strip() == "..." else re.sub(r"\d+", r"\\d+", literal) + r" *\n"
         )
     return re.fullmatch("".join(patterns), "".join(f"{line}\n" for line in printed)) is not None
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port

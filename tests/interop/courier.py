@@ -20,8 +20,9 @@ from types import TracebackType
 import attrs
 import pytest
 
-from tests.interop.dovecot import PASSWORD, free_port, greets
+from tests.interop.dovecot import PASSWORD, greets
 from tests.interop.programs import PATIENCE, SEARCH_PATH
+from tests.ports import free_port
 
 PACKAGES = (
     "courier-pop",
@@ -69,8 +70,9 @@ exec $door {port} $session
 """
 
 
-def unpacked(folder: Path, packages: Sequence[str]) -> Path:
-    """Debian packages fetched and unpacked below *folder*; skips the test where they cannot be had."""
+def unpacked(folder: Path, packages: Sequence[str], options: Sequence[str] = ()) -> Path:
+    """Debian packages fetched and unpacked below *folder*; skips the test where they cannot be had. *options*
+    are for apt-get."""
     root = folder / "root"
     if root.exists():
         return root
@@ -78,7 +80,7 @@ def unpacked(folder: Path, packages: Sequence[str]) -> Path:
     for old in folder.glob("*.deb"):
         old.unlink()
     fetched = subprocess.run(
-        ["apt-get", "download", *packages], cwd=folder, capture_output=True, text=True, check=False
+        ["apt-get", *options, "download", *packages], cwd=folder, capture_output=True, text=True, check=False
     )
     if fetched.returncode:
         pytest.skip(f"apt-get download fails: {fetched.stderr.strip()[-200:]}")

@@ -17,6 +17,7 @@ from types import TracebackType
 import attrs
 
 from tests.interop.programs import PATIENCE, SEARCH_PATH, needs
+from tests.ports import free_port
 
 needs_dovecot = (needs("dovecot", "dovecot-imapd"), needs("dovecot", "dovecot-pop3d"))
 """For a module's ``pytestmark``."""
@@ -29,13 +30,6 @@ UNPRIVILEGED = "mail"
 def owner() -> str:
     """The user whose mail it is."""
     return UNPRIVILEGED if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
-
-
-def free_port() -> int:
-    """A port that was free a moment ago: Dovecot cannot be told to let the kernel choose."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 _CONFIGURATION = """

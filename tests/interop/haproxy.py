@@ -12,8 +12,8 @@ from types import TracebackType
 
 import attrs
 
-from tests.interop.dovecot import free_port
 from tests.interop.programs import PATIENCE, SEARCH_PATH, needs
+from tests.ports import free_port
 
 needs_haproxy = needs("haproxy")
 """For a module's ``pytestmark``."""

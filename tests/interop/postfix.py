@@ -19,8 +19,9 @@ import attrs
 import pytest
 
 from mailsuite.frontends.certificates import self_signed
-from tests.interop.dovecot import free_port, greets
+from tests.interop.dovecot import greets
 from tests.interop.programs import PATIENCE, SEARCH_PATH, needs
+from tests.ports import free_port
 
 needs_postfix = (
     needs("postfix"),

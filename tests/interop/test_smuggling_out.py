@@ -18,12 +18,12 @@ import attrs
 import pytest
 
 from mailsuite.cli.sendmail import SOCKET_VARIABLE
-from tests.interop.dovecot import free_port
 from tests.interop.false_ends import BARE, FALSE_ENDS, SMUGGLED, as_lines, carrying
 from tests.interop.letters import split_trace
 from tests.interop.postfix import Postfix, needs_postfix
 from tests.interop.programs import SEARCH_PATH, arrived, needs
 from tests.interop.tap import Tap, only_message
+from tests.ports import free_port
 from tests.system.clients import begin_data, connect, log_in, smtp, within
 from tests.system.harness import PATIENCE, Server
 

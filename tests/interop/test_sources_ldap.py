@@ -23,6 +23,7 @@ from mailsuite.model.failure import TemporaryFailure
 from mailsuite.observe.log import Log
 from tests.accounts.sources.certificates import Authority, Pair
 from tests.interop.programs import PATIENCE, SEARCH_PATH, needs
+from tests.ports import free_port
 
 pytestmark = needs("slapd")
 
@@ -117,7 +118,7 @@ class Slapd:
     def start(self) -> None:
         """On ports that were free just now; another time where somebody was faster."""
         for _ in range(5):
-            self.ports = _free_port(), _free_port()
+            self.ports = free_port(), free_port()
             clear, tls = (
                 f"{scheme}://127.0.0.1:{port}"
                 for scheme, port in zip(("ldap", "ldaps"), self.ports, strict=True)
@@ -150,12 +151,6 @@ class Slapd:
         if self.process is not None:
             self.process.terminate()
             self.process.wait(PATIENCE)
-
-
-def _free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return int(listening.getsockname()[1])
 
 
 @pytest.fixture(scope="module")
@@ -286,7 +281,7 @@ class SlapdTests(TestCase):
         await self.is_down({**way, **self.by_name(), "timeout": 2.0}, "")
 
     async def test_nobody_there(self) -> None:
-        way = {"url": f"ldap://127.0.0.1:{_free_port()}", "starttls": False}
+        way = {"url": f"ldap://127.0.0.1:{free_port()}", "starttls": False}
         await self.is_down({**way, **self.by_name()}, "refused")
         self.assertIn("source.down source=slapd", "".join(self.lines))
 

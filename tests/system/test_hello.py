@@ -21,7 +21,8 @@ from mailsuite.observe.log import Log
 from mailsuite.policy.hello import Hello, HelloRules
 from mailsuite.policy.reverse import Confirmation, Iprev, confirm
 from mailsuite.resolver.service import name_service
-from tests.dns_server import DnsServer, free_port
+from tests.dns_server import DnsServer
+from tests.ports import free_port
 
 LOOPBACK = ip_address("127.0.0.1")
 CLIENT = ip_address("127.0.0.7")

@@ -15,6 +15,7 @@ from typing import ClassVar
 
 import pytest
 
+from tests.ports import free_port
 from tests.system.clients import connect, within
 from tests.system.harness import LIMITS, LISTENERS, PASSWORDS, PATIENCE, Server
 
@@ -141,12 +142,6 @@ def test_reload_changes_what_differs_and_closes_nothing(own_server: Server) -> N
     cli(own_server, "reload")
     with pytest.raises(ConnectionRefusedError):
         Line(second)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def test_a_bad_file_changes_nothing(own_server: Server) -> None:

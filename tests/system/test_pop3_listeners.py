@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.frontends.issuing import issue
+from tests.ports import free_port
 from tests.system.clients import connect, greeted
 from tests.system.harness import LIMITS, LISTENERS, Server
 from tests.system.pop3_settings import (
@@ -55,12 +56,6 @@ def changed(name: str, old: str, new: str) -> str:
     """The listeners, one of them with another line."""
     head, mark, rest = LISTENERS.partition(f'name    = "{name}"')
     return head + mark + rest.replace(old, new, 1)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-    return port
 
 
 def test_another_port(server: Server) -> None:
