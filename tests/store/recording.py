@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 
-from mailsuite.store.maildir.files import Files
+from mailsuite.durable.files import Files
 from mailsuite.store.maildir.replacing import ReplacingFiles
 
 

@@ -9,7 +9,7 @@ import os
 
 import attrs
 
-from mailsuite.store.maildir.files import Files
+from mailsuite.durable.files import Files
 
 MAX_KNOWN = 100_000
 """Directories remembered, about 20 MB; beyond, we forget and look again."""

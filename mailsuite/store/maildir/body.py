@@ -10,13 +10,13 @@ from functools import partial
 import attrs
 from zope.interface import implementer
 
+from mailsuite.durable.descriptor import Descriptor
+from mailsuite.durable.files import temporary_failure
 from mailsuite.interfaces import IMessageBody, IThreads
 from mailsuite.model.failure import TemporaryFailure
 from mailsuite.model.message import MessageRef
 from mailsuite.model.reply import STORE_UNAVAILABLE
 from mailsuite.store.maildir.cached import open_regular_cached
-from mailsuite.store.maildir.descriptor import Descriptor
-from mailsuite.store.maildir.files import temporary_failure
 from mailsuite.store.maildir.names import parse
 from mailsuite.store.maildir.scan import open_regular
 from mailsuite.store.maildir.wireform import (

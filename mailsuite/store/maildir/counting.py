@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable
 
 import attrs
 
+from mailsuite.durable.files import FILE_MODE
 from mailsuite.model.retention import Usage
-from mailsuite.store.maildir.files import FILE_MODE
 from mailsuite.store.maildir.inbox import Maildir
 from mailsuite.store.maildir.marks import Mark, is_settled, mark_of, marks_of
 from mailsuite.store.maildir.names import usual

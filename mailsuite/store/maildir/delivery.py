@@ -9,13 +9,14 @@ import attrs
 from zope.interface import implementer
 
 from mailsuite.concurrent.tasks import Tasks
+from mailsuite.durable.committer import Committer
+from mailsuite.durable.parcel import Parcel
+from mailsuite.durable.spool import Spool
 from mailsuite.interfaces import IDelivery, IThreads
 from mailsuite.model.address import Address
 from mailsuite.model.message import Stored
-from mailsuite.store.maildir.committer import Committer
 from mailsuite.store.maildir.header import HeaderProbe
-from mailsuite.store.maildir.parcel import Parcel
-from mailsuite.store.maildir.spool import Spool
+from mailsuite.store.maildir.place import MaildirPlace
 from mailsuite.store.maildir.tallies import Tally
 
 MAX_BUFFERED_OCTETS = 256 * 1024
@@ -46,6 +47,8 @@ class Delivery:
 
     account: Address
     parcel: Parcel
+    place: MaildirPlace
+    """Of the parcel."""
     _committer: Committer
     _threads: IThreads
     _tasks: Tasks
@@ -69,9 +72,9 @@ class Delivery:
         self._expect(Step.WRITING)
         if not data:
             return
-        parcel = self.parcel
-        if not parcel.dot_lines:
-            parcel.dot_lines = _has_dot_line(data) or (self._last == b"\n" and data.startswith(b"."))
+        parcel, place = self.parcel, self.place
+        if not place.dot_lines:
+            place.dot_lines = _has_dot_line(data) or (self._last == b"\n" and data.startswith(b"."))
         self._last = data[-1:]
         parcel.size += len(data)
         if not self._header.complete:
@@ -125,7 +128,7 @@ class Delivery:
         await self._committer.undo([self.parcel])
         self._handed_over = False
         if self._announced:
-            self._tally.withdrawn(self.parcel.unique)
+            self._tally.withdrawn(self.place.unique)
 
     # The steps of a transaction as the store takes them, for several deliveries at once.
 
@@ -134,7 +137,7 @@ class Delivery:
         self._expect(Step.WRITING, Step.PREPARED)
         self._step = Step.BUSY
         self._handed_over = True
-        self.parcel.utf8_header = self._header.is_utf8
+        self.place.utf8_header = self._header.is_utf8
 
     async def spooled(self) -> None:
         """Return when what was spooled is durable. Raises what went wrong while it was."""
@@ -144,12 +147,12 @@ class Delivery:
     def announce(self) -> None:
         """From here on it may become visible at any moment."""
         self._announced = True
-        self._tally.coming(self.parcel.unique)
+        self._tally.coming(self.place.unique)
 
     def committed(self) -> Stored:
         self._step = Step.COMMITTED
-        self._tally.arrived(self.parcel.unique, self.parcel.size)
-        return Stored(self.account, self.parcel.unique, self.parcel.size)
+        self._tally.arrived(self.place.unique, self.parcel.size)
+        return Stored(self.account, self.place.unique, self.parcel.size)
 
     def _expect(self, *steps: Step) -> None:
         if self._step not in steps:

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable, Sequence
 
 import attrs
 
+from mailsuite.durable.directories import Directories
 from mailsuite.model.quota import UNLIMITED, Quota
 from mailsuite.model.retention import MaildropRules
 from mailsuite.store.maildir.beside import Beside
-from mailsuite.store.maildir.directories import Directories
 from mailsuite.store.maildir.listings import Listings
 from mailsuite.store.maildir.names import delivered_at, with_seen
 from mailsuite.store.maildir.replacing import ReplacingFiles

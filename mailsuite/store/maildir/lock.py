@@ -14,11 +14,11 @@ import os
 from collections.abc import Iterator
 from time import sleep
 
+from mailsuite.durable.descriptor import Descriptor
+from mailsuite.durable.directories import Directories
+from mailsuite.durable.files import FILE_MODE, Files
 from mailsuite.model.failure import MaildropInUse
 from mailsuite.model.view import Box, View
-from mailsuite.store.maildir.descriptor import Descriptor
-from mailsuite.store.maildir.directories import Directories
-from mailsuite.store.maildir.files import FILE_MODE, Files
 from mailsuite.store.maildir.scan import MAX_TRIES
 
 LOCK_FILE = "mailsuite.lock"

@@ -9,6 +9,8 @@ from functools import partial
 import attrs
 from zope.interface import implementer
 
+from mailsuite.durable.descriptor import Descriptor, run_owned
+from mailsuite.durable.files import temporary_failure
 from mailsuite.interfaces import IMaildrop, IThreads
 from mailsuite.model.address import Address
 from mailsuite.model.failure import MessageGone
@@ -16,8 +18,6 @@ from mailsuite.model.message import MessageRef
 from mailsuite.observe.log import Log
 from mailsuite.store.maildir.body import FileBody, open_body, open_body_cached
 from mailsuite.store.maildir.contents import Contents, Outcome
-from mailsuite.store.maildir.descriptor import Descriptor, run_owned
-from mailsuite.store.maildir.files import temporary_failure
 from mailsuite.store.maildir.scan import MAX_TRIES, NotRegular
 
 

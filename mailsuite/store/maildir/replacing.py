@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from mailsuite.store.maildir.files import Files
+from mailsuite.durable.files import Files
 
 
 class ReplacingFiles(Files):

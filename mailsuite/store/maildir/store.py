@@ -15,6 +15,11 @@ from zope.interface import implementer
 
 from mailsuite.concurrent.tasks import Tasks
 from mailsuite.concurrent.threads import CallsFromThread
+from mailsuite.durable.committer import Committer
+from mailsuite.durable.descriptor import Descriptor, run_owned
+from mailsuite.durable.directories import Directories
+from mailsuite.durable.files import temporary_failure
+from mailsuite.durable.parcel import Parcel
 from mailsuite.interfaces import IDelivery, IMailStore, IThreads
 from mailsuite.model.address import Address
 from mailsuite.model.message import Stored
@@ -25,20 +30,16 @@ from mailsuite.observe.log import Log
 from mailsuite.store.device_views import check_device
 from mailsuite.store.maildir import expiry, warned
 from mailsuite.store.maildir.beside import Beside
-from mailsuite.store.maildir.committer import Committer
 from mailsuite.store.maildir.contents import Contents, contents_of
 from mailsuite.store.maildir.delivery import Delivery
-from mailsuite.store.maildir.descriptor import Descriptor, run_owned
-from mailsuite.store.maildir.directories import Directories
 from mailsuite.store.maildir.enrolling import enroll
-from mailsuite.store.maildir.files import temporary_failure
 from mailsuite.store.maildir.inbox import Maildir
-from mailsuite.store.maildir.layout import Layout
+from mailsuite.store.maildir.layout import SUBDIRECTORIES, Layout
 from mailsuite.store.maildir.listings import Listings
 from mailsuite.store.maildir.lock import lock_name, take_lock
 from mailsuite.store.maildir.maildrop import Maildrop
 from mailsuite.store.maildir.names import UniqueNames
-from mailsuite.store.maildir.parcel import Parcel
+from mailsuite.store.maildir.place import MaildirPlace
 from mailsuite.store.maildir.replacing import ReplacingFiles
 from mailsuite.store.maildir.restoring import bring_back, deleted, purge
 from mailsuite.store.maildir.scan import Listing
@@ -72,7 +73,8 @@ class MaildirStore:
     _names: UniqueNames = attrs.field(init=False)
     _directories: Directories = attrs.field(init=False)
     _beside: Beside = attrs.field(init=False)
-    _committer: Committer = attrs.field(init=False)
+    committer: Committer = attrs.field(init=False)
+    """The one of the process, from start() to stop(): whatever else must be as durable goes through it."""
     _tasks: Tasks = attrs.field(init=False)
     _turns: Turns = attrs.field(init=False)
     _listings: Listings = attrs.field(factory=Listings, init=False)
@@ -80,25 +82,26 @@ class MaildirStore:
 
     def __attrs_post_init__(self) -> None:
         self._names = UniqueNames(self.clock)
-        self._directories = Directories(self.layout.base, self.files)
+        self._directories = Directories(self.layout.base, self.files, SUBDIRECTORIES)
         self._beside = Beside(self.files)
-        self._committer = Committer(self.reactor, self.log, self.files)
+        self.committer = Committer(self.reactor, self.log, self.files)
         self._tasks = Tasks(partial(self.log.failure, "store.spool_failed"))
         self._turns = Turns(self.threads)
         self._tallies = Tallies(self.threads, self._tasks, self.seconds)
 
     def start(self) -> None:
-        self._committer.start()
+        self.committer.start()
 
     def stop(self) -> None:
         """Finish the commits that were begun. Blocks until then."""
-        self._committer.stop()
+        self.committer.stop()
 
     def begin(self, account: Address) -> Delivery:
         maildir = self.layout.directory(account)
-        parcel = Parcel(maildir, self._names.fresh(), self._directories, self.files)
+        place = MaildirPlace(maildir, self._names.fresh(), self._directories)
+        parcel = Parcel(place, self.files)
         tally = self._tallies.of(maildir)
-        return Delivery(account, parcel, self._committer, self.threads, self._tasks, tally)
+        return Delivery(account, parcel, place, self.committer, self.threads, self._tasks, tally)
 
     async def deliver(self, deliveries: Sequence[IDelivery]) -> tuple[Stored, ...]:
         ours = [_own(delivery) for delivery in deliveries]
@@ -111,7 +114,7 @@ class MaildirStore:
                 await delivery.spooled()
             for delivery in ours:
                 delivery.announce()
-            await self._committer.commit([delivery.parcel for delivery in ours], prepare=True, publish=True)
+            await self.committer.commit([delivery.parcel for delivery in ours], prepare=True, publish=True)
         except Exception:  # a cancellation, too
             for delivery in ours:  # all begin before any is waited for: a second cancellation stops none
                 self._tasks.start(delivery.abort())

@@ -14,10 +14,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import attrs
 
+from mailsuite.durable.files import Files
 from mailsuite.model.message import MessageRef
 from mailsuite.model.quota import Quota
 from mailsuite.store.maildir.beside import Beside
-from mailsuite.store.maildir.files import Files
 from mailsuite.store.maildir.names import deleted_name, parse, parse_deleted, uidl, unique_part
 from mailsuite.store.maildir.scan import MAX_TRIES, Sizes
 

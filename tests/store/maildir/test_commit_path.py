@@ -7,12 +7,12 @@ import shutil
 from twisted.internet.defer import CancelledError
 from twisted.trial.unittest import SynchronousTestCase
 
+from mailsuite.durable import committer as committer_module
 from mailsuite.model.failure import PermanentFailure, TemporaryFailure
 from mailsuite.model.reply import DISK_FULL, STORE_UNAVAILABLE
 from mailsuite.model.retention import MaildropRules
 from mailsuite.observe.log import Log
-from mailsuite.store.maildir import committer as committer_module
-from mailsuite.store.maildir import parcel as parcel_module
+from mailsuite.store.maildir import place as place_module
 from mailsuite.store.maildir.scan import locate
 from tests.store.maildirs import ANN, JOE, MESSAGE, MaildirCase
 from tests.store.recording import RecordingFiles
@@ -264,9 +264,9 @@ class FailureTests(RecordedCase):
 
     def test_a_rename_never_replaces(self):
         delivery = self.written(self.store)
-        parcel = delivery.parcel
+        place = delivery.place
         self.pump.answer(delivery.prepare())
-        taken = self.maildir() / "new" / f"{parcel.unique},S={len(MESSAGE)},W={len(MESSAGE)},D=0"
+        taken = self.maildir() / "new" / f"{place.unique},S={len(MESSAGE)},W={len(MESSAGE)},D=0"
         taken.write_bytes(b"somebody else's")
         with self.assertRaises(TemporaryFailure):
             self.pump.answer(delivery.commit())
@@ -298,7 +298,7 @@ class FailureTests(RecordedCase):
             path.rename(str(path) + "x")
             return places
 
-        self.patch(parcel_module, "locate", outrun)
+        self.patch(place_module, "locate", outrun)
         outrun(str(self.maildir()))
         self.pump.answer(delivery.abort())
         self.assertIn("store.undo_failed", self.lines[-1])

@@ -11,12 +11,13 @@ from tests.store.maildirs import JOE, MaildirCase
 
 HOLDER = """
 import sys
-from mailsuite.store.maildir.directories import Directories
-from mailsuite.store.maildir.files import Files
+from mailsuite.durable.directories import Directories
+from mailsuite.durable.files import Files
+from mailsuite.store.maildir.layout import SUBDIRECTORIES
 from mailsuite.store.maildir.lock import take_lock
 from mailsuite.model.failure import MaildropInUse
 try:
-    lock = take_lock(sys.argv[1], Directories(sys.argv[2], Files()))
+    lock = take_lock(sys.argv[1], Directories(sys.argv[2], Files(), SUBDIRECTORIES))
 except MaildropInUse:
     print("in use", flush=True)
 else:

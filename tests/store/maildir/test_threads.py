@@ -8,11 +8,11 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from mailsuite.durable.descriptor import Descriptor
 from mailsuite.interfaces import IThreads
 from mailsuite.model.failure import MaildropInUse, TemporaryFailure
 from mailsuite.model.reply import OVERLOADED
 from mailsuite.store.maildir import body as body_module
-from mailsuite.store.maildir.descriptor import Descriptor
 from tests.store.maildirs import JOE, MESSAGE, MaildirCase
 
 

@@ -5,11 +5,11 @@ import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from mailsuite.durable import files as files_module
 from mailsuite.model.failure import TemporaryFailure
 from mailsuite.model.retention import DAY, MaildropRules, Retention, Usage
 from mailsuite.model.view import Box, View
 from mailsuite.observe.log import Log
-from mailsuite.store.maildir import files as files_module
 from mailsuite.store.maildir import trash as trash_module
 from tests.store.maildirs import JOE, MESSAGE, MaildirCase
 from tests.store.recording import RecordingFiles

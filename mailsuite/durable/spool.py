@@ -8,9 +8,9 @@ import attrs
 from twisted.internet.defer import Deferred
 
 from mailsuite.concurrent.tasks import Tasks
+from mailsuite.durable.files import temporary_failure
+from mailsuite.durable.parcel import Parcel
 from mailsuite.interfaces import IThreads
-from mailsuite.store.maildir.files import temporary_failure
-from mailsuite.store.maildir.parcel import Parcel
 
 MAX_PENDING_OCTETS = 512 * 1024
 """Octets in memory above which the writer should wait; it goes on at half of that."""
@@ -18,7 +18,7 @@ MAX_PENDING_OCTETS = 512 * 1024
 
 @attrs.define(eq=False)
 class Spool:
-    """Owned by one delivery. At most one call in a thread at any time, so the order is kept."""
+    """Owned by one message. At most one call in a thread at any time, so the order is kept."""
 
     parcel: Parcel
     threads: IThreads

@@ -1,4 +1,4 @@
-"""One message's file on its way: written in tmp, synced, moved into new; or undone."""
+"""One message's file on its way: written in one place, synced, moved to where it is seen; or undone."""
 
 from __future__ import annotations
 
@@ -7,57 +7,65 @@ import errno
 import os
 import threading
 from collections.abc import Sequence
+from typing import Protocol
 
 import attrs
 
-from mailsuite.store.maildir.directories import Directories
-from mailsuite.store.maildir.files import Files
-from mailsuite.store.maildir.names import final_name
-from mailsuite.store.maildir.scan import MAX_TRIES, locate
+from mailsuite.durable.files import Files
+
+MAX_TRIES = 4
+"""Times that we look again for a file that other programs keep renaming."""
+
+
+class Place(Protocol):
+    """Where a parcel lies. Used from threads; may block and raise OSError."""
+
+    @property
+    def writing(self) -> str:
+        """The path while it is written."""
+
+    def published(self, size: int) -> str:
+        """The path of a parcel of *size* octets once it is published."""
+
+    def ensure(self) -> None:
+        """Return when the directories of both are there, and would survive a crash."""
+
+    def forget(self) -> None:
+        """Something is wrong there: look again next time."""
+
+    def moved(self) -> str | None:
+        """Where it is, once it is not any more where it was published; None: nowhere."""
 
 
 @attrs.define(eq=False)
 class Parcel:
     """Used from threads; all methods block and raise OSError.
 
-    ``pieces`` are the octets that are not written yet. ``size``, ``dot_lines`` and ``utf8_header`` are final
-    before publish().
+    ``pieces`` are the octets that are not written yet. ``size`` is final before publish().
     """
 
-    maildir: str
-    unique: str
-    directories: Directories
+    place: Place
     files: Files
     pieces: list[bytes] = attrs.field(factory=list)
     size: int = 0
-    dot_lines: bool = False
-    utf8_header: bool = False
     _descriptor: int = attrs.field(default=-1, init=False)
-    _in_tmp: bool = attrs.field(default=False, init=False)
-    _in_new: bool = attrs.field(default=False, init=False)
+    _is_written: bool = attrs.field(default=False, init=False)
+    """There is a file where it is written."""
+    _is_published: bool = attrs.field(default=False, init=False)
     _undone: bool = attrs.field(default=False, init=False)
     synced: bool = attrs.field(default=False, init=False)
     _guard: threading.Lock = attrs.field(factory=threading.Lock, init=False)
 
     @property
-    def tmp_directory(self) -> str:
-        return os.path.join(self.maildir, "tmp")
+    def writing_directory(self) -> str:
+        return os.path.dirname(self.place.writing)
 
     @property
-    def new_directory(self) -> str:
-        return os.path.join(self.maildir, "new")
-
-    @property
-    def _tmp_path(self) -> str:
-        return os.path.join(self.tmp_directory, self.unique)
-
-    @property
-    def _new_path(self) -> str:
-        name = final_name(self.unique, self.size, self.dot_lines, self.utf8_header)
-        return os.path.join(self.new_directory, name)
+    def published_directory(self) -> str:
+        return os.path.dirname(self.place.published(self.size))
 
     def append(self, pieces: Sequence[bytes]) -> None:
-        """Write *pieces* behind what stands in tmp, and let the disk begin."""
+        """Write *pieces* behind what stands there, and let the disk begin."""
         with self._guard:
             self._check()
             if self._descriptor < 0:
@@ -72,14 +80,14 @@ class Parcel:
             self.pieces.clear()
 
     def _create(self) -> None:
-        self.directories.ensure(self.maildir)
+        self.place.ensure()
         try:
-            self._descriptor = self.files.create(self._tmp_path)
-        except FileNotFoundError:  # somebody removed the maildir while we ran
-            self.directories.forget(self.maildir)
-            self.directories.ensure(self.maildir)
-            self._descriptor = self.files.create(self._tmp_path)
-        self._in_tmp = True
+            self._descriptor = self.files.create(self.place.writing)
+        except FileNotFoundError:  # somebody removed the directory while we ran
+            self.place.forget()
+            self.place.ensure()
+            self._descriptor = self.files.create(self.place.writing)
+        self._is_written = True
 
     def sync(self) -> None:
         """Make the octets durable. After a failure the file is never tried again: a second fsync may lie."""
@@ -92,17 +100,17 @@ class Parcel:
             self.synced = True
 
     def publish(self) -> None:
-        """Move the file into new. Durable when the caller has synced that directory."""
+        """Move the file to where it is seen. Durable when the caller has synced that directory."""
         with self._guard:
             self._check()
             # Set first: where the answer of a rename is lost (NFS), undo() looks in both places.
-            self._in_new = True
+            self._is_published = True
             try:
-                self.files.publish(self._tmp_path, self._new_path)
+                self.files.publish(self.place.writing, self.place.published(self.size))
             except FileExistsError:
-                self._in_new = False  # what is there is not ours
+                self._is_published = False  # what is there is not ours
                 raise
-            self._in_tmp = False
+            self._is_written = False
 
     def undo(self) -> str:
         """Remove what there is, wherever; answers the directory it was visible in, or "".
@@ -118,32 +126,31 @@ class Parcel:
                     self._close()
             touched = ""
             try:
-                if self._in_new:
+                if self._is_published:
                     touched = self._remove_visible()
-                    self._in_new = False
+                    self._is_published = False
             finally:
-                if self._in_tmp:
-                    self.files.remove(self._tmp_path)
-                    self._in_tmp = False
+                if self._is_written:
+                    self.files.remove(self.place.writing)
+                    self._is_written = False
             return touched
 
     def _remove_visible(self) -> str:
-        """Another program may have moved it to cur, or given it flags, since we published it."""
-        path = self._new_path
+        path = self.place.published(self.size)
         for _ in range(MAX_TRIES):
             try:
                 self.files.unlink(path)
                 return os.path.dirname(path)
             except FileNotFoundError:
-                found = locate(self.maildir).get(self.unique)
+                found = self.place.moved()
                 if found is None:
-                    return self.new_directory
-                path = os.path.join(self.maildir, found)
+                    return self.published_directory
+                path = found
         raise OSError(errno.EBUSY, "renamed again and again", path)
 
     def _check(self) -> None:
         if self._undone:
-            raise OSError(errno.ECANCELED, "the delivery was aborted", self._tmp_path)
+            raise OSError(errno.ECANCELED, "it was undone before", self.place.writing)
 
     def _close(self) -> None:
         descriptor, self._descriptor = self._descriptor, -1

@@ -1,6 +1,6 @@
 """Group commit: the steps of many transactions, taken together so that each directory is synced once.
 
-For all: write to tmp and let the disk begin; sync each file; move each into new; sync each touched
+For all: write and let the disk begin; sync each file; move each to where it is seen; sync each touched
 directory. A transaction that fails at any step is undone as a whole; the others do not notice.
 Runs in the committer's thread.
 """
@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 import attrs
 
-from mailsuite.store.maildir.files import Files
-from mailsuite.store.maildir.parcel import Parcel
+from mailsuite.durable.files import Files
+from mailsuite.durable.parcel import Parcel
 
 
 @attrs.define(eq=False)
@@ -36,10 +36,10 @@ def carry_out(jobs: Sequence[Job], files: Files) -> None:
     _each(preparing, Parcel.write)
     _each(preparing, Parcel.sync)
     _sync_directories(
-        (job for job in preparing if not job.publish), lambda parcel: parcel.tmp_directory, files
+        (job for job in preparing if not job.publish), lambda parcel: parcel.writing_directory, files
     )
     _each(publishing, Parcel.publish)
-    _sync_directories(publishing, lambda parcel: parcel.new_directory, files)
+    _sync_directories(publishing, lambda parcel: parcel.published_directory, files)
     _undo([job for job in jobs if job.undo or job.error is not None], files)
 
 
@@ -74,7 +74,7 @@ def _undo(jobs: Sequence[Job], files: Files) -> None:
     for job in jobs:
         for parcel in job.parcels:
             if job.error is not None:
-                parcel.directories.forget(parcel.maildir)
+                parcel.place.forget()
             try:
                 if directory := parcel.undo():
                     touched[directory] = job

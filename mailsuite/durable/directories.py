@@ -1,4 +1,4 @@
-"""Makes maildirs, durably, when they are first needed."""
+"""Makes directories, durably, when they are first needed."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import threading
 
 import attrs
 
-from mailsuite.store.maildir.files import Files
-from mailsuite.store.maildir.layout import SUBDIRECTORIES
+from mailsuite.durable.files import Files
 
 MAX_KNOWN = 100_000
 """Directories remembered, about 20 MB; beyond, we forget and look again."""
@@ -16,7 +15,7 @@ MAX_KNOWN = 100_000
 
 @attrs.define(eq=False)
 class Directories:
-    """Remembers which maildirs are known to be whole and durable. Used from several threads.
+    """Remembers which directories are known to be whole and durable. Used from several threads.
 
     A directory that exists may have been made by a process that died before it synced the parent: so each
     is synced once per process, whether we made it or not.
@@ -24,27 +23,29 @@ class Directories:
 
     base: str
     files: Files
+    subdirectories: tuple[str, ...] = ()
+    """What each of them has in it."""
     _known: set[str] = attrs.field(factory=set, init=False)
     _making: threading.Lock = attrs.field(factory=threading.Lock, init=False)
 
-    def ensure(self, maildir: str) -> None:
-        """Return when *maildir* is there with tmp, new and cur, and would survive a crash."""
-        if maildir in self._known:
+    def ensure(self, directory: str) -> None:
+        """Return when *directory* is there with its subdirectories, and would survive a crash."""
+        if directory in self._known:
             return
         with self._making:
             if len(self._known) >= MAX_KNOWN:
                 self._known.clear()
-            self._make(os.path.dirname(maildir))
-            self.files.make_directory(maildir)
-            self.files.sync_directory(os.path.dirname(maildir))
-            for name in SUBDIRECTORIES:
-                self.files.make_directory(os.path.join(maildir, name))
-            self.files.sync_directory(maildir)
-            self._known.add(maildir)
+            self._make(os.path.dirname(directory))
+            self.files.make_directory(directory)
+            self.files.sync_directory(os.path.dirname(directory))
+            for name in self.subdirectories:
+                self.files.make_directory(os.path.join(directory, name))
+            self.files.sync_directory(directory)
+            self._known.add(directory)
 
-    def forget(self, maildir: str) -> None:
+    def forget(self, directory: str) -> None:
         """Something is wrong there, or above: look again next time."""
-        path = maildir
+        path = directory
         while path in self._known:
             self._known.discard(path)
             path = os.path.dirname(path)

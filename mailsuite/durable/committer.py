@@ -15,12 +15,12 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from mailsuite.concurrent.threads import CallsFromThread
+from mailsuite.durable.batch import Job, carry_out
+from mailsuite.durable.files import Files, temporary_failure
+from mailsuite.durable.parcel import Parcel
 from mailsuite.model.failure import TemporaryFailure
 from mailsuite.model.reply import STORE_UNAVAILABLE
 from mailsuite.observe.log import Log
-from mailsuite.store.maildir.batch import Job, carry_out
-from mailsuite.store.maildir.files import Files, temporary_failure
-from mailsuite.store.maildir.parcel import Parcel
 
 MAX_BATCH_FILES = 64
 """Beyond, waiting for the whole batch costs the first more than the others gain (spec/performance.md 4.1)."""

@@ -5,11 +5,11 @@ import os
 
 import pytest
 
+from mailsuite.durable import directories as directories_module
+from mailsuite.durable import files as files_module
+from mailsuite.durable.directories import Directories
+from mailsuite.durable.files import Files, temporary_failure
 from mailsuite.model.reply import DISK_FULL, STORE_UNAVAILABLE
-from mailsuite.store.maildir import directories as directories_module
-from mailsuite.store.maildir import files as files_module
-from mailsuite.store.maildir.directories import Directories
-from mailsuite.store.maildir.files import Files, temporary_failure
 
 
 @pytest.fixture
@@ -152,7 +152,7 @@ def test_what_a_client_is_told(number, reply):
 
 def test_directories_remembered_are_bounded(tmp_path, monkeypatch):
     monkeypatch.setattr(directories_module, "MAX_KNOWN", 4)
-    directories = Directories(str(tmp_path / "a" / "b"), Files())
+    directories = Directories(str(tmp_path / "a" / "b"), Files(), ("tmp", "cur"))
     for number in range(10):
         directories.ensure(str(tmp_path / "a" / "b" / "domain" / str(number)))
         assert (tmp_path / "a" / "b" / "domain" / str(number) / "cur").is_dir()
