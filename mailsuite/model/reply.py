@@ -207,7 +207,9 @@ NEXT_HOP_ASTRAY = _reply(451, "4.5.0", "The next server said what is no SMTP")
 NEXT_HOP_FULL = _reply(451, "4.4.5", "The next server takes no more of that on this connection")
 NEXT_HOP_LACKS_MECHANISM = _reply(454, "4.7.4", "The next server offers no way to log in that is safe")
 NEXT_HOP_LACKS_SPACE = _reply(552, "5.3.4", "The message is bigger than the next server takes it")
-NEXT_HOP_LACKS_REQUIRETLS = _reply(550, "5.7.30", "The next server cannot promise TLS for the rest of the way")
+NEXT_HOP_LACKS_REQUIRETLS = _reply(
+    550, "5.7.30", "The next server cannot promise TLS for the rest of the way"
+)
 NEXT_HOP_LACKS_SMTPUTF8 = _reply(
     550, "5.6.7", "The next server takes no addresses and no header fields beyond ASCII"
 )
@@ -219,6 +221,7 @@ NULL_MX = _reply(556, "5.1.10", "That domain takes no mail at all")
 DOMAIN_UNKNOWN = _reply(550, "5.1.2", "There is no such domain")
 NO_ROUTE = _reply(550, "5.4.4", "No server takes mail for that domain")
 ROUTED_TO_US = _reply(554, "5.4.6", "Mail for that domain would come back to this server")
+TLS_UNCHECKABLE = _reply(451, "4.7.5", "The certificate of the next server cannot be checked just now")
 _REFUSED_BY_RULE = _reply(550, "5.7.1")
 _DEFERRED_BY_RULE = _reply(450, "4.7.1")
 
