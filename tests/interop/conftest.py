@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.accounts.sources.certificates import Authority
 from tests.interop.doors import Doors, doors_of
 from tests.interop.hall import hall_of
+from tests.interop.lineup import Lineup
 from tests.interop.programs import Desk
 from tests.system.harness import LIMITS, Server
 from tests.system.sockets import SocketServer
@@ -54,6 +56,13 @@ def hall(open_hall: SocketServer) -> Iterator[SocketServer]:
     """The server with every way to bring mail; see hall.py."""
     yield open_hall
     _empty(open_hall)
+
+
+@pytest.fixture(scope="package")
+def lineup(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lineup]:
+    """Servers of others that take mail from us; whoever looks for some there tells it from that before."""
+    with Lineup(Authority(tmp_path_factory.mktemp("authority"))) as running:
+        yield running
 
 
 def _empty(server: Server) -> None:

@@ -6,6 +6,7 @@ own processes alone (unshare(1)): it looks for its files where its packages put 
 
 from __future__ import annotations
 
+import fcntl
 import os
 import poplib
 import pwd
@@ -74,9 +75,15 @@ def unpacked(folder: Path, packages: Sequence[str], options: Sequence[str] = ())
     """Debian packages fetched and unpacked below *folder*; skips the test where they cannot be had. *options*
     are for apt-get."""
     root = folder / "root"
-    if root.exists():
-        return root
     folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # tests of another process may want the same
+        if not root.exists():
+            _fetch(folder, packages, options).rename(root)
+    return root
+
+
+def _fetch(folder: Path, packages: Sequence[str], options: Sequence[str]) -> Path:
     for old in folder.glob("*.deb"):
         old.unlink()
     fetched = subprocess.run(
@@ -89,8 +96,7 @@ def unpacked(folder: Path, packages: Sequence[str], options: Sequence[str] = ())
     half.mkdir()
     for package in folder.glob("*.deb"):
         subprocess.run(["dpkg", "-x", str(package), str(half)], check=True)
-    half.rename(root)
-    return root
+    return half
 
 
 @attrs.define

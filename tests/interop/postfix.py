@@ -11,7 +11,7 @@ import pwd
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -19,7 +19,10 @@ import attrs
 import pytest
 
 from mailsuite.frontends.certificates import self_signed
+from tests.accounts.sources.certificates import Authority, Pair
+from tests.interop import peers
 from tests.interop.dovecot import greets
+from tests.interop.peers import kept
 from tests.interop.programs import PATIENCE, SEARCH_PATH, needs
 from tests.ports import free_port
 
@@ -93,6 +96,19 @@ postlog unix-dgram n - n - 1 postlogd
 """
 
 
+_DESTINATION = """
+mynetworks = 127.255.255.255/32
+myhostname = {name}
+message_size_limit = {size}
+virtual_mailbox_limit = {size}
+mailbox_size_limit = {size}
+smtpd_recipient_restrictions =
+  check_recipient_access inline:{{ {{ {later} = 450 4.2.1 Come again }} }}, reject_unauth_destination
+maillog_file = {base}/log
+"""
+"""What belongs to one that is a peers.Peer."""
+
+
 @attrs.define(kw_only=True)
 class Postfix:
     """One Postfix of ours. Takes mail for its *users* from everybody; *more* goes into main.cf."""
@@ -100,8 +116,14 @@ class Postfix:
     base: Path = attrs.field(kw_only=False)
     """A folder of its own, which everybody may enter; its path is short, for there are sockets in it."""
     users: Sequence[str] = ("joe", "ann")
-    """Local parts of example.test."""
+    """Local parts of the domain."""
+    domain: str = DOMAIN
     more: str = ""
+    pair: Pair | None = None
+    """Its certificate; None: one that it has signed itself."""
+    without: Sequence[str] = ()
+    """Extensions, as EHLO calls them: for each there is a port where it is not offered."""
+    ports_without: Mapping[str, int] = attrs.field(factory=dict, init=False)
     port: int = attrs.field(factory=free_port, init=False)
     tls_port: int = attrs.field(factory=free_port, init=False)
     _process: subprocess.Popen[bytes] | None = attrs.field(default=None, init=False)
@@ -112,22 +134,34 @@ class Postfix:
         return int((self.base / "queue" / "pid" / "master.pid").read_text())
 
     def maildir(self, local: str) -> Path:
-        """Where the mail of ``local@example.test`` is, once there is some."""
+        """Where the mail of a local part is, once there is some."""
         return self.base / "mail" / local
+
+    def messages(self, local: str = "joe") -> list[bytes]:
+        """All that has arrived there, with CRLF, the oldest first."""
+        return kept(self.maildir(local))
 
     def __enter__(self) -> Postfix:
         owner, postfix = pwd.getpwnam(OWNER), pwd.getpwnam("postfix")
-        certificate, key = self_signed("localhost", self.base / "tls", datetime.datetime.now(datetime.UTC))
+        certificate, key = (
+            (self.pair.certificate, self.pair.key)
+            if self.pair
+            else self_signed("localhost", self.base / "tls", datetime.datetime.now(datetime.UTC))
+        )
         for name, user in (("mail", owner), ("data", postfix)):
             (self.base / name).mkdir()
             os.chown(self.base / name, user.pw_uid, user.pw_gid)
         for name in ("queue", "conf"):
             (self.base / name).mkdir()
-        (self.base / "users").write_text("".join(f"{user}@{DOMAIN} {user}/\n" for user in self.users))
-        facts = {"base": self.base, "domain": DOMAIN, "uid": owner.pw_uid, "gid": owner.pw_gid}
+        (self.base / "users").write_text("".join(f"{user}@{self.domain} {user}/\n" for user in self.users))
+        facts = {"base": self.base, "domain": self.domain, "uid": owner.pw_uid, "gid": owner.pw_gid}
         text = _MAIN.format(certificate=certificate, key=key, more=self.more, **facts)
         (self.base / "conf" / "main.cf").write_text(text)
-        (self.base / "conf" / "master.cf").write_text(_MASTER.format(port=self.port, tls_port=self.tls_port))
+        self.ports_without = {word: free_port() for word in self.without}
+        master = _MASTER.format(port=self.port, tls_port=self.tls_port)
+        for word, port in self.ports_without.items():
+            master += f"127.0.0.1:{port} inet n - n - - smtpd\n  -o smtpd_discard_ehlo_keywords={word}\n"
+        (self.base / "conf" / "master.cf").write_text(master)
         with (self.base / "said").open("wb") as said:
             self._process = subprocess.Popen(
                 ["postfix", "-c", str(self.base / "conf"), "start-fg"],
@@ -139,7 +173,7 @@ class Postfix:
         try:
             self._await_greeting()
         except BaseException:
-            self._end()
+            self.stop()
             raise
         return self
 
@@ -154,9 +188,10 @@ class Postfix:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._end()
+        self.stop()
 
-    def _end(self) -> None:
+    def stop(self) -> None:
+        """End it. Any number of times."""
         assert self._process is not None
         if self._process.poll() is None:
             os.kill(self.pid, signal.SIGTERM)
@@ -166,3 +201,16 @@ class Postfix:
         """What it complained of at its start; and its log, where *more* names the file so: ``log``."""
         files = (self.base / "said", self.base / "log")
         return "".join(file.read_text(errors="replace") for file in files if file.exists())
+
+
+def destination(base: Path, authority: Authority, *without: str) -> Postfix:
+    """One as tests.interop.peers says, with a port more for each of the extensions *without*."""
+    facts = {"name": peers.NAME, "size": peers.SIZE, "later": peers.LATER, "base": base}
+    return Postfix(
+        base,
+        users=("joe", "ann", "later"),
+        domain=peers.DOMAIN,
+        pair=authority.sign(peers.NAME, "127.0.0.1"),
+        without=without,
+        more=_DESTINATION.format(**facts),
+    )
