@@ -10,10 +10,13 @@ from twisted.web.resource import Resource
 from twisted.web.server import Request
 
 from mailsuite.accounts.aliases import AliasRegistry, alias_from_json
+from mailsuite.admin.hearings import HearingError, hearing_document
 from mailsuite.admin.resources import Desk, Document, JsonResource, bad_request, flag_field, text_field
+from mailsuite.config.schema import Config
 from mailsuite.delivery.route_report import route_document
 from mailsuite.delivery.router import Router
 from mailsuite.model.address import Address, AddressSyntaxError
+from mailsuite.policy.hearing import Question
 
 MAX_IMPORTED = 500
 """Aliases in one request."""
@@ -86,9 +89,10 @@ class _Alias(JsonResource):
         return 200, done
 
 
-def route_resource(desk: Desk, router: Callable[[], Router]) -> JsonResource:
-    """``POST {"address": ..., "from": ...}``: where mail for an address goes, and by which steps. Nothing
-    counts, and nothing changes."""
+def route_resource(desk: Desk, router: Callable[[], Router], config: Callable[[], Config]) -> JsonResource:
+    """``POST {"address": ...}``: where mail for an address goes, and by which steps; with ``"client"``, an IP
+    address, what that client hears at each listener, or at ``"listener"`` alone. Nothing counts, and nothing
+    changes."""
 
     async def route(body: Document) -> tuple[int, Document]:
         text = text_field(body, "address")
@@ -96,7 +100,19 @@ def route_resource(desk: Desk, router: Callable[[], Router]) -> JsonResource:
             address = Address.parse(text) if "@" in text else Address(text, "")
         except AddressSyntaxError as error:
             raise bad_request(f"{text!r} is no address: {error}") from error
-        return 200, route_document(address, await router().explain(address))
+        ways = router()
+        route = await ways.explain(address)
+        document = route_document(address, route)
+        client, listener = text_field(body, "client", ""), text_field(body, "listener", "")
+        if client:
+            now = config()
+            question = Question(address, route, ways.rules.sends, now.server.name)
+            try:
+                heard = await hearing_document(now, question, client, listener)
+            except HearingError as error:
+                raise bad_request(str(error)) from error
+            document["hearing"] = heard
+        return 200, document
 
     return JsonResource(desk, {"POST": route})
 

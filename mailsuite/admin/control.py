@@ -126,9 +126,8 @@ def _put_people(version: Missing, desk: Desk, office: Office, operations: Operat
     version.putChild(b"domains", Domains(desk, office.registry))
     directory = office.registry.directory
     version.putChild(b"aliases", AllAliases(desk, AliasRegistry(directory)))
-    version.putChild(
-        b"route", route_resource(desk, lambda: configured_router(operations.config(), directory, None))
-    )
+    router = lambda: configured_router(operations.config(), directory, None)  # noqa: E731
+    version.putChild(b"route", route_resource(desk, router, operations.config))
     version.putChild(b"devices", AllDevices(desk, office.devices))
     version.putChild(b"keys", checks.keys(desk, office.keys))
     version.putChild(b"auth", checks.auth(desk, office.rehearsal))

@@ -35,7 +35,7 @@ class AliasDesk(Protocol):
         self, aliases: Sequence[ImportedAlias], *, overwrite: bool, dry_run: bool
     ) -> list[AliasResult]: ...
 
-    def route(self, address: str) -> Document: ...
+    def route(self, address: str, client: str = "", listener: str = "") -> Document: ...
 
 
 @attrs.frozen
@@ -66,8 +66,9 @@ class AliasesOfServer:
         body = {"aliases": list(map(alias_to_json, aliases)), "overwrite": overwrite, "dry_run": dry_run}
         return [AliasResult(**one) for one in control.post(resource("aliases", "import"), body)["results"]]
 
-    def route(self, address: str) -> Document:
-        return self.control.post(resource("route"), {"address": address})
+    def route(self, address: str, client: str = "", listener: str = "") -> Document:
+        asked_for = {"address": address, "client": client, "listener": listener}
+        return self.control.post(resource("route"), {name: text for name, text in asked_for.items() if text})
 
 
 @attrs.frozen
@@ -92,17 +93,29 @@ class AliasesOfStore:
     def take(self, aliases: Sequence[ImportedAlias], *, overwrite: bool, dry_run: bool) -> list[AliasResult]:
         return asked(self.registry.take(aliases, overwrite=overwrite, dry_run=dry_run))
 
-    def route(self, address: str) -> Document:
+    def route(self, address: str, client: str = "", listener: str = "") -> Document:
+        from mailsuite.admin.hearings import HearingError, hearing_document  # noqa: PLC0415
         from mailsuite.delivery.route_report import route_document  # noqa: PLC0415 - keeps --help fast
         from mailsuite.delivery.routing import configured_router  # noqa: PLC0415
         from mailsuite.model.address import Address, AddressSyntaxError  # noqa: PLC0415
+        from mailsuite.policy.hearing import Question  # noqa: PLC0415
 
         try:
             wanted = Address.parse(address) if "@" in address else Address(address, "")
         except AddressSyntaxError as error:
             raise CommandFailed(f"{clean(address)!r} is no address: {error}") from error
-        router = configured_router(self.context.config, self.registry.directory, None)
-        return route_document(wanted, asked(router.explain(wanted)))
+        config = self.context.config
+        router = configured_router(config, self.registry.directory, None)
+        found = asked(router.explain(wanted))
+        document = route_document(wanted, found)
+        if client:
+            question = Question(wanted, found, router.rules.sends, config.server.name)
+            try:
+                heard = asked(hearing_document(config, question, client, listener))
+            except HearingError as error:
+                raise CommandFailed(clean(str(error))) from error
+            document["hearing"] = heard
+        return document
 
 
 def alias_desk(context: Context, directory: Directory) -> AliasDesk:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from mailsuite.config.schema import Config, Listener, MailSettings, Metrics, Smtp, Submission
+from mailsuite.config.schema import Config, Listener, Lmtp, MailSettings, Metrics, Smtp, Submission
 from mailsuite.policy.access import AccessRules
 from mailsuite.policy.bans import BanRules
 from mailsuite.policy.probing import ProbingRules
-from mailsuite.policy.relaying import RelayRules
+from mailsuite.policy.relaying import Relaying, RelayRules
 from mailsuite.policy.sender_lists import SenderRules
 
 
@@ -39,6 +39,13 @@ def relay_rules(settings: Smtp | Submission) -> RelayRules:
     """Who may send to other servers through a door without logging in."""
     mode = settings.relay if isinstance(settings, Smtp) else "addresses"
     return RelayRules(mode, settings.relay_networks)
+
+
+def relaying_rule(settings: Smtp | Submission | Lmtp, sends: bool, hostname: str) -> Relaying:
+    """Whose mail for other servers a door takes; *sends*: whether anybody's can be taken there."""
+    if isinstance(settings, Lmtp):
+        return Relaying(hostname=hostname)
+    return Relaying(relay_rules(settings), sends, hostname)
 
 
 def probing_rules(settings: Smtp) -> ProbingRules:

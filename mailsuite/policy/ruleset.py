@@ -10,13 +10,12 @@ from twisted.internet.interfaces import IReactorTime
 from mailsuite.config.schema import Lmtp, Smtp, Submission
 from mailsuite.interfaces import IAccountDirectory, IPolicyRule
 from mailsuite.model.address import Address
-from mailsuite.policy.configured import probing_rules, relay_rules, sender_rules
+from mailsuite.policy.configured import probing_rules, relay_rules, relaying_rule, sender_rules
 from mailsuite.policy.credential import Credential
 from mailsuite.policy.ownership import Ownership
 from mailsuite.policy.probing import BanAddress, Probing
 from mailsuite.policy.rates import AccountRate, AddressRate
 from mailsuite.policy.recipients import Recipients
-from mailsuite.policy.relaying import Relaying
 from mailsuite.policy.sender import Sender
 from mailsuite.policy.sender_lists import BlockedSenders, Lists
 from mailsuite.policy.tally import Tally
@@ -61,10 +60,10 @@ def rules_for(
 ) -> tuple[IPolicyRule, ...]:
     """All rules of a door. *further* ones, which may refuse a recipient, stand before those that count what
     was let pass. LMTP hands over to our own accounts, from a server that has judged (RFC 2033 section 1)."""
+    relaying = relaying_rule(settings, grounds.sends, grounds.hostname)
     if isinstance(settings, Lmtp):
-        return (Relaying(hostname=grounds.hostname), Recipients(), *further)
+        return (relaying, Recipients(), *further)
     relay = relay_rules(settings)
-    relaying = Relaying(relay, grounds.sends, grounds.hostname)
     rules: tuple[IPolicyRule, ...]
     counting: IPolicyRule
     tallies = grounds.tallies

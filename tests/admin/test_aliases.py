@@ -89,6 +89,9 @@ def test_an_alias_from_its_beginning_to_its_end(api: Api) -> None:
         ("POST", "route", {}, 400),
         ("POST", "route", {"address": "a b@example.test"}, 400),
         ("GET", "route", None, 405),
+        ("POST", "route", {"address": JOE, "client": "192.0.2.0/24"}, 400),
+        ("POST", "route", {"address": JOE, "client": 7}, 400),
+        ("POST", "route", {"address": JOE, "client": "192.0.2.7", "listener": "pop3s"}, 400),
     ],
 )
 def test_what_is_refused(api: Api, method: str, path: str, body: object, status: int) -> None:
@@ -126,3 +129,16 @@ def test_a_route_is_explained(api: Api) -> None:
         ],
     }
     assert api.ask("POST", "route", {"address": "postmaster"})[1]["copies"] == [{"account": JOE, "as": JOE}]
+
+
+def test_what_a_client_hears(api: Api) -> None:
+    asked = {"address": "eve@far.example", "client": "[::ffff:192.0.2.7]"}
+    status, document = api.ask("POST", "route", asked)
+    assert (status, document["kind"]) == (200, "remote")
+    assert document["hearing"]["client"] == "192.0.2.7"
+    assert not document["hearing"]["taken"]
+    rows = {
+        (each["service"], each["verdict"], each["reply"][:9]) for each in document["hearing"]["listeners"]
+    }
+    assert rows == {("smtp", "refused", "550 5.7.1"), ("submission", "login", "530 5.7.0")}
+    assert "hearing" not in api.ask("POST", "route", {"address": "eve@far.example"})[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,68 @@ def test_where_no_mail_goes(store: Run, address: str, status: int, said: str) ->
     store("alias", "add", "round@example.test", "gone", "-q")
     routed = store("route", address)
     assert (routed.exit_code, routed.stdout.splitlines()[-1]) == (status, f"Mail for {address} {said}")
+
+
+DOORS = """
+[[listener]]
+name = "mx"
+service = "smtp"
+port = 2525
+relay = "addresses"
+relay_networks = ["192.0.2.7"]
+
+[[listener]]
+name = "submissions"
+service = "submission"
+port = 2465
+tls = "implicit"
+
+[[listener]]
+name = "calls"
+service = "submission"
+socket = "{place}/calls.sock"
+"""
+
+
+def test_whose_mail_is_taken(store: Run, config: Path, place: Path) -> None:
+    with config.open("a") as more:
+        more.write(DOORS.format(place=place))
+    routed = store("route", JOE, "--from", "198.51.100.1")
+    assert routed.exit_code == 0
+    assert [line.split("   ") for line in re.sub(r" {3,}", "   ", routed.stdout).splitlines()[-4:]] == [
+        ["A client at 198.51.100.1 is answered:"],
+        ["LISTENER", "SERVICE", "VERDICT", "ANSWER", "LOGGED IN"],
+        ["mx", "smtp", "taken", "250 2.1.5 Recipient OK"],
+        ["submissions", "submission", "login", "530 5.7.0 Please log in first", "250 2.1.5 Recipient OK"],
+    ]
+    far = store("route", "eve@far.example", "--from", "198.51.100.1", "--listener", "mx", "--json")
+    assert far.exit_code == 1
+    assert json.loads(far.stdout)["hearing"] == {
+        "client": "198.51.100.1",
+        "taken": False,
+        "listeners": [
+            {
+                "listener": "mx",
+                "service": "smtp",
+                "verdict": "refused",
+                "reply": "550 5.7.1 Relaying denied",
+                "logged_in": None,
+            }
+        ],
+    }
+    listed = store("route", "eve@far.example", "--from", "[::ffff:192.0.2.7]", "--listener", "mx")
+    assert "550 5.7.1 This server does not send mail to other servers yet" in listed.stdout
+    for name in ("pop3s", "calls"):
+        unknown = store("route", JOE, "--from", "192.0.2.7", "--listener", name)
+        assert (unknown.exit_code, f"there is no open listener '{name}'; there are: mx, submissions\n") == (
+            1,
+            unknown.stderr.splitlines(keepends=True)[-1],
+        )
+
+
+def test_a_client_is_an_address(store: Run) -> None:
+    assert "is no IP address" in store("route", JOE, "--from", "192.0.2.0/24").stderr
+    assert "--listener needs --from" in store("route", JOE, "--listener", "mx").stderr
 
 
 def test_what_is_no_address_has_no_route(store: Run) -> None:

@@ -154,6 +154,8 @@ def test_where_mail_goes_is_told(server: Server) -> None:
         "the domain same.test has the addresses of another: team+x@example.test"
     )
     assert "is refused: there is nobody of that name" in server.cli("route", "x@example.test", status=1)
+    heard = server.cli("route", "eve@elsewhere.example", "--from", "192.0.2.7", "--listener", "mx", status=1)
+    assert "550 5.7.1 Relaying denied" in heard
 
 
 def test_a_file_of_another_server(server: Server) -> None:
