@@ -17,6 +17,7 @@ DOORS = {
     ("submission", "yes", "usual"): "submissions",
     ("submission", "no", "any"): "submission-any",
     ("submission", "yes", "any"): "submissions-any",
+    ("lmtp", "off", "usual"): "lmtp",
     ("pop3", "no", "usual"): "pop3",
     ("pop3", "yes", "usual"): "pop3s",
     ("pop3", "off", "usual"): "pop3-trusted",
@@ -36,6 +37,13 @@ _MORE_LISTENERS = """
 [[listener]]
 name    = "mx-clear"
 service = "smtp"
+bind    = ["127.0.0.1"]
+port    = 0
+tls     = "off"
+
+[[listener]]
+name    = "lmtp"
+service = "lmtp"
 bind    = ["127.0.0.1"]
 port    = 0
 tls     = "off"
@@ -100,6 +108,10 @@ error_delay = "0s"
 
 [submission]
 max_connections_per_address = 0
+max_message = "16KiB"
+error_delay = "0s"
+
+[lmtp]
 max_message = "16KiB"
 error_delay = "0s"
 

@@ -10,7 +10,7 @@ import attrs
 from tests.dialogs.scene import Scene
 from tests.dialogs.text import Pattern, names_in, octets
 
-SERVICES = ("pop3", "smtp", "submission")
+SERVICES = ("pop3", "smtp", "submission", "lmtp")
 TLS = ("no", "yes", "off")
 LOGIN = ("usual", "any", "hidden")
 RULES = ("usual", "old", "strict")

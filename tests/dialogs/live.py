@@ -14,7 +14,7 @@ from pathlib import Path
 
 import attrs
 
-from tests.dialogs.dialog import LOGIN, RULES, DialogError, load
+from tests.dialogs.dialog import LOGIN, RULES, SERVICES, DialogError, load
 from tests.dialogs.play import Cut, Mismatch, Missing, play
 from tests.dialogs.scene import Scene, fill_maildir
 
@@ -140,7 +140,7 @@ def _options() -> argparse.ArgumentParser:
     defaults = Scene()
     parser = argparse.ArgumentParser(prog="python -m tests.dialogs.live", description=main.__doc__)
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
-    parser.add_argument("--service", choices=("pop3", "smtp", "submission"), required=True)
+    parser.add_argument("--service", choices=SERVICES, required=True)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, help="where the connection begins in clear")
     parser.add_argument("--tls-port", type=int, help="where the connection begins with TLS")

@@ -54,7 +54,7 @@ def test_a_whole_dialogue() -> None:
     assert b"".join(step.data for step in dialog.steps if isinstance(step, Send)) == b"STLS\r\nQUIT\r\n"
 
 
-@pytest.mark.parametrize("service", ["pop3", "smtp", "submission"])
+@pytest.mark.parametrize("service", ["pop3", "smtp", "submission", "lmtp"])
 @pytest.mark.parametrize("tls", ["no", "yes", "off"])
 def test_services(service: str, tls: str) -> None:
     dialog = parse(f"# t\nservice: {service}\ntls: {tls}\nS: x\n")

@@ -10,7 +10,7 @@ import attrs
 import pytest
 
 from mailsuite.wire.pop3.commands import Keyword
-from mailsuite.wire.smtp.state import CONDITIONS, NOT_DONE
+from mailsuite.wire.smtp.state import CONDITIONS, LMTP_CONDITIONS, NOT_DONE
 from tests.dialogs.dialog import Closed, Connect, Dialog, Expect, Send, StartTls, load
 
 DIALOGS = [load(path) for path in sorted(Path(__file__).parent.glob("*.txt"))]
@@ -25,6 +25,9 @@ SMTP_STATES = (
     "after login",
     "after STARTTLS",
 )
+HELLOS = ("EHLO", "HELO", "LHLO")
+LMTP_VERBS = set(LMTP_CONDITIONS) - {"STARTTLS", "AUTH", "VRFY"}
+"""Those that LMTP has, and that do there what they do elsewhere or something else."""
 POP3_KEYWORDS = {keyword.value for keyword in Keyword} | {"LAST", "XTND"}
 POP3_STATES = ("AUTHORIZATION", "AUTHORIZATION, TLS", "TRANSACTION", "TRANSACTION, TLS")
 
@@ -82,7 +85,7 @@ class SmtpWalk:
             self._authentication(text)
         elif text[0] not in "23":
             return
-        elif verb in ("EHLO", "HELO"):
+        elif verb in HELLOS:
             self.greeted, self.transaction = True, ""
         elif verb in ("MAIL", "RCPT", "DATA"):
             self.transaction = verb
@@ -128,6 +131,7 @@ class Survey:
     """What all the files together contain."""
 
     smtp: set[tuple[str, str]] = attrs.field(factory=set)
+    lmtp: set[tuple[str, str]] = attrs.field(factory=set)
     pop3: set[tuple[str, str]] = attrs.field(factory=set)
     replies: list[tuple[str, str]] = attrs.field(factory=list)
 
@@ -150,7 +154,7 @@ class Survey:
     def _walk(self, connect: Connect) -> SmtpWalk | Pop3Walk:
         if connect.service == "pop3":
             return Pop3Walk(self.pop3, secured=connect.tls == "yes")
-        return SmtpWalk(self.smtp, self.replies)
+        return SmtpWalk(self.lmtp if connect.service == "lmtp" else self.smtp, self.replies)
 
     @staticmethod
     def _send(walk: SmtpWalk | Pop3Walk, data: bytes) -> None:
@@ -177,6 +181,10 @@ def test_every_pop3_keyword_in_every_state(state: str) -> None:
     assert {keyword for keyword in POP3_KEYWORDS if (keyword, state) not in FOUND.pop3} == set()
 
 
+def test_every_lmtp_verb() -> None:
+    assert {verb for verb in LMTP_VERBS if verb not in {met for met, _ in FOUND.lmtp}} == set()
+
+
 def test_a_command_without_dialogues_is_missed() -> None:
     assert ("XCLIENT", "before EHLO") not in FOUND.smtp
     assert ("LANG", "AUTHORIZATION") not in FOUND.pop3
@@ -185,7 +193,7 @@ def test_a_command_without_dialogues_is_missed() -> None:
 def _replies_with_enhanced_codes() -> Iterator[str]:
     """RFC 2034 section 4: all of 2xx, 4xx and 5xx but the greeting and what EHLO and HELO get."""
     for verb, text in FOUND.replies:
-        greets = text.startswith("220 {host}") or verb in ("EHLO", "HELO")
+        greets = text.startswith("220 {host}") or verb in HELLOS
         if not greets and not text.startswith("3"):
             yield text
 
