@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -165,7 +166,7 @@ class Stage:
         beside = self.directory / "conf.d"
         beside.mkdir(exist_ok=True)
         (beside / "ports.toml").write_text(LISTENERS)
-        if "state" not in text:
+        if "state" not in tomllib.loads(text).get("server", {}):
             self._environment["MAILSUITE_SERVER__STATE"] = str(self.directory / "state")
         (self.directory / "mailsuite.toml").write_text(self._shifted(moved(text, self.directory)))
 
