@@ -10,7 +10,7 @@ The way of a session; a step that comes out of turn is a RuntimeError, one after
     send()                      -> SenderAccepted | SenderRefused, RecipientReply ..., [NotTried],
                                    GoAhead | NobodyLeft | MessageReply and Done (DATA was refused)
     body() ..., end_body()      -> MessageReply ..., Done
-    reset()                     -> WasReset
+    reset()                     -> WasReset | TurnedAway
     quit()                      -> Finished
 
 At any time it may end: Closing, Violation, Lost. Each of them has a reply to record for the recipients for
@@ -38,7 +38,8 @@ class Greeted:
 
 @attrs.frozen
 class TurnedAway:
-    """The server takes no mail on this connection, by its greeting or by its answer to hello(). quit()."""
+    """The server takes no mail on this connection, by its greeting or by its answer to hello() or reset().
+    quit()."""
 
     reply: Reply
 
@@ -170,12 +171,9 @@ class Lost:
     """What for; None between two steps."""
     reply: Reply
     """Ours."""
-
-    @property
-    def in_doubt(self) -> bool:
-        """The message went out whole and had no answer: it may have arrived, and will be sent again (RFC 5321
-        section 4.5.3.2.6, RFC 1047)."""
-        return self.awaited is Awaited.DATA_END
+    in_doubt: bool
+    """A message went out whole, and for somebody there was no answer to it: it may have arrived, and will be
+    sent again (RFC 5321 section 4.5.3.2.6, RFC 1047)."""
 
 
 NO_REPLY = "no-reply"

@@ -21,7 +21,7 @@ class Letter:
 
     sender: Address | None
     """None for the null reverse-path."""
-    recipients: tuple[OutboundRecipient, ...]
+    recipients: tuple[OutboundRecipient, ...] = attrs.field(validator=attrs.validators.min_len(1))
     parameters: MailParameters = NOTHING_SAID
     """What the sender wanted; its body, size, smtputf8 and release count for nothing here."""
     size: int = 0

@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from mailsuite.model import reply as replies
+from mailsuite.model.reply import Reply
 from mailsuite.wire.sasl.client import Credentials
 from mailsuite.wire.sasl.client_mechanisms import BEST_FIRST
 from mailsuite.wire.smtp.client.awaited import Awaited
@@ -82,11 +83,15 @@ class ClientSession:
 
     def closed(self) -> None:
         """The server has closed the connection, or it broke. After quit() that is no failure."""
-        self._exchange.end(Lost(self.waiting_for, replies.NEXT_HOP_LOST))
+        self._lose(replies.NEXT_HOP_LOST)
 
     def timed_out(self) -> None:
         """The patience for ``waiting_for`` is at its end; the connection is to be dropped."""
-        self._exchange.end(Lost(self.waiting_for, replies.NEXT_HOP_SLOW))
+        self._lose(replies.NEXT_HOP_SLOW)
+
+    def _lose(self, reply: Reply) -> None:
+        in_doubt = self._transaction is not None and self._transaction.in_doubt
+        self._exchange.end(Lost(self.waiting_for, reply, in_doubt))
 
     @property
     def waiting_for(self) -> Awaited | None:
@@ -187,15 +192,15 @@ class ClientSession:
             self._transaction.end_body()
 
     def reset(self) -> None:
-        """Say RSET: whether the server is still there. WasReset follows."""
+        """Say RSET: whether the server is still there. WasReset follows, or TurnedAway."""
         if self._exchange.takes(Step.RESET):
             self._exchange.say("RSET", Awaited.RESET, self._was_reset)
 
     def quit(self) -> None:
         """Say QUIT. Finished follows, whatever the server makes of it."""
         if self._exchange.takes(Step.QUIT):
-            self._exchange.say("QUIT", Awaited.QUIT, lambda answer: self._exchange.end(Finished()))
             self._exchange.leaving = True
+            self._exchange.say("QUIT", Awaited.QUIT, lambda answer: self._exchange.end(Finished()))
 
     # What they lead to
 

@@ -62,6 +62,11 @@ class Transaction:
     _unanswered: int = attrs.field(default=0, init=False)
     """Replies to the message that have not come."""
 
+    @property
+    def in_doubt(self) -> bool:
+        """The message went out whole, and for somebody there is no answer to it."""
+        return self._unanswered > 0
+
     # The envelope
 
     def begin(self) -> None:
