@@ -28,7 +28,6 @@ _OF_ADDRESSES = (
     "auth",
     "certificate",
     "key",
-    "max_connections_per_address",
     "relay_networks",
     "v6only",
 )

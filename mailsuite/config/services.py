@@ -69,7 +69,7 @@ class SmtpBasics:
     max_connections_per_address: int = setting(
         Integer(0, 1_000_000, example=10),
         10,
-        meaning="Sessions at the same time from one address; 0 is no limit.",
+        meaning="Sessions at once from one address, or of one user on a Unix socket; 0 is no limit.",
         applied="live",
     )
     on_overlong_command: OnOverlong = setting(
@@ -147,7 +147,7 @@ class Lmtp(SmtpLimits):
     max_connections_per_address: int = setting(
         Integer(0, 1_000_000, example=50),
         0,
-        meaning="Sessions at the same time from one address; 0 is no limit.",
+        meaning="Sessions at once from one address, or of one user on a Unix socket; 0 is no limit.",
         applied="live",
     )
     on_overlong_command: OnOverlong = setting(

@@ -6,6 +6,7 @@ from collections import Counter
 
 import attrs
 
+from mailsuite.frontends.unix import Caller
 from mailsuite.model.access import site_of
 from mailsuite.model.account import IPAddress
 from mailsuite.model.device import IPNetwork
@@ -16,7 +17,8 @@ class Admission:
     """Exact counts; a changed limit holds for new connections and ends none (features row S-M01).
 
     0 means no limit. What enters here has to pass *within* too: a listener's own limits within the service's.
-    An address of IPv6 counts with its whole /64, which is one customer's (RFC 6177 section 2).
+    An address of IPv6 counts with its whole /64, which is one customer's (RFC 6177 section 2); a user who
+    calls on a Unix socket counts as an address does.
     """
 
     total: int
@@ -26,13 +28,13 @@ class Admission:
     """So many connections beyond *total* are kept for those of *reserved_for*."""
     reserved_for: tuple[IPNetwork, ...] = ()
     """Administrators' networks: no limit of one address counts there."""
-    _open: Counter[IPNetwork] = attrs.field(factory=Counter, init=False)
+    _open: Counter[IPNetwork | Caller] = attrs.field(factory=Counter, init=False)
     _count: int = attrs.field(default=0, init=False)
 
-    def enter(self, peer: IPAddress, many: bool = False) -> bool:
+    def enter(self, peer: IPAddress | Caller, many: bool = False) -> bool:
         """Whether one more connection from *peer* may come in; if so it is counted. Of *many*, who speak for
         others, no limit of one address holds."""
-        site = site_of(peer)
+        site = _site(peer)
         if not self._has_room(peer, site, many):
             return False
         if self.within is not None and not self.within.enter(peer, many):
@@ -41,16 +43,16 @@ class Admission:
         self._count += 1
         return True
 
-    def _has_room(self, peer: IPAddress, site: IPNetwork, many: bool) -> bool:
-        if any(peer in network for network in self.reserved_for):
+    def _has_room(self, peer: IPAddress | Caller, site: IPNetwork | Caller, many: bool) -> bool:
+        if not isinstance(peer, Caller) and any(peer in network for network in self.reserved_for):
             return not self.total or self._count < self.total + self.reserve
         if self.total and self._count >= self.total:
             return False
         return many or not self.per_address or self._open[site] < self.per_address
 
-    def leave(self, peer: IPAddress) -> None:
+    def leave(self, peer: IPAddress | Caller) -> None:
         """A counted connection has ended."""
-        site = site_of(peer)
+        site = _site(peer)
         self._count -= 1
         self._open[site] -= 1
         if self._open[site] <= 0:
@@ -61,3 +63,7 @@ class Admission:
     @property
     def count(self) -> int:
         return self._count
+
+
+def _site(peer: IPAddress | Caller) -> IPNetwork | Caller:
+    return peer if isinstance(peer, Caller) else site_of(peer)

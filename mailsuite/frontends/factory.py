@@ -8,7 +8,6 @@ from collections.abc import Set as AbstractSet
 from functools import partial
 from typing import Any
 
-from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import Factory, Protocol, connectionDone
@@ -18,6 +17,7 @@ from mailsuite.frontends.admission import Admission
 from mailsuite.frontends.base import SessionProtocol
 from mailsuite.frontends.door import address_of
 from mailsuite.frontends.flood import Flood
+from mailsuite.frontends.unix import Caller
 from mailsuite.model.account import IPAddress
 from mailsuite.model.device import IPNetwork
 from mailsuite.observe.log import Log
@@ -118,26 +118,31 @@ class SessionFactory(Factory):
     def buildProtocol(self, addr: Any) -> Protocol | None:
         """A session, or a refusal, or None: closed without a word.
 
-        Who is kept out counts for no limit, and is dealt with before the banner and before TLS. Who comes by
-        a Unix socket has no address: the file's mode says who may.
+        Who is kept out counts for no limit, and is dealt with before the banner and before TLS. A Caller has
+        no address: the socket's mode says who may, and root may come as often as it wants.
         """
         peer, _ = address_of(addr)
-        is_here = isinstance(addr, UNIXAddress)
-        refused = None if is_here else self._keeps_out(peer)
+        refused = None if isinstance(addr, Caller) else self._keeps_out(peer)
         if refused is not None:
             return self._deny(peer, refused)
-        if not self.admission.enter(peer, is_here or any(peer in network for network in self._proxies)):
-            return self._refuse(peer)
+        who = addr if isinstance(addr, Caller) else peer
+        if not self.admission.enter(who, self._is_many(who)):
+            return self._refuse(peer, who)
         try:
             session = self._build()
         except Exception:
-            self.admission.leave(peer)
+            self.admission.leave(who)
             self._log.failure("connection.failed", Failure(), peer=peer)
             return None
-        session.disconnected = partial(self._disconnected, session, peer)
+        session.disconnected = partial(self._disconnected, session, who)
         session.finished = partial(self._finished, session)
         self.sessions.add(session)
         return session
+
+    def _is_many(self, who: IPAddress | Caller) -> bool:
+        if isinstance(who, Caller):
+            return who.is_root
+        return any(who in network for network in self._proxies)
 
     def _deny(self, peer: IPAddress, refused: Refused) -> Protocol | None:
         self._on_refused(refused.reason)
@@ -146,10 +151,12 @@ class SessionFactory(Factory):
             self._log.info("connection.denied", **fields)
         return self._tell(refused.words)
 
-    def _refuse(self, peer: IPAddress) -> Protocol | None:
+    def _refuse(self, peer: IPAddress, who: IPAddress | Caller) -> Protocol | None:
         self._on_refused(TOO_MANY)
         if count := self._beyond.one_more():
-            fields = {"peer": peer, "open": self.admission.count, "refused": count}
+            fields: dict[str, object] = {"peer": peer, "open": self.admission.count, "refused": count}
+            if isinstance(who, Caller):
+                fields["user"] = who.user
             self._log.info("connection.refused", **fields)
         return self._tell(self._refusal)
 
@@ -162,10 +169,10 @@ class SessionFactory(Factory):
     def _refusal_gone(self) -> None:
         self._refusals -= 1
 
-    def _disconnected(self, session: SessionProtocol[Any], peer: IPAddress) -> None:
+    def _disconnected(self, session: SessionProtocol[Any], who: IPAddress | Caller) -> None:
         self.sessions.discard(session)
         self._ending.add(session)
-        self.admission.leave(peer)
+        self.admission.leave(who)
 
     def _finished(self, session: SessionProtocol[Any]) -> None:
         self._ending.discard(session)

@@ -28,7 +28,7 @@ from mailsuite.frontends.sockets import (
     reason_of,
 )
 from mailsuite.frontends.tls import ServerTLS
-from mailsuite.frontends.unix import Rights, open_socket
+from mailsuite.frontends.unix import Doorstep, Rights, open_socket
 from mailsuite.model.device import IPNetwork
 from mailsuite.observe.log import Log
 
@@ -131,7 +131,7 @@ class Entrance(Factory):
     def buildProtocol(self, addr: Any) -> Protocol | None:
         if self._listener is not None and self._listener.proxies:
             return self._forecourt.meet(addr, self._listener.proxies)
-        return self._enter(addr)
+        return Doorstep(self._enter) if isinstance(addr, UNIXAddress) else self._enter(addr)
 
     def _enter(self, addr: Any) -> Protocol | None:
         session = None if self._listener is None else self._listener.factory.buildProtocol(addr)

@@ -9,12 +9,13 @@ import pwd
 import socket
 import stat
 import struct
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
 import attrs
 from twisted.internet import tcp, unix
-from twisted.internet.protocol import Factory
+from twisted.internet.protocol import Factory, Protocol
 from twisted.python.failure import Failure
 
 DIRECTORY_MODE: Final = 0o755
@@ -34,6 +35,36 @@ class Rights:
     owner: str = ""
     group: str = ""
     mode: int = 0o660
+
+
+@attrs.frozen
+class Caller:
+    """Whoever has connected to a Unix socket: a user of this machine."""
+
+    user: int | None
+    """Their id; None where the kernel does not say it."""
+
+    @property
+    def is_root(self) -> bool:
+        return self.user == 0
+
+
+class Doorstep(Protocol):
+    """A connection to a Unix socket until it is known who calls, which only its transport can tell. Then the
+    session takes its place there."""
+
+    def __init__(self, enter: Callable[[Caller], Protocol | None]) -> None:
+        """*enter* makes what talks to a caller; None: nobody does."""
+        self._enter = enter
+
+    def connectionMade(self) -> None:
+        transport: Any = self.transport
+        session = self._enter(Caller(caller_of(transport)))
+        if session is None:
+            transport.abortConnection()
+            return
+        transport.protocol = session
+        session.makeConnection(transport)
 
 
 class UnixPort(unix.Port):

@@ -83,7 +83,7 @@ SOCKET = 'socket = "/run/mailsuite/lmtp.sock"'
         ("lmtp", [SOCKET, 'access = { list = ["192.0.2.1"] }'], "warning: access.list is for nothing on a"),
         ("submission", [SOCKET, 'auth = ["plain"]'], "warning: auth is for nothing on a Unix socket"),
         ("submission", [SOCKET, 'relay_networks = ["192.0.2.1"]'], "warning: relay_networks is for nothing"),
-        ("lmtp", [SOCKET, "max_connections_per_address = 3"], "warning: max_connections_per_address is for"),
+        ("lmtp", [SOCKET, "v6only = true"], "warning: v6only is for nothing on a Unix socket"),
         ("lmtp", [SOCKET, 'proxy_from = ["192.0.2.1"]'], "error: proxy_from and socket together"),
         ("lmtp", [LOCAL, 'socket_mode = "0600"'], "warning: socket_mode without socket"),
         ("lmtp", [LOCAL, 'socket_group = "mail"'], "warning: socket_group without socket"),

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from mailsuite.frontends.admission import Admission
+from mailsuite.frontends.unix import Caller
 
 PEERS = tuple(ip_address(text) for text in ("192.0.2.1", "192.0.2.2", "2001:db8::1"))
 DESK = ip_network("192.0.2.0/31")
@@ -58,6 +59,19 @@ def test_who_speaks_for_many_meets_the_whole_alone() -> None:
     door.leave(ONE)
     assert not door.enter(ONE), "as one of many it has its place"
     assert door.enter(TWO)
+
+
+def test_a_user_of_this_machine_counts_as_an_address() -> None:
+    admission = Admission(4, 2, reserve=9, reserved_for=(ip_network("127.0.0.0/8"),))
+    joe, ann = Caller(1000), Caller(1001)
+    assert [admission.enter(joe) for _ in range(3)] == [True, True, False]
+    assert admission.enter(Caller(None))
+    assert admission.enter(ann)
+    assert not admission.enter(ann), "all places are taken, and the reserve is for addresses"
+    assert not admission.enter(Caller(0), True)
+    admission.leave(joe)
+    assert admission.enter(Caller(1000))
+    assert admission.count == 4
 
 
 def test_the_reserve_is_for_administrators_alone() -> None:

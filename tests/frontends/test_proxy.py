@@ -12,10 +12,12 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IAddress
 from twisted.python.failure import Failure
 
+from mailsuite.frontends import unix
 from mailsuite.frontends.factory import Refusal, SessionFactory
 from mailsuite.frontends.flood import LOGGED_EVERY
 from mailsuite.frontends.listener import Entrance, Listener
 from mailsuite.frontends.proxy import HEADER_TIMEOUT, MAX_WAITING, client_of
+from mailsuite.frontends.unix import Doorstep
 from mailsuite.model.account import IPAddress
 from mailsuite.observe.log import Log
 from mailsuite.policy.admission import Refused
@@ -302,12 +304,20 @@ class OnUnixSockets(ProxyCase):
     def test_who_comes_by_a_file_has_no_address(self) -> None:
         self.entrance.turn(self.listener(()))
         self.refused = lambda peer: Refused("banned", "the whole of loopback")
-        self.admission.per_address = 1
+        self.admission.per_address, self.admission.total = 1, 2
+        talks = [self.called(user) for user in (1000, 1000, 1001, 0)]
+        self.assertEqual([type(each) for each in talks], [LineSession, Refusal, LineSession, Refusal])
+
+    def called(self, user: int) -> Any:
+        """What talks to a user who calls."""
         here = UNIXAddress("/run/client")
-        for _ in range(2):
-            self.assertIsInstance(self.entrance.buildProtocol(here), LineSession)
-        refusal = self.entrance.buildProtocol(here)
-        self.assertIsInstance(refusal, Refusal)
+        step = self.entrance.buildProtocol(here)
+        self.assertIsInstance(step, Doorstep)
+        self.patch(unix, "caller_of", lambda transport: user)
+        wire = Socket(peerAddress=here)
+        wire.protocol = step
+        step.makeConnection(wire)
+        return wire.protocol
 
 
 class WhoItIs(SessionCase):

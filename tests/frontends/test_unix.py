@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import grp
 import os
 import pwd
@@ -60,6 +61,20 @@ class UnixCase(SocketCase):
             return str(error)
         raise AssertionError("it was opened")
 
+    def talk_in_vain(self) -> Deferred[bytes]:
+        """What comes on a connection that is closed at once."""
+
+        def talk() -> bytes:
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.settimeout(PATIENCE)
+                connection.connect(str(self.path))
+                try:
+                    return connection.recv(100)
+                except ConnectionResetError:
+                    return b""
+
+        return deferToThread(talk)
+
     def talk(self) -> Deferred[bytes]:
         def talk() -> bytes:
             with socket.socket(socket.AF_UNIX) as connection:
@@ -84,11 +99,32 @@ class Opening(UnixCase):
         self.assertEqual(self.doors.addresses(self.doors.listeners[0]), (str(self.path),))
         self.assertEqual((self.mode, stat.S_IMODE(self.path.parent.stat().st_mode)), (0o660, 0o755))
 
-    async def test_no_limit_of_one_address(self) -> None:
-        self.admission.per_address = 1
-        self.admission.total = 3
+    async def test_root_meets_the_limit_of_all_alone_and_others_their_own(self) -> None:
+        """Four connections at once; the last two are one too many for somebody."""
+        self.admission.per_address, self.admission.total = 2, 3
         await self.become(self.listener())
-        self.assertEqual([await self.talk() for _ in range(5)], [b"hello\n"] * 5)
+
+        def talk() -> list[bytes]:
+            with contextlib.ExitStack() as stack:
+                words = []
+                for _ in range(4):
+                    connection = stack.enter_context(socket.socket(socket.AF_UNIX))
+                    connection.settimeout(PATIENCE)
+                    connection.connect(str(self.path))
+                    words.append(line(connection))
+                return words
+
+        places = 3 if IS_ROOT else 2
+        self.assertEqual(await deferToThread(talk), [b"hello\n"] * places + [b"full\n"] * (4 - places))
+        [logged] = [each for each in self.lines if "connection.refused" in each]
+        self.assertIn(f" user={os.geteuid()}", logged)
+
+    async def test_nobody_is_let_in_while_it_closes(self) -> None:
+        listener = self.listener()
+        await self.become(listener)
+        place, *_ = listener.places
+        self.doors._sockets[place].entrance.shut()
+        self.assertEqual(await self.talk_in_vain(), b"")
 
     async def test_its_file_goes_with_it(self) -> None:
         await self.become(self.listener())
