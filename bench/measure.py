@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -95,3 +95,23 @@ def report(name: str, figures: list[Figure], throughput: bool = False) -> None:
         line += f"  {median(figure.megabytes for figure in figures):8.1f} MB/s"
         line += f"  {median(figure.cpu / figure.octets * 1e9 for figure in figures):6.2f} CPU s/GB"
     print(line, flush=True)
+
+
+COLUMNS = "".join(
+    f"{column:>14}" for column in ("CPU s/1000", "min..max", "per s", "MB/s", "CPU s/GB", "ratio")
+)
+"""What columns() shows."""
+
+
+def columns(figures: Sequence[Figure], ours: float) -> str:
+    """Medians; the last is the CPU time by that of *ours*."""
+    cpu = [figure.cpu_per_thousand for figure in figures]
+    shown = (
+        f"{median(cpu):.2f}",
+        f"{min(cpu):.2f}..{max(cpu):.2f}",
+        f"{median(figure.rate for figure in figures):.0f}",
+        f"{median(figure.megabytes for figure in figures):.1f}",
+        f"{median(figure.cpu / figure.octets * 1e9 for figure in figures):.2f}",
+        f"{median(cpu) / ours:.1f}",
+    )
+    return "".join(f"{each:>14}" for each in shown)

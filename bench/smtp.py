@@ -21,7 +21,7 @@ from statistics import median
 
 import attrs
 
-from bench.measure import Figure, in_parallel, rounds
+from bench.measure import COLUMNS, Figure, columns, in_parallel, rounds
 from bench.peers import SEARCH_PATH, unverified
 from bench.whole import Client, message
 from tests.interop.postfix import Postfix
@@ -118,8 +118,7 @@ def scenarios(messages: int) -> Sequence[Scenario]:
 
 
 def measure(servers: Sequence[Running], count: int, messages: int) -> None:
-    columns = ("CPU s/1000", "min..max", "per s", "MB/s", "CPU s/GB", "ratio")
-    print(f"{'':44}" + "".join(f"{column:>14}" for column in columns))
+    print(f"{'':44}{COLUMNS}")
     for scenario in scenarios(messages):
         figures: dict[str, list[Figure]] = {server.name: [] for server in servers}
         for number in range(count):
@@ -128,21 +127,7 @@ def measure(servers: Sequence[Running], count: int, messages: int) -> None:
                 figures[server.name] += rounds(server.pid, 1, scenario.count, work, warm=not number)
         ours = median(figure.cpu_per_thousand for figure in figures[servers[0].name])
         for name, found in figures.items():
-            print(f"{scenario.name:<32}{name:<12}{_columns(found, ours)}", flush=True)
-
-
-def _columns(figures: Sequence[Figure], ours: float) -> str:
-    """Medians; the last is the CPU time by ours."""
-    cpu = [figure.cpu_per_thousand for figure in figures]
-    shown = (
-        f"{median(cpu):.2f}",
-        f"{min(cpu):.2f}..{max(cpu):.2f}",
-        f"{median(figure.rate for figure in figures):.0f}",
-        f"{median(figure.megabytes for figure in figures):.1f}",
-        f"{median(figure.cpu / figure.octets * 1e9 for figure in figures):.2f}",
-        f"{median(cpu) / ours:.1f}",
-    )
-    return "".join(f"{each:>14}" for each in shown)
+            print(f"{scenario.name:<32}{name:<12}{columns(found, ours)}", flush=True)
 
 
 def main() -> None:
