@@ -20,6 +20,7 @@ from mailsuite.config.services import SERVICE_SECTIONS
 from tests.config.conftest import MACHINE, LoadText
 
 ROOT = Path(__file__).parents[2]
+EXAMPLE, REFERENCE = example(), reference_page()
 SETTINGS = dict(all_settings(Config))
 TABLES = dict(all_tables(Config))
 
@@ -79,7 +80,7 @@ def test_a_setting_is_explained(key: str) -> None:
 
 def test_a_setting_is_in_the_reference_page(key: str) -> None:
     table, _, name = key.rpartition(".")
-    page = reference_page()
+    page = REFERENCE
     heading = re.compile(rf"## `\[*{re.escape(table)}[\] ]") if table else re.compile("# Settings")
     part = page[heading.search(page).end() :].partition("\n## ")[0]  # type: ignore[union-attr]
     assert f"| `{name}` | {SETTINGS[key].meaning}" in part
@@ -87,7 +88,7 @@ def test_a_setting_is_in_the_reference_page(key: str) -> None:
 
 def _example_lines(table: str) -> str:
     """The part of the example under a header, commented out or not."""
-    text = example()
+    text = EXAMPLE
     if not table:
         return text.partition("\n[")[0]
     brackets = re.search(rf"^#?\[+{re.escape(table)}\]+$", text, re.MULTILINE)

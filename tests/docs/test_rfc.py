@@ -70,7 +70,8 @@ def cited(text: str) -> Iterator[Citation]:
                 yield Citation(int(number), first)
 
 
-def on_the_page() -> set[Citation]:
+@functools.cache
+def on_the_page() -> frozenset[Citation]:
     known = {Citation(citation.rfc, "") for citation in cited(PAGE)} | set(cited(PAGE))
     for row in ROWS:
         if row.heading == "Used in passing":
@@ -82,7 +83,7 @@ def on_the_page() -> set[Citation]:
                 continue
             whole, sections = wholes[0], row.cells[0]
         known |= {Citation(whole.rfc, section) for section in sections.split(", ")}
-    return known
+    return frozenset(known)
 
 
 @functools.cache

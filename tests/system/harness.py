@@ -284,9 +284,9 @@ class Server:
             self._sockets.cleanup()
 
     def reload(self) -> None:
-        """Write the configuration as it is to be now, and take it over."""
+        """Write the configuration as it is to be now, and take it over, as ``mailsuite reload`` does."""
         self.write_config()
-        self.cli("reload")
+        self.control.post("/v1/reload", {"force": False})
         self.read_ports()
 
     def cli(self, *arguments: str | Path, status: int = 0, stdin: str = "") -> str:

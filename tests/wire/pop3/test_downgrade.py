@@ -376,10 +376,10 @@ def test_any_subject_can_be_read(subject: str) -> None:
 )
 @pytest.mark.parametrize("name", ["To", "Subject", "Content-Type", "Received", "Date"])
 def test_no_header_takes_long(name: str, piece: str) -> None:
-    header = f"{name}: é{piece * (50_000 // len(piece))}\r\n\r\n".encode()
+    header = f"{name}: é{piece * (20_000 // len(piece))}\r\n\r\n".encode()
     began = time.process_time()
     assert surrogate(header).isascii()
-    assert time.process_time() - began < 3
+    assert time.process_time() - began < 1.5
 
 
 @pytest.mark.parametrize(
@@ -408,5 +408,5 @@ def test_thirty_times_as_much_takes_thirty_times_as_long(start: str, piece: str)
         assert surrogate(header).isascii()
         return time.process_time() - began
 
-    small = max(seconds(15_000) for _ in range(3))
-    assert seconds(450_000) < 300 * small + 0.05
+    small = max(seconds(4_000) for _ in range(3))
+    assert seconds(120_000) < 300 * small + 0.05

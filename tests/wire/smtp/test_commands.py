@@ -85,7 +85,7 @@ def test_lines(line: bytes, command: Command) -> None:
         (b"RCPT " + b"x" * 2042 + b"\r\n", COMMAND_TOO_LONG),
         (b"GET / HTTP/1.1\r\n", FOREIGN_PROTOCOL),
         (b"post / HTTP/1.0\n", FOREIGN_PROTOCOL),
-        *[(f"{verb} /".encode() + b"\r\n", FOREIGN_PROTOCOL) for verb in HTTP_VERBS],
+        *[(f"{verb} /".encode() + b"\r\n", FOREIGN_PROTOCOL) for verb in sorted(HTTP_VERBS)],
     ],
 )
 def test_refused_lines(line: bytes, reply: Reply) -> None:
