@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Callable
 
@@ -26,6 +27,7 @@ Answered = Callable[[Answer], None]
 
 SERVICE_CLOSES = 421
 """May be the answer to anything, and come unasked (RFC 5321 section 3.8)."""
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @attrs.frozen
@@ -85,7 +87,7 @@ class Exchange:
         """Send a command line, and call *answered* with a reply that fits it, or refuses it. Raises
         ValueError where it would be more than one line: whoever made that has let somebody else's octets in.
         """
-        if any(character < " " or character == "\x7f" for character in line):
+        if _CONTROL.search(line):
             raise ValueError("a command has a control character")
         self.stage = Stage.BUSY
         self.expect(awaited, answered, fits)
