@@ -22,7 +22,9 @@ from mailsuite.accounts.import_file import (
 from mailsuite.accounts.passwd_files import lines_of
 from mailsuite.accounts.registry import MAX_NAME_CHARACTERS
 from mailsuite.config.kinds import BadValue, Kind, Member, OneOf, port
+from mailsuite.config.kinds_quota import QuotaLimits
 from mailsuite.config.names import KnockAddress, MailAddress
+from mailsuite.config.quotas import OWN_MAXIMUM
 from mailsuite.model.account import AccountState, NotifyState
 from mailsuite.model.hashes.stored import looks_hashed
 
@@ -36,8 +38,11 @@ _FIELDS: Final[dict[str, Kind[Any]]] = {
     "notifymail": Member(NotifyState),
     "notifymail_address": KnockAddress(),
     "notifymail_port": port(),
+    "quota": QuotaLimits(inherits=True),
+    "max_message": OWN_MAXIMUM,
 }
 """Columns of one word each, empty where nothing is said."""
+_AS_THEY_ARE: Final = ("state", "forward", "pop3", "quota", "max_message")
 COLUMNS: Final = ("address", "name", "password", "password_hash", *_FIELDS)
 
 
@@ -106,9 +111,7 @@ def _fields(row: Mapping[str, str]) -> dict[str, Any]:
     said = {column: row[column].strip() for column in _FIELDS if row.get(column, "").strip()}
     for column, text in said.items():
         _check(column, text)
-    fields: dict[str, Any] = {
-        column: said[column] for column in ("state", "forward", "pop3") if column in said
-    }
+    fields: dict[str, Any] = {column: said[column] for column in _AS_THEY_ARE if column in said}
     if name := row.get("name", "").strip():
         if len(name) > MAX_NAME_CHARACTERS:
             raise LineRefused(f"the name is longer than {MAX_NAME_CHARACTERS} characters")

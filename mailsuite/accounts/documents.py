@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mailsuite.accounts.quotas import quota_document
+from mailsuite.accounts.limits import limits_document
 from mailsuite.accounts.stay import stay_document
 from mailsuite.model.account import Account, Domain
 from mailsuite.model.address import Address
@@ -28,7 +28,7 @@ def account_document(account: Account) -> Document:
         "keep_copy": account.keep_copy,
         "pop3": "allow" if account.pop3 else "deny",
         **stay_document(account.retention),
-        "quota": quota_document(account.quota),
+        **limits_document(account),
         "notifymail": {
             "state": None if preference.state is None else preference.state.value,
             "address": None if preference.address is None else str(preference.address),
@@ -43,7 +43,7 @@ def domain_document(domain: Domain, accounts: int) -> Document:
         "name": domain.name,
         "origin": domain.origin.value,
         "accounts": accounts,
-        "quota": quota_document(domain.quota),
+        **limits_document(domain),
     }
 
 

@@ -18,8 +18,8 @@ from mailsuite.accounts.documents import Document, account_document, domain_docu
 from mailsuite.accounts.endings import barred
 from mailsuite.accounts.generate import generate_password
 from mailsuite.accounts.keyring import SealBroken
+from mailsuite.accounts.limits import ACCOUNT_LIMITS, DOMAIN_LIMITS, changed_limits
 from mailsuite.accounts.passwords import PasswordRefused, Passwords
-from mailsuite.accounts.quotas import QUOTA, asked_quota
 from mailsuite.accounts.refusal import RegistryError, asked_address, bad, in_words, parsed, refused
 from mailsuite.accounts.stay import STAY, with_stay
 from mailsuite.accounts.vault import Vault
@@ -59,7 +59,7 @@ _STANDING: Final[dict[str, Kind[Any]]] = {
     "keep_copy": Boolean(),
     "pop3": OneOf(("allow", "deny")),
 }
-CHANGEABLE: Final = ("name", "notifymail", *_STANDING, *STAY, *QUOTA)
+CHANGEABLE: Final = ("name", "notifymail", *_STANDING, *STAY, *ACCOUNT_LIMITS)
 """The fields that change_account() takes."""
 
 
@@ -195,9 +195,7 @@ class Registry:
             changed = await self._standing(standing, changed)
         if stay := {name: fields[name] for name in STAY if name in fields}:
             changed = attrs.evolve(changed, retention=with_stay(stay, changed.retention))
-        if "quota" in fields:
-            changed = attrs.evolve(changed, quota=asked_quota(fields["quota"]))
-        return changed
+        return attrs.evolve(changed, **changed_limits(changed, fields))
 
     async def remove_account(self, address: str) -> None:
         """Remove an account with its device passwords; its mail stays."""
@@ -217,6 +215,15 @@ class Registry:
             counted = Counter(account.address.domain for account in await self.directory.accounts())
         return [domain_document(domain, counted[domain.name]) for domain in domains]
 
+    async def domain(self, name: str) -> Document:
+        """One domain."""
+        wanted = _domain_name(name)
+        with in_words(wanted):
+            domain = await self.directory.domain(wanted)
+            if domain is None:
+                raise refused(wanted, NO_SUCH_DOMAIN)
+            return domain_document(domain, len(await self.directory.members(wanted)))
+
     async def add_domain(self, name: str) -> Document:
         """Take mail for one more domain."""
         new = Domain(_domain_name(name))
@@ -225,21 +232,21 @@ class Registry:
         return domain_document(new, 0)
 
     async def change_domain(self, name: str, fields: Mapping[str, object]) -> Document:
-        """Change the ``quota`` of its accounts."""
+        """Change those of DOMAIN_LIMITS that *fields* has."""
         wanted = _domain_name(name)
         for field in fields:
-            if field not in QUOTA:
-                raise bad(f"{field!r} of a domain cannot be changed; this can: {', '.join(QUOTA)}")
+            if field not in DOMAIN_LIMITS:
+                raise bad(f"{field!r} of a domain cannot be changed; these can: {', '.join(DOMAIN_LIMITS)}")
         async with self.turn:
             with in_words(wanted):
                 domain = await self.directory.domain(wanted)
                 if domain is None:
                     raise refused(wanted, NO_SUCH_DOMAIN)
-                if "quota" in fields:
-                    domain = attrs.evolve(domain, quota=asked_quota(fields["quota"]))
+                if fields:
+                    domain = attrs.evolve(domain, **changed_limits(domain, fields))
                     await self.directory.change_domain(domain)
-                counted = Counter(account.address.domain for account in await self.directory.accounts())
-        return domain_document(domain, counted[wanted])
+                members = await self.directory.members(wanted)
+        return domain_document(domain, len(members))
 
     def _preference(self, wanted: object, present: NotifyPreference) -> NotifyPreference:
         """*present* with the fields that *wanted* has. Refuses what would silently have no effect."""

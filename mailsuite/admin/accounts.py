@@ -1,4 +1,4 @@
-"""``/v1/accounts`` and ``/v1/domains`` of the control API."""
+"""``/v1/accounts`` of the control API."""
 
 from __future__ import annotations
 
@@ -118,32 +118,3 @@ class _Account(JsonResource):
         account, generated = await self._registry.set_password(self._address, optional_text(body, "password"))
         self._desk.log.info("account.password", account=account["address"])
         return 200, {"account": account, "generated": generated}
-
-
-class Domains(JsonResource):
-    """All domains whose mail is ours, and each as a child by its name."""
-
-    def __init__(self, desk: Desk, registry: Registry) -> None:
-        super().__init__(desk, {"GET": self._list, "POST": self._add})
-        self._registry = registry
-
-    def getChild(self, path: bytes, request: Request) -> Resource:
-        if not path:
-            return self
-        name = path.decode("utf-8", "replace")
-
-        async def change(body: Document) -> tuple[int, Document]:
-            fields = {name: value for name, value in body.items() if value is not None}
-            domain = await self._registry.change_domain(name, fields)
-            self._desk.log.info("domain.changed", domain=domain["name"])
-            return 200, {"domain": domain}
-
-        return JsonResource(self._desk, {"PATCH": change})
-
-    async def _list(self, body: Document) -> tuple[int, Document]:
-        return 200, {"domains": await self._registry.domains()}
-
-    async def _add(self, body: Document) -> tuple[int, Document]:
-        domain = await self._registry.add_domain(text_field(body, "name"))
-        self._desk.log.info("domain.added", domain=domain["name"])
-        return 201, {"domain": domain}

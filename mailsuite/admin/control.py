@@ -22,11 +22,12 @@ from mailsuite.accounts.login_delay import LoginDelay
 from mailsuite.accounts.office import Office
 from mailsuite.admin import checks
 from mailsuite.admin.access import Access
-from mailsuite.admin.accounts import Accounts, Domains
+from mailsuite.admin.accounts import Accounts
 from mailsuite.admin.aliases import AllAliases, route_resource
 from mailsuite.admin.bans import BanList
 from mailsuite.admin.deleted import Report, RetentionReport
 from mailsuite.admin.devices import AllDevices
+from mailsuite.admin.domains import Domains
 from mailsuite.admin.imports import AccountImport
 from mailsuite.admin.metrics import metrics_resource
 from mailsuite.admin.protocol_log import log_resource
@@ -123,7 +124,7 @@ def _put_people(version: Missing, desk: Desk, office: Office, operations: Operat
     version.putChild(b"retention", RetentionReport(desk, operations.retention))
     accounts.putChild(b"import", AccountImport(desk, office.registry))
     version.putChild(b"accounts", accounts)
-    version.putChild(b"domains", Domains(desk, office.registry))
+    version.putChild(b"domains", Domains(desk, office.registry, operations.store))
     directory = office.registry.directory
     version.putChild(b"aliases", AllAliases(desk, AliasRegistry(directory)))
     router = lambda: configured_router(operations.config(), directory, None)  # noqa: E731

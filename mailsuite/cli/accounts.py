@@ -13,7 +13,14 @@ from mailsuite.cli.directory import Directory, open_directory
 from mailsuite.cli.importing import import_
 from mailsuite.cli.options import json_option, quiet_option, yes_option
 from mailsuite.cli.passwords import PasswordSource, password_options, reveal
-from mailsuite.cli.quotas import QUOTA_HELP, list_usage, quota_rows, usage_rows
+from mailsuite.cli.quotas import (
+    MAXIMUM_HELP,
+    QUOTA_HELP,
+    limit_rows,
+    list_usage,
+    quota_rows,
+    usage_rows,
+)
 from mailsuite.cli.terminal import (
     clean,
     confirm,
@@ -167,6 +174,7 @@ def show(context: Context, address: str, as_json: bool) -> None:
         ("last login", _last_login_text(details["last_login"])),
         *usage_rows(details.get("usage")),
         *quota_rows(details.get("quota"), details.get("percent")),
+        *limit_rows(account),
         ("mail stays", _stay_text(account)),
         ("notifymail", _notifymail_text(account)),
         ("kept in", account["origin"]),
@@ -193,6 +201,7 @@ def show(context: Context, address: str, as_json: bool) -> None:
 )
 @click.option("--delete-unread-after", metavar="TIME", help="How long unread mail stays: 120d, or never.")
 @click.option("--quota", metavar="QUOTA", help=QUOTA_HELP)
+@click.option("--max-message", metavar="SIZE", help=MAXIMUM_HELP)
 @_notifymail_options
 @json_option
 @quiet_option
@@ -220,8 +229,8 @@ def change(
     fields = {name: value for name, value in given.items() if value is not None}
     if not fields:
         raise click.UsageError(
-            "nothing to change: give --name, --state, --forward, --pop3, --delete-after, --quota or "
-            "--notifymail"
+            "nothing to change: give --name, --state, --forward, --pop3, --delete-after, --quota, "
+            "--max-message or --notifymail"
         )
     with open_directory(context, quiet) as directory:
         account = directory.change_account(address, fields)

@@ -47,6 +47,8 @@ class Directory(Protocol):
 
     def domains(self) -> list[Document]: ...
 
+    def domain(self, name: str) -> Document: ...
+
     def add_domain(self, name: str) -> Document: ...
 
     def change_domain(self, name: str, fields: Document) -> Document: ...
@@ -99,6 +101,9 @@ class OfServer:
 
     def domains(self) -> list[Document]:
         return list(self.control.get(resource("domains"))["domains"])
+
+    def domain(self, name: str) -> Document:
+        return self._patient.get(resource("domains", name))
 
     def add_domain(self, name: str) -> Document:
         return dict(self.control.post(resource("domains"), {"name": name})["domain"])
@@ -171,6 +176,9 @@ class OfStore:
 
     def domains(self) -> list[Document]:
         return asked(self.office.registry.domains())
+
+    def domain(self, name: str) -> Document:
+        return {"domain": asked(self.office.registry.domain(name))}
 
     def add_domain(self, name: str) -> Document:
         return asked(self.office.registry.add_domain(name))

@@ -1,4 +1,4 @@
-"""``mailsuite domain``: add, list, change."""
+"""``mailsuite domain``: add, list, show, change."""
 
 from __future__ import annotations
 
@@ -7,8 +7,15 @@ import click
 from mailsuite.cli.context import Context
 from mailsuite.cli.directory import open_directory
 from mailsuite.cli.options import json_option, quiet_option
-from mailsuite.cli.quotas import QUOTA_HELP, quota_text
-from mailsuite.cli.terminal import clean, note, print_json, print_table
+from mailsuite.cli.quotas import (
+    MAXIMUM_HELP,
+    QUOTA_HELP,
+    has_limit,
+    limit_rows,
+    quota_text,
+    usage_rows,
+)
+from mailsuite.cli.terminal import clean, note, octets_text, print_json, print_table
 
 
 @click.group("domain")
@@ -54,17 +61,59 @@ def list_(context: Context, as_json: bool, quiet: bool) -> None:
         print_table(("DOMAIN", "ACCOUNTS", "QUOTA OF EACH", "KEPT IN"), rows, right=("ACCOUNTS",))
 
 
+@domain_group.command("show")
+@click.argument("name")
+@json_option
+@click.pass_obj
+def show(context: Context, name: str, as_json: bool) -> None:
+    """One domain: how much mail all its accounts have together, and what it says of them."""
+    with open_directory(context) as directory:
+        details = directory.domain(name)
+    if as_json:
+        print_json(details)
+        return
+    domain = details["domain"]
+    total = quota_text(domain["total_quota"]) if has_limit(domain["total_quota"]) else "no limit"
+    if "percent" in details and has_limit(details["total_quota"]):
+        shared = "" if details["shared"] == domain["name"] else f", shared with {details['shared']}"
+        total = f"{quota_text(details['total_quota'])} ({details['percent']} percent used{shared})"
+    for label, text in (
+        ("domain", domain["name"]),
+        ("accounts", str(domain["accounts"])),
+        *usage_rows(details.get("usage")),
+        ("total quota", total),
+        ("of each", quota_text(domain["quota"]) if has_limit(domain["quota"]) else "as the server says"),
+        *limit_rows(domain),
+        ("kept in", domain["origin"]),
+    ):
+        click.echo(f"{label:<12} {clean(text)}")
+
+
 @domain_group.command("change")
 @click.argument("name")
-@click.option("--quota", metavar="QUOTA", required=True, help=QUOTA_HELP)
+@click.option("--quota", metavar="QUOTA", help=QUOTA_HELP)
+@click.option("--total-quota", metavar="QUOTA", help="How much mail all its accounts may have together.")
+@click.option("--max-message", metavar="SIZE", help=MAXIMUM_HELP)
 @json_option
 @quiet_option
 @click.pass_obj
-def change(context: Context, name: str, quota: str, as_json: bool, quiet: bool) -> None:
-    """Change how much mail each account of a domain may have that says nothing of its own."""
+def change(context: Context, /, *, name: str, as_json: bool, quiet: bool, **given: str | None) -> None:
+    """Change how much mail a domain may have, all its accounts together or each of them that says nothing of
+    its own, and how large a message may be."""
+    fields = {field: value for field, value in given.items() if value is not None}
+    if not fields:
+        raise click.UsageError("nothing to change: give --quota, --total-quota or --max-message")
     with open_directory(context, quiet) as directory:
-        domain = directory.change_domain(name, {"quota": quota})
+        domain = directory.change_domain(name, fields)
     if as_json:
         print_json({"domain": domain})
     elif not quiet:
-        click.echo(f"{clean(domain['name'])} changed: each account may have {quota_text(domain['quota'])}.")
+        words = []
+        if "quota" in fields:
+            words.append(f"each account may have {quota_text(domain['quota'])}")
+        if "total_quota" in fields:
+            words.append(f"all together {quota_text(domain['total_quota'])}")
+        if "max_message" in fields:
+            largest = domain["max_message"]
+            words.append(f"a message {'-' if largest is None else octets_text(largest)}")
+        click.echo(f"{clean(domain['name'])} changed: {', '.join(words)}.")

@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "kick": Place("who", "kick", "End sessions at once."),
     "account": Place("accounts", "account_group", "Make, show, change and remove accounts."),
     "alias": Place("aliases", "alias_group", "Addresses that stand for others."),
+    "sender": Place("senders", "sender_group", "Whom accounts and domains take no mail from."),
     "route": Place("route", "route", "Where mail for an address goes, and why."),
     "device": Place("devices", "device_group", "Device passwords: one for each mail program."),
     "undelete": Place("deleted", "undelete", "Bring deleted mail back, or forget it for good."),

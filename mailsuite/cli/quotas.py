@@ -15,6 +15,9 @@ QUOTA_HELP: Final = (
     "How much mail it may have: 2GiB, or with a number of messages 2GiB,10000; 0: no limit; default: as "
     "somebody else says."
 )
+MAXIMUM_HELP: Final = (
+    "The largest message that is sent or taken, as 20MiB, below what others allow; default: as they say."
+)
 NEAR: Final = 80
 """Percent. Where the owner is warned first."""
 
@@ -29,6 +32,11 @@ def quota_text(quota: Document | None) -> str:
     if quota["messages"]:
         words.append(count_text(quota["messages"], "message"))
     return ", ".join(words) or "no limit"
+
+
+def has_limit(quota: Document) -> bool:
+    """Whether anything is limited."""
+    return bool(quota["octets"] or quota["messages"])
 
 
 def usage_rows(usage: Document | None) -> tuple[tuple[str, str], ...]:
@@ -49,6 +57,17 @@ def quota_rows(quota: Document | None, percent: int | None) -> tuple[tuple[str, 
     text = quota_text(quota)
     limited = bool(quota["octets"] or quota["messages"])
     return (("quota", f"{text} ({percent} percent used)" if limited else "no limit"),)
+
+
+def limit_rows(owner: Document) -> tuple[tuple[str, str], ...]:
+    """What an account or a domain says of sizes and senders, as far as it says something."""
+    rows = []
+    if owner.get("max_message") is not None:
+        rows.append(("largest", f"messages up to {octets_text(owner['max_message'])}"))
+    block, accept = (len(owner.get(name, ())) for name in ("block_senders", "accept_senders"))
+    if block or accept:
+        rows.append(("senders", f"{block} blocked, {accept} accepted: mailsuite sender list"))
+    return tuple(rows)
 
 
 def list_usage(context: Context, *, near_quota: bool, as_json: bool, quiet: bool) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import attrs
 from twisted.python.failure import Failure
 
+from mailsuite.delivery.envelope import Accepted
 from mailsuite.delivery.incoming import Incoming
 from mailsuite.delivery.judge import Judge, shown
 from mailsuite.interfaces import IEventBus
 from mailsuite.model import reply as replies
+from mailsuite.model.address import Address
 from mailsuite.model.events import MessageStored
 from mailsuite.model.facts import ConnectionFacts
 from mailsuite.model.failure import PermanentFailure
@@ -33,6 +35,8 @@ class Conclusion:
 
     async def of_all(self, incoming: Incoming, event: BodyEnd) -> Reply:
         """One fate for all recipients."""
+        if event.defect is None and not all(each.takes(event.size) for each in incoming.envelope.accepted):
+            return await self._too_large(incoming)
         refusal = await self._settle(incoming, event)
         if refusal is not None:
             return refusal
@@ -48,12 +52,14 @@ class Conclusion:
         apart."""
         accepted = incoming.envelope.accepted
         if not incoming.apart:
-            return (await self.of_all(incoming, event),) * len(accepted)
+            reply = await self.of_all(incoming, event)
+            if reply is not replies.MESSAGE_TOO_BIG or event.defect is not None:
+                return (reply,) * len(accepted)
+            return tuple(replies.SIZE_APART if each.takes(event.size) else reply for each in accepted)
         refusal = await self._settle(incoming, event)
         if refusal is not None:
             return (refusal,) * len(accepted)
-        looped = dict.fromkeys(incoming.circling, PermanentFailure(replies.MAIL_LOOP))
-        outcomes = await incoming.transaction.commit_each(looped)
+        outcomes = await incoming.transaction.commit_each(_refused(incoming, event.size))
         failed = {
             copy.account: self._judge.no(each, id=incoming.id)
             for copy, each in zip(incoming.envelope.copies, outcomes, strict=True)
@@ -62,11 +68,12 @@ class Conclusion:
         stored = tuple(each for each in outcomes if isinstance(each, Stored))
         if stored or not failed:
             self._tell(incoming, stored, event.size)
-        good = replies.message_accepted(incoming.id)
-        # Where one of several maildrops behind a name fails, the name fails: what comes twice is better than
-        # what never comes.
-        found = ([failed[account] for account in each.accounts if account in failed] for each in accepted)
-        return tuple(bad[0] if bad else good for bad in found)
+        good, big = replies.message_accepted(incoming.id), replies.MESSAGE_TOO_BIG
+        return tuple(_reply(each, failed, good) if each.takes(event.size) else big for each in accepted)
+
+    async def _too_large(self, incoming: Incoming) -> Reply:
+        await incoming.transaction.abort()
+        return self._judge.refused(incoming, replies.MESSAGE_TOO_BIG)
 
     async def _settle(self, incoming: Incoming, event: BodyEnd) -> Reply | None:
         """See whether it may be delivered; answers why not, and all of it is undone then."""
@@ -105,3 +112,21 @@ class Conclusion:
             )
         except Exception:
             self._log.failure("smtp.telling_failed", Failure(), id=incoming.id)
+
+
+def _refused(incoming: Incoming, octets: int) -> Mapping[Address, Exception]:
+    """The accounts that get nothing, and why: they have had it before, or nobody who takes so large a message
+    leads to them."""
+    envelope = incoming.envelope
+    willing = {account for each in envelope.accepted if each.takes(octets) for account in each.accounts}
+    too_large = (copy.account for copy in envelope.copies if copy.account not in willing)
+    return {
+        **dict.fromkeys(too_large, PermanentFailure(replies.MESSAGE_TOO_BIG)),
+        **dict.fromkeys(incoming.circling, PermanentFailure(replies.MAIL_LOOP)),
+    }
+
+
+def _reply(accepted: Accepted, failed: Mapping[Address, Reply], good: Reply) -> Reply:
+    """Where one of several maildrops behind a name fails, the name fails: what comes twice is better than
+    what never comes."""
+    return next((failed[account] for account in accepted.accounts if account in failed), good)

@@ -25,6 +25,12 @@ class Accepted:
     """Whose maildrops it leads to."""
     is_ours: bool = True
     """Whether it is an address of our domains."""
+    max_message: int | None = None
+    """Octets of the largest message that they take; None: nothing is said."""
+
+    def takes(self, octets: int) -> bool:
+        """Whether a message of so many is not too large for them."""
+        return self.max_message is None or octets <= self.max_message
 
 
 @attrs.define(eq=False)
@@ -44,15 +50,25 @@ class Envelope:
     """Seconds since the epoch."""
     accepted: list[Accepted] = attrs.field(factory=list, init=False)
     """In the order of the client; who is named twice is here twice."""
+    max_message: int | None = attrs.field(default=None, init=False)
+    """The lowest limit of those who are accepted; None: nothing is said."""
     _copies: dict[Address, Copy] = attrs.field(factory=dict, init=False)
     _named: dict[Address, Address] = attrs.field(factory=dict, init=False)
     """By account: the recipient that led there first."""
     _remotes: dict[Address, OutboundRecipient] = attrs.field(factory=dict, init=False)
 
-    def add(self, recipient: Address, parameters: RecipientParameters, route: Route) -> None:
-        """Take another recipient."""
+    def add(
+        self,
+        recipient: Address,
+        parameters: RecipientParameters,
+        route: Route,
+        max_message: int | None = None,
+    ) -> None:
+        """Take another recipient, who takes messages of *max_message* octets."""
         is_ours = route.kind is not RouteKind.REMOTE
-        self.accepted.append(Accepted(recipient, route.accounts, is_ours))
+        self.accepted.append(Accepted(recipient, route.accounts, is_ours, max_message))
+        limits = [each for each in (self.max_message, max_message) if each is not None]
+        self.max_message = min(limits, default=None)
         copies, remotes = ((), (recipient,)) if self.mail.held else (route.copies, route.remotes)
         for copy in copies:
             self._copies.setdefault(copy.account, copy)

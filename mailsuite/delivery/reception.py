@@ -28,6 +28,7 @@ from mailsuite.delivery.ways import Archiving, Routes
 from mailsuite.interfaces import IDeliveries, IEventBus, IOutboundQueue, IPolicyRule
 from mailsuite.model import reply as replies
 from mailsuite.model.account import IPAddress
+from mailsuite.model.address import Address
 from mailsuite.model.facts import Accept, ConnectionFacts, Refuse, RouteKind, Stage, StageFacts, Verdict
 from mailsuite.model.reply import Reply
 from mailsuite.observe.log import Log
@@ -40,6 +41,11 @@ HostOf = Callable[[IPAddress], Awaitable[str]]
 
 def _keep_nothing(session: str) -> None:
     """Where nothing is kept free for anybody."""
+
+
+async def _as_the_door_says(account: Address) -> int | None:
+    """Where nobody has a limit of their own."""
+    return None
 
 
 def new_message_id() -> str:
@@ -71,6 +77,8 @@ class Services:
     """Who gets a copy beside the recipients."""
     let_go: Callable[[str], None] = _keep_nothing
     """Is told of the session whose transaction is over: what was kept free for it is free. Raises nothing."""
+    largest: Callable[[Address], Awaitable[int | None]] = _as_the_door_says
+    """Answers how large a message of an account may be; None: as the door says. Raises MailFailure."""
     new_id: Callable[[], str] = new_message_id
     commits: Tasks = attrs.field()
     """Commits and aborts under way. They outlive their sessions: a stopping server waits for
@@ -100,6 +108,8 @@ class Reception:
     _services: Services
     facts: ConnectionFacts
     _log: Log
+    largest: int | None = attrs.field(default=None, init=False)
+    """Octets of a message of whoever logged in, as it was then; None: as the door says."""
     _judge: Judge = attrs.field(init=False)
     _welcome: Verdict | None = attrs.field(default=None, init=False)
     """What the rules say of HELO; None: they have not been asked since it was said."""
@@ -155,6 +165,19 @@ class Reception:
             device=device.name if device is not None else "",
         )
         return replies.AUTHENTICATION_SUCCEEDED, granted.signature
+
+    async def learn_limit(self) -> None:
+        """Find out how large a message of whoever logged in may be. Where that cannot be known now it is as
+        the door says, and the rules have their say at MAIL."""
+        account = self.facts.account
+        if account is None:
+            return
+        try:
+            self.largest = await self._services.largest(account)
+        except CancelledError:
+            raise
+        except Exception as error:
+            self._judge.no(error)
 
     async def scram(self, question: ScramQuestion) -> ScramParameters | Reply:
         """What SCRAM needs of an account; 454 where that cannot be known now."""
@@ -324,7 +347,15 @@ class Reception:
             raise
         except Exception as error:
             return self._judge.no(error)
-        facts = StageFacts(Stage.RECIPIENT, self.facts, envelope.sender, recipient, route, mail=envelope.mail)
+        facts = StageFacts(
+            Stage.RECIPIENT,
+            self.facts,
+            envelope.sender,
+            recipient,
+            route,
+            mail=envelope.mail,
+            max_message=envelope.max_message,
+        )
         verdict = await self._judge.verdict(facts)
         if route.dead_end is not None:
             self._log.warning("smtp.forward_stranded", recipient=recipient, account=route.dead_end)
@@ -335,7 +366,7 @@ class Reception:
             # Policy let pass what nobody here can deliver. Whatever it says, there is no way out.
             self._log.error("smtp.undeliverable", recipient=recipient, route=route.kind.value)
             return replies.INTERNAL_ERROR
-        envelope.add(recipient, event.parameters, route)
+        envelope.add(recipient, event.parameters, route, verdict.max_message)
         return None
 
     # The message

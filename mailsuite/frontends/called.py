@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import attrs
-from twisted.internet.defer import CancelledError
 
 from mailsuite.accounts.callers import Callers
 from mailsuite.delivery.judge import codes
@@ -19,30 +20,45 @@ MECHANISM = "unix"
 
 
 class CalledSession(SmtpSession):
-    """One program of this machine that hands in mail. Before its first MAIL it is found out who calls; on any
-    other transport nobody is found, and policy asks for a login that this door does not offer."""
+    """One program of this machine that hands in mail. Before the greeting it is found out who calls, for what
+    EHLO offers goes by it; where that fails, once more at MAIL. On any other transport nobody is found, and
+    policy asks for a login that this door does not offer."""
 
     def __init__(self, door: Door, services: SmtpServices, callers: Callers) -> None:
         super().__init__(door, services)
         self._callers = callers
+        self._found_out = False
+
+    def greet(self) -> None:
+        self.answer(self._greet(), for_the_client=True)
+
+    async def _greet(self) -> None:
+        with suppress(MailFailure):
+            await self._find_out()
+        await self.greeting()
 
     def dispatch(self, event: Event) -> None:
-        if isinstance(event, Mail) and self.account is None:
+        if isinstance(event, Mail) and not self._found_out:
             self.answer(self._reply(self._mail(event), "sender"))
         else:
             super().dispatch(event)
 
     async def _mail(self, event: Mail) -> Reply:
-        user = caller_of(self.transport)
         try:
-            account = None if user is None else await self._callers.account(user)
-        except CancelledError:
-            raise
+            await self._find_out()
         except MailFailure as failure:
-            self.log.info("submission.call_refused", user=user, detail=failure.detail, **codes(failure.reply))
+            user, said = caller_of(self.transport), codes(failure.reply)
+            self.log.info("submission.call_refused", user=user, detail=failure.detail, **said)
             return failure.reply
+        return await self._reception.mail(event)
+
+    async def _find_out(self) -> None:
+        """Raises MailFailure where it cannot be known now, or somebody may not send."""
+        user = caller_of(self.transport)
+        account = None if user is None else await self._callers.account(user)
+        self._found_out = True
         if account is not None:
             self.known_as(account, "", MECHANISM)
             self._reception.facts = attrs.evolve(self._reception.facts, account=account)
             self.log.info("submission.called", account=account, user=user)
-        return await self._reception.mail(event)
+            await self.limit_message()

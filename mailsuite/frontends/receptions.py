@@ -36,6 +36,7 @@ from mailsuite.observe.log import Log
 from mailsuite.policy.chain import Chain
 from mailsuite.policy.hello import Hello
 from mailsuite.policy.hello_settings import hello_rules, machine_addresses
+from mailsuite.policy.message_size import Sizes
 from mailsuite.policy.probing import BanAddress
 from mailsuite.policy.quota import Quotas
 from mailsuite.policy.reverse import confirmed_name
@@ -100,6 +101,7 @@ class Receptions:
             queue=self.queue,
             host_of=self._host_of if isinstance(settings, Smtp) else None,
             let_go=self.disk.promises.release,
+            largest=Sizes(self.directory, settings.max_message).of,
             commits=self.commits,
         )
 
@@ -120,6 +122,7 @@ class Receptions:
             delimiters=config.smtp.recipient_delimiter,
             admin=config.server.admin,
             sends=self.queue is not None,
+            turn=self._turn,
         )
         # Space comes last: who is refused promises nothing.
         rules = (*rules_for(settings, grounds, (Quotas(self.quotas, self._turn),)), Space(self.disk.has_room))

@@ -79,23 +79,26 @@ class SmtpSession(SessionProtocol[Event]):
 
     def greet(self) -> None:
         if self._services.pace.greeting:
-            self.answer(self._greet_late(), for_the_client=True)
+            self.answer(self.greeting(), for_the_client=True)
         else:
             self.core.start()
 
-    async def _greet_late(self) -> None:
+    async def greeting(self) -> None:
+        """Say the first words, when the client has kept silence as long as it is asked to."""
+        if self._services.pace.greeting and await self._is_early():
+            self.core.too_early()
+        elif not self.core.closing:
+            self.core.start()
+
+    async def _is_early(self) -> bool:
         silence = self._silence = Deferred()
         call = self.door.clock.callLater(self._services.pace.greeting, silence.callback, False)
         try:
-            is_broken = await silence
+            return await silence
         finally:
             self._silence = None
             if call.active():
                 call.cancel()
-        if is_broken:
-            self.core.too_early()
-        elif not self.core.closing:
-            self.core.start()
 
     def receive(self, data: bytes) -> None:
         if self._silence is None:
@@ -177,7 +180,14 @@ class SmtpSession(SessionProtocol[Event]):
         facts = self._reception.facts
         if facts.account is not None:
             self.known_as(facts.account, facts.device, claim.mechanism)
+            await self.limit_message()
         self.core.authenticated(reply, signature)
+
+    async def limit_message(self) -> None:
+        """Somebody has logged in: what they may send is advertised from here on."""
+        await self._reception.learn_limit()
+        if self._reception.largest is not None:
+            self.core.limit_message(self._reception.largest)
 
     # The message
 

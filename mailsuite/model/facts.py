@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Collection
 
 import attrs
 
@@ -90,6 +91,10 @@ class Route:
     steps: tuple[str, ...] = ()
     """In words, one decision each, for ``mailsuite route``."""
 
+    def without(self, accounts: Collection[Address]) -> Route:
+        """The same, but that these get no copy."""
+        return attrs.evolve(self, copies=tuple(copy for copy in self.copies if copy.account not in accounts))
+
     @property
     def accounts(self) -> tuple[Address, ...]:
         """Whose maildrops."""
@@ -119,6 +124,8 @@ class StageFacts:
     route: Route | None = None
     header: HeaderFacts | None = None
     mail: MailParameters = NOTHING_SAID
+    max_message: int | None = None
+    """At RECIPIENT: octets of a message for the recipients before this one; None: there is none."""
 
 
 @attrs.frozen
@@ -137,6 +144,10 @@ class Accept:
     """What takes the place of what was said: at MAIL the reverse-path, at HEADER the Sender field (RFC 6409
     section 8.1). None: it stays."""
     note: Note | None = None
+    max_message: int | None = None
+    """At RECIPIENT: octets of the largest message that this recipient may be sent. None: nothing is said."""
+    left_out: tuple[Address, ...] = ()
+    """At RECIPIENT: the accounts of the route that are to get no copy."""
 
 
 @attrs.frozen

@@ -10,7 +10,6 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from mailsuite.interfaces import IPolicyRule
-from mailsuite.model.address import Address
 from mailsuite.model.facts import Accept, ConnectionFacts, Note, Refuse, Stage, StageFacts, Verdict
 from mailsuite.model.failure import MailFailure
 from mailsuite.model.reply import INTERNAL_ERROR
@@ -26,7 +25,8 @@ class Chain:
     Fails closed: a rule that cannot judge refuses, with the reply of its MailFailure, or temporarily
     (451 4.3.0) and with a traceback in the log where something unforeseen escaped from it.
 
-    Where a rule takes another for the sender, the next rules are told of that one, and so is who asked.
+    Where a rule takes another for the sender, the next rules are told of that one, and so is who asked; where
+    it leaves accounts out, the next know nothing of them. Of several limits the lowest holds.
     Notes go into the log here, and no further.
     """
 
@@ -45,7 +45,7 @@ class Chain:
         return frozenset(stage for stage, rules in self._by_stage.items() if rules)
 
     async def check(self, facts: StageFacts) -> Verdict:
-        sender: Address | None = None
+        total = Accept()
         for rule in self._by_stage[facts.stage]:
             try:
                 verdict = await rule.check(facts)
@@ -57,11 +57,9 @@ class Chain:
                 verdict = self._noted(facts.connection, verdict, verdict.note)
             if not isinstance(verdict, Accept):
                 return verdict
-            if verdict.sender is not None:
-                sender = verdict.sender
-                if facts.stage is Stage.MAIL:
-                    facts = attrs.evolve(facts, sender=sender)
-        return Accept(sender)
+            total = _both(total, verdict)
+            facts = _as_told(facts, verdict)
+        return total
 
     def _unable(self, rule: IPolicyRule, facts: StageFacts, error: Exception) -> Refuse:
         if isinstance(error, MailFailure):
@@ -76,3 +74,21 @@ class Chain:
         fields = {"session": connection.session, "peer": connection.peer, **dict(note.fields)}
         self.log.warning(note.event, **fields)
         return attrs.evolve(verdict, note=None)
+
+
+def _both(before: Accept, verdict: Accept) -> Accept:
+    limits = [each for each in (before.max_message, verdict.max_message) if each is not None]
+    return Accept(
+        before.sender if verdict.sender is None else verdict.sender,
+        max_message=min(limits, default=None),
+        left_out=(*before.left_out, *verdict.left_out),
+    )
+
+
+def _as_told(facts: StageFacts, verdict: Accept) -> StageFacts:
+    """What the next rules are to know."""
+    if verdict.sender is not None and facts.stage is Stage.MAIL:
+        facts = attrs.evolve(facts, sender=verdict.sender)
+    if verdict.left_out and facts.route is not None:
+        facts = attrs.evolve(facts, route=facts.route.without(verdict.left_out))
+    return facts

@@ -10,8 +10,10 @@ from twisted.internet.interfaces import IReactorTime
 from mailsuite.config.schema import Lmtp, Smtp, Submission
 from mailsuite.interfaces import IAccountDirectory, IPolicyRule
 from mailsuite.model.address import Address
+from mailsuite.model.turns import Turn, go_on
 from mailsuite.policy.configured import probing_rules, relay_rules, relaying_rule, sender_rules
 from mailsuite.policy.credential import Credential
+from mailsuite.policy.message_size import MessageSize, Sizes
 from mailsuite.policy.ownership import Ownership
 from mailsuite.policy.probing import BanAddress, Probing
 from mailsuite.policy.rates import AccountRate, AddressRate
@@ -53,6 +55,8 @@ class Grounds:
     """Who reads the mail of the roles."""
     sends: bool = False
     """Whether there is somebody who takes mail to other servers."""
+    turn: Turn = go_on
+    """Between the steps of what takes long."""
 
 
 def rules_for(
@@ -60,9 +64,10 @@ def rules_for(
 ) -> tuple[IPolicyRule, ...]:
     """All rules of a door. *further* ones, which may refuse a recipient, stand before those that count what
     was let pass. LMTP hands over to our own accounts, from a server that has judged (RFC 2033 section 1)."""
+    size = MessageSize(Sizes(grounds.directory, settings.max_message), grounds.turn)
     relaying = relaying_rule(settings, grounds.sends, grounds.hostname)
     if isinstance(settings, Lmtp):
-        return (relaying, Recipients(), *further)
+        return (relaying, Recipients(), size, *further)
     relay = relay_rules(settings)
     rules: tuple[IPolicyRule, ...]
     counting: IPolicyRule
@@ -86,4 +91,4 @@ def rules_for(
         owns = Ownership(grounds.directory, grounds.delimiters, grounds.admin).owns
         rules = (Sender(owns, settings.sender_must_match, relay), Credential(grounds.directory), relaying)
         counting = AccountRate(tallies.accounts, settings.rate_per_account)
-    return (*rules, Recipients(), *further, counting)
+    return (*rules, Recipients(), size, *further, counting)

@@ -51,7 +51,7 @@ def test_formats_are_told_apart(text: str, format: str) -> None:
         ("\n# nobody\n", "nothing in it"),
         ("hunter2-canary\n", "--format"),
         ("user,password\njoe,hunter2-canary\n", "--format"),
-        ("address,quota\njoe@example.net,hunter2-canary\n", "--format"),
+        ("address,shoe\njoe@example.net,hunter2-canary\n", "--format"),
     ],
 )
 def test_what_is_no_such_file(text: str, words: str) -> None:
@@ -284,3 +284,20 @@ def test_a_rehearsal_does_not_miss_what_is_not_made() -> None:
     file = [forwarding("a", "b"), forwarding("b"), forwarding("c", "z"), copy]
     fields = [each.fields for each in without_forwards_within(file)]
     assert fields == [{}, {}, {"state": "forward", "forward": "z@example.net"}, {"name": "D"}]
+
+
+def test_limits_of_a_table() -> None:
+    text = (
+        'address,quota,max_message\njoe@example.net,"1GiB,500",10MiB\nann@example.net,,\nbob@example.net,0,\n'
+    )
+    accounts, unusable = read_file(text, "example.net")
+    assert [account.fields for account in accounts] == [
+        {"quota": "1GiB,500", "max_message": "10MiB"},
+        {},
+        {"quota": "0"},
+    ]
+    assert unusable == []
+    accounts, unusable = read_file(f"address,quota\njoe@example.net,{CANARY}\n", "example.net")
+    assert accounts == []
+    assert unusable[0].reason.startswith("quota must be a size")
+    assert CANARY not in unusable[0].reason

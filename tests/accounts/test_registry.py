@@ -72,6 +72,9 @@ def test_add_account_answers_the_account_as_it_stands(registry: Registry, databa
         "delete_after": None,
         "delete_unread_after": None,
         "quota": {"octets": None, "messages": None},
+        "max_message": None,
+        "block_senders": [],
+        "accept_senders": [],
         "notifymail": {"state": "last-ip", "address": None, "port": 79},
     }
     assert generated is None
@@ -120,7 +123,9 @@ def test_values_are_plain_json(registry: Registry) -> None:
 def test_domains_count_their_accounts(registry: Registry) -> None:
     run(registry.add_account("joe@example.test", "", None))
     run(registry.add_account("ann@example.test", "", None))
-    unsaid = {"quota": {"octets": None, "messages": None}}
+    nothing = {"octets": None, "messages": None}
+    lists: dict[str, object] = {"max_message": None, "block_senders": [], "accept_senders": []}
+    unsaid = {"quota": nothing, "total_quota": nothing, **lists}
     assert run(registry.add_domain("Grün.TEST")) == {
         "name": "xn--grn-ioa.test",
         "origin": "database",

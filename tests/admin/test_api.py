@@ -43,6 +43,9 @@ JOE = {
     "delete_after": None,
     "delete_unread_after": None,
     "quota": {"octets": None, "messages": None},
+    "max_message": None,
+    "block_senders": [],
+    "accept_senders": [],
     "notifymail": {"state": None, "address": None, "port": 79},
 }
 
@@ -343,12 +346,45 @@ class Domains(ApiCase):
     def test_domains(self) -> None:
         answer = self.ask("POST", "/v1/domains", {"name": "Example.TEST"})
         self.assertEqual(answer.status, 201)
-        domain = {"name": "example.test", "origin": "database", "accounts": 0}
-        self.assertEqual(answer.document, {"domain": {**domain, "quota": {"octets": None, "messages": None}}})
+        nothing = {"octets": None, "messages": None}
+        domain = {
+            "name": "example.test",
+            "origin": "database",
+            "accounts": 0,
+            "quota": nothing,
+            "total_quota": nothing,
+            "max_message": None,
+            "block_senders": [],
+            "accept_senders": [],
+        }
+        self.assertEqual(answer.document, {"domain": domain})
         self.assertEqual(self.ask("POST", "/v1/domains", {"name": "example.test"}).status, 409)
         self.assertEqual(self.ask("POST", "/v1/domains", {}).status, 400)
         names = [each["name"] for each in self.ask("GET", "/v1/domains").document["domains"]]
         self.assertEqual(names, ["empty.test", "example.test", "file.test"])
+        self.assertEqual(self.ask("GET", "/v1/domains/").status, 200)
+
+    def test_what_a_domain_says_and_has(self) -> None:
+        self.ask("POST", "/v1/domains", {"name": "example.test"})
+        for name in ("joe", "ann"):
+            account = {"address": f"{name}@example.test", "without_password": True}
+            self.assertEqual(self.ask("POST", "/v1/accounts", account).status, 201)
+        changed = self.ask(
+            "PATCH",
+            "/v1/domains/Example.test",
+            {"total_quota": "1KiB,4", "max_message": "64KiB", "senders": {"eve@example.org": "block"}},
+        )
+        self.assertEqual(changed.status, 200)
+        domain = changed.document["domain"]
+        self.assertEqual((domain["total_quota"], domain["accounts"]), ({"octets": 1024, "messages": 4}, 2))
+        shown = self.ask("GET", "/v1/domains/example.test").document
+        self.assertEqual(shown["domain"], domain)
+        self.assertEqual((shown["percent"], shown["shared"]), (0, "example.test"))
+        self.assertEqual(shown["usage"]["messages"], 0)
+        self.assertEqual(shown["total_quota"], {"octets": 1024, "messages": 4})
+        self.assertEqual(self.ask("GET", "/v1/domains/nowhere.test").status, 404)
+        self.assertEqual(self.ask("PATCH", "/v1/domains/example.test", {"state": "off"}).status, 400)
+        self.assertEqual(self.ask("PATCH", "/v1/domains/empty.test", {"quota": "1GiB"}).status, 403)
 
 
 class Everywhere(ApiCase):

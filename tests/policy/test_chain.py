@@ -10,7 +10,17 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from mailsuite.interfaces import IPolicyRule
-from mailsuite.model.facts import Accept, Note, Refuse, Stage, StageFacts, Verdict
+from mailsuite.model.facts import (
+    Accept,
+    Copy,
+    Note,
+    Refuse,
+    Route,
+    RouteKind,
+    Stage,
+    StageFacts,
+    Verdict,
+)
 from mailsuite.model.failure import TemporaryFailure
 from mailsuite.model.reply import DIRECTORY_UNAVAILABLE, INTERNAL_ERROR, RELAYING_DENIED, UNKNOWN_RECIPIENT
 from mailsuite.observe.log import Log
@@ -73,6 +83,19 @@ class ChainTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(Deferred.fromCoroutine(chain.check(FACTS))), Accept(JOE))
         self.assertEqual(silent.asked, 0)
         self.assertEqual(chain.asked_at, {Stage.MAIL, Stage.RECIPIENT})
+
+    def test_of_limits_the_lowest_holds(self) -> None:
+        verdict = self.check(Accept(max_message=7), Accept(), Accept(max_message=5), Accept(max_message=9))
+        self.assertEqual(verdict, Accept(max_message=5))
+
+    def test_who_is_left_out_is_gone_for_the_next_rules(self) -> None:
+        route = Route(RouteKind.LOCAL, (Copy(ANN, ANN), Copy(JOE, JOE), Copy(STRANGER, STRANGER)))
+        facts = attrs.evolve(FACTS, stage=Stage.RECIPIENT, route=route)
+        some = Accept(left_out=(JOE,)), Accept(), Accept(left_out=(STRANGER,)), Accept()
+        self.assertEqual(self.check(*some, facts=facts), Accept(left_out=(JOE, STRANGER)))
+        told = [rule.facts.route.accounts for rule in self.rules if rule.facts and rule.facts.route]
+        self.assertEqual(told, [(ANN, JOE, STRANGER), (ANN, STRANGER), (ANN, STRANGER), (ANN,)])
+        self.assertEqual(self.check(Accept(left_out=(JOE,))), Accept(left_out=(JOE,)))
 
     def test_a_failure_that_carries_a_reply_refuses_with_it(self) -> None:
         verdict = self.check(TemporaryFailure(DIRECTORY_UNAVAILABLE), Accept())

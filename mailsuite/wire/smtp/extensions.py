@@ -23,7 +23,9 @@ RECIPIENT_PARAMETERS: Mapping[str, str] = {"NOTIFY": "DSN", "ORCPT": "DSN"}
 """The same for RCPT."""
 
 
-def extensions(settings: SessionSettings, tls_active: bool, mechanisms: tuple[str, ...]) -> Mapping[str, str]:
+def extensions(
+    settings: SessionSettings, tls_active: bool, mechanisms: tuple[str, ...], max_message: int
+) -> Mapping[str, str]:
     """Keyword -> what stands behind it, in the order of the answer to EHLO.
 
     STARTTLS and AUTH are never the last: simple clients look for ``250-STARTTLS``.
@@ -43,7 +45,7 @@ def extensions(settings: SessionSettings, tls_active: bool, mechanisms: tuple[st
         "AUTH": bool(mechanisms),
         "ENHANCEDSTATUSCODES": True,
     }
-    values = {"SIZE": str(settings.max_message), "LIMITS": _limits(settings), "AUTH": " ".join(mechanisms)}
+    values = {"SIZE": str(max_message), "LIMITS": _limits(settings), "AUTH": " ".join(mechanisms)}
     if wanted["FUTURERELEASE"]:
         values["FUTURERELEASE"] = _release(settings)
     return {keyword: values.get(keyword, "") for keyword, is_wanted in wanted.items() if is_wanted}

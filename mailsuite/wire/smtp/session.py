@@ -129,6 +129,11 @@ class ServerSession:
         self._login.signature = signature
         self.reply(reply)
 
+    def limit_message(self, octets: int) -> None:
+        """From here to the beginning of TLS no message may be larger, whatever the settings say; the next
+        EHLO advertises it (RFC 1870). More than they allow changes nothing."""
+        self._state.max_message = min(octets, self.settings.max_message)
+
     def scram_parameters(self, parameters: ScramParameters) -> None:
         """To Ask."""
         if self.closing:

@@ -64,15 +64,22 @@ class State:
     offered: Collection[str] = ()
     """The keywords in the answer to EHLO: none, if it said HELO."""
     authenticated: bool = False
+    max_message: int = attrs.field(init=False)
+    """Octets of a message; what the settings say, or less for who has logged in."""
     mails: int = 0
     """How many transactions there were."""
     transaction: Transaction = attrs.field(factory=Transaction)
+
+    @max_message.default
+    def _for_everybody(self) -> int:
+        return self.settings.max_message
 
     def tls_started(self, bindings: Mapping[str, bytes]) -> None:
         """Forget all that came in clear (RFC 3207 section 4.2)."""
         self.tls_active, self.bindings = True, bindings
         self.greeted = self.extended = self.authenticated = False
         self.offered = ()
+        self.max_message = self.settings.max_message
         self.transaction = Transaction()
 
     @property
@@ -101,7 +108,9 @@ class State:
     def greet(self, extended: bool) -> Mapping[str, str]:
         """HELO, or where it is *extended* EHLO: answers what is offered on the connection as it is now,
         keyword -> what stands behind it."""
-        offers = extensions(self.settings, self.tls_active, self.mechanisms) if extended else {}
+        offers = (
+            extensions(self.settings, self.tls_active, self.mechanisms, self.max_message) if extended else {}
+        )
         self.greeted, self.extended, self.offered = True, extended, offers
         return offers
 

@@ -69,7 +69,7 @@ class Transfer:
         state = self._state
         mail = parse_mail(command.argument, state.offered, state.settings.bare_paths)
         size = mail.parameters.size
-        if size is not None and size > state.settings.max_message:
+        if size is not None and size > state.max_message:
             raise PermanentFailure(replies.MESSAGE_TOO_BIG)
         if mail.parameters.held:
             check_release(mail.parameters, state.settings.seconds(), state.settings.hold_max)
@@ -153,7 +153,7 @@ class Transfer:
 
     def _limits(self) -> tuple[int, int, bool]:
         settings = self._state.settings
-        return settings.max_message, settings.max_text_line, settings.normalise_newlines
+        return self._state.max_message, settings.max_text_line, settings.normalise_newlines
 
     # The message
 

@@ -1,0 +1,82 @@
+"""Limits and lists of accounts and domains, in the words of those who look after them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from mailsuite.accounts.quotas import DEFAULT, asked_quota, quota_document
+from mailsuite.accounts.refusal import bad, parsed
+from mailsuite.config.kinds import Kind
+from mailsuite.config.kinds_relaying import Sender
+from mailsuite.config.quotas import OWN_MAXIMUM
+from mailsuite.model.account import Account, Domain
+from mailsuite.model.sender_list import MAX_OWN_SENDERS, OwnSenders, SenderEntry
+
+ACCOUNT_LIMITS: Final = ("quota", "max_message", "senders")
+DOMAIN_LIMITS: Final = ("quota", "total_quota", "max_message", "senders")
+"""The fields that changed_limits() takes."""
+QUOTAS: Final = ("quota", "total_quota")
+_MAXIMUM: Final[dict[str, Kind[Any]]] = {"max_message": OWN_MAXIMUM}
+_WORDS: Final = ("block", "accept", "forget")
+
+
+def limits_document(owner: Account | Domain) -> dict[str, object]:
+    """``max_message`` in octets, null: nothing is said; and the lists as they were written."""
+    document: dict[str, object] = {"quota": quota_document(owner.quota)}
+    if isinstance(owner, Domain):
+        document["total_quota"] = quota_document(owner.total_quota)
+    return {
+        **document,
+        "max_message": owner.max_message,
+        "block_senders": [entry.text for entry in owner.senders.block],
+        "accept_senders": [entry.text for entry in owner.senders.accept],
+    }
+
+
+def changed_limits(owner: Account | Domain, fields: Mapping[str, object]) -> dict[str, Any]:
+    """What of *owner* becomes another by those of its limits that *fields* has. Raises RegistryError."""
+    changed: dict[str, Any] = {name: asked_quota(fields[name]) for name in QUOTAS if name in fields}
+    if "max_message" in fields:
+        changed["max_message"] = _asked_maximum(fields["max_message"])
+    if "senders" in fields:
+        changed["senders"] = _asked_senders(fields["senders"], owner.senders)
+    return changed
+
+
+def _asked_maximum(value: object) -> int | None:
+    if value in {DEFAULT, ""}:
+        return None
+    octets: int = parsed(_MAXIMUM, {"max_message": value})["max_message"]
+    return octets
+
+
+def _asked_senders(value: object, before: OwnSenders) -> OwnSenders:
+    """*before*, where each sender that is named stands in the list that it is to stand in, or in none."""
+    if not isinstance(value, Mapping):
+        raise bad('senders is no object, as {"eve@example.org": "block"}')
+    block, accept = (_keyed(entries) for entries in (before.block, before.accept))
+    for text, word in value.items():
+        if word not in _WORDS:
+            raise bad(f"senders: {text}: {word!r} is none of {', '.join(_WORDS)}")
+        entry: SenderEntry = parsed({"sender": Sender()}, {"sender": text})["sender"]
+        for kept in (block, accept):
+            kept.pop(_key(entry), None)
+        if word != "forget":
+            (block if word == "block" else accept)[_key(entry)] = entry
+    for kept in (block, accept):
+        if len(kept) > MAX_OWN_SENDERS:
+            raise bad(
+                f"a list has {MAX_OWN_SENDERS} senders at most; a longer one is a file in "
+                "smtp.block_sender_files"
+            )
+    return OwnSenders(tuple(block.values()), tuple(accept.values()))
+
+
+def _keyed(entries: tuple[SenderEntry, ...]) -> dict[object, SenderEntry]:
+    return {_key(entry): entry for entry in entries}
+
+
+def _key(entry: SenderEntry) -> object:
+    """Whom it means, however it is written."""
+    return entry.local, entry.domain, entry.below
