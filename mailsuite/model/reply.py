@@ -206,7 +206,7 @@ NEXT_HOP_SLOW = _reply(451, "4.4.2", "The next server did not answer in time")
 NEXT_HOP_ASTRAY = _reply(451, "4.5.0", "The next server said what is no SMTP")
 NEXT_HOP_FULL = _reply(451, "4.4.5", "The next server takes no more of that on this connection")
 NEXT_HOP_LACKS_MECHANISM = _reply(454, "4.7.4", "The next server offers no way to log in that is safe")
-NEXT_HOP_LACKS_SPACE = _reply(552, "5.3.4", "The message is bigger than the next server takes it")
+NEXT_HOP_LACKS_SPACE = _reply(552, "5.3.4", "The message is bigger than the next server takes any")
 NEXT_HOP_LACKS_REQUIRETLS = _reply(
     550, "5.7.30", "The next server cannot promise TLS for the rest of the way"
 )
@@ -215,6 +215,11 @@ NEXT_HOP_LACKS_SMTPUTF8 = _reply(
 )
 NEXT_HOP_LACKS_BINARY = _reply(554, "5.6.3", "The next server takes no binary messages")
 NEXT_HOP_LACKS_8BIT = _reply(554, "5.6.1", "The next server takes no text beyond 7 bits")
+NEXT_HOP_LACKS_TLS = _reply(451, "4.7.4", "The next server offers no TLS, and nothing is sent there without")
+NEXT_HOP_TLS_FAILED = _reply(451, "4.7.5", "TLS with the next server came to nothing")
+NEXT_HOP_UNPROVEN = _reply(451, "4.7.5", "The next server could not prove who it is")
+DISCARDED = _reply(250, "2.0.0", "Thrown away, as the configuration says")
+DELIVERED = _reply(250, "2.1.5", "Delivered")
 
 # Where mail for another domain cannot go.
 NULL_MX = _reply(556, "5.1.10", "That domain takes no mail at all")
