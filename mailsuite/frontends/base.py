@@ -22,7 +22,7 @@ from mailsuite.concurrent.timer import Timer
 from mailsuite.frontends import tcp
 from mailsuite.frontends.answers import Answers
 from mailsuite.frontends.connection import Connection
-from mailsuite.frontends.door import CLOSE_TIMEOUT, Core, Door, address_of
+from mailsuite.frontends.door import Core, Door, address_of
 from mailsuite.frontends.tls import channel_bindings, describe_failure, describe_tls
 from mailsuite.model.account import IPAddress
 from mailsuite.model.address import Address
@@ -282,10 +282,10 @@ class SessionProtocol(Connection, Generic[Event]):
 
     def _expired(self) -> None:
         """The timer: nothing moved, or the handshake or the last words took too long."""
-        if self._closing and not self._handshaking and self._reads_on():
-            self._timer.limit(CLOSE_TIMEOUT)
-        elif self._handshaking or self._closing:
+        if self._handshaking:
             self.abort("time-out")
+        elif self._closing:
+            self._last_words_expired()
         elif self._answers.busy and not self._waits_for_reader:
             self._put_off = True
             self._timer.watch(self.door.idle_timeout)
@@ -308,6 +308,7 @@ class SessionProtocol(Connection, Generic[Event]):
 
         During a TLS handshake nothing can be said, and nothing was begun that could be lost.
         """
+        self.hurry()
         if self._closing:
             return
         self._draining = True

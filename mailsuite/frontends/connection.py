@@ -11,10 +11,10 @@ from twisted.python.failure import Failure
 
 from mailsuite.concurrent.timer import Timer
 from mailsuite.frontends import tcp
-from mailsuite.frontends.door import CLOSE_TIMEOUT, Door
+from mailsuite.frontends.door import CLOSE_TIMEOUT, END_OF_TLS_TIMEOUT, Door
 from mailsuite.frontends.flow import Flow
 from mailsuite.frontends.sendfile import send_file
-from mailsuite.frontends.tls import is_shut
+from mailsuite.frontends.tls import hang_up, is_shut
 from mailsuite.observe.log import Log
 from mailsuite.observe.protocol_log import Tap
 
@@ -43,6 +43,8 @@ class Connection(Protocol):
         self._taken = 0
         """Octets that the client had taken when we looked last, after the last words."""
         self._lost = False
+        self._hurried = False
+        """The service stops, and the client's last words have not been given up yet."""
 
     def tap(self, tap: Tap | None) -> None:
         """Let *tap*, or nobody, see what passes from now on."""
@@ -173,9 +175,26 @@ class Connection(Protocol):
         self._flush()
         self._closing = True
         self._flow.detach()
-        self._timer.limit(CLOSE_TIMEOUT)
+        self._timer.limit(END_OF_TLS_TIMEOUT if self._hurried else CLOSE_TIMEOUT)
         self._taken = tcp.acknowledged(self.transport)
         self._transport.loseConnection()
+
+    def hurry(self) -> None:
+        """The service stops: once the last words are said, do not wait long for the client's."""
+        self._hurried = True
+        if self._closing and not self._lost:
+            self._timer.limit(END_OF_TLS_TIMEOUT)
+
+    def _last_words_expired(self) -> None:
+        """The client took too long over our last words. It has more time while it takes some of them; in a
+        hurry they go their way, and its own are not waited for."""
+        if self._hurried:
+            self._hurried = False
+            hang_up(self.transport)
+        elif not self._reads_on():
+            self.abort("time-out")
+            return
+        self._timer.limit(CLOSE_TIMEOUT)
 
     def abort(self, reason: str) -> None:
         """End the connection at once."""

@@ -20,6 +20,8 @@ HANDSHAKE_TIMEOUT = 60.0
 """Seconds for a whole TLS handshake (features row P-16)."""
 CLOSE_TIMEOUT = 60.0
 """Seconds that a client has to take our last words; as long as a handshake may take."""
+END_OF_TLS_TIMEOUT = 2.0
+"""Seconds that a client has to answer the end of TLS when the service stops."""
 
 LOGIN_TIMEOUT = 180.0
 """Seconds from the greeting to a login, whatever else is said (features row P-16; Dovecot's number)."""

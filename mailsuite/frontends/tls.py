@@ -19,6 +19,7 @@ from cryptography.x509 import Certificate, load_pem_x509_certificates
 from OpenSSL import SSL
 from twisted.internet.error import ConnectionClosed
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
+from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -178,6 +179,15 @@ def is_shut(transport: Any) -> bool:
     gets out, though the TCP connection may last until what was written before has left (RFC 8446 section 6.1
     would let it read on; Twisted does not)."""
     return bool(transport.getHandle().get_shutdown() & SSL.RECEIVED_SHUTDOWN)
+
+
+def hang_up(transport: Any) -> None:
+    """Wait no longer for the client to end TLS, which need not do so (RFC 8446 section 6.1): close the
+    connection below, once all that was written has left. In clear that is under way already."""
+    above = transport if isinstance(transport, TLSMemoryBIOProtocol) else getattr(transport, "protocol", None)
+    if isinstance(above, TLSMemoryBIOProtocol):
+        below: Any = above.transport
+        below.loseConnection()
 
 
 def describe_failure(reason: Failure) -> str:

@@ -7,10 +7,11 @@ import socket
 import ssl
 
 from twisted.internet import reactor
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock, deferLater
 from twisted.internet.threads import deferToThread
 
-from mailsuite.frontends.door import CLOSE_TIMEOUT
+from mailsuite.frontends.door import CLOSE_TIMEOUT, END_OF_TLS_TIMEOUT
 from mailsuite.frontends.tcp import acknowledged
 from tests.frontends.test_sockets import BIG, PATIENCE, BigSession, SocketCase, line, rest
 
@@ -55,6 +56,74 @@ class SlowReaders(SocketCase):
         for _ in range(4):  # what is on its way to the client's kernel arrives once
             clock.advance(CLOSE_TIMEOUT)
         self.assertEqual(session.end_reason, "time-out")
+
+
+class SilentClients(SocketCase):
+    """The service stops, and a client does not answer our end of TLS: it is not waited for."""
+
+    async def stop(self, session: BigSession) -> Deferred[None]:
+        """The suite ends; answers when it has, the session being told."""
+        draining = Deferred.fromCoroutine(self.doors.drain())
+        while not session._hurried:
+            await deferLater(reactor, 0)
+        return draining
+
+    async def silent(self, clock: Clock, ask: bytes = b"") -> tuple[BigSession, ssl.SSLSocket]:
+        """A session whose client reads when it is told to."""
+        connection = await deferToThread(socket.create_connection, ("127.0.0.1", self.port), PATIENCE)
+        if ask:
+            await deferToThread(line, connection)
+            await deferToThread(connection.sendall, ask)
+            await deferToThread(line, connection)
+        secure = await deferToThread(self.wrap, connection)
+        self.addCleanup(secure.close)
+        if not ask:
+            await deferToThread(line, secure)
+        while not self.sessions[-1].tls:
+            await deferLater(reactor, 0)
+        return self.sessions[-1], secure
+
+    async def test_one_that_says_nothing(self) -> None:
+        for implicit in (True, False):
+            clock = Clock()
+            await self.open(implicit=implicit, clock=clock)
+            session, secure = await self.silent(clock, b"" if implicit else b"tls please\n")
+            draining = await self.stop(session)
+            clock.advance(END_OF_TLS_TIMEOUT - 0.1)
+            await deferLater(reactor, 0)
+            self.assertFalse(session.has_ended, "who answers is waited for")
+            clock.advance(0.1)
+            await draining
+            self.assertEqual(session.end_reason, "service stops")
+            self.assertEqual(await deferToThread(rest, secure), b"going\n")
+
+    async def test_one_that_had_left_us_waiting_before(self) -> None:
+        clock = Clock()
+        await self.open(implicit=True, clock=clock)
+        session, secure = await self.silent(clock)
+        await deferToThread(secure.sendall, b"quit\n")
+        while not session._closing:
+            await deferLater(reactor, 0)
+        clock.advance(30.0)
+        self.assertFalse(session.has_ended)
+        draining = await self.stop(session)
+        clock.advance(END_OF_TLS_TIMEOUT)
+        await draining
+
+    async def test_one_that_still_reads_gets_all(self) -> None:
+        clock = Clock()
+        await self.open(implicit=True, clock=clock)
+        session, secure = await self.silent(clock)
+        await deferToThread(secure.sendall, b"flood\nquit\n")
+        got = 0
+        while not session._closing:
+            got += len(await deferToThread(secure.recv, 16_384))
+            await deferLater(reactor, 0)
+        draining = await self.stop(session)
+        clock.advance(END_OF_TLS_TIMEOUT)
+        left = await deferToThread(rest, secure)
+        self.assertEqual(got + len(left), BIG + len(b"quit\n"))
+        await draining
 
 
 class EndOfTls(SocketCase):
