@@ -19,7 +19,7 @@ import attrs
 
 from mailsuite.interfaces import IThreads
 from mailsuite.model.failure import TemporaryFailure
-from mailsuite.model.reply import DIRECTORY_UNAVAILABLE
+from mailsuite.model.reply import DIRECTORY_UNAVAILABLE, DISK_FULL, Reply
 from mailsuite.observe.log import Log
 
 T = TypeVar("T")
@@ -42,18 +42,27 @@ class SchemaUnknown(TemporaryFailure):
         )
 
 
+def nothing_to_prepare(connection: sqlite3.Connection) -> None:
+    """A connection is good as it is."""
+
+
 @attrs.define(eq=False)
 class Database:
     """WAL, synchronous=FULL: what run() did in a transaction() is durable when it returns.
 
     Whatever goes wrong with the file (missing folder, no permission, not a database, corrupt, disk full)
-    is logged, closes it, and raises TemporaryFailure(DIRECTORY_UNAVAILABLE); the next call opens it anew.
+    is logged, closes it, and raises TemporaryFailure; the next call opens it anew.
     """
 
     path: Path
     schema: Schema
     threads: IThreads
     log: Log = attrs.field(factory=Log)
+    unavailable: Reply = DIRECTORY_UNAVAILABLE
+    """What a client is told where it cannot be used."""
+    prepare: Callable[[sqlite3.Connection], None] = nothing_to_prepare
+    """Called for each new connection, after the schema was brought up to date."""
+    factory: type[sqlite3.Connection] = sqlite3.Connection
     _connection: sqlite3.Connection | None = attrs.field(default=None, init=False)
     _closed: bool = attrs.field(default=False, init=False)
 
@@ -80,7 +89,9 @@ class Database:
             return work(self._connection)
         except (sqlite3.Error, OSError) as error:
             self._drop()
-            raise TemporaryFailure(DIRECTORY_UNAVAILABLE, f"{self.path}: {error}") from error
+            is_full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+            reply = DISK_FULL if is_full else self.unavailable
+            raise TemporaryFailure(reply, f"{self.path}: {error}") from error
 
     def _connect(self) -> sqlite3.Connection:
         if self._closed:
@@ -88,7 +99,11 @@ class Database:
         _make_private(self.path)
         # The work comes from one thread at a time, but not always from the one that connected.
         connection = sqlite3.connect(
-            self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            self.path,
+            timeout=BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+            factory=self.factory,
         )
         try:
             version = _version(connection)
@@ -98,6 +113,7 @@ class Database:
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
             _step_up(connection, self.schema)
+            self.prepare(connection)
         except BaseException:
             connection.close()
             raise
