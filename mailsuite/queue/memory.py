@@ -192,6 +192,7 @@ class MemoryQueue:
         for each in tried:
             if each.number in outcomes and outcomes[each.number].fate is not Fate.DEFERRED:
                 kept.over[each.number] = each
+                kept.owed.pop(each.number, None)  # that it was delayed
         part.recipients = [each for each in tried if each.number not in kept.over]
         kept.owed.update(owed)
         self._end(part, due)

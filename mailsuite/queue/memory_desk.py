@@ -92,6 +92,8 @@ class MemoryDesk:
         return self._change(which, now, partial(self._retry, now), changed)
 
     async def remove(self, which: QueueFilter, now: float, changed: Changed = unheard) -> int:
+        for kept in self._matching(which, now):
+            kept.owed.clear()
         return self._change(which, now, self._when_free(self._remove), changed)
 
     async def bounce(self, which: QueueFilter, now: float, reply: Reply, changed: Changed = unheard) -> int:
@@ -166,6 +168,8 @@ class MemoryDesk:
         return do
 
     def _remove(self, part: Part) -> None:
+        for each in part.recipients:
+            part.kept.owed.pop(each.number, None)
         part.recipients.clear()
 
     def _bounce(self, outcome: Outcome, part: Part) -> None:

@@ -107,15 +107,25 @@ class Turns:
         return tag
 
     def block(self, name: str, until: float) -> None:
-        self._destinations.setdefault(name, _Destination()).blocked_until = until
+        destination = self._destinations.setdefault(name, _Destination())
+        if until:
+            destination.blocked_until = until
+        else:
+            self._open(destination)
 
     def is_blocked(self, name: str) -> bool:
         return name in self._destinations and self._destinations[name].blocked_until > 0
 
     def unblock(self, now: float) -> None:
         for destination in self._destinations.values():
-            if destination.blocked_until <= now:
-                destination.blocked_until = 0.0
+            if 0 < destination.blocked_until <= now:
+                self._open(destination)
+
+    def _open(self, destination: _Destination) -> None:
+        destination.blocked_until = 0.0
+        for origin, flow in destination.flows.items():  # what it could not send is no credit
+            if flow.tag < self._now:
+                flow.tag = self._tag(origin, 1.0)
 
     def blocked(self) -> Iterator[tuple[str, float, bool]]:
         """Destinations that are blocked, until when, and whether anything is ready for them."""

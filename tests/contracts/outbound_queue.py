@@ -56,6 +56,9 @@ class QueueCase:
     def answer(self, coroutine):
         return self.successResultOf(Deferred.fromCoroutine(coroutine))
 
+    def failure(self, coroutine, *kinds):
+        return self.failureResultOf(Deferred.fromCoroutine(coroutine), *kinds)
+
     def begun(self, envelope=PLAIN, *pieces):
         queuing = self.queue.begin(envelope)
         for piece in pieces or (CONTENT,):
@@ -68,6 +71,17 @@ class QueueCase:
         self.answer(queuing.commit())
         return queuing
 
+    def put_all(self, envelopes):
+        """In this order, with the disk's work done for all together."""
+        queuings = [self.begun(envelope) for envelope in envelopes]
+
+        async def together(step):
+            for running in [Deferred.fromCoroutine(step(queuing)) for queuing in queuings]:
+                await running
+
+        self.answer(together(lambda queuing: queuing.prepare()))
+        self.answer(together(lambda queuing: queuing.commit()))
+
 
 class OutboundQueueContract(QueueCase):
     def test_the_interfaces(self):
@@ -79,7 +93,8 @@ class OutboundQueueContract(QueueCase):
         self.put(RICH, b"")
         expected = [(PLAIN, CONTENT), (RICH, b"")]
         self.assertEqual(self.queued(self.queue), expected)
-        self.assertEqual(self.queued(self.restarted(self.queue)), expected)
+        self.queue = self.restarted(self.queue)
+        self.assertEqual(self.queued(self.queue), expected)
 
     def test_nothing_is_there_before_the_commit(self):
         queuing = self.begun()
@@ -97,7 +112,8 @@ class OutboundQueueContract(QueueCase):
             self.answer(queuing.abort())
             self.answer(queuing.abort())
             self.assertEqual(self.queued(self.queue), [], steps)
-            self.assertEqual(self.queued(self.restarted(self.queue)), [], steps)
+            self.queue = self.restarted(self.queue)
+            self.assertEqual(self.queued(self.queue), [], steps)
 
     def test_an_abort_is_nobody_elses(self):
         self.put(PLAIN)
@@ -105,7 +121,7 @@ class OutboundQueueContract(QueueCase):
         self.assertEqual([envelope for envelope, _ in self.queued(self.queue)], [PLAIN])
 
     def test_what_was_not_prepared_cannot_be_committed(self):
-        self.failureResultOf(Deferred.fromCoroutine(self.begun().commit()), RuntimeError)
+        self.failure(self.begun().commit(), RuntimeError)
         self.assertEqual(self.queued(self.queue), [])
 
     def test_without_congestion_nobody_waits(self):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import attrs
-from twisted.internet.defer import Deferred
 from zope.interface.verify import verifyObject
 
 from mailsuite.interfaces import IQueuedContent
@@ -53,9 +52,6 @@ class SendingCase(QueueCase):
 
     def restart(self):
         self.queue = self.restarted(self.queue)
-
-    def failure(self, coroutine, *kinds):
-        return self.failureResultOf(Deferred.fromCoroutine(coroutine), *kinds)
 
 
 class SendingContract(SendingCase):
@@ -138,9 +134,9 @@ class SendingContract(SendingCase):
         self.assertEqual(numbers, list(range(201)))
 
     def test_at_most_as_many_as_asked_for_and_as_there_is_room(self):
-        for number in range(5):
-            self.put(letter(f"o{number}", EVE))
-            self.put(letter(f"c{number}", MAX))
+        self.put_all(
+            letter(f"{name}{number}", who) for number in range(5) for name, who in (("o", EVE), ("c", MAX))
+        )
         self.assertEqual(self.claim(usual=0), ())
         self.assertEqual([each[0] for each in self.claimed(room={"example.org": 0}, usual=2)], ["c", "c"])
         self.assertEqual(self.claimed(room={"example.org": 3}, usual=0), ["o0", "o1", "o2"])
@@ -149,8 +145,7 @@ class SendingContract(SendingCase):
         self.assertEqual(len(self.claim()), 2)
 
     def test_the_oldest_of_one_origin_goes_first(self):
-        for number in range(5):
-            self.put(letter(f"m{number}", EVE, arrived=NOON - 5 + number))
+        self.put_all(letter(f"m{number}", EVE, arrived=NOON - 5 + number) for number in range(5))
         self.assertEqual(self.claimed(), ["m0", "m1", "m2", "m3", "m4"])
 
     def test_what_is_to_be_sent_later_waits(self):
@@ -163,8 +158,7 @@ class SendingContract(SendingCase):
         self.assertEqual(lease.message.release, LATER)
 
     def test_more_than_one_batch_becomes_due(self):
-        for number in range(3):
-            self.put(crowd(f"c{number}", 9, release=NOON))
+        self.put_all(crowd(f"c{number}", 9, release=NOON) for number in range(3))
         self.assertEqual(sorted(self.claimed()), ["c0", "c1", "c2"])
 
     # What came of it.
@@ -381,15 +375,19 @@ class SendingContract(SendingCase):
         self.assertIn("letter", self.claimed(count=3))
 
     def test_a_newsletter_does_not_hold_up_a_letter_to_another_destination(self):
-        for number in range(300):
-            self.put(letter(f"news{number}", Address("r", f"d{number % 150}.example"), sender=JOE))
+        self.put_all(
+            letter(f"news{number}", Address("r", f"d{number % 100}.example"), sender=JOE)
+            for number in range(200)
+        )
         self.claim(count=20, usual=2)
         self.put(letter("letter", EVE, sender=ANN))
         self.assertIn("letter", self.claimed(count=3))
 
     def test_nor_where_most_of_its_destinations_are_full_or_postponed(self):
-        for number in range(200):
-            self.put(letter(f"news{number}", Address("r", f"d{number % 50}.example"), sender=JOE))
+        self.put_all(
+            letter(f"news{number}", Address("r", f"d{number % 50}.example"), sender=JOE)
+            for number in range(150)
+        )
         for number in range(25):
             self.answer(self.queue.postpone(f"d{number}.example", LATER))
         full = {f"d{number}.example": 0 for number in range(25, 45)}
@@ -398,9 +396,10 @@ class SendingContract(SendingCase):
         self.assertIn("letter", self.claimed(count=3, room=full))
 
     def test_who_logged_in_counts_and_not_the_sender(self):
-        for number in range(50):
-            sender = Address(f"s{number}", "example.net")
-            self.put(letter(f"news{number}", EVE, sender=sender, account=JOE))
+        self.put_all(
+            letter(f"news{number}", EVE, sender=Address(f"s{number}", "example.net"), account=JOE)
+            for number in range(30)
+        )
         self.put(letter("letter", EVE, sender=JOE, account=ANN))
         self.assertIn("letter", self.claimed(count=3))
 
@@ -408,8 +407,7 @@ class SendingContract(SendingCase):
         large = b"x" * (4 * 1024 * 1024)
         for number in range(4):
             self.put(letter(f"large{number}", EVE), large)
-        for number in range(8):
-            self.put(letter(f"small{number}", EVE, sender=ANN))
+        self.put_all(letter(f"small{number}", EVE, sender=ANN) for number in range(8))
         taken = self.claimed(count=12)
         self.assertEqual([id[:-1] for id in taken[-3:]], ["large"] * 3)
         self.assertNotEqual(taken[-4][:-1], "large")

@@ -86,8 +86,7 @@ class QueueDeskContract(SendingCase):
         self.assertEqual(self.states("one", now=LATER), ["OVER", "READY", "OVER", "READY"])
 
     def test_pages_in_the_order_of_arrival(self):
-        for number in range(5):
-            self.put(letter(f"m{number}", EVE))
+        self.put_all(letter(f"m{number}", EVE) for number in range(5))
         self.assertEqual(self.ids(count=2), ["m0", "m1"])
         self.assertEqual(self.ids(after="m1", count=2), ["m2", "m3"])
         for lease in self.claim():

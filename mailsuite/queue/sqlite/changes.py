@@ -1,0 +1,76 @@
+"""What an administrator changes, part by part. Runs in the database's thread, inside a transaction."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Sequence
+
+from mailsuite.model.outbound import QueueFilter
+from mailsuite.queue.sqlite import statements as sql
+from mailsuite.queue.sqlite.filters import OF_THESE, select
+from mailsuite.queue.sqlite.ledger import HELD, LEASED, READY, WAITING, Ledger, Part
+from mailsuite.queue.sqlite.orders import Order
+
+Change = Callable[[Ledger, sqlite3.Connection, Part, float], bool]
+"""What to do with a part of a message that is to be sent at the time given; whether it did anything."""
+
+
+def change_all(
+    ledger: Ledger,
+    connection: sqlite3.Connection,
+    *,
+    which: QueueFilter,
+    now: float,
+    numbers: Sequence[int],
+    change: Change,
+) -> list[str]:
+    """Those of *numbers* that still match; answers the ids of those that were changed."""
+    rows = connection.execute(*select(OF_THESE, which, now, json.dumps(list(numbers)))).fetchall()
+    changed = []
+    for number, id, release in rows:
+        done = [change(ledger, connection, part, release) for part in ledger.parts_of(connection, number)]
+        if any(done):
+            changed.append(id)
+    return changed
+
+
+def hold(ledger: Ledger, connection: sqlite3.Connection, part: Part, release: float) -> bool:
+    if part.state == LEASED:
+        connection.execute(sql.SET_HELD, (1, part.number))
+        return not part.held
+    if part.state != HELD:
+        ledger.set_state(connection, part, HELD, part.due)
+    return part.state != HELD
+
+
+def release(now: float, ledger: Ledger, connection: sqlite3.Connection, part: Part, chosen: float) -> bool:
+    if part.state == LEASED:
+        connection.execute(sql.SET_HELD, (0, part.number))
+        return bool(part.held)
+    if part.state != HELD and (part.state != WAITING or now >= chosen):
+        return False
+    ledger.set_state(connection, part, READY, now)
+    return True
+
+
+def retry(now: float, ledger: Ledger, connection: sqlite3.Connection, part: Part, chosen: float) -> bool:
+    if part.state not in {WAITING, READY} or now < chosen:
+        return False
+    was_blocked = connection.execute(sql.IS_BLOCKED, (part.destination,)).fetchone() is not None
+    if was_blocked:
+        ledger.turns.block(connection, part.destination, 0.0)
+    if part.state == READY:
+        return was_blocked
+    ledger.set_state(connection, part, READY, now)
+    return True
+
+
+def obey(order: Order, ledger: Ledger, connection: sqlite3.Connection, part: Part, release: float) -> bool:
+    if order.verb == "remove":  # nobody is told of anything
+        connection.execute(sql.OWED_NOTHING, (part.message,))
+    if part.state == LEASED:
+        connection.execute(sql.SET_ORDER, (order.text, part.number))
+    else:
+        ledger.obey(connection, part, order)
+    return True
