@@ -92,6 +92,12 @@ def policy_of(default: TlsLevel, relay: RelayBlock | None = None) -> TlsPolicy:
     return TlsPolicy(level, relay.tls == "implicit", relay.ca_file)
 
 
+class _Connection(SSL.Connection):
+    """One that knows what it is checked by; its app data is Twisted's."""
+
+    creator: ClientTls
+
+
 @implementer(IOpenSSLClientConnectionCreator)
 @attrs.define(eq=False)
 class ClientTls:
@@ -104,8 +110,8 @@ class ClientTls:
     """What is wrong with the other side's certificate, where the handshake failed for that."""
 
     def clientConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:
-        connection = SSL.Connection(self.context, None)
-        connection.set_app_data(self)
+        connection = _Connection(self.context, None)
+        connection.creator = self
         if not _is_address(self.name):  # RFC 6066 section 3: the server name indication has no addresses
             connection.set_tlsext_host_name(self.name.encode("ascii"))
         return connection
@@ -138,8 +144,8 @@ def _is_address(name: str) -> bool:
 
 def _checked(connection: SSL.Connection, certificate: X509, error: int, depth: int, is_right: int) -> bool:
     """Called by OpenSSL; False ends the handshake. The context is shared, the connection knows its host."""
-    creator: ClientTls = connection.get_app_data()
-    return creator.check(certificate, error, depth, bool(is_right))
+    assert isinstance(connection, _Connection)  # noqa: S101
+    return connection.creator.check(certificate, error, depth, bool(is_right))
 
 
 @attrs.define(eq=False)
