@@ -11,7 +11,7 @@ from typing import Final
 import attrs
 import click
 
-from mailsuite import __version__
+from mailsuite import __version__, garbage
 from mailsuite.cli.context import CommandFailed, Context
 
 
@@ -110,7 +110,8 @@ def main() -> None:
     """The console script. What the system refuses, a full disk for the output say, is told in one line."""
     _fill_standard_streams()
     try:
-        cli(prog_name="mailsuite")
+        with garbage.of_a_program():
+            cli(prog_name="mailsuite")
     except OSError as error:
         file = f"{error.filename}: " if error.filename else ""
         click.echo(f"mailsuite: {file}{error.strerror or error}", err=True)
