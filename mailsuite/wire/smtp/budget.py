@@ -32,8 +32,10 @@ class Budget:
 
     Temporary refusals are no errors, because a fault of ours is not the client's, and because a client
     learns of a limit only as it meets it (RFC 5321 section 4.5.3.1.10). Nor are chunks behind one that was
-    refused, for they are under way by then (RFC 3030 section 2). But that goes on not for ever: whoever asks
-    for the same again and again is no mail server. Wrong credentials are counted over the whole connection.
+    refused, up to the last of their message: a client that pipelines has hundreds of them under way before
+    it hears of the refusal (RFC 3030 section 2), and would take the end of the session for a reason to come
+    again. Each such message is one error, as it is by DATA. But that goes on not for ever: whoever asks for
+    the same again and again is no mail server. Wrong credentials are counted over the whole connection.
     """
 
     soft: int

@@ -44,7 +44,8 @@ class Transfer:
     _chunk: Chunk | None = attrs.field(default=None, init=False)
     """The chunk whose octets come."""
     _failed: bool = attrs.field(default=False, init=False)
-    """A chunk was refused: those behind it in the pipeline are no further errors."""
+    """A chunk was refused: those behind it in the pipeline, up to the last of their message, are no further
+    errors."""
     _data_refused: bool = attrs.field(default=False, init=False)
     """And the client has not been told: a message may come that does not know that it is not wanted."""
     _defect: Reply | None = attrs.field(default=None, init=False)
@@ -190,7 +191,7 @@ class Transfer:
             if self._failed:
                 self._exchange.budget.surplus_command()
             self._exchange.send(chunk.reply, blamed=not self._failed)
-            self._failed = True
+            self._failed = not chunk.last  # behind the last one another message begins
         elif message is not None and (chunk.last or message.defect is not None):
             self._failed = not chunk.last
             self._end(message, chunk.last)

@@ -248,6 +248,29 @@ def test_what_is_too_big_is_not_kept(begin: Begin, head: bytes) -> None:
     assert codes(conversation.send(b"BDAT 3 LAST\r\nabcNOOP\r\n")) == ["503 5.5.1", "250 2.0.0"]
 
 
+def test_each_message_in_chunks_that_is_refused_is_an_error(begin: Begin) -> None:
+    """As each DATA is; nobody sends a thousand of them, LAST and all, to no purpose."""
+    conversation = begin(hard_errors=5)
+    conversation.say("EHLO x")
+    heard = codes(conversation.send(b"BDAT 0 LAST\r\n" * 4))
+    assert heard == ["503 5.5.1"] * 4
+    assert not conversation.session.closing
+    assert codes(conversation.send(b"BDAT 1\r\na")) == ["503 5.5.1", "421 4.7.0"]
+    assert conversation.session.closing
+
+
+def test_a_message_in_chunks_behind_a_refused_sender_is_one_error_however_many_they_are(begin: Begin) -> None:
+    """MAIL, RCPT and all chunks come in one go."""
+    conversation = begin(hard_errors=7, answers={Mail: replies.SENDER_BLOCKED})
+    conversation.say("EHLO x")
+    message = MAIL + RCPT + b"BDAT 2\r\nab" * 300 + b"BDAT 0 LAST\r\n"
+    for _ in range(2):
+        heard = codes(conversation.send(message))
+        assert heard == ["550 5.7.1", *["503 5.5.1"] * 302]
+        assert conversation.session._exchange.budget.errors <= 6
+    assert not conversation.session.closing
+
+
 def test_chunks_in_the_pipeline_behind_one_that_failed_are_no_errors(begin: Begin) -> None:
     """RFC 3030 section 2: they are under way."""
     chunks = b"BDAT 2\r\nab" * 100 + b"BDAT 2 LAST\r\nab"
