@@ -135,7 +135,7 @@ def _find(
 
 
 def _entry(number: int, row: tuple[Any, ...], now: float, connection: sqlite3.Connection) -> QueueEntry:
-    rows = connection.execute(sql.ALL_OF_MESSAGE, (number,)).fetchall()
+    rows = sorted(connection.execute(sql.ALL_OF_MESSAGE, (number,)), key=lambda each: int(each[3]))
     return QueueEntry(
         message_of(row),
         tuple(recipient_of(tuple(each[3:])) for each in rows),

@@ -66,7 +66,7 @@ ADDRESSES_LEFT: Final = "SELECT number, address FROM recipient WHERE part = ? AN
 ANY_OF_PART: Final = "SELECT 1 FROM recipient WHERE part = ? LIMIT 1"
 ALL_OF_MESSAGE: Final = (
     f"SELECT state, due, over, {RECIPIENT} FROM part CROSS JOIN recipient ON recipient.part = part.number"
-    " WHERE message = ? ORDER BY recipient.number"
+    " WHERE message = ?"
 )
 EVERYBODY: Final = (
     "SELECT recipient.number, address, over, last FROM part CROSS JOIN recipient"
