@@ -7,7 +7,6 @@ and clock are not, and passwords are hashed in the caller.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -96,6 +95,14 @@ class Template:
     file: MemoryDirectory
     passwords: Passwords
     vault: Vault
+    _with_one: dict[str, Config] = attrs.field(factory=dict, init=False)
+
+    def with_one(self, listener: str) -> Config:
+        """The configuration as if there were no other listener."""
+        if listener not in self._with_one:
+            blocks = tuple(block for block in self.config.listeners if block.name == listener)
+            self._with_one[listener] = attrs.evolve(self.config, listeners=blocks)
+        return self._with_one[listener]
 
     @classmethod
     def read(cls, directory: Path, scene: Scene) -> Template:
@@ -117,12 +124,12 @@ class MemoryServer:
         self.logged: list[str] = []
         self.store = MemoryStore()
         self.directory = LayeredDirectory(template.file, MemoryDirectory())
-        self._scene = scene
+        self._template, self._scene = template, scene
         self._ports = iter(range(4000, 5000))
         log = Log(lambda line, urgent: self.logged.append(line), clock=self.clock.seconds)
         self.tasks = Tasks(lambda failure: log.failure("task.failed", failure))
         premises = self._premises(template, log)
-        plan = Plan(
+        self._plan = Plan(
             config=template.config,
             current=lambda: template.config,
             premises=premises,
@@ -130,7 +137,7 @@ class MemoryServer:
             reception=partial(self._receptions(template.config, log, premises).of, template.config),
             certificates=cast(Certificates, _NoCertificates()),
         )
-        self._listeners: Mapping[str, Listener] = {each.name: each for each in plan.listeners()}
+        self._listeners: dict[str, Listener] = {}
         run_now(self._fill())
 
     def _premises(self, template: Template, log: Log) -> Premises:
@@ -189,8 +196,15 @@ class MemoryServer:
             delivery.write(message)
             await self.store.deliver([delivery])
 
+    def _listener(self, name: str) -> Listener:
+        """Made when somebody connects: a dialogue meets one or two of the many."""
+        if name not in self._listeners:
+            plan = attrs.evolve(self._plan, config=self._template.with_one(name))
+            [self._listeners[name]] = plan.listeners()
+        return self._listeners[name]
+
     def connect(self, service: str, tls: str, login: str) -> MemoryConnection:
-        factory = self._listeners[DOORS[service, tls, login]].factory
+        factory = self._listener(DOORS[service, tls, login]).factory
         address = IPv4Address("TCP", "127.0.0.1", next(self._ports))
         session = cast(SessionProtocol[Any], factory.buildProtocol(address))
         return MemoryConnection(session, Wire(peerAddress=address), implicit_tls=tls == "yes")
