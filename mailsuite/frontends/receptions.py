@@ -123,6 +123,7 @@ class Receptions:
             admin=config.server.admin,
             sends=self.queue is not None,
             turn=self._turn,
+            max_outbound=config.queue.max_outbound,
         )
         # Space comes last: who is refused promises nothing.
         rules = (*rules_for(settings, grounds, (Quotas(self.quotas, self._turn),)), Space(self.disk.has_room))

@@ -33,7 +33,8 @@ class Sizes:
 @attrs.frozen
 class MessageSize:
     """Refuses what SIZE promises to be too large (RFC 1870 section 6.1): at MAIL for who has logged in, at
-    RCPT for the smallest limit among the accounts that the recipient is, and the sender's.
+    RCPT for the smallest limit among the accounts that the recipient is, the sender's, and that of what
+    leaves for other servers (row S-M15).
 
     Where nothing is promised the recipients of one message have one limit: one with another is asked to come
     in a transaction of its own, lest the message be refused for all of them, or come to one that takes none
@@ -44,6 +45,8 @@ class MessageSize:
     sizes: Sizes
     turn: Turn = go_on
     """Between many accounts: all others are served meanwhile."""
+    outbound: int | None = None
+    """Octets of the largest message for other servers; None: as large as any."""
     name: str = "message-size"
     asked_at: ClassVar = frozenset({Stage.MAIL, Stage.RECIPIENT})
 
@@ -71,4 +74,4 @@ class MessageSize:
             if number % STEPS_IN_A_ROW == 0:
                 await self.turn()
             largest = min(largest, await self.sizes.of(account))
-        return largest
+        return min(largest, self.outbound) if route.remotes and self.outbound is not None else largest

@@ -57,6 +57,8 @@ class Grounds:
     """Whether there is somebody who takes mail to other servers."""
     turn: Turn = go_on
     """Between the steps of what takes long."""
+    max_outbound: int | None = None
+    """Octets of the largest message for other servers; None: as large as any."""
 
 
 def rules_for(
@@ -64,7 +66,8 @@ def rules_for(
 ) -> tuple[IPolicyRule, ...]:
     """All rules of a door. *further* ones, which may refuse a recipient, stand before those that count what
     was let pass. LMTP hands over to our own accounts, from a server that has judged (RFC 2033 section 1)."""
-    size = MessageSize(Sizes(grounds.directory, settings.max_message), grounds.turn)
+    sizes = Sizes(grounds.directory, settings.max_message)
+    size = MessageSize(sizes, grounds.turn, grounds.max_outbound)
     relaying = relaying_rule(settings, grounds.sends, grounds.hostname)
     if isinstance(settings, Lmtp):
         return (relaying, Recipients(), size, *further)

@@ -91,6 +91,17 @@ def test_without_a_promise_recipients_have_one_limit(size: int | None) -> None:
     assert (SIZE_APART.code, SIZE_APART.enhanced) == (452, "4.5.3")
 
 
+def test_what_leaves_has_a_limit_of_its_own() -> None:
+    """By itself, and where an alias leads here and elsewhere."""
+    rule = MessageSize(Sizes(DIRECTORY, CEILING), outbound=400)
+    both = Route(RouteKind.LOCAL, (Copy(ANN, ANN),), remotes=(EVE,))
+    for found, largest in ((remote(EVE), 400), (both, 400), (route(ANN), 1000), (route(ZOE), 300)):
+        asked = without(at_recipient(ANN, found, STRANGER), mail=MailParameters(size=largest))
+        assert judge(rule, asked) == Accept(max_message=largest)
+        asked = without(asked, mail=MailParameters(size=largest + 1))
+        assert judge(rule, asked) == Refuse(MESSAGE_TOO_BIG)
+
+
 def test_it_has_no_say_elsewhere() -> None:
     assert judge(RULE, at_recipient(ANN, None)) == Accept()
     assert judge(RULE, StageFacts(Stage.HEADER, STRANGER)) == Accept()
