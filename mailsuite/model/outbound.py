@@ -27,6 +27,13 @@ class Fate(enum.Enum):
     """Never."""
 
 
+def fate_of(reply: Reply, taken: Fate) -> Fate:
+    """What a reply comes to, where a positive one means *taken*."""
+    if reply.is_positive:
+        return taken
+    return Fate.DEFERRED if reply.is_temporary else Fate.FAILED
+
+
 @attrs.frozen
 class Outcome:
     """What an attempt came to, for one recipient, and who said so."""

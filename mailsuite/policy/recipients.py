@@ -20,13 +20,14 @@ from mailsuite.model.reply import (
     Reply,
 )
 
-_REFUSALS: Final[Mapping[RouteKind, Reply]] = {
+REFUSALS: Final[Mapping[RouteKind, Reply]] = {
     RouteKind.UNKNOWN: UNKNOWN_RECIPIENT,
     RouteKind.OFF: MAILBOX_DISABLED,
     RouteKind.LOOP: FORWARDING_LOOP,
     RouteKind.STRANDED: FORWARDING_STRANDED,
     RouteKind.LIMITED: CATCH_ALL_LIMITED,
 }
+"""What is said of routes that lead nowhere."""
 
 
 @implementer(IPolicyRule)
@@ -46,5 +47,5 @@ class Recipients:
             return Accept()
         if facts.route is None:
             return Refuse(INTERNAL_ERROR)
-        refusal = _REFUSALS.get(facts.route.kind)
+        refusal = REFUSALS.get(facts.route.kind)
         return Accept() if refusal is None else Refuse(refusal)

@@ -100,6 +100,11 @@ class Routes:
         relay, key = self._first(destination)
         return self._hops[key] if key else _by_exchangers(self._queue, relay, destination)
 
+    @property
+    def usual_times(self) -> RetryTimes:
+        """Those of mail that no way says anything about."""
+        return retry_times(self._queue)
+
     def source(self, sender: Address | None) -> Source:
         """Where connections for mail of this sender come from."""
         return self._sources.get(sender.domain, self._source) if sender is not None else self._source

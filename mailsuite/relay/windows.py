@@ -154,6 +154,12 @@ class Windows:
             return None
         return state.rest
 
+    def wake(self) -> None:
+        """End all rests: somebody knows that it is worth a try."""
+        for destination, state in self._known.items():
+            state.rest = None
+            self._set_room(destination, state)
+
     def begin(self, destination: str, most: int) -> Turn | Rest | None:
         """A message is to go out; *most* may at a time. The Turn is for end(). Where the destination rests,
         the message waits by what is answered; None: there is no room, give it back."""

@@ -1,0 +1,176 @@
+"""Carries one lease to where it leads, and says what became of each recipient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+import attrs
+
+from mailsuite.config.queue import RetryTimes
+from mailsuite.interfaces import IOutboundQueue
+from mailsuite.model import reply as replies
+from mailsuite.model.failure import MailFailure
+from mailsuite.model.outbound import Fate, Lease, Outcome, QueuedRecipient, fate_of
+from mailsuite.model.reply import Reply
+from mailsuite.observe.log import Log
+from mailsuite.relay.content import Content
+from mailsuite.relay.home import Home
+from mailsuite.relay.opening import MAX_SESSIONS, Opener
+from mailsuite.relay.pool import Pool
+from mailsuite.relay.routes import Hop, Routes, Way
+from mailsuite.relay.schedule import longest_rest
+from mailsuite.relay.session import RelaySession
+from mailsuite.relay.tls import Level, TlsPolicy
+from mailsuite.relay.transmission import Transmission
+from mailsuite.wire.smtp.client.letter import Letter
+
+MAX_AT_HOME = 20
+"""Messages of ours that are delivered out of the queue at a time: the store takes them together."""
+
+
+@attrs.frozen
+class Attempt:
+    """What came of one lease."""
+
+    outcomes: Mapping[int, Outcome]
+    """By the recipients' numbers; who is not in it was not tried."""
+    unreachable: Outcome | None = None
+    """Why the destination as a whole could not be talked to; None: it could."""
+    tls: str = ""
+    in_doubt: bool = False
+    """It may have arrived though the answer has not (RFC 1047)."""
+
+
+@attrs.define(eq=False)
+class Carrier:
+    """Lives as long as the server; ``routes`` are replaced at a reload."""
+
+    queue: IOutboundQueue
+    opener: Opener
+    pool: Pool
+    home: Home
+    routes: Routes
+    seconds: Callable[[], float]
+    """Since the epoch."""
+    log: Log
+
+    def bounds(self, destination: str) -> tuple[int, float]:
+        """How many messages may be on their way there at a time, and for how many seconds it may rest."""
+        hop = self.routes.hop(destination)
+        if hop is None:
+            return MAX_AT_HOME, longest_rest(self.routes.usual_times)
+        return hop.per_destination, longest_rest(hop.times)
+
+    def times(self, destination: str) -> RetryTimes:
+        """When its mail is tried again, and given up."""
+        hop = self.routes.hop(destination)
+        return self.routes.usual_times if hop is None else hop.times
+
+    async def carry(self, lease: Lease) -> Attempt | None:
+        """Try it once. None: the way is another one by now, and the queue has to be asked again."""
+        try:
+            async with Content(self.queue, lease.message) as content:
+                return await self._carry(lease, content)
+        except MailFailure as failure:
+            # The queue's own trouble says nothing about the message, nor about where it goes.
+            self.log.error("relay.unread", id=lease.message.id, reason=failure.reason)
+            return Attempt(self.all(lease, Fate.DEFERRED, replies.INTERNAL_ERROR))
+
+    async def _carry(self, lease: Lease, content: Content) -> Attempt | None:
+        ours = await self.home.ours(lease)
+        if ours:
+            return Attempt(await self.home.bring(lease.message, ours, content))
+        hop = self.routes.hop(lease.destination)
+        if hop is None:
+            return None
+        if hop.way is Way.DISCARD:
+            return Attempt(self.all(lease, Fate.DELIVERED, replies.DISCARDED))
+        if hop.reply is not None:
+            return Attempt(self.all(lease, fate_of(hop.reply, Fate.DELIVERED), hop.reply))
+        return await _Delivery(self, lease, hop, content).run()
+
+    def all(self, lease: Lease, fate: Fate, reply: Reply) -> dict[int, Outcome]:
+        """The same for each recipient."""
+        outcome = Outcome(fate, reply, at=self.seconds())
+        return {each.number: outcome for each in lease.recipients}
+
+
+@attrs.define(eq=False)
+class _Delivery:
+    """One lease to a server, or to the next one where the first does not take all of it."""
+
+    carrier: Carrier
+    lease: Lease
+    hop: Hop
+    content: Content
+    outcomes: dict[int, Outcome] = attrs.field(factory=dict, init=False)
+    tls: str = attrs.field(default="", init=False)
+    in_doubt: bool = attrs.field(default=False, init=False)
+
+    async def run(self) -> Attempt:
+        carrier = self.carrier
+        source = carrier.routes.source(self.lease.message.sender)
+        policy = self._policy()
+        key = (self.hop, source, policy)
+        letter = await self._letter()
+        kept = carrier.pool.take(key)
+        if kept is not None and await self._by(kept, letter, self.lease.recipients, key):
+            self.outcomes.clear()  # the session had ended meanwhile: that was no attempt
+        opening = carrier.opener.begin(self.hop, source, policy)
+        sessions = 0
+        while (left := self._left()) and sessions < MAX_SESSIONS and not self.in_doubt:
+            session = await opening.next()
+            if session is None:
+                break
+            sessions += 1
+            await self._by(session, letter, left, key)
+        unreachable = None
+        if opening.troubles and not sessions and not self.outcomes:
+            unreachable = opening.verdict
+        if opening.troubles:
+            for each in self._left():
+                self.outcomes.setdefault(each.number, opening.verdict)
+        if not self.outcomes:  # every session sent us away at once for want of room
+            self.outcomes.update(carrier.all(self.lease, Fate.DEFERRED, replies.NEXT_HOP_FULL))
+        return Attempt(self.outcomes, unreachable, self.tls, self.in_doubt)
+
+    def _left(self) -> list[QueuedRecipient]:
+        """Whom another server may still take."""
+        deferred = {number for number, each in self.outcomes.items() if each.fate is Fate.DEFERRED}
+        return [
+            each
+            for each in self.lease.recipients
+            if each.number not in self.outcomes or each.number in deferred
+        ]
+
+    async def _by(
+        self, session: RelaySession, letter: Letter, recipients: Iterable[QueuedRecipient], key: object
+    ) -> bool:
+        """Send it by one session. True: the session came to its end before the server had said anything."""
+        transmission = Transmission(session, self.hop.protocol == "lmtp", self.carrier.seconds())
+        try:
+            await transmission.send(letter, recipients, self.content)
+        except BaseException:
+            session.abort()  # the final dot is not said: nobody takes half a message
+            raise
+        self.carrier.pool.give(key, session)
+        self.outcomes.update(transmission.outcomes)
+        self.in_doubt = transmission.in_doubt
+        self.tls = session.tls
+        return transmission.broken is not None and not transmission.heard
+
+    def _policy(self) -> TlsPolicy:
+        if self.lease.message.parameters.require_tls:
+            return self.hop.tls.requiring(Level.VERIFY)
+        return self.hop.tls
+
+    async def _letter(self) -> Letter:
+        message, said = self.lease.message, self.lease.message.parameters
+        return Letter(
+            message.sender,
+            tuple(each.recipient for each in self.lease.recipients),
+            said,
+            message.size,
+            await self.content.body_type(said.body),
+            await self.content.has_utf8_header(),
+        )

@@ -1,0 +1,203 @@
+"""Takes what is due out of the outbound queue and sees each message to its end.
+
+One look at the queue hands out leases for as many messages as may be on their way; each is carried by a task
+of its own, and whoever ends has the queue looked at again. So each place that becomes free goes to whose turn
+it is by the queue's order, not to who has it. A session that is still good is kept for a moment (pool.py).
+
+While a destination rests, because it cannot be talked to at all, what is due for it is recorded as tried:
+each message shows why it waits, and comes to its end in time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+from twisted.internet.defer import CancelledError
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.python.failure import Failure
+
+from mailsuite.concurrent.tasks import Tasks
+from mailsuite.config.queue import Outgoing
+from mailsuite.interfaces import IOutboundQueue
+from mailsuite.model.failure import MailFailure
+from mailsuite.model.outbound import Lease
+from mailsuite.observe.log import Log
+from mailsuite.relay.carrier import Attempt, Carrier
+from mailsuite.relay.clerk import Clerk
+from mailsuite.relay.windows import USUAL, Rest, Turn, Windows, omen_of
+
+LEASE_SECONDS = 600.0
+"""How long a message is leased; what takes longer is extended."""
+EXTEND_SECONDS = 200.0
+"""How often."""
+QUEUE_PAUSE = 10.0
+"""Seconds until the queue is looked at again after it could not be reached."""
+LONGEST_WAIT = 3600.0
+"""Seconds after which the queue is looked at whatever it has said; a safety net."""
+BREATH = 1.0
+"""Seconds until the next look where more is due than there is room for; whoever ends looks sooner."""
+GRACE_SECONDS = 5.0
+"""How long messages that are on their way have to get there when the server stops."""
+
+
+@attrs.define(eq=False)
+class Courier:
+    """start() and stop() it once; its settings may be replaced at any time, look() puts them into force."""
+
+    queue: IOutboundQueue
+    carrier: Carrier
+    windows: Windows
+    clerk: Clerk
+    clock: IReactorTime
+    seconds: Callable[[], float]
+    """Since the epoch."""
+    log: Log
+    outgoing: Outgoing = "allow"
+    _tasks: Tasks = attrs.field(init=False)
+    _under_way: dict[str, Lease] = attrs.field(factory=dict, init=False)
+    _looking: bool = attrs.field(default=False, init=False)
+    _again: bool = attrs.field(default=False, init=False)
+    _runs: bool = attrs.field(default=False, init=False)
+    _next_look: IDelayedCall | None = attrs.field(default=None, init=False)
+    _extension: IDelayedCall | None = attrs.field(default=None, init=False)
+
+    @_tasks.default
+    def _own_tasks(self) -> Tasks:
+        return Tasks(lambda failure: self.log.failure("relay.failed", failure))
+
+    @property
+    def under_way(self) -> int:
+        """Messages that are being sent."""
+        return len(self._under_way)
+
+    def start(self) -> None:
+        """Begin with what is due."""
+        self._runs = True
+        self.queue.watch(self.look)
+        self._extension = self.clock.callLater(EXTEND_SECONDS, self._extend)
+        self.look()
+
+    async def stop(self) -> None:
+        """Begin nothing more. What is on its way has a few seconds to get there; what has no answer by then
+        goes back into the queue."""
+        self._runs = False
+        for call in (self._next_look, self._extension):
+            if call is not None and call.active():
+                call.cancel()
+        patience = self.clock.callLater(GRACE_SECONDS, self._tasks.cancel)
+        await self._tasks.finished()
+        if patience.active():
+            patience.cancel()
+        self.carrier.pool.close()
+
+    def look(self) -> None:
+        """Something may be due."""
+        if not self._runs:
+            return
+        if self._looking:
+            self._again = True
+        else:
+            self._looking = True
+            self._tasks.start(self._look())
+
+    def wake(self) -> None:
+        """Whatever could not be reached is tried again now, as far as it is due."""
+        self.windows.wake()
+        self.look()
+
+    async def _look(self) -> None:
+        try:
+            self._again = True
+            while self._again:
+                self._again = False
+                wait = await self._hand_out()
+        except MailFailure as failure:
+            self.log.error("relay.queue_unavailable", reason=failure.reason)
+            wait = QUEUE_PAUSE
+        finally:
+            self._looking = False
+        if self._next_look is not None and self._next_look.active():
+            self._next_look.cancel()
+        if self._runs:
+            self._next_look = self.clock.callLater(wait, self.look)
+
+    async def _hand_out(self) -> float:
+        """Lease what there is room for; answers in how many seconds to come back."""
+        if self.outgoing == "hold":
+            return LONGEST_WAIT
+        now = self.seconds()
+        free = self.windows.limit - len(self._under_way)
+        if free > 0:
+            room = dict(self.windows.room())
+            leases = await self.queue.claim(now, now + LEASE_SECONDS, free, room, USUAL)
+            for lease in leases:
+                self._under_way[lease.token] = lease
+                self._tasks.start(self._visit(lease))
+        due = await self.queue.next_due()
+        return LONGEST_WAIT if due is None else min(max(due - self.seconds(), BREATH), LONGEST_WAIT)
+
+    def _extend(self) -> None:
+        self._extension = self.clock.callLater(EXTEND_SECONDS, self._extend)
+        self._tasks.start(self._extend_all())
+
+    async def _extend_all(self) -> None:
+        leases = tuple(self._under_way.values())
+        try:
+            held = await self.queue.extend(leases, self.seconds() + LEASE_SECONDS) if leases else ()
+        except MailFailure as failure:
+            self.log.error("relay.queue_unavailable", reason=failure.reason)
+            return
+        tokens = {lease.token for lease in held}
+        for lost in (lease for lease in leases if lease.token not in tokens):
+            if lost.token in self._under_way:
+                self.log.warning("relay.lease_lost", id=lost.message.id, destination=lost.destination)
+
+    # One lease
+
+    async def _visit(self, lease: Lease) -> None:
+        """See one lease to its end. Raises nothing: what fails here goes back into the queue."""
+        try:
+            await self._carry(lease)
+        except CancelledError:
+            await self._give_back(lease)
+        except MailFailure as failure:
+            # The lease comes to its end by itself, and the message is sent again: twice is better than never.
+            self.log.error("relay.unrecorded", id=lease.message.id, reason=failure.reason)
+        except Exception:
+            self.log.failure("relay.failed", Failure(), id=lease.message.id)
+            await self._give_back(lease, QUEUE_PAUSE)
+        finally:
+            self._under_way.pop(lease.token, None)
+        self.look()
+
+    async def _carry(self, lease: Lease) -> None:
+        most, longest = self.carrier.bounds(lease.destination)
+        turn = self.windows.begin(lease.destination, most)
+        if turn is None:
+            await self.queue.give_back([lease], self.seconds())
+        elif isinstance(turn, Rest):
+            outcomes = {each.number: turn.outcome for each in lease.recipients}
+            await self.clerk.record(lease, Attempt(outcomes), no_later=turn.until)
+        else:
+            attempt = await self._try(lease, turn, most, longest)
+            if attempt is None:
+                await self.queue.give_back([lease], self.seconds() + BREATH)
+            else:
+                await self.clerk.record(lease, attempt)
+
+    async def _try(self, lease: Lease, turn: Turn, most: int, longest: float) -> Attempt | None:
+        """Carry it, and learn from that what its destination can bear."""
+        attempt = None
+        try:
+            attempt = await self.carrier.carry(lease)
+        finally:
+            omen = omen_of(attempt.outcomes.values(), attempt.unreachable) if attempt is not None else None
+            self.windows.end(turn, omen, most, longest)
+        return attempt
+
+    async def _give_back(self, lease: Lease, wait: float = 0.0) -> None:
+        try:
+            await self.queue.give_back([lease], self.seconds() + wait)
+        except MailFailure as failure:
+            self.log.error("relay.unrecorded", id=lease.message.id, reason=failure.reason)

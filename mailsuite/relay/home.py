@@ -1,0 +1,116 @@
+"""Mail of the queue that is ours: what its sender has held back until now, and what was sent back here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import attrs
+from twisted.internet.defer import CancelledError
+from twisted.python.failure import Failure
+
+from mailsuite.concurrent.tasks import Tasks
+from mailsuite.delivery import trace
+from mailsuite.delivery.shield import to_its_end
+from mailsuite.delivery.transaction import Transaction
+from mailsuite.delivery.ways import Routes
+from mailsuite.interfaces import IDeliveries, IOutboundQueue
+from mailsuite.model import reply as replies
+from mailsuite.model.address import Address
+from mailsuite.model.envelope import OutboundEnvelope, OutboundRecipient
+from mailsuite.model.facts import Copy, Route, RouteKind
+from mailsuite.model.failure import MailFailure
+from mailsuite.model.message import Stored
+from mailsuite.model.outbound import Fate, Lease, Outcome, QueuedMessage, QueuedRecipient, fate_of
+from mailsuite.model.reply import Reply
+from mailsuite.observe.log import Log
+from mailsuite.policy.recipients import REFUSALS
+from mailsuite.relay.content import Content
+
+
+@attrs.frozen(eq=False)
+class Home:
+    """Delivers each recipient by itself, by the routes and quotas of the moment."""
+
+    queue: IOutboundQueue
+    store: IDeliveries
+    router: Routes
+    tell: Callable[[Stored], None]
+    """Is told of what came into a maildrop. Raises nothing."""
+    commits: Tasks
+    """Owns commits under way; they outlive whoever waits for them."""
+    seconds: Callable[[], float]
+    """Since the epoch."""
+    log: Log
+
+    async def ours(self, lease: Lease) -> tuple[QueuedRecipient, ...]:
+        """Recipients whose domain is ours by now. Fails as the router does."""
+        known: dict[str, bool] = {}
+        for each in lease.recipients:
+            address = each.recipient.address
+            if address.domain not in known:
+                known[address.domain] = (await self.router.route(address)).kind is not RouteKind.REMOTE
+        return tuple(each for each in lease.recipients if known[each.recipient.address.domain])
+
+    async def bring(
+        self, message: QueuedMessage, recipients: Iterable[QueuedRecipient], content: Content
+    ) -> dict[int, Outcome]:
+        """What became of each of these recipients. Raises nothing but its own cancellation."""
+        return {each.number: await self._bring(message, each, content) for each in recipients}
+
+    async def _bring(self, message: QueuedMessage, recipient: QueuedRecipient, content: Content) -> Outcome:
+        try:
+            route = await self.router.route(recipient.recipient.address)
+            refusal = REFUSALS.get(route.kind)
+            if refusal is None:
+                await to_its_end(self._deliver(message, recipient, route, content), self.commits)
+                return self._outcome(replies.DELIVERED)
+            return self._outcome(refusal)
+        except CancelledError:
+            raise
+        except MailFailure as failure:
+            return self._outcome(failure.reply)
+        except Exception:
+            self.log.failure("relay.failed", Failure(), id=message.id)
+            return self._outcome(replies.INTERNAL_ERROR)
+
+    async def _deliver(
+        self, message: QueuedMessage, recipient: QueuedRecipient, route: Route, content: Content
+    ) -> None:
+        named = recipient.recipient.address
+        transaction = Transaction(self.store, self.log)
+
+        def head(copy: Copy) -> bytes:
+            original = trace.original_to(named, copy.account)
+            return trace.return_path(message.sender) + original + trace.delivered_to(copy.recipient)
+
+        try:
+            transaction.begin(route.copies, head)
+            if route.remotes:
+                transaction.begin_outbound(self.queue, self._onward(message, recipient, route.remotes), b"")
+            content.rewind()
+            while piece := await content.read():
+                transaction.write(piece)
+                await transaction.drained()
+        except BaseException:
+            await transaction.abort()
+            raise
+        for stored in await transaction.commit():
+            self.tell(stored)
+
+    def _onward(
+        self, message: QueuedMessage, recipient: QueuedRecipient, remotes: tuple[Address, ...]
+    ) -> OutboundEnvelope:
+        """To where an alias or a forward leads. The id is the same whenever this is tried again, so that it
+        is in the queue once."""
+        parameters = recipient.recipient.parameters
+        return OutboundEnvelope(
+            f"{message.id}-{recipient.number}",
+            message.sender,
+            tuple(OutboundRecipient(each, parameters) for each in remotes),
+            message.parameters,
+            message.account,
+            self.seconds(),
+        )
+
+    def _outcome(self, reply: Reply) -> Outcome:
+        return Outcome(fate_of(reply, Fate.DELIVERED), reply, at=self.seconds())

@@ -1,0 +1,68 @@
+"""Has notices written whenever some are owed, by one at a time."""
+
+from __future__ import annotations
+
+import attrs
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from mailsuite.concurrent.tasks import Tasks
+from mailsuite.delivery.notices import Notices
+from mailsuite.model.failure import MailFailure
+from mailsuite.observe.log import Log
+
+PAUSE = 10.0
+"""Seconds until the queue is asked again after it could not be reached."""
+
+
+@attrs.define(eq=False)
+class Teller:
+    """start() and stop() it once."""
+
+    notices: Notices
+    clock: IReactorTime
+    log: Log
+    _tasks: Tasks = attrs.field(init=False)
+    _works: bool = attrs.field(default=False, init=False)
+    _again: bool = attrs.field(default=False, init=False)
+    _runs: bool = attrs.field(default=False, init=False)
+    _call: IDelayedCall | None = attrs.field(default=None, init=False)
+
+    @_tasks.default
+    def _own_tasks(self) -> Tasks:
+        return Tasks(lambda failure: self.log.failure("notice.failed", failure))
+
+    def start(self) -> None:
+        """Begin with what is owed from before."""
+        self._runs = True
+        self.look()
+
+    async def stop(self) -> None:
+        """Finish what is being written."""
+        self._runs = False
+        if self._call is not None and self._call.active():
+            self._call.cancel()
+        await self._tasks.finished()
+
+    def look(self) -> None:
+        """Something may be owed."""
+        self._again = True
+        if self._runs and not self._works:
+            self._works = True
+            self._tasks.start(self._work())
+
+    async def _work(self) -> None:
+        wait: float | None = None
+        try:
+            while self._again and self._runs:
+                self._again = False
+                wait = await self.notices.work()
+                self._again = self._again or wait == 0.0
+        except MailFailure as failure:
+            self.log.error("relay.queue_unavailable", reason=failure.reason)
+            wait = PAUSE
+        finally:
+            self._works = False
+        if self._call is not None and self._call.active():
+            self._call.cancel()
+        if wait is not None and self._runs:
+            self._call = self.clock.callLater(wait, self.look)

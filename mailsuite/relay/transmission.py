@@ -1,0 +1,120 @@
+"""One message through one session: what each recipient's fate is, and what was left undone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import attrs
+
+from mailsuite.model.envelope import OutboundRecipient
+from mailsuite.model.outbound import Fate, Outcome, QueuedRecipient, fate_of
+from mailsuite.model.reply import Reply
+from mailsuite.relay.content import Content
+from mailsuite.relay.session import RelaySession
+from mailsuite.wire.smtp.client.events import (
+    Closing,
+    Done,
+    Event,
+    GoAhead,
+    Lost,
+    MessageReply,
+    NobodyLeft,
+    NotTried,
+    RecipientReply,
+    SenderRefused,
+    Violation,
+)
+from mailsuite.wire.smtp.client.letter import CannotSend, Lack, Letter
+
+_TEMPORARY = {Lack.ROOM}
+"""What another session may have."""
+
+
+@attrs.define(eq=False)
+class Transmission:
+    """Sends one lease; ``outcomes`` grow as the server answers. Recipients that have none at the end were not
+    tried: this session takes no more of them."""
+
+    session: RelaySession
+    lmtp: bool
+    now: float
+    """Seconds since the epoch: when the outcomes are said to be."""
+    outcomes: dict[int, Outcome] = attrs.field(factory=dict, init=False)
+    in_doubt: bool = attrs.field(default=False, init=False)
+    """The message went out whole and had no answer: it may arrive twice (RFC 1047)."""
+    heard: bool = attrs.field(default=False, init=False)
+    """The server has answered anything at all."""
+    broken: Reply | None = attrs.field(default=None, init=False)
+    """How the session came to its end, where it did."""
+    _numbers: tuple[int, ...] = attrs.field(default=(), init=False)
+    """Of the recipients of the letter under way, in the queue's count."""
+
+    async def send(self, letter: Letter, recipients: Iterable[QueuedRecipient], content: Content) -> None:
+        """Send *letter* to those *recipients*, as often as it takes for as many as the server lets."""
+        left = {each.number: each.recipient for each in recipients}
+        while left and self.broken is None:
+            before = len(left)
+            await self._once(letter, left, content)
+            left = {number: each for number, each in left.items() if number not in self.outcomes}
+            if len(left) == before or not self.session.usable:
+                return
+
+    async def _once(self, letter: Letter, left: Mapping[int, OutboundRecipient], content: Content) -> None:
+        self._numbers = tuple(left)
+        letter = attrs.evolve(letter, recipients=tuple(left.values()))
+        self.session.mails += 1
+        obstacle = self.session.core.send(letter)
+        if obstacle is not None:
+            self._cannot(obstacle)
+            return
+        while not isinstance(event := await self.session.next_event(), (Done, NobodyLeft)):
+            if isinstance(event, GoAhead):
+                await self._write(content)
+            elif self._ended(event):
+                return
+
+    def _ended(self, event: Event) -> bool:
+        """Take note of what the server said; True: there will be nothing more."""
+        self.heard = self.heard or not isinstance(event, Lost)
+        match event:
+            case SenderRefused(reply):
+                self._settle(range(len(self._numbers)), reply)
+            case RecipientReply(number, reply) if not reply.is_positive:
+                self._settle((number,), reply)
+            case MessageReply(numbers, reply):
+                self._settle(numbers, reply)
+            case NotTried():
+                pass
+            case Closing(reply) | Violation(reply=reply) | Lost(reply=reply):
+                self.broken = reply
+                self.in_doubt = isinstance(event, Lost) and event.in_doubt
+                self._settle(range(len(self._numbers)), reply, ours=not isinstance(event, Closing))
+                return True
+        return False
+
+    async def _write(self, content: Content) -> None:
+        core = self.session.core
+        content.rewind()
+        while piece := await content.read():
+            core.body(piece)
+            self.session.flush()
+            await self.session.writable()
+            if core.ended:
+                return
+        core.end_body()
+
+    def _cannot(self, obstacle: CannotSend) -> None:
+        if obstacle.lack not in _TEMPORARY:
+            self._settle(obstacle.recipients, obstacle.reply, ours=True)
+
+    def _settle(self, places: Iterable[int], reply: Reply, ours: bool = False) -> None:
+        """Those whose fate is not known have it now."""
+        for place in places:
+            number = self._numbers[place]
+            if number not in self.outcomes:
+                self.outcomes[number] = self._outcome(reply, ours)
+
+    def _outcome(self, reply: Reply, ours: bool) -> Outcome:
+        fate = fate_of(reply, Fate.DELIVERED if self.lmtp else Fate.RELAYED)
+        passed_on = fate is Fate.RELAYED and self.session.core.extensions.dsn
+        return Outcome(fate, reply, "" if ours else self.session.host, self.now, passed_on)

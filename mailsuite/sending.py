@@ -1,0 +1,178 @@
+"""All that sending mail to other servers needs: ways, hosts, sessions, the courier, notices."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+
+from mailsuite.concurrent.tasks import Tasks
+from mailsuite.config.schema import Config
+from mailsuite.delivery.dsn_decision import NoticeRules
+from mailsuite.delivery.notices import Notices
+from mailsuite.delivery.notices_post import Post
+from mailsuite.delivery.ways import Routes as Router
+from mailsuite.interfaces import IDeliveries, IEventBus, IOutboundQueue, IResolver, IThreads
+from mailsuite.model.account import IPAddress
+from mailsuite.model.envelope import NotifyOn
+from mailsuite.model.events import MessageStored
+from mailsuite.model.failure import MailFailure
+from mailsuite.model.message import Stored
+from mailsuite.model.outbound import QueuedMessage, QueuedRecipient
+from mailsuite.observe.log import Log
+from mailsuite.observe.metrics import Metrics
+from mailsuite.relay.carrier import Carrier
+from mailsuite.relay.clerk import Clerk
+from mailsuite.relay.connecting import Connector
+from mailsuite.relay.courier import Courier
+from mailsuite.relay.home import Home
+from mailsuite.relay.mx import HostFinder
+from mailsuite.relay.opening import Opener
+from mailsuite.relay.pool import Pool
+from mailsuite.relay.routes import routes
+from mailsuite.relay.schedule import expiry
+from mailsuite.relay.teller import Teller
+from mailsuite.relay.tls import ClearHosts, ClientContexts
+from mailsuite.relay.windows import Windows
+
+
+def _unknown(domain: str) -> bool:
+    """Whether a domain is ours: that is asked when its mail is carried."""
+    return False
+
+
+@attrs.define(eq=False)
+class OwnSockets:
+    """Where this server listens itself; whoever opens the sockets replaces the question."""
+
+    listens: Callable[[IPAddress, int], bool] = lambda address, port: False
+
+    def __call__(self, address: IPAddress, port: int) -> bool:
+        return self.listens(address, port)
+
+
+@attrs.define(eq=False)
+class Sending:
+    """Lives as long as the server does. sending() makes it; nothing is sent before start()."""
+
+    config: Config
+    queue: IOutboundQueue
+    courier: Courier
+    teller: Teller
+    connector: Connector
+    contexts: ClientContexts
+    sockets: OwnSockets
+    tasks: Tasks
+    """Sessions that say goodbye, and what follows from a reload."""
+    log: Log
+
+    def start(self) -> None:
+        """Send what is due, and tell what is owed."""
+        self.tasks.start(self._begin())
+
+    async def _begin(self) -> None:
+        await self._reroute()
+        self.teller.start()
+        self.courier.start()
+
+    async def stop(self) -> None:
+        """Begin nothing more; what is on its way gets a few seconds."""
+        await self.courier.stop()
+        await self.teller.stop()
+        await self.tasks.finished()
+
+    def use(self, config: Config) -> None:
+        """Go on by another configuration. Cannot fail."""
+        moved = (config.relays, config.queue.port) != (self.config.relays, self.config.queue.port)
+        self.config = config
+        self.courier.carrier.routes = routes(config, _unknown)
+        self.courier.windows.limit = config.queue.concurrency
+        self.courier.outgoing = config.queue.outgoing
+        self.connector.timeout = config.queue.connect_timeout
+        self.contexts.minimum_version = config.tls.minimum_version
+        if moved:
+            self.tasks.start(self._reroute())
+        self.courier.look()
+
+    async def _reroute(self) -> None:
+        try:
+            await self.queue.reroute(self.courier.carrier.routes.destination_of)
+        except MailFailure as failure:
+            self.log.error("relay.queue_unavailable", reason=failure.reason)
+
+
+def sending(
+    config: Config,
+    reactor: Any,
+    *,
+    queue: IOutboundQueue,
+    store: IDeliveries,
+    charged: IDeliveries,
+    router: Router,
+    resolver: IResolver,
+    bus: IEventBus,
+    threads: IThreads,
+    commits: Tasks,
+    metrics: Metrics,
+    log: Log,
+) -> Sending:
+    """Join them. *charged* is the store that counts what it takes towards quotas."""
+    chance = random.SystemRandom()
+    tasks = Tasks(lambda failure: log.failure("relay.failed", failure))
+    sockets = OwnSockets()
+
+    def tell(stored: Stored) -> None:
+        bus.publish(MessageStored(stored.account, stored.uidl, stored.size))
+
+    connector = Connector(reactor, config.queue.connect_timeout)
+    contexts = ClientContexts(threads, reactor.seconds, config.tls.minimum_version)
+    opener = Opener(
+        finder=HostFinder(resolver, sockets, config.server.name, chance.shuffle, log),
+        connector=connector,
+        contexts=contexts,
+        clear=ClearHosts(reactor.seconds),
+        threads=threads,
+        clock=reactor,
+        seconds=time.time,
+        log=log,
+        hostname=config.server.name,
+    )
+    carrier = Carrier(
+        queue=queue,
+        opener=opener,
+        pool=Pool(reactor, tasks),
+        home=Home(queue, charged, router, tell, commits, time.time, log),
+        routes=routes(config, _unknown),
+        seconds=time.time,
+        log=log,
+    )
+    post = Post(
+        queue=queue,
+        store=store,
+        router=router,
+        hostname=config.server.name,
+        seconds=time.time,
+        tasks=commits,
+        log=log,
+        tell=tell,
+    )
+
+    def until(message: QueuedMessage, recipient: QueuedRecipient) -> float:
+        destination = carrier.routes.destination_of(recipient.recipient.address)
+        return expiry(carrier.times(destination), message)
+
+    def rules() -> NoticeRules:
+        copied = {NotifyOn.FAILURE} if parts.config.queue.warn_postmaster else set()
+        return NoticeRules(copies=frozenset(copied))
+
+    notices = Notices(queue, post, config.server.name, time.time, log, rules, until)
+    teller = Teller(notices, reactor, log)
+    clerk = Clerk(queue, carrier.times, time.time, chance.random, log, teller.look)
+    windows = Windows(time.time, chance.random, config.queue.concurrency)
+    courier = Courier(queue, carrier, windows, clerk, reactor, time.time, log, outgoing=config.queue.outgoing)
+    metrics.gauge("mailsuite_relay_active", "Messages that are being sent.", lambda: courier.under_way)
+    parts = Sending(config, queue, courier, teller, connector, contexts, sockets, tasks, log)
+    return parts
