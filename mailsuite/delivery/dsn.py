@@ -9,6 +9,7 @@ with SMTPUTF8 only where the address of its reader needs that. What of the messa
   address is abused.
 - message/rfc822 must not be encoded (RFC 2046 section 5.2.1). What has eight bits comes back whole where
   every server on the way is ours; else as its header, which may be encoded (RFC 6522 section 4).
+- What had to go by TLS alone (REQUIRETLS) comes back as its header, by TLS alone (RFC 8689 section 5).
 - A header in UTF-8 makes it message/global or message/global-headers, which may be encoded too (RFC 6532
   section 3.7, RFC 6533 section 4.5).
 """
@@ -40,9 +41,9 @@ class Notice:
     parameters: MailParameters
 
 
-def compose(report: Report, original: Original | None, author: Address, eight_bit: bool) -> Notice:
-    """Write the notice; the *author* stands in From. *original*: None where it cannot be read any more.
-    *eight_bit*: all servers on the way take what has eight bits."""
+def compose(report: Report, original: Original | None, eight_bit: bool) -> Notice:
+    """Write the notice. *original*: None where it cannot be read any more. *eight_bit*: all servers on the
+    way take what has eight bits."""
     returned = _returned(report, original, eight_bit)
     enclosed = Enclosed(
         subject=original.subject if original is not None else "",
@@ -52,27 +53,33 @@ def compose(report: Report, original: Original | None, author: Address, eight_bi
     text = explanation(report, enclosed).replace("\n", "\r\n")
     parts = [
         text_part(f"text/plain; charset={'us-ascii' if text.isascii() else 'utf-8'}", text, language),
-        text_part(f"message/{'global-' if is_global(report) else ''}delivery-status", status_part(report)),
+        _status(report),
     ]
     if returned is not None:
         parts.append(returned)
     bodies = [part.octets() for part in parts]
     boundary = boundary_for(bodies, report.id)
     has_eight = any(part.encoding == "8bit" for part in parts)
-    head = _header(report, original, author, boundary, "8bit" if has_eight else "7bit")
+    head = _header(report, original, boundary, "8bit" if has_eight else "7bit")
     parameters = MailParameters(
         body=BodyType.EIGHT_BIT if has_eight or not head.isascii() else BodyType.SEVEN_BIT,
         smtputf8=not head.isascii(),
+        require_tls=report.message.parameters.require_tls,
     )
     return Notice(report.id, report.to, head + joined(bodies, boundary), parameters)
 
 
-def _header(
-    report: Report, original: Original | None, author: Address, boundary: str, encoding: str
-) -> bytes:
+def _status(report: Report) -> Part:
+    octets = status_part(report).encode("utf-8")
+    if is_global(report):
+        return Part("message/global-delivery-status", "8bit", octets)
+    return Part("message/delivery-status", "7bit", octets)
+
+
+def _header(report: Report, original: Original | None, boundary: str, encoding: str) -> bytes:
     fields = [
         f"Date: {format_datetime(datetime.fromtimestamp(report.now, UTC))}",
-        folded("From", [report.texts.daemon, f"<{author}>"]),
+        folded("From", [report.texts.daemon, f"<{report.contact}>"]),
         folded("To", [f"<{report.to}>"]),
         folded("Subject", encoded(words_of(subject_of(report)))),
         f"Message-ID: <{report.id}@{report.hostname}>",
@@ -112,6 +119,8 @@ def _returned(report: Report, original: Original | None, eight_bit: bool) -> Par
 
 
 def _is_whole_wanted(report: Report) -> bool:
+    if report.message.parameters.require_tls:  # whatever RET says (RFC 8689 section 5)
+        return False
     if report.owed.kind is not NotifyOn.FAILURE or report.reader is Reader.ONLOOKER:
         return False
     return report.reader is Reader.POSTMASTER or report.message.parameters.returned is Returned.FULL

@@ -1,5 +1,8 @@
-"""The part of a notice that programs read: message/delivery-status (RFC 3464), and with addresses beyond
-ASCII message/global-delivery-status (RFC 6533 section 4.1).
+"""The part of a notice that programs read (RFC 3464).
+
+It is message/delivery-status, which all programs know, and addresses beyond ASCII are escaped in it; a reader
+whose own address is beyond ASCII gets message/global-delivery-status (RFC 6533 section 4.1), with addresses
+as they are.
 
 Pure. Whatever another server has said, a field stays one field, of printable ASCII.
 """
@@ -33,12 +36,14 @@ _STATUS = re.compile(r"[245]\.(?:0|[1-9][0-9]{0,2})\.(?:0|[1-9][0-9]{0,2})")
 _CLASSES = {NotifyOn.DELAY: "4", NotifyOn.SUCCESS: "2"}
 _TIME_IS_OVER = "4.4.7"
 """RFC 3463 section 3.5, which prefers the code of what was found at the last attempt."""
+_TO_ESCAPE = re.compile(r"[^!-*,-<>-\[\]-~]")
+"""What is no QCHAR (RFC 6533 section 3)."""
 _NOT_IN_NAME = re.compile(r"[^A-Za-z0-9._:\[\]\-]")
 
 
 def is_global(report: Report) -> bool:
-    """Whether an address in it has characters beyond ASCII."""
-    return not all(
+    """Whether the part has characters beyond ASCII: those of an address, and its reader has such a one."""
+    return not report.to.is_ascii and not all(
         str(each.recipient.address).isascii() and each.recipient.parameters.original.isascii()
         for each in report.owed.recipients
     )
@@ -63,9 +68,9 @@ def _of_recipient(report: Report, recipient: QueuedRecipient) -> Iterator[str]:
     original, last = recipient.recipient.parameters.original, recipient.last
     if original:
         kind, _, address = original.partition(";")
-        yield f"Original-Recipient: {kind}; {readable(address, MAX_ADDRESS_CHARACTERS)}"
+        yield f"Original-Recipient: {_typed(report, kind, readable(address, MAX_ADDRESS_CHARACTERS))}"
     final = str(recipient.recipient.address)
-    yield f"Final-Recipient: {'rfc822' if final.isascii() else 'utf-8'}; {final}"
+    yield f"Final-Recipient: {_typed(report, 'rfc822' if final.isascii() else 'utf-8', final)}"
     action = report.action(recipient)
     yield f"Action: {action.value}"
     yield f"Status: {status_of(report.owed.kind, last)}"
@@ -79,6 +84,12 @@ def _of_recipient(report: Report, recipient: QueuedRecipient) -> Iterator[str]:
     until = report.retry_until(recipient) if action is Action.DELAYED else 0.0
     if until:
         yield f"Will-Retry-Until: {_date(until)}"
+
+
+def _typed(report: Report, kind: str, address: str) -> str:
+    if kind == "utf-8" and not is_global(report):
+        address = _TO_ESCAPE.sub(lambda found: f"\\x{{{ord(found[0]):X}}}", address)
+    return f"{kind}; {address}"
 
 
 def status_of(kind: NotifyOn, outcome: Outcome | None) -> str:

@@ -59,7 +59,7 @@ def explanation(report: Report, enclosed: Enclosed) -> str:
         lines += [*wrapped(texts.more.format(count=len(recipients) - MAX_TOLD)), ""]
     if enclosed.returned:
         lines += [*wrapped(enclosed.returned), ""]
-    lines += wrapped(texts.signature.format(hostname=report.hostname, postmaster=report.postmaster))
+    lines += wrapped(texts.signature.format(hostname=report.hostname, postmaster=report.contact))
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -123,7 +123,7 @@ def _trouble(report: Report, recipient: QueuedRecipient, action: Action) -> Iter
         promise = texts.retry_until.format(moment=texts.moment(until)) if until else texts.retry
         yield from wrapped(promise, _INDENT)
     elif report.reader is Reader.SENDER:
-        todo = advice.todo.format(domain=_domain(address.domain), postmaster=report.postmaster)
+        todo = advice.todo.format(domain=_domain(address.domain), postmaster=report.contact)
         yield from wrapped(texts.todo + todo, _INDENT)
     if last is not None:
         yield ""

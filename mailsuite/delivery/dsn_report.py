@@ -51,6 +51,8 @@ class Report:
     to: Address
     hostname: str
     """Ours; a domain name."""
+    contact: Address
+    """Who reads an answer, and helps (RFC 3464 section 2)."""
     texts: Texts
     now: float
     """Seconds since the epoch."""
@@ -73,10 +75,6 @@ class Report:
             (self.hostname, self.message.id, self.owed.kind.value, self.reader.value, str(self.to), numbers)
         )
         return id_of(what)
-
-    @property
-    def postmaster(self) -> str:
-        return f"postmaster@{self.hostname}"
 
     def action(self, recipient: QueuedRecipient) -> Action:
         """What is said of one of the recipients."""

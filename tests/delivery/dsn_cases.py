@@ -73,6 +73,7 @@ def report(which: Owed | None = None, **changes: Any) -> Report:
         "owed": owed() if which is None else which,
         "to": JOE,
         "hostname": "mail.example.net",
+        "contact": POSTMASTER,
         "texts": LANGUAGES["en"],
         "now": ARRIVED + 100,
     }

@@ -12,6 +12,7 @@ from mailsuite.delivery.dsn_fields import (
     status_of,
     status_part,
 )
+from mailsuite.model.address import Address
 from mailsuite.model.envelope import MailParameters, NotifyOn
 from mailsuite.model.outbound import Fate, Outcome
 from tests.delivery.dsn_cases import (
@@ -98,17 +99,25 @@ def test_successes(last: Outcome, expanded: bool, action: str, fields: set[str])
 
 
 def test_addresses_beyond_ascii() -> None:
-    which = report(
-        owed(recipient(0), recipient(1, JUERGEN), recipient(2, MAX, original="utf-8;m\u00e4x@example.com"))
-    )
-    assert is_global(which)
+    odd = Address("a b+c=d\\\\\u20ac", "example.com")
+    people = (recipient(0), recipient(1, JUERGEN), recipient(2, MAX, original="utf-8;m\u00e4x@example.com"))
+    which = report(owed(*people, recipient(3, odd)))
+    assert not is_global(which)
     text = status_part(which)
     assert "Final-Recipient: rfc822; eve@example.org\r\n" in text
+    assert "Final-Recipient: utf-8; j\\x{FC}rgen@example.org\r\n" in text
+    assert "Original-Recipient: utf-8; m\\x{E4}x@example.com\r\nFinal-Recipient: rfc822; max@" in text
+    assert 'utf-8; "a\\x{20}b\\x{2B}c\\x{3D}d\\x{5C}\\x{5C}\\x{5C}\\x{5C}\\x{20AC}"@example.com' in text
+
+
+def test_addresses_beyond_ascii_for_who_has_such_a_one() -> None:
+    people = (recipient(0), recipient(1, JUERGEN), recipient(2, MAX, original="utf-8;m\u00e4x@example.com"))
+    which = report(owed(*people), to=JUERGEN)
+    assert is_global(which)
+    text = status_part(which)
     assert "Final-Recipient: utf-8; j\u00fcrgen@example.org\r\n" in text
-    assert (
-        "Original-Recipient: utf-8; m\u00e4x@example.com\r\nFinal-Recipient: rfc822; max@example.com\r\n"
-        in text
-    )
+    assert "Original-Recipient: utf-8; m\u00e4x@example.com\r\nFinal-Recipient: rfc822; max@" in text
+    assert not is_global(report(to=JUERGEN))
     assert not is_global(report())
 
 

@@ -6,6 +6,7 @@ writes them anew."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -205,6 +206,15 @@ def test_one_other() -> None:
 
 def test_refused_is_not_called_expired() -> None:
     assert "given up" not in explanation(report(owed(recipient(last=REFUSED))), Enclosed())
+
+
+def test_the_page_for_people_shows_a_letter_as_it_is() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "howto" / "read-a-bounce.md").read_text("utf-8")
+    (block,) = re.findall(r"^```text\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert explanation(report(), Enclosed("Offer", "Sentence.")).startswith(block + "\nSentence.")
+    for subject in ("Not delivered", "Delayed, still trying", "Delivered", "Passed on"):
+        assert f"| {subject} |" in page
+        assert any(letter(name, "en").startswith(f"Subject: {subject}: ") for name in LETTERS)
 
 
 def write() -> None:
