@@ -361,6 +361,7 @@ class Reception:
             self._log.warning("smtp.forward_stranded", recipient=recipient, account=route.dead_end)
         if isinstance(verdict, Refuse):
             return verdict.reply
+        route = route.without(verdict.left_out)
         nowhere = route.kind not in (RouteKind.LOCAL, RouteKind.REMOTE)
         if nowhere or ((route.remotes or envelope.mail.held) and self._services.queue is None):
             # Policy let pass what nobody here can deliver. Whatever it says, there is no way out.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Collection
+from typing import Literal
 
 import attrs
 
@@ -91,9 +92,13 @@ class Route:
     steps: tuple[str, ...] = ()
     """In words, one decision each, for ``mailsuite route``."""
 
-    def without(self, accounts: Collection[Address]) -> Route:
-        """The same, but that these get no copy."""
-        return attrs.evolve(self, copies=tuple(copy for copy in self.copies if copy.account not in accounts))
+    def without(self, left_out: Collection[Address]) -> Route:
+        """The same, but that these accounts and remotes get nothing."""
+        return attrs.evolve(
+            self,
+            copies=tuple(copy for copy in self.copies if copy.account not in left_out),
+            remotes=tuple(remote for remote in self.remotes if remote not in left_out),
+        )
 
     @property
     def accounts(self) -> tuple[Address, ...]:
@@ -134,6 +139,7 @@ class Note:
 
     event: str
     fields: tuple[tuple[str, object], ...] = ()
+    level: Literal["info", "warning"] = "warning"
 
 
 @attrs.frozen
@@ -147,7 +153,7 @@ class Accept:
     max_message: int | None = None
     """At RECIPIENT: octets of the largest message that this recipient may be sent. None: nothing is said."""
     left_out: tuple[Address, ...] = ()
-    """At RECIPIENT: the accounts of the route that are to get no copy."""
+    """At RECIPIENT: the accounts and remotes of the route that are to get nothing."""
 
 
 @attrs.frozen

@@ -72,7 +72,8 @@ class Chain:
 
     def _noted(self, connection: ConnectionFacts, verdict: Verdict, note: Note) -> Verdict:
         fields = {"session": connection.session, "peer": connection.peer, **dict(note.fields)}
-        self.log.warning(note.event, **fields)
+        write = self.log.info if note.level == "info" else self.log.warning
+        write(note.event, **fields)
         return attrs.evolve(verdict, note=None)
 
 

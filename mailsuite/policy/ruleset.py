@@ -19,7 +19,7 @@ from mailsuite.policy.probing import BanAddress, Probing
 from mailsuite.policy.rates import AccountRate, AddressRate
 from mailsuite.policy.recipients import Recipients
 from mailsuite.policy.sender import Sender
-from mailsuite.policy.sender_lists import BlockedSenders, Lists
+from mailsuite.policy.sender_lists import BlockedSenders, Lists, SenderRules
 from mailsuite.policy.tally import Tally
 
 
@@ -69,8 +69,10 @@ def rules_for(
     sizes = Sizes(grounds.directory, settings.max_message)
     size = MessageSize(sizes, grounds.turn, grounds.max_outbound)
     relaying = relaying_rule(settings, grounds.sends, grounds.hostname)
+    listed = sender_rules(settings) if isinstance(settings, Smtp) else SenderRules()
+    blocked = BlockedSenders(grounds.directory, grounds.senders, listed, grounds.turn)
     if isinstance(settings, Lmtp):
-        return (relaying, Recipients(), size, *further)
+        return (blocked, relaying, Recipients(), size, *further)
     relay = relay_rules(settings)
     rules: tuple[IPolicyRule, ...]
     counting: IPolicyRule
@@ -83,7 +85,7 @@ def rules_for(
             grounds.ban,
             probing_rules(settings),
         )
-        rules = (BlockedSenders(grounds.senders, sender_rules(settings)), Sender(), relaying, probing)
+        rules = (blocked, Sender(), relaying, probing)
         counting = AddressRate(
             tallies.messages,
             tallies.recipients,

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import ClassVar, Final, Protocol
 
 import attrs
 from zope.interface import implementer
 
-from mailsuite.interfaces import IPolicyRule
-from mailsuite.model.facts import Accept, Refuse, Stage, StageFacts, Verdict
+from mailsuite.interfaces import IAccountDirectory, IPolicyRule
+from mailsuite.model.address import Address
+from mailsuite.model.facts import Accept, Note, Refuse, Stage, StageFacts, Verdict
 from mailsuite.model.reply import SENDER_BLOCKED
 from mailsuite.model.sender_list import SenderEntry, SenderList, SenderSet
+from mailsuite.model.turns import STEPS_IN_A_ROW, Turn, go_on
+
+MAX_NAMED: Final = 5
+"""Accounts that the log names; of more, how many they are."""
 
 
 @attrs.frozen
@@ -50,16 +55,56 @@ class Lists(Protocol):
 @implementer(IPolicyRule)
 @attrs.frozen
 class BlockedSenders:
-    """Refuses a reverse-path that is on the list of the moment. The null one is on none: notices of other
-    servers have it (RFC 5321 section 4.5.5). Who has logged in is no stranger, and never blocked."""
+    """Refuses a sender whom nobody of those who would get the message takes mail from. Whoever is nearest to
+    the owner has the word: what the account says, else its domain, else the door; and in each place whom it
+    accepts before whom it blocks. Where a recipient is several accounts, those who block the sender get no
+    copy, and the others theirs.
 
+    The null reverse-path is on no list: notices of other servers have it (RFC 5321 section 4.5.5). Who has
+    logged in is no stranger, and never blocked.
+    """
+
+    directory: IAccountDirectory
     lists: Lists
-    rules: SenderRules
+    rules: SenderRules = SenderRules()
+    """Of the door."""
+    turn: Turn = go_on
+    """Between many accounts: all others are served meanwhile."""
     name: str = "blocked-senders"
-    asked_at: ClassVar = frozenset({Stage.MAIL})
+    asked_at: ClassVar = frozenset({Stage.RECIPIENT})
 
     async def check(self, facts: StageFacts) -> Verdict:
-        if facts.stage is not Stage.MAIL or facts.sender is None or facts.connection.account is not None:
+        sender, route = facts.sender, facts.route
+        if facts.stage is not Stage.RECIPIENT or route is None:
             return Accept()
-        refused = self.lists.list_of(self.rules).blocks(facts.sender)
-        return Refuse(SENDER_BLOCKED) if refused else Accept()
+        if sender is None or facts.connection.account is not None:
+            return Accept()
+        at_the_door = bool(self.lists.list_of(self.rules).blocks(sender))
+        left_out = list(route.remotes) if at_the_door else []
+        for number, account in enumerate(route.accounts, 1):
+            if number % STEPS_IN_A_ROW == 0:
+                await self.turn()
+            own = await self._blocks(account, sender)
+            if at_the_door if own is None else own:
+                left_out.append(account)
+        everybody = len(route.accounts) + len(route.remotes)
+        if not everybody:
+            return Refuse(SENDER_BLOCKED) if at_the_door else Accept()
+        if len(left_out) == everybody:
+            return Refuse(SENDER_BLOCKED)
+        return Accept(left_out=tuple(left_out), note=_note(facts, left_out)) if left_out else Accept()
+
+    async def _blocks(self, account: Address, sender: Address) -> bool | None:
+        """What an account and its domain say. Fails as the directory does."""
+        found = await self.directory.account(account)
+        own = None if found is None else found.senders.blocks(sender)
+        if own is not None:
+            return own
+        domain = await self.directory.domain(account.domain)
+        return None if domain is None else domain.senders.blocks(sender)
+
+
+def _note(facts: StageFacts, left_out: list[Address]) -> Note:
+    named = " ".join(map(str, left_out[:MAX_NAMED]))
+    fields = (("sender", facts.sender), ("recipient", facts.recipient), ("accounts", named))
+    return Note("senders.left_out", (*fields, ("count", len(left_out))), level="info")

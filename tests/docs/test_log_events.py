@@ -74,11 +74,13 @@ def logged_by_function(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def noted_by_rules(path: Path) -> Iterator[tuple[str, str]]:
-    """``Note("x.y", ...)``: what a rule of policy has to tell; policy/chain.py logs it as a warning."""
+    """``Note("x.y", ...)``: what a rule of policy has to tell; policy/chain.py logs it."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         match node:
-            case ast.Call(ast.Name("Note"), [ast.Constant(str(name)), *_]):
-                yield name, "warning"
+            case ast.Call(ast.Name("Note"), [ast.Constant(str(name)), *_], keywords):
+                said = {each.arg: each.value for each in keywords}
+                level = said.get("level")
+                yield name, str(level.value) if isinstance(level, ast.Constant) else "warning"
 
 
 @functools.cache

@@ -156,6 +156,10 @@ class ChainTests(SynchronousTestCase):
             self.assertIn(part, one)
         self.assertIn("smtp.second", two)
 
+    def test_a_note_may_be_of_no_importance(self) -> None:
+        self.check(Accept(note=Note("smtp.second", level="info")))
+        self.assertEqual(self.lines[0].split()[1:3], ["info", "smtp.second"])
+
     def test_the_note_of_an_acceptance_ends_here_too(self) -> None:
         self.assertEqual(self.check(Accept(JOE, Note("smtp.second"))), Accept(JOE))
         self.assertEqual(len(self.lines), 1)

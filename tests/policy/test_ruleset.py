@@ -47,6 +47,7 @@ from tests.policy.asking import (
     judge,
     refusal,
     remote,
+    without,
 )
 
 
@@ -114,7 +115,8 @@ def test_by_lmtp_nothing_is_for_elsewhere_and_nobody_is_counted(tmp_path: Path) 
 def test_mail_from_elsewhere(tmp_path: Path) -> None:
     chain = Chain(rules_for(config(tmp_path, SMTP).smtp, grounds(Clock())), Log())
     who, listed = connection("smtp", None), connection("smtp", None, "192.0.2.200")
-    assert [refusal(chain, at_mail(EVE, who)) for _ in range(5)] == [SENDER_BLOCKED] * 5
+    from_eve = without(at_recipient(ANN, UNKNOWN, who), sender=EVE)
+    assert [refusal(chain, from_eve) for _ in range(5)] == [SENDER_BLOCKED] * 5
     assert [refusal(chain, at_mail(ANN, who)) for _ in range(3)] == [None, None, MESSAGE_RATE_EXCEEDED]
     assert [refusal(chain, at_recipient(EVE, remote(EVE), who)) for _ in range(5)] == [RELAYING_DENIED] * 5
     unknown = at_recipient(ANN, UNKNOWN, who)

@@ -146,7 +146,8 @@ def test_names_are_tried_in_vain(server: Server) -> None:
 def test_a_kill_list_that_grows(server: Server) -> None:
     def said(sender: bytes) -> bytes:
         with session(server, "mx", UNLISTED, False) as client:
-            return client.say(b"MAIL FROM:<" + sender + b">")
+            client.say(b"MAIL FROM:<" + sender + b">", b"250")
+            return client.say(b"RCPT TO:<ann@example.test>")
 
     assert said(b"x@evil.example").startswith(b"550 5.7.1")
     assert said(b"x@worse.example").startswith(b"250")

@@ -135,10 +135,13 @@ def test_each_listener_goes_by_its_own(tight: Server) -> None:
             assert client.reply().startswith(TAKEN)
         assert the_one(server, ANN, b"kindly").endswith(b"\r\nSubject: kindly\r\nX: y\r\n\r\nbody\r\n")
         with smtp(server, "blocks") as client:
-            client.say(b"MAIL FROM:<x@evil.example>", DENIED)
-            client.say(b"MAIL FROM:<good@evil.example>", b"250")
+            for sender, answer in ((b"x@evil.example", DENIED), (b"good@evil.example", b"250")):
+                client.say(b"MAIL FROM:<%s>" % sender, b"250")
+                client.say(b"RCPT TO:<ann@example.test>", answer)
+                client.say(b"RSET", b"250")
         with smtp(server, "one") as client:
             client.say(b"MAIL FROM:<x@evil.example>", b"250")
+            client.say(b"RCPT TO:<ann@example.test>", b"250")
 
 
 # Reload
@@ -190,7 +193,8 @@ def test_settings_change_under_open_sessions(own_server: Server) -> None:
         assert Offer.of(server, "second").limits["RCPTMAX"] == 100
         holds_what_it_says(server, "mx")
         with smtp(server) as fresh:
-            fresh.say(b"MAIL FROM:<x@evil.example>", DENIED)
+            fresh.say(b"MAIL FROM:<x@evil.example>", b"250")
+            fresh.say(b"RCPT TO:<ann@example.test>", DENIED)
             for _ in range(3):
                 fresh.say(b"XYZZY", b"500")
             assert fresh.rest().startswith(b"421 4.7.0 ")
