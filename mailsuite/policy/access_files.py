@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 
 import attrs
-from twisted.internet.interfaces import IDelayedCall
 
 from mailsuite.concurrent.watch import FileWatch, Stamp, stamps
 from mailsuite.interfaces import IThreads
@@ -16,7 +15,7 @@ from mailsuite.model.account import IPAddress
 from mailsuite.model.failure import MailFailure
 from mailsuite.observe.log import Log
 from mailsuite.policy.access import AccessList, AccessRules, Decision
-from mailsuite.policy.list_files import UNLIKE_ANY, entries
+from mailsuite.policy.list_files import UNLIKE_ANY, Settling, entries
 
 
 class AccessError(Exception):
@@ -88,8 +87,11 @@ class AccessLists:
     watch: FileWatch
     log: Log
     _now: Prepared = attrs.field(factory=lambda: Prepared({}, {}), init=False)
-    _moving: dict[Path, tuple[Stamp, IDelayedCall]] = attrs.field(factory=dict, init=False)
-    """Files that have changed and are not read yet: how they stood, and when they are looked at again."""
+    _settling: Settling = attrs.field(init=False)
+
+    @_settling.default
+    def _make_settling(self) -> Settling:
+        return Settling(self.watch, self._try_again)
 
     async def prepare(self, wanted: Mapping[str, AccessRules]) -> Prepared:
         """What turn() takes, read afresh. Raises AccessError, MailFailure; then nothing has changed."""
@@ -99,8 +101,7 @@ class AccessLists:
         """From now on these lists hold, and their files are watched."""
         for path in self._now.files.keys() - wanted.files.keys():
             self.watch.forget(_key(path))
-        for path in tuple(self._moving):
-            self._settle(path)
+        self._settling.clear()
         self._now = wanted
         for path, file in wanted.files.items():
             self._watch(path, file.stamp)
@@ -119,32 +120,13 @@ class AccessLists:
 
     async def _changed(self, path: Path) -> None:
         try:
-            if await self._stands_still(path):
+            if await self._settling.stands_still(path, self.threads):
                 await self._read_again(path)
         except AccessError as error:
             self.log.error("access.file_kept", file=path, reason=str(error))
         except MailFailure as failure:
             self.log.warning("access.file_delayed", file=path, reason=failure.reason)
             self.watch.clock.callLater(self.watch.interval, self._try_again, path)
-
-    async def _stands_still(self, path: Path) -> bool:
-        """Whether a file that has changed is as it was a look ago, or gone; if not, it is looked at again."""
-        stamp = (await self.threads.run(partial(stamps, [path])))[path]
-        before, look = self._moving.get(path, (None, None))
-        if look is not None and look.active() and stamp == before:
-            return False  # told twice of one change
-        self._settle(path)
-        if stamp is None or stamp == before:
-            return True
-        if path in self._now.files:
-            look = self.watch.clock.callLater(self.watch.interval, self._try_again, path)
-            self._moving[path] = stamp, look
-        return False
-
-    def _settle(self, path: Path) -> None:
-        _, look = self._moving.pop(path, (None, None))
-        if look is not None and look.active():
-            look.cancel()
 
     def _try_again(self, path: Path) -> None:
         if path in self._now.files:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 import attrs
 
@@ -14,8 +15,12 @@ from mailsuite.model.address import AddressSyntaxError
 from mailsuite.model.failure import MailFailure
 from mailsuite.model.sender_list import SenderEntry, SenderList, parse_sender
 from mailsuite.observe.log import Log
-from mailsuite.policy.list_files import UNLIKE_ANY, entries
+from mailsuite.policy.list_files import UNLIKE_ANY, Settling, entries
 from mailsuite.policy.sender_lists import SenderRules, compiled
+
+MAX_FORMER: Final = 4
+"""Rules out of force whose lists are kept: our own limit, for a list may be large. Sessions that outlive more
+reloads than these are rare (max_session)."""
 
 
 class SenderListError(Exception):
@@ -69,13 +74,21 @@ def _compiled(
 class SenderLists:
     """The lists in force. A reload prepares, which may fail, and turns, which cannot.
 
-    A file that changes is read again; while it is broken or missing, its last good contents stay in force.
+    A file that changes is read again once it stands still; while it is broken or missing, its last good
+    contents stay in force.
     """
 
     threads: IThreads
     watch: FileWatch
     log: Log
     _now: PreparedSenders = attrs.field(factory=lambda: PreparedSenders({}, {}), init=False)
+    _former: Mapping[SenderRules, SenderList] = attrs.field(factory=dict, init=False)
+    """Of the last rules that a reload has taken out of force, the latest at the end, as they stood then."""
+    _settling: Settling = attrs.field(init=False)
+
+    @_settling.default
+    def _make_settling(self) -> Settling:
+        return Settling(self.watch, self._try_again)
 
     async def prepare(self, wanted: Iterable[SenderRules]) -> PreparedSenders:
         """What turn() takes, read afresh. Raises SenderListError, MailFailure; then nothing has changed."""
@@ -85,18 +98,25 @@ class SenderLists:
         """From now on these lists hold, and their files are watched."""
         for path in self._now.files.keys() - wanted.files.keys():
             self.watch.forget(_key(path))
+        self._settling.clear()
+        known = {**self._former, **self._now.lists}
+        former = [rules for rules in known if rules not in wanted.lists]
+        self._former = {rules: known[rules] for rules in former[-MAX_FORMER:]}
         self._now = wanted
         for path, file in wanted.files.items():
             self._watch(path, file.stamp)
 
     def list_of(self, rules: SenderRules) -> SenderList:
-        """The list of *rules* as it is now. Of rules that were never prepared, or are in force no more, what
-        stands in the settings themselves: a session that outlives a reload goes by that."""
-        found = self._now.lists.get(rules)
+        """The list of *rules* as it is now; of rules that are in force no more, as it was when a reload took
+        them away, for sessions that outlive it. Of rules that nobody knows, or that were forgotten since,
+        what stands in the settings themselves."""
+        found = self._now.lists.get(rules) or self._former.get(rules)
         return found or compiled(attrs.evolve(rules, block_files=(), accept_files=()), {})
 
     async def _changed(self, path: Path) -> None:
         try:
+            if not await self._settling.stands_still(path, self.threads):
+                return
             file = await self.threads.run(partial(read_sender_file, path))
         except SenderListError as error:
             self.log.error("senders.file_kept", file=path, reason=str(error))

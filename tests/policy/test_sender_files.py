@@ -19,12 +19,20 @@ from mailsuite.model.reply import OVERLOADED
 from mailsuite.model.sender_list import parse_sender
 from mailsuite.observe.log import Log
 from mailsuite.policy import list_files
-from mailsuite.policy.sender_files import SenderListError, SenderLists, prepared, read_sender_file
+from mailsuite.policy.sender_files import (
+    MAX_FORMER,
+    SenderListError,
+    SenderLists,
+    prepared,
+    read_sender_file,
+)
 from mailsuite.policy.sender_lists import SenderRules
 from tests.directory.folders import FolderCase
 from tests.policy.asking import ANN, EVE
 
 T = TypeVar("T")
+COMPILING = 4
+"""Which piece of work it is: a changed file is looked at twice, and read."""
 
 
 @pytest.fixture
@@ -108,7 +116,12 @@ class SenderListsTests(FolderCase, SynchronousTestCase):
     def write(self, file: Path, text: str) -> None:
         file.with_suffix(".new").write_text(text)
         os.replace(file.with_suffix(".new"), file)
-        self.clock.advance(INTERVAL)
+        self.look()
+
+    def look(self, times: int = 2) -> None:
+        """The watch does: a file has changed, and stands still."""
+        for _ in range(times):
+            self.clock.advance(INTERVAL)
 
     def test_a_change_counts_without_a_reload(self) -> None:
         self.turn(self.rules)
@@ -125,14 +138,14 @@ class SenderListsTests(FolderCase, SynchronousTestCase):
         self.assertEqual(self.refused(), (True, False))
         self.assertIn("senders.file_kept", self.lines[-1])
         self.file.unlink()
-        self.clock.advance(INTERVAL)
+        self.look()
         self.assertEqual(self.refused(), (True, False))
 
     def test_a_reload_takes_files_away(self) -> None:
         self.turn(self.rules)
         self.turn(SenderRules())
         self.write(self.file, "example.net\n")
-        self.assertEqual(self.refused(), (False, False))
+        self.assertEqual(self.refused(), (True, False), "nobody reads it any more")
         self.assertEqual(self.lines, [])
 
     def test_a_reload_that_fails_changes_nothing(self) -> None:
@@ -142,6 +155,35 @@ class SenderListsTests(FolderCase, SynchronousTestCase):
         )
         self.failureResultOf(missing, SenderListError)
         self.assertEqual(self.refused(), (True, False))
+
+    def test_half_of_a_list_is_not_read(self) -> None:
+        self.turn(self.rules)
+        for text in ("exam", "example", "example.net\n"):
+            self.file.write_text(text)
+            self.look(1)
+            self.assertEqual(self.refused(), (True, False))
+        self.look(1)
+        self.assertEqual(self.refused(), (False, True))
+        self.assertEqual([line.split()[2] for line in self.lines], ["senders.file_read"])
+
+    def test_a_session_that_outlives_a_reload_goes_by_its_own_list(self) -> None:
+        self.turn(self.rules)
+        self.turn(SenderRules())
+        self.assertEqual(self.refused(), (True, False))
+        self.file.write_text("example.net\n")
+        self.look()
+        self.assertEqual(self.refused(), (True, False), "as it was then")
+        self.turn(self.rules)
+        self.assertEqual(self.refused(), (False, True))
+
+    def test_lists_that_are_in_force_no_more_are_not_kept_for_ever(self) -> None:
+        self.turn(self.rules)
+        for number in range(MAX_FORMER):
+            self.turn(SenderRules((parse_sender(f"n{number}.example"),)))
+            self.assertEqual(self.refused(), (True, False))
+        self.turn(SenderRules())
+        self.assertEqual(self.refused(), (False, False))
+        self.assertTrue(self.lists.list_of(self.rules).blocks(parse_sender_address("x@bad.example")))
 
     def test_rules_that_are_not_in_force_are_what_the_settings_say(self) -> None:
         found = self.lists.list_of(self.rules)
@@ -161,26 +203,26 @@ class SenderListsTests(FolderCase, SynchronousTestCase):
     def test_a_file_that_went_meanwhile_is_not_asked_again(self) -> None:
         self.turn(self.rules)
         self.lists.threads = Busy(1)
-        self.write(self.file, "example.net\n")
+        self.file.write_text("example.net\n")
+        self.look(1)
         self.lists.threads = self.threads
         self.turn(SenderRules())
-        self.clock.advance(INTERVAL)
-        self.clock.advance(INTERVAL)
+        self.look()
         self.assertEqual(len(self.lines), 1)
 
     def test_a_reload_between_reading_and_compiling_counts(self) -> None:
         self.turn(self.rules)
         wanted = self.now(self.lists.prepare([self.rules]))
-        self.lists.threads = Meanwhile(2, lambda: self.lists.turn(wanted))
+        self.lists.threads = Meanwhile(COMPILING, lambda: self.lists.turn(wanted))
         self.write(self.file, "example.net\n")
         self.assertEqual(self.refused(), (False, True))
 
     def test_a_reload_that_takes_the_file_meanwhile_counts(self) -> None:
         self.turn(self.rules)
         wanted = self.now(self.lists.prepare([SenderRules()]))
-        self.lists.threads = Meanwhile(2, lambda: self.lists.turn(wanted))
+        self.lists.threads = Meanwhile(COMPILING, lambda: self.lists.turn(wanted))
         self.write(self.file, "example.net\n")
-        self.assertEqual(self.refused(), (False, False))
+        self.assertEqual(self.refused(), (True, False), "as it was when the reload came")
         self.assertEqual(self.lines, [])
 
 
