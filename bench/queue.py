@@ -1,8 +1,8 @@
 """What a large outbound queue costs: ``python -m bench.queue`` from the checkout (features row Q-01).
 
-Fills a queue with ``--messages`` letters of a thousand accounts for ``--destinations`` domains: their rows, and
-with ``--files`` their files. Half of them are due, half wait. Opens it in a fresh process, and prints how long
-that took, its resident memory, and how many messages a second are put, leased and recorded, 100 at a time.
+Fills a queue with ``--messages`` letters of a thousand accounts for ``--destinations`` domains: their rows,
+and with ``--files`` their files. Half of them are due, half wait. Opens it in a fresh process, and prints how
+long that took, its resident memory, and how many messages a second are put, leased and recorded, 100 at once.
 """
 
 from __future__ import annotations

@@ -100,6 +100,10 @@ class SqliteQueue:
         while await self.run(partial(sending.end_leases, self.ledger, now=float("inf"))):
             pass
 
+    def turn(self, rows_thread: IThreads) -> None:
+        """From now on the work on the rows is done there."""
+        self._database.threads = rows_thread
+
     async def close(self) -> None:
         """After all that was begun. What is given to it from now on fails as temporary."""
         await self._commits.finished()

@@ -20,6 +20,8 @@ INSERT_MESSAGE: Final = (
 )
 MESSAGE_BY_NUMBER: Final = f"SELECT {MESSAGE} FROM message WHERE number = ?"
 NUMBER_OF_FILE: Final = "SELECT number FROM message WHERE file = ?"
+KNOWN_FILES: Final = "SELECT file FROM json_each(?) CROSS JOIN message ON file = value"
+CONTENTS_AFTER: Final = "SELECT number, id, file, size FROM message WHERE number > ? ORDER BY number LIMIT ?"
 FILE_OF_ID: Final = "SELECT file, size FROM message WHERE id = ?"
 IS_UNFINISHED: Final = (
     "SELECT 1 FROM part WHERE message = ?1 AND state IN ('ready', 'waiting', 'leased', 'held')"
@@ -75,6 +77,7 @@ EVERYBODY: Final = (
 RECORD: Final = (
     "UPDATE recipient SET tries = tries + 1, last = ?, over = ? WHERE part = ? AND number = ? AND over = 0"
 )
+EXPLAIN: Final = "UPDATE recipient SET last = ? WHERE part = ? AND over = 0"
 GIVE_UP: Final = "UPDATE recipient SET last = ?, over = 1 WHERE part = ? AND over = 0"
 WARN: Final = "UPDATE recipient SET warned = 1 WHERE part = ? AND number = ?"
 DELETE_LEFT: Final = "DELETE FROM recipient WHERE part = ? AND over = 0"
