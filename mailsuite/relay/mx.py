@@ -19,6 +19,7 @@ import attrs
 from twisted.internet.defer import Deferred, gatherResults
 
 from mailsuite.interfaces import IResolver
+from mailsuite.model.access import unmapped
 from mailsuite.model.account import IPAddress
 from mailsuite.model.address import AddressSyntaxError, normalise_domain
 from mailsuite.model.failure import PermanentFailure, TemporaryFailure
@@ -178,15 +179,24 @@ class HostFinder:
         except ValueError:
             pass
         else:
-            return [address] if source.reaches(address) else []
+            return [address] if source.reaches(address) and _is_of_a_host(address) else []
         try:
             answer = await self.resolver.addresses(candidate.name, source.only)
         except TemporaryFailure as failure:
             found.unknown = failure
             return []
-        addresses = list(answer.records)
+        addresses = [address for address in answer.records if _is_of_a_host(address)]
         self.shuffle(addresses)
         return list(interleaved(addresses))
+
+
+def _is_of_a_host(address: IPAddress) -> bool:
+    """Whether one machine can have it. Nobody's is a group's, and 0.0.0.0, which the system takes for this
+    machine (RFC 1122 section 3.2.1.3); private ones are, for names of one's own network."""
+    plain = unmapped(address)
+    if plain.is_multicast or plain.is_unspecified:
+        return False
+    return plain.version == 6 or not (plain.is_reserved or plain.packed[0] == 0)
 
 
 def _by_rank(candidates: Sequence[_Candidate]) -> Iterator[list[_Candidate]]:

@@ -202,6 +202,23 @@ class TestWhereThereIsNone(MxCase):
         self.assertIn("info    relay.exchanger_unusable destination=a.test exchanger=192.0.2.9", self.lines)
         self.assertEqual(len(self.lines), 3)
 
+    def test_addresses_that_no_host_has(self) -> None:
+        nobody = (
+            "0.0.0.0",
+            "0.1.2.3",
+            "224.0.0.1",
+            "255.255.255.255",
+            "240.0.0.1",
+            "::",
+            "ff02::1",
+            "::ffff:0.0.0.0",
+        )
+        self.host("a.test", *nobody, "10.0.0.1", "fd00::1")
+        self.assertEqual(self.found("a.test"), [("a.test", ["fd00::1", "10.0.0.1"], 25)])
+        self.host("b.test", *nobody)
+        self.assertIs(self.refused("b.test"), NO_ROUTE)
+        self.assertIs(self.refused("[0.0.0.0]"), NO_ROUTE)
+
     def test_nothing_but_names_that_are_none(self) -> None:
         self.mx("a.test", (5, "192.0.2.9"))
         self.assertIs(self.refused("a.test"), NO_ROUTE)
