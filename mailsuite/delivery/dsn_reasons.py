@@ -111,6 +111,12 @@ _PASSING = frozenset(
 )
 """What may be so for a while. Servers that put mail off for other reasons give many a code (450 4.1.1 says
 that a server could not ask), and a person must not read that there is no such mailbox."""
+_THEIRS = frozenset(
+    {Reason.BLOCKED, Reason.RELAYING, Reason.NOT_ALLOWED, Reason.SENDER_REFUSED, Reason.BUSY, Reason.REFUSED}
+)
+"""What another server does. Where none has spoken it is a rule of ours, or a mistake."""
+_ON_THE_WAY = ("4.", "5.")
+"""The subjects of networks and of protocols (RFC 3463)."""
 _RELAY = re.compile(r"\brelay", re.IGNORECASE)
 """5.7.1 is also what says that a server is the wrong one for a domain; then it says so in words."""
 _SIZE = re.compile(r"\b(?:size|large|big|long)\b", re.IGNORECASE)
@@ -121,23 +127,31 @@ def reason_of(outcome: Outcome | None) -> Reason:
     """Why, as well as what was said lets us know."""
     if outcome is None:
         return Reason.OURS
-    reply = outcome.reply
-    _, _, detail = reply.enhanced.partition(".")
+    _, _, detail = outcome.reply.enhanced.partition(".")
+    found = _for_now(outcome, detail) if outcome.reply.is_temporary else _for_good(outcome, detail)
+    return Reason.OURS if found in _THEIRS and not outcome.host else found
+
+
+def _for_now(outcome: Outcome, detail: str) -> Reason:
     known = _BY_DETAIL.get(detail)
-    if reply.is_temporary:
-        if known in _PASSING:
-            return known
-        return Reason.BUSY if outcome.host else Reason.UNREACHABLE
+    if known in _PASSING:
+        return known
+    nobody_spoke = not outcome.host and detail.startswith(_ON_THE_WAY)
+    return Reason.UNREACHABLE if nobody_spoke else Reason.BUSY
+
+
+def _for_good(outcome: Outcome, detail: str) -> Reason:
+    code = outcome.reply.code
     if detail == "7.1" and _says(outcome, _RELAY):
         return Reason.RELAYING
-    if not detail and reply.code == _STORAGE and _says(outcome, _SIZE):
+    if not detail and code == _STORAGE and _says(outcome, _SIZE):
         return Reason.TOO_LARGE
-    if reply.code in _LOGIN:
+    if code in _LOGIN:
         return Reason.LOGIN
     if detail == _NULL_MX:
         return Reason.UNKNOWN_MAILBOX if outcome.host else Reason.NO_MAIL_DOMAIN
-    known = known or _BY_SUBJECT.get(detail.partition(".")[0]) or _BY_CODE.get(reply.code)
-    return known or (Reason.REFUSED if outcome.host else Reason.OURS)
+    known = _BY_DETAIL.get(detail) or _BY_SUBJECT.get(detail.partition(".")[0]) or _BY_CODE.get(code)
+    return known or Reason.REFUSED
 
 
 def _says(outcome: Outcome, what: re.Pattern[str]) -> bool:
