@@ -40,7 +40,7 @@ BAD = [
     ("a typo", "[pop3]\nidle_timout = '10m'\n", 2, "unknown setting 'idle_timout' in [pop3]; did you mean 'idle_timeout'?"),
     ("a typo in a table", "\n[sumbission]\n", 2, "unknown table 'sumbission'; did you mean 'submission'?"),
     ("a plural", POP3S.replace("[[listener]]", "[[listeners]]"), 1, "did you mean 'listener'?"),
-    ("a table of a later day", "[queue]\nfirst_retry = '5m'\n", 1, "unknown table 'queue'; see: mailsuite config example"),
+    ("a table of a later day", "[console]\nsession = '8h'\n", 1, "unknown table 'console'; see: mailsuite config example"),
     ("a key of a later day", "[server]\nworkers = 2\n", 2, "unknown setting 'workers' in [server]; see"),
     ("a key at the top", "banner = 'x'\n", 1, "it belongs in [pop3] or [smtp] or [submission]"),
     ("a key in the wrong table", "[server]\ntrusted_networks = []\n", 2, "it belongs in [pop3]"),

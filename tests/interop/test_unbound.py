@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import tempfile
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -60,8 +61,7 @@ FOUND = {
 
 class UnboundTests(TestCase):
     def setUp(self) -> None:
-        base = Path(self.mktemp()).absolute()
-        base.mkdir()
+        base = Path(self.enterContext(tempfile.TemporaryDirectory()))
         unbound = Unbound(base, RECORDS)
         unbound.__enter__()
         self.addCleanup(unbound.__exit__, None, None, None)

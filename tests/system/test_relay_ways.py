@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import random
 import tempfile
 from ipaddress import ip_address
@@ -232,14 +231,9 @@ class TestConnections(WaysCase):
 
 
 class TestHandshakes(WaysCase):
-    @functools.cached_property
-    def authority(self) -> Authority:
-        return Authority(Path(tempfile.mkdtemp(dir=self.mktemp_folder())))
-
-    def mktemp_folder(self) -> str:
-        folder = Path(self.mktemp())
-        folder.mkdir()
-        return str(folder)
+    def setUp(self) -> None:
+        super().setUp()
+        self.authority = Authority(Path(self.enterContext(tempfile.TemporaryDirectory())))
 
     def server(self, name: str, *, expired: bool = False) -> SSL.Context:
         pair = self.authority.sign(name, expired=expired)
