@@ -9,8 +9,8 @@ import attrs
 from mailsuite.config.kinds import BadValue
 from mailsuite.config.look import Look
 from mailsuite.config.names import PasswordHash
+from mailsuite.config.next_hops import RelayBlock
 from mailsuite.config.people import AccountBlock, DeviceBlock
-from mailsuite.config.queue import RelayBlock
 from mailsuite.config.reading import Reading
 from mailsuite.config.secret import Secret, is_open_to_others, read_secret
 from mailsuite.model.hashes.stored import looks_hashed, read_hash

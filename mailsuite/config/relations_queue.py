@@ -9,8 +9,9 @@ from typing import Final
 from mailsuite.config.kinds import toml_text
 from mailsuite.config.look import Look
 from mailsuite.config.measures import duration_text, size_text
+from mailsuite.config.next_hops import RelayBlock, port_of, retry_times, verifies
 from mailsuite.config.problems import Problem
-from mailsuite.config.queue import RelayBlock, RetryTimes, retry_times
+from mailsuite.config.queue import RetryTimes
 from mailsuite.config.secret import unreadable
 from mailsuite.config.sources import is_loopback
 
@@ -179,15 +180,6 @@ def _tls(look: Look, relay: RelayBlock, block: str) -> Iterator[Problem]:
         yield look.warning(text, f"{block}.ca_file")
 
 
-def verifies(default: str, relay: RelayBlock) -> bool:
-    """Whether the certificate must be right; *default* is ``queue.tls.default``."""
-    if relay.verify is not None:
-        return relay.verify
-    if relay.tls in {"off", "starttls"}:
-        return False
-    return bool(relay.username) or default == "verify"
-
-
 def _circle(look: Look, relay: RelayBlock, block: str) -> Iterator[Problem]:
     """A next server that is this one."""
     if relay.host is None or relay.mx or not look.sound(f"{block}.host", f"{block}.port", "server.name"):
@@ -201,15 +193,6 @@ def _circle(look: Look, relay: RelayBlock, block: str) -> Iterator[Problem]:
             text = f"host: {relay.host} with port {port} is this server (listener {listener.name!r})"
             yield look.error(f"{text}: mail would go in a circle", f"{block}.host")
             return
-
-
-def port_of(relay: RelayBlock, usual: int) -> int:
-    """Where the next server listens; *usual* is ``queue.port``."""
-    if relay.port is not None:
-        return relay.port
-    if relay.transport.kind == "lmtp":
-        return 24
-    return 465 if relay.tls == "implicit" else usual
 
 
 def _turn(look: Look, relay: RelayBlock, before: list[RelayBlock]) -> Iterator[Problem]:

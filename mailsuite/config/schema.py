@@ -24,10 +24,11 @@ from mailsuite.config.kinds import Boolean, Integer, ListOf, OneOf, OrNone, Text
 from mailsuite.config.measures import YEAR, Duration, DurationOr
 from mailsuite.config.metrics import Metrics
 from mailsuite.config.names import FilePath, HostName, LogTarget, MailAddress, MaildropPath, Network
+from mailsuite.config.next_hops import RelayBlock
 from mailsuite.config.notify import Notify, NotifyMail
 from mailsuite.config.people import AccountBlock, AccountNotifyMail, DeviceBlock, DomainBlock
 from mailsuite.config.pop3 import Pop3
-from mailsuite.config.queue import Queue, QueueTls, RelayBlock
+from mailsuite.config.queue import Queue, QueueTls
 from mailsuite.config.quotas import DeliveryQuota
 from mailsuite.config.resolving import Resolving
 from mailsuite.config.routing import DeliveryRouting

@@ -14,9 +14,9 @@ from typing import Final, Literal
 
 import attrs
 
-from mailsuite.config.kinds_queue import Place
-from mailsuite.config.queue import Queue, RelayBlock, RetryTimes, retry_times
-from mailsuite.config.relations_queue import port_of
+from mailsuite.config.kinds_next_hops import Place
+from mailsuite.config.next_hops import RelayBlock, port_of, retry_times
+from mailsuite.config.queue import Queue, RetryTimes
 from mailsuite.config.schema import Config
 from mailsuite.config.secret import Secret
 from mailsuite.model.address import Address

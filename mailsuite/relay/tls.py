@@ -22,8 +22,8 @@ from service_identity.cryptography import verify_certificate_hostname, verify_ce
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from zope.interface import implementer
 
-from mailsuite.config.queue import RelayBlock, TlsLevel
-from mailsuite.config.relations_queue import verifies
+from mailsuite.config.next_hops import RelayBlock, verifies
+from mailsuite.config.queue import TlsLevel
 from mailsuite.interfaces import IThreads
 from mailsuite.model.failure import TemporaryFailure
 from mailsuite.model.reply import TLS_UNCHECKABLE

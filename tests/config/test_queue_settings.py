@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from mailsuite.config.kinds_queue import Matches, Place, Transport
-from mailsuite.config.queue import RetryTimes, retry_times
+from mailsuite.config.kinds_next_hops import Matches, Place, Transport
+from mailsuite.config.next_hops import retry_times
+from mailsuite.config.queue import RetryTimes
 from mailsuite.config.values import values
 from tests.config.conftest import LoadText
 

@@ -13,7 +13,8 @@ from twisted.trial.unittest import TestCase
 
 from mailsuite.concurrent.threads import Inline
 from mailsuite.concurrent.watch import FileWatch
-from mailsuite.config.queue import Queue, retry_times
+from mailsuite.config.next_hops import retry_times
+from mailsuite.config.queue import Queue
 from mailsuite.config.resolve import built
 from mailsuite.config.resolving import Resolving
 from mailsuite.model.dns import NameServer

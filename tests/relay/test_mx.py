@@ -11,8 +11,9 @@ import attrs
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailsuite.config.kinds_queue import Place
-from mailsuite.config.queue import Queue, retry_times
+from mailsuite.config.kinds_next_hops import Place
+from mailsuite.config.next_hops import retry_times
+from mailsuite.config.queue import Queue
 from mailsuite.config.resolve import built
 from mailsuite.model.failure import PermanentFailure, TemporaryFailure
 from mailsuite.model.reply import DNS_UNAVAILABLE, DOMAIN_UNKNOWN, NO_ROUTE, NULL_MX, ROUTED_TO_US

@@ -8,7 +8,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from mailsuite.config.kinds_queue import Place
+from mailsuite.config.kinds_next_hops import Place
 from mailsuite.config.load import load
 from mailsuite.config.secret import Secret
 from mailsuite.model.address import Address

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailsuite.config.queue import Queue, RetryTimes, retry_times
+from mailsuite.config.next_hops import retry_times
+from mailsuite.config.queue import Queue, RetryTimes
 from mailsuite.config.resolve import built
 from mailsuite.delivery.dsn_decision import notice_owed
 from mailsuite.model.address import Address

@@ -20,7 +20,8 @@ from zope.interface import implementer
 
 from mailsuite.concurrent.threads import Inline
 from mailsuite.concurrent.watch import FileWatch
-from mailsuite.config.queue import Queue, retry_times
+from mailsuite.config.next_hops import retry_times
+from mailsuite.config.queue import Queue
 from mailsuite.config.resolve import built
 from mailsuite.config.resolving import Resolving
 from mailsuite.model.account import IPAddress
