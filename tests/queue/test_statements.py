@@ -66,7 +66,8 @@ def plan(connection, statement):
 def test_it_uses_an_index_and_sorts_nothing(filled, name):
     steps = plan(filled, STATEMENTS[name])
     assert not [step for step in steps if "TEMP B-TREE" in step], steps
-    scans = [step for step in steps if step.startswith("SCAN") and "CONSTANT" not in step]
+    harmless = ("CONSTANT", "json_each VIRTUAL TABLE")  # nothing, and what was given with the statement
+    scans = [step for step in steps if step.startswith("SCAN") and not any(each in step for each in harmless)]
     if name in OWED_SCANS:
         assert all("owed" in step for step in scans), steps
     else:
