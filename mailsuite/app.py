@@ -45,7 +45,7 @@ from mailsuite.directory.sqlite import sightings as sightings_db
 from mailsuite.frontends.certificates import self_signed
 from mailsuite.frontends.keeper import CertificateKeeper
 from mailsuite.frontends.premises import Premises
-from mailsuite.interfaces import IThreads
+from mailsuite.interfaces import IQueueDesk, IThreads
 from mailsuite.keys import keyring
 from mailsuite.model.failure import MailFailure
 from mailsuite.model.origin import Origin
@@ -62,8 +62,11 @@ from mailsuite.policy.access_files import AccessLists
 from mailsuite.policy.bans import Bans
 from mailsuite.policy.configured import ban_rules
 from mailsuite.policy.sender_files import SenderLists
+from mailsuite.queue.sqlite.desk import SqliteDesk
+from mailsuite.queue.sqlite.queue import SqliteQueue
 from mailsuite.receiving import Receiving, receiving
 from mailsuite.resolver.service import name_service
+from mailsuite.sending import Sending, sending
 from mailsuite.sqlite.database import Database
 from mailsuite.state import State
 from mailsuite.store.maildir.layout import Layout
@@ -107,7 +110,11 @@ class Parts:
     channel: NotifyMailChannel
     notifier: Notifier
     portal: Portal
+    queue: SqliteQueue
+    queue_thread: Pool
+    desk: IQueueDesk
     receiving: Receiving
+    sending: Sending
 
     def open(self, file: MemoryDirectory) -> None:
         """Open the databases, before the reactor runs; *file* are the accounts of the configuration. Raises
@@ -117,6 +124,9 @@ class Parts:
         for database in self.databases:
             database.threads = Inline()
             run_now(database.open())
+        self.queue.turn(Inline())
+        run_now(self.queue.open())
+        self.queue.turn(self.queue_thread)
         run_now(self.premises.bans.load())
         run_now(self.people.learn_retentions())
         for database, pool in self.databases.items():
@@ -127,6 +137,8 @@ class Parts:
         for database in self.databases:
             database.threads = Inline()
             run_now(database.close())
+        self.queue.turn(Inline())
+        run_now(self.queue.close())
 
     def start(self) -> None:
         """Start threads and the notifier."""
@@ -138,6 +150,7 @@ class Parts:
         self.receiving.start()
         self.keeper.start()
         self.notifier.start()
+        self.sending.start()
         self.tasks.start(self._clean())
 
     async def _clean(self) -> None:
@@ -152,6 +165,7 @@ class Parts:
         and nothing that they do waits for it.
         """
         try:
+            await self.sending.stop()
             await self.receiving.finish()
             await self.housekeeper.stop()
             await self.watch.stop()
@@ -163,6 +177,7 @@ class Parts:
             await self.sources.stop()
             for database in self.databases:
                 await database.close()
+            await self.queue.close()
         finally:
             self.store.stop()
             for pool in self.pools:
@@ -195,6 +210,7 @@ class Parts:
         self.store.rules = maildrop_rules(config)
         self.store.deleted_quota = config.delivery.deleted_quota
         self.receiving.use(config)
+        self.sending.use(config)
         self.stays.rules = rules_of(config.pop3, config.domains)
         self.channel.connect_timeout = config.notify.notifymail.connect_timeout
         self.channel.source_address = config.notify.notifymail.source_address
@@ -219,6 +235,7 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
     hashing = Pool(reactor, "hashing", HASH_THREADS, HASH_QUEUE, HASH_NICE)
     accounts_thread = pool("accounts.db", 1, DATABASE_QUEUE)
     notify_thread = pool("notify.db", 1, DATABASE_QUEUE)
+    queue_thread = pool("queue.db", 1, DATABASE_QUEUE)
     tasks = Tasks(partial(log.failure, "task.failed"))
     accounts = Database(state.accounts_db, accounts_db.SCHEMA, accounts_thread, log)
     notices = Database(state.notify_db, sightings_db.SCHEMA, notify_thread, log)
@@ -276,11 +293,23 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
         notifier_settings(config),
         knocked=turnstile.delay.knocked,
     )
+    queue = SqliteQueue(state.path, store.committer, queue_thread, files, log)
+    receives = receiving(
+        config,
+        store=store,
+        places=(config.server.state, Path(store.layout.base)),
+        directory=directory,
+        bus=bus,
+        names=name_service(config.resolver, reactor, files, watch, log),
+        senders=SenderLists(files, watch, log),
+        premises=premises,
+        queue=queue,
+    )
     return Parts(
         log=log,
         tasks=tasks,
         files=files,
-        pools=(files, hashing, slow_hashing, accounts_thread, notify_thread),
+        pools=(files, hashing, slow_hashing, accounts_thread, notify_thread, queue_thread),
         databases={accounts: accounts_thread, notices: notify_thread},
         directory=directory,
         people=People(
@@ -312,15 +341,23 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
         channel=channel,
         notifier=notifier,
         portal=portal,
-        receiving=receiving(
+        queue=queue,
+        queue_thread=queue_thread,
+        desk=SqliteDesk(queue),
+        receiving=receives,
+        sending=sending(
             config,
+            reactor,
+            queue=queue,
             store=store,
-            places=(config.server.state, Path(store.layout.base)),
-            directory=directory,
+            charged=receives.receptions.store,
+            router=receives.receptions.ways,
+            resolver=receives.names.names,
             bus=bus,
-            names=name_service(config.resolver, reactor, files, watch, log),
-            senders=SenderLists(files, watch, log),
-            premises=premises,
+            threads=files,
+            commits=receives.commits,
+            metrics=premises.metrics,
+            log=log,
         ),
     )
 

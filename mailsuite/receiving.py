@@ -17,7 +17,7 @@ from mailsuite.delivery.quota_warnings import QuotaWarnings
 from mailsuite.delivery.routing_limits import CatchAllLimits
 from mailsuite.frontends.premises import Premises
 from mailsuite.frontends.receptions import Receptions
-from mailsuite.interfaces import IAccountDirectory, IEventBus, IMailStore
+from mailsuite.interfaces import IAccountDirectory, IEventBus, IMailStore, IOutboundQueue
 from mailsuite.model.events import MessageStored
 from mailsuite.model.message import Stored
 from mailsuite.model.quota import QuotaReached
@@ -72,8 +72,10 @@ def receiving(
     names: NameService,
     senders: SenderLists,
     premises: Premises,
+    queue: IOutboundQueue,
 ) -> Receiving:
-    """Join them; *places* is where mail and state are on the disk."""
+    """Join them; *places* is where mail and state are on the disk, *queue* where mail for other servers
+    goes."""
     clock, log = premises.clock, premises.log
     commits = Tasks(partial(log.failure, "smtp.failed"))
 
@@ -109,6 +111,7 @@ def receiving(
         seconds=time.time,
         commits=commits,
         log=log,
+        queue=queue,
     )
     return Receiving(commits, ledger, disk, names, senders, receptions)
 

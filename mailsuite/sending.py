@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import attrs
@@ -17,6 +17,7 @@ from mailsuite.delivery.notices_post import Post
 from mailsuite.delivery.ways import Routes as Router
 from mailsuite.interfaces import IDeliveries, IEventBus, IOutboundQueue, IResolver, IThreads
 from mailsuite.model.account import IPAddress
+from mailsuite.model.address import POSTMASTER, Address
 from mailsuite.model.envelope import NotifyOn
 from mailsuite.model.events import MessageStored
 from mailsuite.model.failure import MailFailure
@@ -24,6 +25,7 @@ from mailsuite.model.message import Stored
 from mailsuite.model.outbound import QueuedMessage, QueuedRecipient
 from mailsuite.observe.log import Log
 from mailsuite.observe.metrics import Metrics
+from mailsuite.policy.hello_settings import machine_addresses
 from mailsuite.relay.carrier import Carrier
 from mailsuite.relay.clerk import Clerk
 from mailsuite.relay.connecting import Connector
@@ -31,6 +33,7 @@ from mailsuite.relay.courier import Courier
 from mailsuite.relay.home import Home
 from mailsuite.relay.mx import HostFinder
 from mailsuite.relay.opening import Opener
+from mailsuite.relay.ourselves import Listening
 from mailsuite.relay.pool import Pool
 from mailsuite.relay.routes import routes
 from mailsuite.relay.schedule import expiry
@@ -45,13 +48,22 @@ def _unknown(domain: str) -> bool:
 
 
 @attrs.define(eq=False)
-class OwnSockets:
-    """Where this server listens itself; whoever opens the sockets replaces the question."""
+class Sockets:
+    """The sockets of this server; whoever opens them says what they are."""
 
-    listens: Callable[[IPAddress, int], bool] = lambda address, port: False
+    bound: Callable[[], Iterable[tuple[str, int]]] = tuple
+    """The address and port of each that takes mail."""
 
-    def __call__(self, address: IPAddress, port: int) -> bool:
-        return self.listens(address, port)
+    def listening(self) -> Listening:
+        """Which servers are this one."""
+        return Listening(self._now, _is_of_this_machine)
+
+    def _now(self) -> Iterable[tuple[str, int]]:
+        return self.bound()
+
+
+def _is_of_this_machine(address: IPAddress) -> bool:
+    return address.is_loopback or address in machine_addresses()
 
 
 @attrs.define(eq=False)
@@ -64,13 +76,14 @@ class Sending:
     teller: Teller
     connector: Connector
     contexts: ClientContexts
-    sockets: OwnSockets
+    sockets: Sockets
     tasks: Tasks
     """Sessions that say goodbye, and what follows from a reload."""
     log: Log
 
     def start(self) -> None:
         """Send what is due, and tell what is owed."""
+        self.queue.watch(self.teller.look)
         self.tasks.start(self._begin())
 
     async def _begin(self) -> None:
@@ -122,7 +135,7 @@ def sending(
     """Join them. *charged* is the store that counts what it takes towards quotas."""
     chance = random.SystemRandom()
     tasks = Tasks(lambda failure: log.failure("relay.failed", failure))
-    sockets = OwnSockets()
+    sockets = Sockets()
 
     def tell(stored: Stored) -> None:
         bus.publish(MessageStored(stored.account, stored.uidl, stored.size))
@@ -130,7 +143,7 @@ def sending(
     connector = Connector(reactor, config.queue.connect_timeout)
     contexts = ClientContexts(threads, reactor.seconds, config.tls.minimum_version)
     opener = Opener(
-        finder=HostFinder(resolver, sockets, config.server.name, chance.shuffle, log),
+        finder=HostFinder(resolver, sockets.listening(), config.server.name, chance.shuffle, log),
         connector=connector,
         contexts=contexts,
         clear=ClearHosts(reactor.seconds),
@@ -168,7 +181,11 @@ def sending(
         copied = {NotifyOn.FAILURE} if parts.config.queue.warn_postmaster else set()
         return NoticeRules(copies=frozenset(copied))
 
-    notices = Notices(queue, post, config.server.name, time.time, log, rules, until)
+    def contact() -> Address:
+        """Who reads what is answered to notices."""
+        return Address(POSTMASTER.local, parts.config.server.admin.domain)
+
+    notices = Notices(queue, post, config.server.name, time.time, log, rules, until, contact)
     teller = Teller(notices, reactor, log)
     clerk = Clerk(queue, carrier.times, time.time, chance.random, log, teller.look)
     windows = Windows(time.time, chance.random, config.queue.concurrency)

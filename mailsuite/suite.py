@@ -130,6 +130,7 @@ class Suite(Service):
         parts.receiving.senders.turn(prepared_senders(all_sender_rules(config)))
         services = self._services(parts)
         parts.turnstile.displace = self._doors.displace
+        parts.sending.sockets.bound = partial(self._doors.bound, "smtp", "submission")
         course = Course(
             self._reactor, self._source, config, self._state, parts, services, self._stream, self.log
         )

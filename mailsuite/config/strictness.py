@@ -42,9 +42,8 @@ class Strictness:
     )
     not_offered: tuple[Extension, ...] = setting(
         ListOf(OneOf(get_args(Extension)), example='["chunking"]'),
-        # POP3 has lines, and cannot hand such a message over as it is; and who offers DSN promises notices to
-        # senders elsewhere (RFC 3461 section 5.2.3), which nobody sends yet.
-        ["binarymime", "dsn"],
+        # POP3 has lines, and cannot hand such a message over as it is.
+        ["binarymime"],
         meaning="Extensions not offered: smtputf8, chunking, binarymime, dsn, requiretls, limits.",
         applied="new sessions",
     )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import attrs
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
@@ -178,6 +179,15 @@ class Doors:
     def addresses(self, listener: Listener) -> tuple[str, ...]:
         """Where *listener* listens, as ``127.0.0.1:2525`` or ``[::]:25``."""
         return tuple(str(self._sockets[place]) for place in listener.places if place in self._sockets)
+
+    def bound(self, *services: str) -> Iterator[tuple[str, int]]:
+        """The address and port of each socket of these services that is open, Unix sockets left out."""
+        for listener in self.listeners:
+            if listener.service in services:
+                for place in listener.places:
+                    host: Any = self._sockets[place].port.getHost() if place in self._sockets else None
+                    if isinstance(host, IPv4Address | IPv6Address):
+                        yield host.host, host.port
 
     # Sessions
 

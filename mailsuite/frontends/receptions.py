@@ -67,7 +67,7 @@ class Receptions:
     commits: Tasks
     log: Log
     queue: IOutboundQueue | None = None
-    """None: nobody sends mail to other servers yet."""
+    """None: there is nobody who sends mail to other servers."""
     ways: Ways = attrs.field(init=False)
     """Those of the configuration in force, for all sessions."""
 
@@ -80,9 +80,12 @@ class Receptions:
         self.ways.router, self.ways.archives = self._router(config), configured_archives(config)
 
     def _router(self, config: Config) -> Router:
-        return configured_router(
-            config, self.directory, self.catch_all, sends=self.queue is not None, turn=self._turn
-        )
+        sends = self._queue(config) is not None
+        return configured_router(config, self.directory, self.catch_all, sends=sends, turn=self._turn)
+
+    def _queue(self, config: Config) -> IOutboundQueue | None:
+        """Where mail for other servers goes; None: no such mail is taken."""
+        return None if config.queue.outgoing == "local-only" else self.queue
 
     def of(self, config: Config, settings: MailTaking, login: Login, scram: Scram) -> Services:
         """What the sessions of a listener with these *settings* share."""
@@ -98,7 +101,7 @@ class Receptions:
             log=self.log,
             letters=_letters(config, settings),
             archives=self.ways,
-            queue=self.queue,
+            queue=self._queue(config),
             host_of=self._host_of if isinstance(settings, Smtp) else None,
             let_go=self.disk.promises.release,
             largest=Sizes(self.directory, settings.max_message).of,
@@ -121,7 +124,7 @@ class Receptions:
             hostname=config.server.name,
             delimiters=config.smtp.recipient_delimiter,
             admin=config.server.admin,
-            sends=self.queue is not None,
+            sends=self._queue(config) is not None,
             turn=self._turn,
             max_outbound=config.queue.max_outbound,
         )

@@ -68,8 +68,8 @@ class IOutboundQueue(Interface):
         """These notices are durable elsewhere, or nobody is to get them: they are owed no more."""
 
     async def next_due() -> float | None:
-        """When claim() or owed() could next have something, leases that end included; 0: now. None: not
-        before somebody does something."""
+        """When claim() could next have something, leases that end included; 0: now. None: not before somebody
+        does something."""
 
     def content(id: str) -> IQueuedContent:
         """The content of a message that is in the queue."""

@@ -80,7 +80,7 @@ AUTHENTICATION_UNAVAILABLE = _reply(
 )
 AUTHENTICATION_REQUIRED = _reply(530, "5.7.0", "Please log in first")
 RELAYING_DENIED = _reply(550, "5.7.1", "Relaying denied")
-NO_REMOTE_DELIVERY = _reply(550, "5.7.1", "This server does not send mail to other servers yet")
+NO_REMOTE_DELIVERY = _reply(550, "5.7.1", "This server does not send mail to other servers")
 UNKNOWN_RECIPIENT = _reply(550, "5.1.1", "There is no mailbox of that name here")
 MAILBOX_DISABLED = _reply(550, "5.2.1", "This mailbox takes no mail")
 FORWARDING_LOOP = _reply(
@@ -218,6 +218,7 @@ NEXT_HOP_LACKS_8BIT = _reply(554, "5.6.1", "The next server takes no text beyond
 NEXT_HOP_LACKS_TLS = _reply(451, "4.7.4", "The next server offers no TLS, and nothing is sent there without")
 NEXT_HOP_TLS_FAILED = _reply(451, "4.7.5", "TLS with the next server came to nothing")
 NEXT_HOP_UNPROVEN = _reply(451, "4.7.5", "The next server could not prove who it is")
+GIVEN_UP_BY_ADMINISTRATOR = _reply(554, "5.0.0", "The administrator of this server has given it up")
 DISCARDED = _reply(250, "2.0.0", "Thrown away, as the configuration says")
 DELIVERED = _reply(250, "2.1.5", "Delivered")
 

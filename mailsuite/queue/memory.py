@@ -265,7 +265,7 @@ class MemoryQueue:
 
     async def next_due(self) -> float | None:
         self.check()
-        if self.turns.any or any(kept.owed for kept in self._kept.values()):
+        if self.turns.any:
             return 0
         times = [part.due for part in self._parts(QueueState.WAITING)]
         times += [part.until for part in self._leases.values()]

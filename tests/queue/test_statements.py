@@ -19,7 +19,7 @@ VERBS = ("SELECT", "INSERT", "UPDATE", "DELETE")
 STATEMENTS = {
     name: text for name, text in vars(statements).items() if name.isupper() and text.startswith(VERBS)
 }
-OWED_SCANS = {"OWED_MESSAGES", "ANY_OWED"}
+OWED_SCANS = {"OWED_MESSAGES"}
 """These look for the first rows of all: a scan that ends with what it is asked for."""
 BUSY = Outcome(Fate.DEFERRED, Reply(450, "", ("later",)))
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from ipaddress import ip_address
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from twisted.internet import reactor
@@ -49,6 +50,9 @@ class CourierCase(TestCase):
     sending: Sending
 
     def setUp(self) -> None:
+        folder = TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
         self.sink = Sink()
         self.sink.__enter__()
         self.addCleanup(self.sink.stop)
@@ -62,7 +66,7 @@ class CourierCase(TestCase):
         self.lines: list[str] = []
 
     def config(self, text: str) -> Config:
-        file = Path(self.mktemp())
+        file = Path(self.folder) / "mailsuite.toml"
         file.write_text(f'[server]\nname = "mail.example.net"\n{text}')
         return load(file, {}).accepted()
 

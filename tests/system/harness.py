@@ -142,7 +142,12 @@ class Server:
 
     def _environment(self) -> dict[str, str]:
         inherited = dict(os.environ) if self.environment is None else self.environment
-        return inherited | ({"MAILSUITE_DELIVERY__KEEP_FREE": self.keep_free} if self.keep_free else {})
+        laid_down = {}
+        if self.keep_free:
+            laid_down["MAILSUITE_DELIVERY__KEEP_FREE"] = self.keep_free
+        if "[queue" not in self.extra:  # where a test says nothing of mail that leaves, none does
+            laid_down["MAILSUITE_QUEUE__OUTGOING"] = "local-only"
+        return inherited | laid_down
 
     @property
     def config(self) -> Path:

@@ -126,10 +126,7 @@ def told(ledger: Ledger, connection: sqlite3.Connection, *, owed: Owed) -> None:
 
 
 def next_due(connection: sqlite3.Connection) -> float | None:
-    if (
-        connection.execute(sql.OPEN_DESTINATIONS, (1,)).fetchone()
-        or connection.execute(sql.ANY_OWED).fetchone()
-    ):
+    if connection.execute(sql.OPEN_DESTINATIONS, (1,)).fetchone():
         return 0
     found = (
         connection.execute(statement).fetchone()

@@ -91,7 +91,6 @@ OWED_OF: Final = (
     " ON recipient.part = owed.part AND recipient.number = owed.number"
     " WHERE message = ? ORDER BY owed.number"
 )
-ANY_OWED: Final = "SELECT 1 FROM owed LIMIT 1"
 OWED_NOT: Final = "DELETE FROM owed WHERE message = ? AND number = ?"
 OWED_NOTHING: Final = "DELETE FROM owed WHERE message = ?"
 TOLD: Final = "DELETE FROM owed WHERE message = ? AND number = ? AND kind = ?"
