@@ -108,7 +108,7 @@ class JsonResource(Resource):
         action = self._actions.get(request.method.decode("ascii", "replace"))
         if action is None:
             request.setHeader("allow", ", ".join(sorted(self._actions)))
-            return _prepare(request, 405, {"error": "this cannot be done here"})
+            return prepare(request, 405, {"error": "this cannot be done here"})
         self._desk.tasks.start(self._answer(request, action))
         return NOT_DONE_YET
 
@@ -117,7 +117,7 @@ class JsonResource(Resource):
         request.notifyFinish().addErrback(gone.append)
         status, document = await self._outcome(request, action)
         if not gone:
-            request.write(_prepare(request, status, document))
+            request.write(prepare(request, status, document))
             request.finish()
 
     async def _outcome(self, request: Request, action: Action) -> tuple[int, Document]:
@@ -142,7 +142,7 @@ class Missing(Resource):
         return self
 
     def render(self, request: Request) -> bytes:
-        return _prepare(request, 404, {"error": "there is nothing at this path"})
+        return prepare(request, 404, {"error": "there is nothing at this path"})
 
 
 def _body(request: Request) -> Document:
@@ -163,7 +163,8 @@ def _encode(document: Document) -> bytes:
     return json.dumps(document, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
 
 
-def _prepare(request: Request, status: int, document: Document) -> bytes:
+def prepare(request: Request, status: int, document: Document) -> bytes:
+    """Set status and header fields for *document*; answers the octets to write."""
     content = _encode(document)
     request.setResponseCode(status)
     request.setHeader("content-type", "application/json")

@@ -200,6 +200,15 @@ class Metrics:
 
         self._registry.register(_Shown(lambda: CounterMetricFamily(name, meaning, labels=[label]), fill))
 
+    def gauges(self, name: str, meaning: str, label: str, values: Callable[[], Mapping[str, float]]) -> None:
+        """Show values that go up and down, each under its key as *label*. Raises as gauge() does."""
+
+        def fill(family: GaugeMetricFamily) -> None:
+            for key, value in values().items():
+                family.add_metric([key], value)
+
+        self._registry.register(_Shown(lambda: GaugeMetricFamily(name, meaning, labels=[label]), fill))
+
     def text(self) -> bytes:
         """All of it, in the text format that CONTENT_TYPE names."""
         return generate_latest(self._registry)

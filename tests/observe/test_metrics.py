@@ -70,10 +70,12 @@ def test_what_others_count_is_looked_up_when_somebody_asks() -> None:
     counts = {"sent": 1}
     metrics.gauge("mailsuite_bans", "Bans in force.", lambda: float(len(counts)))
     metrics.counters("mailsuite_notices", "Knocks.", "outcome", lambda: counts)
+    metrics.gauges("mailsuite_places", "Places that are taken.", "where", lambda: {"inside": 2.5})
     counts |= {"refused": 2}
     found = figures(metrics)
     assert found["mailsuite_bans",] == 2
     assert found["mailsuite_notices_total", "refused"] == 2
+    assert found["mailsuite_places", "inside"] == 2.5
     assert found["mailsuite_build_info", "1.2.3"] == 1
 
 
