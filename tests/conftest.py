@@ -8,6 +8,8 @@ import signal
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.system import nursery
+
 settings.register_profile(
     "mailsuite",
     deadline=None,
@@ -20,6 +22,18 @@ settings.load_profile("long" if os.environ.get("MAILSUITE_LONG") else "mailsuite
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 """In the background it is ignored, and so it would be by every program that a test starts."""
+
+nursery.in_use = True
+
+SLOW = ("tests/system/", "tests/interop/", "tests/docs/")
+"""Where tests start servers and wait: files that take long."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Side by side, long files come first, and short ones fill what is left."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: not item.nodeid.startswith(SLOW))
+
 
 NO_SKIPS = bool(os.environ.get("MAILSUITE_NO_SKIPS"))
 

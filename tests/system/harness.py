@@ -20,9 +20,14 @@ from urllib.parse import quote
 import attrs
 
 from mailsuite.cli.control import Control
+from tests.system import nursery
+from tests.system.nursery import Sibling
 
 PATIENCE = 30.0
 """Seconds that any one step may take on a busy machine; a step that works takes a fraction of it."""
+
+AT_ONCE = 5.0
+"""Seconds within which comes what comes within one on a machine that has nothing else to do."""
 
 PASSWORDS = {
     "joe@example.test": "copper-vivid-lantern-42",
@@ -102,6 +107,8 @@ max_connections_per_address = 0
 NOTHING_KEPT = '[delivery]\nkeep_deleted = "0s"\n'
 """What is deleted is gone for good."""
 
+COMMAND = (sys.executable, "-m", "mailsuite")
+
 DEVICE = "amber-river-violet-anchor"
 """What a device password in the configuration may be: at least 16 characters."""
 
@@ -133,8 +140,10 @@ class Server:
     """delivery.keep_free, whatever the file says: how full this machine's disk is shall not count."""
     user: str = ""
     """Whom it becomes, where root starts it; it may enter *directory*."""
-    command: tuple[str, ...] = (sys.executable, "-m", "mailsuite")
-    process: subprocess.Popen[bytes] | None = None
+    command: tuple[str, ...] = COMMAND
+    fresh: bool = False
+    """Started as a program in any case; see nursery.py."""
+    process: subprocess.Popen[bytes] | Sibling | None = None
     ports: dict[str, int] = attrs.field(factory=dict)
     _sockets: tempfile.TemporaryDirectory[str] = attrs.field(
         factory=lambda: tempfile.TemporaryDirectory(prefix="ms-"), init=False
@@ -225,19 +234,7 @@ class Server:
         if self.user:
             shutil.chown(self._sockets.name, self.user)
         reading, writing = os.pipe()
-        command = [
-            *self.command,
-            "--config",
-            str(self.config),
-            "serve",
-            "--ready-fd",
-            str(writing),
-            *arguments,
-        ]
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                command, stdout=log, stderr=log, pass_fds=[writing], env=self._environment()
-            )
+        self.process = self._begun(writing, arguments)
         os.close(writing)
         with os.fdopen(reading, "rb") as ready:
             if ready.readline() != b"ready\n":
@@ -246,6 +243,18 @@ class Server:
                 raise AssertionError(f"the server did not start:\n{self.log.read_text()}")
         self.read_ports()
         return self
+
+    def _begun(self, ready: int, arguments: tuple[str, ...]) -> subprocess.Popen[bytes] | Sibling:
+        alone = self.fresh or self.user or self.environment is not None or self.command != COMMAND
+        with self.log.open("ab") as log:
+            if nursery.in_use and not alone:
+                return nursery.nursery().start(
+                    self.config, arguments, log.fileno(), ready, self._environment()
+                )
+            serve = ["--config", str(self.config), "serve", "--ready-fd", str(ready), *arguments]
+            return subprocess.Popen(
+                [*self.command, *serve], stdout=log, stderr=log, pass_fds=[ready], env=self._environment()
+            )
 
     def read_ports(self) -> None:
         self.ports = {
