@@ -15,6 +15,7 @@ from collections.abc import Callable
 import attrs
 from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 from mailsuite.concurrent.tasks import Tasks
@@ -33,6 +34,8 @@ EXTEND_SECONDS = 200.0
 """How often."""
 QUEUE_PAUSE = 10.0
 """Seconds until the queue is looked at again after it could not be reached."""
+RECORD_PAUSE = 2.0
+"""Seconds until what came of an attempt is recorded again where that has failed."""
 LONGEST_WAIT = 3600.0
 """Seconds after which the queue is looked at whatever it has said; a safety net."""
 BREATH = 1.0
@@ -163,7 +166,7 @@ class Courier:
             await self._give_back(lease)
         except MailFailure as failure:
             # The lease comes to its end by itself, and the message is sent again: twice is better than never.
-            self.log.error("relay.unrecorded", id=lease.message.id, reason=failure.reason)
+            self.log.error("relay.lease_left", id=lease.message.id, reason=failure.reason)
         except Exception:
             self.log.failure("relay.failed", Failure(), id=lease.message.id)
             await self._give_back(lease, QUEUE_PAUSE)
@@ -184,7 +187,22 @@ class Courier:
             if attempt is None:
                 await self.queue.give_back([lease], self.seconds() + BREATH)
             else:
+                await self._record(lease, attempt)
+
+    async def _record(self, lease: Lease, attempt: Attempt) -> None:
+        """Record it; where the queue cannot be reached, as soon as it can, while the lease holds: what
+        another server has taken is not sent again for a full disk of ours."""
+        end = self.seconds() + LEASE_SECONDS
+        while True:
+            try:
                 await self.clerk.record(lease, attempt)
+            except MailFailure as failure:
+                self.log.error("relay.unrecorded", id=lease.message.id, reason=failure.reason)
+                if not self._runs or self.seconds() >= end:
+                    raise
+                await deferLater(self.clock, RECORD_PAUSE)
+            else:
+                return
 
     async def _try(self, lease: Lease, turn: Turn, most: int, longest: float) -> Attempt | None:
         """Carry it, and learn from that what its destination can bear."""

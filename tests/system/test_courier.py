@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from ipaddress import ip_address
 
 from mailsuite.model.address import Address
 from mailsuite.model.envelope import MailParameters, Returned
+from mailsuite.model.failure import TemporaryFailure
 from mailsuite.model.outbound import Fate, QueueState
+from mailsuite.model.reply import STORE_UNAVAILABLE
+from mailsuite.relay import courier
 from mailsuite.resolver.question import Type
-from tests.sinks.script import DROP, GOODBYE
+from tests.sinks.script import DROP, GOODBYE, Wait
 from tests.system.courier_case import EVE, JOE, LETTER, MAX, ZOE, CourierCase
 
 
@@ -190,6 +194,30 @@ class Trouble(CourierCase):
         assert last is not None
         self.assertEqual((last.fate, last.reply.code), (Fate.DEFERRED, 421))
         self.assertEqual(last.host, "mx.example.org [127.0.0.1]")
+
+    async def test_a_queue_that_cannot_be_reached_is_asked_again(self) -> None:
+        self.patch(courier, "QUEUE_PAUSE", 0.01)
+        self.queue.refuse_with = TemporaryFailure(STORE_UNAVAILABLE, "as the test wants it")
+        self.begin()
+        await self.until(lambda: len(self.events("relay.queue_unavailable")) > 1)
+        self.queue.refuse_with = None
+        await self.put(EVE)
+        await self.empty()
+        self.assertEqual(len(self.sink.record.messages), 1)
+
+    async def test_what_was_taken_is_not_sent_again_for_a_queue_that_was_away(self) -> None:
+        self.patch(courier, "RECORD_PAUSE", 0.01)
+        gate = threading.Event()
+        self.sink.script.table = {"END": Wait(gate)}
+        self.begin()
+        await self.put(EVE)
+        await self.until(lambda: self.sending.courier.under_way)
+        self.queue.refuse_with = TemporaryFailure(STORE_UNAVAILABLE, "as the test wants it")
+        gate.set()
+        await self.until(lambda: len(self.events("relay.unrecorded")) > 1)
+        self.queue.refuse_with = None
+        await self.empty()
+        self.assertEqual(len(self.sink.record.messages), 1)
 
     async def test_the_server_stops_while_mail_is_on_its_way(self) -> None:
         self.sink.script.table = {"RCPT": GOODBYE}
