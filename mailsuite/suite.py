@@ -21,6 +21,8 @@ from twisted.python.failure import Failure
 
 from mailsuite import app, garbage
 from mailsuite.admin.control import Operations, control_site, open_control_socket
+from mailsuite.admin.queue import Outbound, queue_summary
+from mailsuite.admin.queue_figures import QueueFigures
 from mailsuite.admin.resources import Desk, Document
 from mailsuite.admin.status import Running, describe
 from mailsuite.concurrent.now import run_now
@@ -34,6 +36,7 @@ from mailsuite.frontends.plan import pairs_in_files, wanted_certificates
 from mailsuite.frontends.shelf import Certificates, read_all
 from mailsuite.frontends.tls import Credentials, Pair
 from mailsuite.keys import inline_passwords, inline_vault
+from mailsuite.model.failure import MailFailure
 from mailsuite.observe.sinks import Stream, Target, TwistedObserver
 from mailsuite.policy.access_files import prepared
 from mailsuite.policy.configured import access_rules, all_sender_rules
@@ -72,6 +75,7 @@ class Suite(Service):
         self._credentials: dict[Pair, Credentials] = {}
         self._course: Course | None = None
         self._control: IListeningPort
+        self._figures: QueueFigures
         self._held = ExitStack()
         """What is let go of at the very end."""
         self._begun = ExitStack()
@@ -140,6 +144,9 @@ class Suite(Service):
         # From here on nothing is foreseen to fail.
         self._course = course
         parts.start()
+        self._figures = QueueFigures(parts.desk, self._reactor, time.time, self.log)
+        self._figures.show(parts.premises.metrics)
+        self._figures.start()
         parts.keeper.use(certificates)
         services.use(listeners)
         self._on_signal(signal.SIGHUP, self._hang_up)
@@ -172,6 +179,7 @@ class Suite(Service):
             services=course.services,
             premises=course.parts.premises,
             store=course.parts.store,
+            outbound=_outbound(course.parts),
             retention=course.parts.housekeeper.report,
             delay=course.parts.turnstile.delay,
         )
@@ -200,8 +208,16 @@ class Suite(Service):
             notifier=course.parts.notifier.counters,
             accounts=len(await course.parts.directory.accounts()),
             certificates=[*keeper.problems(), *map(str, keeper.expiring())],
+            queue=await self._queue(course.parts),
         )
         return describe(running)
+
+    async def _queue(self, parts: app.Parts) -> Document | None:
+        try:
+            return await queue_summary(_outbound(parts))
+        except MailFailure as failure:
+            self.log.warning("control.unable", path="status", detail=failure.detail)
+            return None
 
     # Stop
 
@@ -243,6 +259,7 @@ class Suite(Service):
         draining = Deferred.fromCoroutine(self._doors.drain())
         await self._desk.tasks.finished()
         await draining
+        await self._figures.stop()
         await course.parts.stop()
         self.log.info("suite.stopped")
 
@@ -250,3 +267,7 @@ class Suite(Service):
         waiting, self._waiting = self._waiting, []
         for done in waiting:
             done.callback(None)
+
+
+def _outbound(parts: app.Parts) -> Outbound:
+    return Outbound(parts.desk, parts.queue.content)

@@ -10,6 +10,7 @@ from mailsuite.accounts.refusal import asked_address
 from mailsuite.accounts.registry import Registry
 from mailsuite.admin.deleted import AccountDeleted
 from mailsuite.admin.devices import AccountDevices
+from mailsuite.admin.queue import Outbound, queue_resource
 from mailsuite.admin.resources import (
     Desk,
     Document,
@@ -40,12 +41,15 @@ class Accounts(JsonResource):
         registry: Registry,
         devices: DeviceRegistry,
         store: IMailStore,
+        *,
+        outbound: Outbound,
         general: General = lambda: UNLIMITED,
     ) -> None:
         super().__init__(desk, {"GET": self._list, "POST": self._add})
         self._registry = registry
         self._devices = devices
         self._store = store
+        self._outbound = outbound
         self._general = general
         self.putChild(b"usage", AllUsage(desk, registry.directory, store, general))
 
@@ -53,9 +57,11 @@ class Accounts(JsonResource):
         if not path:
             return self
         address = path.decode("utf-8", "replace")
-        return _Account(
+        account = _Account(
             self._desk, self._registry, self._devices, self._store, address, general=self._general
         )
+        account.putChild(b"queue", queue_resource(self._desk, self._outbound, address))
+        return account
 
     async def _list(self, body: Document) -> tuple[int, Document]:
         return 200, {"accounts": await self._registry.accounts()}

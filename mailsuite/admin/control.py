@@ -31,6 +31,7 @@ from mailsuite.admin.domains import Domains
 from mailsuite.admin.imports import AccountImport
 from mailsuite.admin.metrics import metrics_resource
 from mailsuite.admin.protocol_log import log_resource
+from mailsuite.admin.queue import Outbound, queue_resource
 from mailsuite.admin.resources import (
     BoundedRequest,
     Desk,
@@ -80,6 +81,7 @@ class Operations:
     services: Services
     premises: Premises
     store: IMailStore
+    outbound: Outbound
     retention: Report
     """What retention would remove."""
     delay: LoginDelay
@@ -97,6 +99,7 @@ def control_site(reactor: Any, desk: Desk, office: Office, operations: Operation
     version = Missing()
     _put_people(version, desk, office, operations)
     _put_connections(version, desk, office, operations)
+    version.putChild(b"queue", queue_resource(desk, operations.outbound))
     version.putChild(b"status", JsonResource(desk, {"GET": status}))
     version.putChild(b"reload", JsonResource(desk, {"POST": reload}))
     root = Missing()
@@ -119,7 +122,8 @@ def _put_people(version: Missing, desk: Desk, office: Office, operations: Operat
         office.registry,
         office.devices,
         operations.store,
-        lambda: operations.config().delivery.quota,
+        outbound=operations.outbound,
+        general=lambda: operations.config().delivery.quota,
     )
     version.putChild(b"retention", RetentionReport(desk, operations.retention))
     accounts.putChild(b"import", AccountImport(desk, office.registry))

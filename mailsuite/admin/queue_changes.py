@@ -163,8 +163,7 @@ class ChangeResource(JsonResource):
     async def _carry_out(
         self, which: QueueFilter, now: float, change: Change, details: Document, caller: int | None
     ) -> int:
-        log = self._desk.log.bind(user=caller)
-        event = f"queue.{self._verb.done}"
+        log = self._desk.log.bind(user=caller, done=self._verb.done)
         done = 0
 
         def changed(ids: Collection[str]) -> None:
@@ -172,9 +171,9 @@ class ChangeResource(JsonResource):
             done += len(ids)
             names = list(ids)
             for start in range(0, len(names), IDS_IN_A_LINE):
-                log.info(event, ids=" ".join(names[start : start + IDS_IN_A_LINE]), **details)
+                log.info("queue.changed", ids=" ".join(names[start : start + IDS_IN_A_LINE]), **details)
 
         try:
             return await change(which, now, changed=changed)
         finally:
-            log.info("queue.changed", done=self._verb.done, which=words_of(which), messages=done, **details)
+            log.info("queue.change_ended", which=words_of(which), messages=done, **details)

@@ -32,6 +32,8 @@ class Running:
     accounts: int
     certificates: Sequence[str] = ()
     """What is wrong with them, or will be soon, in words."""
+    queue: Document | None = None
+    """The outbound queue, as queue_summary() tells it; None where it cannot be read."""
 
 
 def describe(running: Running) -> Document:
@@ -51,6 +53,7 @@ def describe(running: Running) -> Document:
         "services": [describe_service(running.services, name, config) for name in SERVICES],
         "notifier": attrs.asdict(running.notifier),
         "accounts": running.accounts,
+        "queue": running.queue,
         "warnings": _warnings(running),
     }
 
@@ -76,6 +79,8 @@ def describe_service(services: Services, name: str, config: Config) -> Document:
 
 def _warnings(running: Running) -> list[str]:
     warnings = [*running.certificates]
+    if running.queue is None:
+        warnings.append("the outbound queue cannot be read just now; the log says why")
     if not running.accounts:
         warnings.append("there is no account yet: mailsuite account add joe@example.net")
     if running.config.tls.mode == "self-signed":

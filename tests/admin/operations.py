@@ -16,10 +16,12 @@ from mailsuite.model.account import IPAddress
 from mailsuite.model.address import Address
 from mailsuite.model.retention import Usage
 from mailsuite.observe.log import Log
+from mailsuite.queue.memory import MemoryQueue
 from mailsuite.services.control import Services
 from mailsuite.services.errors import LastErrors
 from mailsuite.state import Stopped
 from mailsuite.store.memory import MemoryStore
+from tests.admin.queues import outbound_of
 from tests.frontends.premises import premises_of
 
 CONFIG = '[server]\nname = "mail.example.test"\nadmin = "joe@example.test"\nstate = "{state}"\n'
@@ -50,6 +52,7 @@ def operations_of(
         services=services,
         premises=premises_of(reactor, log),
         store=MemoryStore(),
+        outbound=outbound_of(MemoryQueue(), reactor.seconds),
         retention=_nothing_to_do,
         delay=LoginDelay(reactor.seconds),
     )

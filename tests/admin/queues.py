@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
@@ -34,6 +34,11 @@ MAX = Address("max", "example.com")
 MAIL = b"Subject: hello\r\nFrom: joe@example.net\r\n\r\nHello\r\n"
 BUSY = Outcome(Fate.DEFERRED, Reply(421, "4.7.28", ("rate limited",)), "mx.example.org [192.0.2.1]", NOW)
 GONE = Outcome(Fate.FAILED, Reply(550, "5.1.1", ("no such user",)), "mx.example.org [192.0.2.1]", NOW)
+
+
+def outbound_of(queue: MemoryQueue, now: Callable[[], float]) -> Outbound:
+    """The queue as administrators meet it."""
+    return Outbound(MemoryDesk(queue), queue.content, now)
 
 
 @implementer(IQueuedContent)
@@ -82,7 +87,7 @@ class QueueApiCase(SynchronousTestCase):
         self.queue = MemoryQueue()
         self.reader: SteppedContent | None = None
         """What every message holds, where a test says so."""
-        self.outbound = Outbound(MemoryDesk(self.queue), self.content, lambda: self.now)
+        self.outbound = attrs.evolve(outbound_of(self.queue, lambda: self.now), content=self.content)
         root = Missing()
         root.putChild(b"queue", queue_resource(desk, self.outbound))
         root.putChild(b"joe", queue_resource(desk, self.outbound, str(JOE)))

@@ -5,21 +5,39 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import attrs
 from twisted.internet.address import UNIXAddress
 from twisted.internet.error import ConnectionDone
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
+from mailsuite.admin.control import control_site
 from mailsuite.admin.queue import MAX_COUNT, queue_summary
 from mailsuite.admin.queue_content import CHUNK_OCTETS, MAX_HEADER_OCTETS
 from mailsuite.admin.queue_documents import MAX_IDS, MAX_LISTED
+from mailsuite.admin.resources import Desk
 from mailsuite.model.address import Address
-from mailsuite.model.envelope import NotifyOn
+from mailsuite.model.envelope import NotifyOn, OutboundEnvelope, OutboundRecipient
 from mailsuite.model.failure import TemporaryFailure
 from mailsuite.model.outbound import QueueFilter
 from mailsuite.model.reply import STORE_UNAVAILABLE
+from mailsuite.observe.log import Log
+from mailsuite.queue.memory import MemoryQueue
 from tests.admin.asking import Asked
-from tests.admin.queues import ANN, BUSY, EVE, GONE, JOE, MAIL, MAX, NOW, QueueApiCase, SteppedContent
+from tests.admin.queues import (
+    ANN,
+    BUSY,
+    EVE,
+    GONE,
+    JOE,
+    MAIL,
+    MAX,
+    NOW,
+    QueueApiCase,
+    SteppedContent,
+    outbound_of,
+)
+from tests.admin.test_api import ApiCase
 
 
 class ListTests(QueueApiCase):
@@ -345,3 +363,22 @@ class OwnerTests(QueueApiCase):
         for path in ("/messages/m2", "/messages/m3", "/messages/m2/content", "/shape", "/errors"):
             self.assertEqual(self.ask(path, owner=True)[0], 404, path)
         self.assertEqual(self.ask(f"?account={ANN}", owner=True)[0], 400)
+
+
+class PlaceTests(ApiCase):
+    """Where it is in the control API."""
+
+    def test_the_queue_and_that_of_an_account(self) -> None:
+        queue = MemoryQueue()
+        operations = attrs.evolve(self.operations, outbound=outbound_of(queue, self.clock.seconds))
+        self.site = control_site(self.clock, Desk(Log(), self.tasks), self.world.office, operations)
+        for id, account in (("m1", JOE), ("m2", ANN)):
+            queue.put(OutboundEnvelope(id, account, (OutboundRecipient(EVE),), account=account), MAIL)
+        for path, expected in (
+            ("/v1/queue", ["m1", "m2"]),
+            (f"/v1/accounts/{JOE}/queue", ["m1"]),
+            (f"/v1/accounts/{ANN}/queue", ["m2"]),
+        ):
+            status, document = Asked(self.site, "GET", path).answer
+            self.assertEqual((status, [each["id"] for each in document["messages"]]), (200, expected))
+        self.assertEqual(Asked(self.site, "GET", "/v1/accounts/nonsense/queue").answer[0], 400)

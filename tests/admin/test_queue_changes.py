@@ -116,11 +116,11 @@ class ChangeTests(QueueApiCase):
         self.ask("/hold", {"filter": {"sender": "@example.net", "older_than": -1}})
         first, second, last = self.lines
         ids = " ".join(f"m{number:016d}" for number in range(IDS_IN_A_LINE))
-        self.assertEqual(first, f'info    queue.held user=null ids="{ids}"'.replace("null", "None"))
-        self.assertEqual(second, f"info    queue.held user=None ids=m{IDS_IN_A_LINE:016d}")
+        self.assertEqual(first, f'info    queue.changed user=None done=held ids="{ids}"')
+        self.assertEqual(second, f"info    queue.changed user=None done=held ids=m{IDS_IN_A_LINE:016d}")
         self.assertEqual(
             last,
-            'info    queue.changed user=None done=held which="sender @example.net, older_than -1"'
+            'info    queue.change_ended user=None done=held which="sender @example.net, older_than -1"'
             f" messages={IDS_IN_A_LINE + 1}",
         )
         self.lines.clear()
@@ -141,8 +141,8 @@ class ChangeTests(QueueApiCase):
         self.assertEqual(
             self.lines[:2],
             [
-                "info    queue.held user=None ids=m1",
-                "info    queue.changed user=None done=held which=all messages=1",
+                "info    queue.changed user=None done=held ids=m1",
+                "info    queue.change_ended user=None done=held which=all messages=1",
             ],
         )
 

@@ -44,9 +44,13 @@ port = 110
 tls = "starttls"
 """
 
+EMPTY = {"messages": 0, "oldest": None}
+
 
 class StatusTests(FolderCase, SynchronousTestCase):
-    def describe(self, accounts: int = 1, tls: str = "", path: Path | None = None) -> dict[str, object]:
+    def describe(
+        self, accounts: int = 1, tls: str = "", path: Path | None = None, readable: bool = True
+    ) -> dict[str, object]:
         file = self.folder / "mailsuite.toml"
         file.write_text(CONFIG.format(state=file.parent.resolve() / "state", tls=tls))
         reactor = PortsReactor()
@@ -64,7 +68,9 @@ class StatusTests(FolderCase, SynchronousTestCase):
         session = reactor.connect(110)
         assert session is not None
         session.makeConnection(Wire())
-        running = Running(load(file, {}).accepted(), path, 1.0, 2.0, services, NotifyCounters(), accounts)
+        config = load(file, {}).accepted()
+        queue = EMPTY if readable else None
+        running = Running(config, path, 1.0, 2.0, services, NotifyCounters(), accounts, queue=queue)
         document = describe(running)
         self.assertEqual(json.loads(json.dumps(document)), document, "plain JSON")
         return document
@@ -75,6 +81,7 @@ class StatusTests(FolderCase, SynchronousTestCase):
             (document["version"], document["name"], document["pid"], document["since"], document["accounts"]),
             (__version__, "mail.example.test", os.getpid(), 2.0, 3),
         )
+        self.assertEqual(document["queue"], EMPTY)
         self.assertEqual(document["config"], {"path": "/etc/mailsuite.toml", "read_at": 1.0})
         smtp, submission, lmtp, pop3 = document["services"]  # type: ignore[misc, attr-defined]
         self.assertEqual((smtp["state"], smtp["since"], smtp["last_error"]), ("stopped", 3.0, None))
@@ -99,4 +106,7 @@ class StatusTests(FolderCase, SynchronousTestCase):
         self.assertEqual(len(both), 2)  # type: ignore[arg-type]
         one = self.describe(1)["warnings"]
         self.assertIn("of our own making", one[0])  # type: ignore[index]
+        unreadable = self.describe(1, readable=False)
+        self.assertIsNone(unreadable["queue"])
+        self.assertIn("the outbound queue cannot be read", unreadable["warnings"][0])  # type: ignore[index]
         self.assertIsNone(self.describe(1)["config"]["path"])  # type: ignore[index, call-overload]

@@ -26,7 +26,8 @@ class UsageTests(ApiCase):
             office.registry,
             office.devices,
             self.operations.store,
-            lambda: Quota(1000, 20),
+            outbound=self.operations.outbound,
+            general=lambda: Quota(1000, 20),
         )
         self.site.resource.children[b"v1"].putChild(b"accounts", accounts)
         self.wire = self.connect()
