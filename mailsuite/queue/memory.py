@@ -101,6 +101,7 @@ class MemoryQueue:
             envelope.arrived,
             envelope.release,
             len(content),
+            envelope.vouched,
         )
         kept = Kept(envelope, content, message, len(self._numbers))
         self._kept[envelope.id] = kept

@@ -92,9 +92,7 @@ class MemoryDesk:
         return self._change(which, now, partial(self._retry, now), changed)
 
     async def remove(self, which: QueueFilter, now: float, changed: Changed = unheard) -> int:
-        for kept in self._matching(which, now):
-            kept.owed.clear()
-        return self._change(which, now, self._when_free(self._remove), changed)
+        return self._change(which, now, self._when_free(self._remove), changed, is_silent=True)
 
     async def bounce(self, which: QueueFilter, now: float, reply: Reply, changed: Changed = unheard) -> int:
         outcome = Outcome(Fate.FAILED, reply, at=now)
@@ -107,13 +105,22 @@ class MemoryDesk:
         return [kept for kept in self.queue.all_kept() if matches(_entry(kept, now), which, now)]
 
     def _change(
-        self, which: QueueFilter, now: float, change: Callable[[Part], bool], changed: Changed
+        self,
+        which: QueueFilter,
+        now: float,
+        change: Callable[[Part], bool],
+        changed: Changed,
+        *,
+        is_silent: bool = False,
     ) -> int:
-        """*change* says whether it did anything to a part."""
+        """*change* says whether it did anything to a part; where it is *silent*, nothing is owed any more."""
         self.queue.check()
         ids = []
         for kept in self._matching(which, now):
             done = [change(part) for part in tuple(kept.parts)]
+            if is_silent and kept.owed:
+                kept.owed.clear()
+                done.append(True)
             if any(done):
                 ids.append(kept.message.id)
             self.queue.forget(kept)

@@ -241,6 +241,15 @@ class QueueDeskContract(SendingCase):
         self.put(letter("a", EVE))
         self.assertEqual(self.ids(), ["b"])
 
+    def test_notices_of_what_is_removed_are_owed_no_more(self):
+        self.put()
+        self.do("bounce", ALL, NO_MORE)
+        self.assertEqual(len(self.owed()), 1)
+        self.assertEqual(self.do("remove", ALL), 1)
+        self.assertEqual(self.owed(), ())
+        self.assertEqual(self.ids(), [])
+        self.assertEqual(self.do("remove", ALL), 0)
+
     def test_what_is_given_up_fails_and_the_sender_is_told(self):
         never = OutboundRecipient(BOB, RecipientParameters(frozenset({NotifyOn.NEVER})))
         asked = OutboundRecipient(MAX, RecipientParameters(frozenset({NotifyOn.FAILURE})))

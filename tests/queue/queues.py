@@ -80,7 +80,8 @@ class QueueOnDisk:
         """Pairs of envelope and content, in the order of the commits."""
         found = []
         for number, file, *row in self.rows(
-            "SELECT number, file, id, sender, parameters, account, arrived, release, size FROM message"
+            "SELECT number, file, id, sender, parameters, account, arrived, release, size, vouched"
+            " FROM message"
             " ORDER BY number"
         ):
             message = message_of(tuple(row))
@@ -97,6 +98,7 @@ class QueueOnDisk:
                 message.account,
                 message.arrived,
                 message.release,
+                message.vouched,
             )
             (path,) = [path for path in self.spooled() if path.name == file]
             found.append((envelope, path.read_bytes()))

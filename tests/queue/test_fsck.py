@@ -203,12 +203,13 @@ class FsckTests(FsckCase):
         self.assertFalse(finding.is_mended)
 
     def test_damage(self):
+        self.put(letter("needle-needle", EVE))
         self.stop()
         path = self.root / "queue.db"
-        content = path.read_bytes()
-        path.write_bytes(content[:8192] + bytes(reversed(content[8192:12288])) + content[12288:])
+        path.write_bytes(path.read_bytes().replace(b"needle-needle", b"needle-needlf", 1))
         (finding,) = check(self.root, repair=True)
-        self.assertIn("backup", finding.text)
+        self.assertIn("is damaged", finding.text)
+        self.assertIn("Restore it from a backup.", finding.text)
         path.write_bytes(b"no database at all" * 1000)
         (finding,) = check(self.root, repair=True)
         self.assertIn("cannot be read", finding.text)

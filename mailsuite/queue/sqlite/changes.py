@@ -24,18 +24,23 @@ def change_all(
     now: float,
     numbers: Sequence[int],
     change: Change,
+    is_silent: bool = False,
 ) -> list[str]:
-    """Those of *numbers* that still match; answers the ids of those that were changed."""
+    """Those of *numbers* that still match; answers the ids of those that were changed. Where it is to be
+    *silent*, no notices are owed any more."""
     rows = connection.execute(*select(OF_THESE, which, now, json.dumps(list(numbers)))).fetchall()
     changed = []
-    for number, id, release in rows:
-        done = [change(ledger, connection, part, release) for part in ledger.parts_of(connection, number)]
+    for number, id, chosen in rows:
+        done = [change(ledger, connection, part, chosen) for part in ledger.parts_of(connection, number)]
+        if is_silent and connection.execute(sql.OWED_NOTHING, (number,)).rowcount:
+            done.append(True)
+            ledger.finish(connection, number)
         if any(done):
             changed.append(id)
     return changed
 
 
-def hold(ledger: Ledger, connection: sqlite3.Connection, part: Part, release: float) -> bool:
+def hold(ledger: Ledger, connection: sqlite3.Connection, part: Part, chosen: float) -> bool:
     if part.state == LEASED:
         connection.execute(sql.SET_HELD, (1, part.number))
         return not part.held
@@ -67,8 +72,6 @@ def retry(now: float, ledger: Ledger, connection: sqlite3.Connection, part: Part
 
 
 def obey(order: Order, ledger: Ledger, connection: sqlite3.Connection, part: Part, release: float) -> bool:
-    if order.verb == "remove":  # nobody is told of anything
-        connection.execute(sql.OWED_NOTHING, (part.message,))
     if part.state == LEASED:
         connection.execute(sql.SET_ORDER, (order.text, part.number))
     else:

@@ -71,7 +71,8 @@ class SqliteDesk:
         return await self._change(which, now, partial(changes.retry, now), changed)
 
     async def remove(self, which: QueueFilter, now: float, changed: Changed = unheard) -> int:
-        return await self._change(which, now, partial(changes.obey, Order.remove(now)), changed)
+        remove = partial(changes.obey, Order.remove(now))
+        return await self._change(which, now, remove, changed, is_silent=True)
 
     async def bounce(self, which: QueueFilter, now: float, reply: Reply, changed: Changed = unheard) -> int:
         return await self._change(which, now, partial(changes.obey, Order.bounce(now, reply)), changed)
@@ -95,7 +96,15 @@ class SqliteDesk:
         finally:
             connection.close()
 
-    async def _change(self, which: QueueFilter, now: float, change: changes.Change, changed: Changed) -> int:
+    async def _change(
+        self,
+        which: QueueFilter,
+        now: float,
+        change: changes.Change,
+        changed: Changed,
+        *,
+        is_silent: bool = False,
+    ) -> int:
         total, last = 0, 0
         while numbers := await self._look(partial(_matching, which, now, last)):
             last = numbers[-1]
@@ -107,6 +116,7 @@ class SqliteDesk:
                     now=now,
                     numbers=numbers,
                     change=change,
+                    is_silent=is_silent,
                 )
             )
             if ids:

@@ -62,7 +62,17 @@ class Ledger:
             return False
         sender, account = text_of(envelope.sender), text_of(envelope.account)
         said = parameters_text(envelope.parameters)
-        row = (envelope.id, file, size, sender, account, envelope.arrived, envelope.release, said)
+        row = (
+            envelope.id,
+            file,
+            size,
+            sender,
+            account,
+            envelope.arrived,
+            envelope.release,
+            said,
+            envelope.vouched,
+        )
         message = _inserted(connection.execute(sql.INSERT_MESSAGE, row))
         state, due = (WAITING, envelope.release) if envelope.release else (READY, envelope.arrived)
         origin = origin_of(envelope.account, envelope.sender)

@@ -22,7 +22,7 @@ from mailsuite.model.outbound import Fate, Outcome, QueuedMessage, QueuedRecipie
 from mailsuite.model.reply import Reply
 from mailsuite.queue.matching import error_matches
 
-MESSAGE = "id, sender, parameters, account, arrived, release, size"
+MESSAGE = "id, sender, parameters, account, arrived, release, size, vouched"
 """The columns that message_of() takes."""
 RECIPIENT = "recipient.number, address, notify, original, tries, last, warned"
 """The columns that recipient_of() takes."""
@@ -54,9 +54,16 @@ def parameters_of(text: str) -> MailParameters:
 
 
 def message_of(row: tuple[Any, ...]) -> QueuedMessage:
-    id, sender, parameters, account, arrived, release, size = row
+    id, sender, parameters, account, arrived, release, size, vouched = row
     return QueuedMessage(
-        id, address_of(sender), parameters_of(parameters), address_of(account), arrived, release, size
+        id,
+        address_of(sender),
+        parameters_of(parameters),
+        address_of(account),
+        arrived,
+        release,
+        size,
+        bool(vouched),
     )
 
 

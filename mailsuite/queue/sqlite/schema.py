@@ -22,7 +22,8 @@ SCHEMA: Schema = (
             account TEXT NOT NULL,
             arrived REAL NOT NULL,
             release REAL NOT NULL,
-            parameters TEXT NOT NULL
+            parameters TEXT NOT NULL,
+            vouched INTEGER NOT NULL CHECK (vouched IN (0, 1))
         ) STRICT""",
         """CREATE TABLE part (
             number INTEGER PRIMARY KEY AUTOINCREMENT,

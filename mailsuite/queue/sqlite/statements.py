@@ -15,8 +15,8 @@ ANY_NUMBER_OF_ID: Final = (
 )
 KNOWS_ID: Final = "SELECT 1 FROM message WHERE id = ?1 UNION ALL SELECT 1 FROM past WHERE id = ?1"
 INSERT_MESSAGE: Final = (
-    "INSERT INTO message (id, file, size, sender, account, arrived, release, parameters)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO message (id, file, size, sender, account, arrived, release, parameters, vouched)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 MESSAGE_BY_NUMBER: Final = f"SELECT {MESSAGE} FROM message WHERE number = ?"
 NUMBER_OF_FILE: Final = "SELECT number FROM message WHERE file = ?"
