@@ -41,6 +41,12 @@ class Reply:
         """The same codes with another text."""
         return attrs.evolve(self, text=text)
 
+    def for_now(self) -> Reply:
+        """The same words, as what another time may end otherwise."""
+        if self.code < 500:
+            return self
+        return attrs.evolve(self, code=self.code - 100, enhanced=self.enhanced.replace("5", "4", 1))
+
 
 def _reply(code: int, enhanced: str, *text: str, closes: bool = False) -> Reply:
     return Reply(code, enhanced, text, closes)
@@ -217,7 +223,6 @@ NEXT_HOP_LACKS_BINARY = _reply(554, "5.6.3", "The next server takes no binary me
 NEXT_HOP_LACKS_8BIT = _reply(554, "5.6.1", "The next server takes no text beyond 7 bits")
 NEXT_HOP_LACKS_TLS = _reply(451, "4.7.4", "The next server offers no TLS, and nothing is sent there without")
 NEXT_HOP_TLS_FAILED = _reply(451, "4.7.5", "TLS with the next server came to nothing")
-NEXT_HOP_UNPROVEN = _reply(451, "4.7.5", "The next server could not prove who it is")
 GIVEN_UP_BY_ADMINISTRATOR = _reply(554, "5.0.0", "The administrator of this server has given it up")
 DISCARDED = _reply(250, "2.0.0", "Thrown away, as the configuration says")
 DELIVERED = _reply(250, "2.1.5", "Delivered")
@@ -228,8 +233,14 @@ DOMAIN_UNKNOWN = _reply(550, "5.1.2", "There is no such domain")
 NO_ROUTE = _reply(550, "5.4.4", "No server takes mail for that domain")
 ROUTED_TO_US = _reply(554, "5.4.6", "Mail for that domain would come back to this server")
 TLS_UNCHECKABLE = _reply(451, "4.7.5", "The certificate of the next server cannot be checked just now")
+_UNPROVEN = _reply(451, "4.7.5")
 _REFUSED_BY_RULE = _reply(550, "5.7.1")
 _DEFERRED_BY_RULE = _reply(450, "4.7.1")
+
+
+def next_hop_unproven(reason: str) -> Reply:
+    """The next server could not prove who it is, in our words."""
+    return _UNPROVEN.with_text(f"The next server could not prove who it is: {reason}")
 
 
 def refused_by_rule(enhanced: str, text: str) -> Reply:

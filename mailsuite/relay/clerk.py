@@ -15,13 +15,6 @@ from mailsuite.observe.log import Log
 from mailsuite.relay.carrier import Attempt
 from mailsuite.relay.schedule import born, is_over, next_try
 
-_EVENTS = {
-    Fate.DELIVERED: "relay.delivered",
-    Fate.RELAYED: "relay.sent",
-    Fate.DEFERRED: "relay.deferred",
-    Fate.FAILED: "relay.failed_for_good",
-}
-
 
 @attrs.define(eq=False)
 class Clerk:
@@ -63,9 +56,15 @@ class Clerk:
         self, lease: Lease, recipient: QueuedRecipient, outcome: Outcome, attempt: Attempt, due: float
     ) -> None:
         now = self.seconds()
+        event = {
+            Fate.DELIVERED: "relay.delivered",
+            Fate.RELAYED: "relay.sent",
+            Fate.DEFERRED: "relay.deferred",
+            Fate.FAILED: "relay.given_up",
+        }[outcome.fate]
         waits = {"again_in": round(due - now)} if outcome.fate is Fate.DEFERRED else {}
         self.log.info(
-            _EVENTS[outcome.fate],
+            event,
             id=lease.message.id,
             recipient=recipient.recipient.address,
             host=outcome.host,

@@ -181,8 +181,9 @@ class Opening:
         if not await session.start_tls(creator):
             reason = creator.objection or session.tls_failure
             self.opener.log.warning("relay.tls_failed", host=session.host, reason=reason)
-            wrong = replies.NEXT_HOP_UNPROVEN if creator.objection else replies.NEXT_HOP_TLS_FAILED
-            raise _Unfit(wrong.with_text(f"{wrong.text[0]}: {reason}") if creator.objection else wrong)
+            if creator.objection:
+                raise _Unfit(replies.next_hop_unproven(creator.objection))
+            raise _Unfit(replies.NEXT_HOP_TLS_FAILED)
 
     async def _log_in(self, session: RelaySession, username: str, password: str) -> None:
         session.core.authenticate(Credentials(username, password))
@@ -193,7 +194,7 @@ class Opening:
             if isinstance(event, AuthenticationFailed):
                 self.opener.log.error("relay.login_failed", host=session.host, mechanism=event.mechanism)
                 # A password can be mended here; the mail need not go back for it.
-                raise _Unfit(_for_now(event.reply), theirs=True)
+                raise _Unfit(event.reply.for_now(), theirs=True)
             try:
                 session.core.derived(await self.opener.threads.run(event.salted_password))  # type: ignore[union-attr]
             except ValueError:
@@ -231,11 +232,3 @@ class Opening:
 def _named(host: Host, address: IPAddress) -> str:
     """As it stands in outcomes, notices and the log."""
     return f"[{address}]" if host.name == str(address) else f"{host.name} [{address}]"
-
-
-def _for_now(reply: Reply) -> Reply:
-    """The same words, as what another time may end otherwise."""
-    if reply.is_temporary:
-        return reply
-    enhanced = f"4{reply.enhanced[1:]}" if reply.enhanced else ""
-    return attrs.evolve(reply, code=454, enhanced=enhanced)

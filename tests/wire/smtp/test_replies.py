@@ -23,6 +23,7 @@ MADE = {
     "greeting": table.greeting("mx.example.net", "ESMTP"),
     "hello": table.hello("mx.example.net", "SIZE 1"),
     "challenge": table.challenge("YQ=="),
+    "next_hop_unproven": table.next_hop_unproven("the certificate has expired"),
     "refused_by_rule": table.refused_by_rule("5.7.1", "Not from here"),
 }
 """What the functions of the table make."""
@@ -176,4 +177,4 @@ def test_every_template_is_made_into_replies_that_are_looked_at() -> None:
 
 
 def test_enhanced_codes_of_what_is_made() -> None:
-    assert [reply.enhanced for reply in MADE.values()] == ["2.0.0", "2.0.0", "", "", "", "5.7.1"]
+    assert [reply.enhanced for reply in MADE.values()] == ["2.0.0", "2.0.0", "", "", "", "4.7.5", "5.7.1"]
