@@ -50,6 +50,8 @@ class Envelope:
     """Seconds since the epoch."""
     accepted: list[Accepted] = attrs.field(factory=list, init=False)
     """In the order of the client; who is named twice is here twice."""
+    vouched: bool = attrs.field(default=False, init=False)
+    """Whoever sends it is known: some recipient is one that others may not send to."""
     max_message: int | None = attrs.field(default=None, init=False)
     """The lowest limit of those who are accepted; None: nothing is said."""
     _copies: dict[Address, Copy] = attrs.field(factory=dict, init=False)
@@ -107,7 +109,16 @@ class Envelope:
         if not self._remotes:
             return None
         remotes = tuple(self._remotes.values())
-        return OutboundEnvelope(id, self.sender, remotes, self.mail, account, self.began, self.release)
+        return OutboundEnvelope(
+            id,
+            self.sender,
+            remotes,
+            self.mail,
+            account,
+            self.began,
+            self.release,
+            self.vouched or account is not None,
+        )
 
 
 def _led_on(parameters: RecipientParameters, recipient: Address) -> RecipientParameters:

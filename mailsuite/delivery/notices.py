@@ -2,7 +2,7 @@
 
 Who is told (features rows Q-07, Q-08, S-A17):
 
-- whoever sent it, where we know who that is: somebody logged in, or ``vouched`` says so;
+- whoever sent it, where we know who that is: somebody logged in, or a listed host handed it in;
 - the postmaster, by a letter, of a failed message that has no return address and is a notice of ours or was
   submitted (a double bounce), or whose return address does not work. What becomes of that letter nobody is
   told: it never bounces;
@@ -49,11 +49,6 @@ PATIENCE = 2 * 86_400.0
 mail without a sender is tried (features row Q-03). After twice as long it is in the log alone."""
 
 
-def nobody(message: QueuedMessage) -> bool:
-    """Whom we know by their login alone."""
-    return False
-
-
 def nobody_else() -> Address | None:
     """Where the postmaster reads everything."""
     return None
@@ -81,8 +76,6 @@ class Notices:
     contact: Callable[[], Address | None] = nobody_else
     """Who reads answers to notices where the sender is none of ours, and is told of what nobody else can be
     told of; None: the postmaster of this host."""
-    vouched: Callable[[QueuedMessage], bool] = nobody
-    """Whether the return address of a message is known to be its sender's, though nobody logged in."""
     _later: dict[Key, float] = attrs.field(factory=dict, init=False)
     """What could not be told, and when it is tried again."""
     _digest: Digest = attrs.field(init=False)
@@ -125,7 +118,7 @@ class Notices:
         5.2.3); *expanded* are those, by number, whose address stands for several people. Once at most: after
         a crash nobody remembers. Raises nothing."""
         asked = tuple(each for each in recipients if NotifyOn.SUCCESS in wanted(each))
-        if not asked or message.sender is None or not self._is_known(message):
+        if not asked or message.sender is None or not _is_known(message):
             return
         owed = Owed(message, NotifyOn.SUCCESS, asked)
         try:
@@ -170,7 +163,7 @@ class Notices:
             await self.queue.told(attrs.evolve(owed, recipients=rest))
 
     def _to_tell(self, owed: Owed, original: Original | None) -> tuple[QueuedRecipient, ...]:
-        if owed.kind is not NotifyOn.FAILURE and not self._is_known(owed.message):
+        if owed.kind is not NotifyOn.FAILURE and not _is_known(owed.message):
             return ()
         in_bulk = owed.message.sender is not None and original is not None and original.is_bulk
         spare = in_bulk and not self.rules().for_bulk
@@ -238,10 +231,7 @@ class Notices:
 
     def _is_for_digest(self, owed: Owed) -> bool:
         is_ours = owed.message.sender is None and owed.message.id.startswith(OUR_IDS)
-        return owed.kind is NotifyOn.FAILURE and not is_ours and not self._is_known(owed.message)
-
-    def _is_known(self, message: QueuedMessage) -> bool:
-        return message.account is not None or self.vouched(message)
+        return owed.kind is NotifyOn.FAILURE and not is_ours and not _is_known(owed.message)
 
     # What all of it needs
 
@@ -288,6 +278,10 @@ class Notices:
     def _is_over(self, owed: Owed, patience: float) -> bool:
         times = [each.last.at for each in owed.recipients if each.last is not None]
         return self.seconds() - max(times, default=owed.message.arrived) > patience
+
+
+def _is_known(message: QueuedMessage) -> bool:
+    return message.account is not None or message.vouched
 
 
 def _parts(owed: Owed, recipients: Sequence[QueuedRecipient]) -> list[Owed]:

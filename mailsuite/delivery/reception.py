@@ -368,6 +368,7 @@ class Reception:
             self._log.error("smtp.undeliverable", recipient=recipient, route=route.kind.value)
             return replies.INTERNAL_ERROR
         envelope.add(recipient, event.parameters, route, verdict.max_message)
+        envelope.vouched |= verdict.vouched
         return None
 
     # The message

@@ -99,3 +99,5 @@ class OutboundEnvelope:
     """Seconds since the epoch."""
     release: float = 0.0
     """Not to be sent before, in seconds since the epoch; 0: at once (RFC 4865)."""
+    vouched: bool = False
+    """Whoever handed it in is known: logged in, or a listed host. Its sender may be told of its fate."""

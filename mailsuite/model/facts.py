@@ -154,6 +154,9 @@ class Accept:
     """At RECIPIENT: octets of the largest message that this recipient may be sent. None: nothing is said."""
     left_out: tuple[Address, ...] = ()
     """At RECIPIENT: the accounts and remotes of the route that are to get nothing."""
+    vouched: bool = False
+    """At RECIPIENT: the recipient is elsewhere, and whoever sends there is known: logged in, or a listed
+    host."""
 
 
 @attrs.frozen

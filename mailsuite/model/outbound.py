@@ -87,6 +87,8 @@ class QueuedMessage:
     """Not to be sent before, in seconds since the epoch; 0: at once (RFC 4865)."""
     size: int = 0
     """Octets of the content, CRLF line ends, no dot-stuffing."""
+    vouched: bool = False
+    """Whoever handed it in is known: logged in, or a listed host. Its sender may be told of its fate."""
 
 
 @attrs.frozen

@@ -26,7 +26,8 @@ class Chain:
     (451 4.3.0) and with a traceback in the log where something unforeseen escaped from it.
 
     Where a rule takes another for the sender, the next rules are told of that one, and so is who asked; where
-    it leaves accounts out, the next know nothing of them. Of several limits the lowest holds.
+    it leaves accounts out, the next know nothing of them. Of several limits the lowest holds; one rule that
+    vouches for who asks is enough.
     Notes go into the log here, and no further.
     """
 
@@ -83,6 +84,7 @@ def _both(before: Accept, verdict: Accept) -> Accept:
         before.sender if verdict.sender is None else verdict.sender,
         max_message=min(limits, default=None),
         left_out=(*before.left_out, *verdict.left_out),
+        vouched=before.vouched or verdict.vouched,
     )
 
 

@@ -51,6 +51,11 @@ class RelayRules:
             return any(plain in network for network in self.networks)
         return self.mode == "anyone"
 
+    @property
+    def are_known(self) -> bool:
+        """Whether somebody has said who they are that it lists; an open relay knows nobody."""
+        return self.mode == "addresses"
+
 
 NOBODY: Final = RelayRules()
 
@@ -84,13 +89,14 @@ class Relaying:
         trick = self._trick(facts.recipient)
         if trick is not None:
             return Refuse(trick)
-        return Accept() if self.sends else Refuse(NO_REMOTE_DELIVERY)
+        if not self.sends:
+            return Refuse(NO_REMOTE_DELIVERY)
+        return Accept(vouched=self.rules.are_known or _has_logged_in(facts.connection))
 
     def _may(self, connection: ConnectionFacts) -> bool:
         if connection.service not in RELAYING_SERVICES:
             return False
-        logged_in = connection.service == "submission" and connection.account is not None
-        return logged_in or self.rules.lists(connection.peer)
+        return _has_logged_in(connection) or self.rules.lists(connection.peer)
 
     def _trick(self, recipient: Address) -> Reply | None:
         """What an address is refused with that is none of a mailbox on another server."""
@@ -99,6 +105,10 @@ class Relaying:
         if recipient.domain == self.hostname or not _is_of_the_world(recipient.domain):
             return NO_MAIL_DOMAIN
         return None
+
+
+def _has_logged_in(connection: ConnectionFacts) -> bool:
+    return connection.service == "submission" and connection.account is not None
 
 
 def _is_of_the_world(domain: str) -> bool:

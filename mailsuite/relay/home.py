@@ -110,6 +110,7 @@ class Home:
             message.parameters,
             message.account,
             self.seconds(),
+            vouched=message.vouched,
         )
 
     def _outcome(self, reply: Reply) -> Outcome:

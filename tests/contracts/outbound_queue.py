@@ -33,6 +33,7 @@ RICH = OutboundEnvelope(
         OutboundRecipient(MAX, RecipientParameters(frozenset({NotifyOn.NEVER}))),
     ),
     MailParameters(BodyType.EIGHT_BIT, 100, True, True, Returned.HEADER, "env+id"),
+    vouched=True,
 )
 
 

@@ -77,6 +77,7 @@ class SendingContract(SendingCase):
                 self.assertEqual(
                     (message.arrived, message.release, message.size), (NOON - 5, 0, len(CONTENT))
                 )
+                self.assertTrue(message.vouched)
                 (recipient,) = lease.recipients
                 self.assertEqual((recipient.number, recipient.tries, recipient.last), (number, 0, None))
                 self.assertEqual(recipient.recipient, envelope.recipients[number])
@@ -90,7 +91,8 @@ class SendingContract(SendingCase):
         self.assertEqual(self.next_due(), NOON + 60)
         self.assertEqual(self.claim(now=NOON + 59.5), ())
         (again,) = self.claim(now=NOON + 60)
-        self.assertEqual(again.recipients, lease.recipients)
+        self.assertEqual((again.message, again.recipients), (lease.message, lease.recipients))
+        self.assertFalse(again.message.vouched)
         self.assertNotEqual(again.token, lease.token)
         self.assertFalse(self.sent(lease))
         self.assertEqual(self.answer(self.queue.extend([lease], NOON + 999)), ())

@@ -93,10 +93,11 @@ class NoticesCase(SynchronousTestCase):
         notify: set[NotifyOn] | None = None,
         parameters: MailParameters = NOTHING_SAID,
         content: bytes = LETTER,
+        vouched: bool = False,
     ) -> None:
         said = RecipientParameters(None if notify is None else frozenset(notify))
         people = tuple(OutboundRecipient(each, said) for each in recipients or (EVE,))
-        envelope = OutboundEnvelope(id, sender, people, parameters, account, arrived=ARRIVED)
+        envelope = OutboundEnvelope(id, sender, people, parameters, account, arrived=ARRIVED, vouched=vouched)
         queuing = self.queue.begin(envelope)
         queuing.write(content)
         self.now(queuing.prepare())

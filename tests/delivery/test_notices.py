@@ -138,8 +138,7 @@ class Told(NoticesCase):
         self.assertEqual(len(self.logged("notice.unread")), 1)
 
     def test_who_has_not_logged_in_and_is_known_all_the_same(self) -> None:
-        self.notices = self.make(vouched=lambda which: which.sender == STRANGER)
-        self.failed(sender=STRANGER, account=None)
+        self.failed(sender=STRANGER, account=None, vouched=True)
         self.work()
         self.assertEqual([each.address for each in self.queued[0].envelope.recipients], [STRANGER])
 

@@ -207,6 +207,27 @@ def test_who_may_relay_still_does_not_play_tricks(
     assert denied == RELAYING_DENIED
 
 
+@pytest.mark.parametrize(
+    ("mode", "service", "account", "known"),
+    [
+        ("nobody", "submission", JOE, True),
+        ("addresses", "submission", JOE, True),
+        ("addresses", "submission", None, True),
+        ("addresses", "smtp", None, True),
+        ("anyone", "submission", JOE, True),
+        ("anyone", "submission", None, False),
+        ("anyone", "smtp", None, False),
+        ("anyone", "smtp", JOE, False),
+    ],
+)
+def test_for_whom_it_vouches(mode: RelayMode, service: str, account: Address | None, known: bool) -> None:
+    """Row Q-08: notices go to who is known, not to whom an open relay lets pass."""
+    who = connection(service, account, LISTED)
+    rule = chain(RelayRules(mode, LIST))
+    assert judge(rule, at_recipient(EVE, remote(EVE), who)) == Accept(vouched=known)
+    assert judge(rule, at_recipient(ANN, LOCAL, who)) == Accept()
+
+
 def test_what_is_not_known_fails_closed() -> None:
     rule = Relaying(RelayRules("anyone"), True)
     assert judge(rule, at_recipient(EVE, None)) == Refuse(INTERNAL_ERROR)
