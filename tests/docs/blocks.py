@@ -33,6 +33,7 @@ ELSEWHERE = {
     ".venv/bin/python -m bench.pop3": "takes minutes: whoever publishes a figure runs it",
     ".venv/bin/python -m bench.smtp": "takes minutes and wants root: whoever publishes a figure runs it",
     ".venv/bin/python -m bench.idle": "wants thousands of descriptors: whoever publishes a figure runs it",
+    ".venv/bin/python -m bench.queue": "takes minutes: whoever publishes a figure runs it",
     ".venv/bin/python -m bench.logins": "takes a minute: whoever publishes a figure runs it",
 }
 """Commands that are not run by the tests of this folder, and who runs them."""
