@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 
 from mailsuite.concurrent.tasks import Tasks
+from mailsuite.config.queue import Queue
 from mailsuite.config.schema import Config
 from mailsuite.delivery.dsn_decision import NoticeRules
 from mailsuite.delivery.notices import Notices
@@ -117,6 +118,12 @@ class Sending:
             self.log.error("relay.queue_unavailable", reason=failure.reason)
 
 
+def notice_rules(queue: Queue) -> NoticeRules:
+    """What notices go by."""
+    copied = {NotifyOn.FAILURE} if queue.warn_postmaster else set()
+    return NoticeRules(queue.notices_for_bulk, frozenset(copied), queue.notice_language)
+
+
 def sending(
     config: Config,
     reactor: Any,
@@ -178,8 +185,7 @@ def sending(
         return expiry(carrier.times(destination), message)
 
     def rules() -> NoticeRules:
-        copied = {NotifyOn.FAILURE} if parts.config.queue.warn_postmaster else set()
-        return NoticeRules(copies=frozenset(copied))
+        return notice_rules(parts.config.queue)
 
     def contact() -> Address:
         """Who reads what is answered to notices."""

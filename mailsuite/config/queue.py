@@ -19,6 +19,7 @@ from mailsuite.model.account import IPAddress
 Outgoing = Literal["allow", "hold", "local-only"]
 TlsLevel = Literal["none", "may", "encrypt", "verify"]
 IpVersions = Literal["any", "4", "6"]
+NoticeLanguage = Literal["en", "de"]
 
 DAY = 86400.0
 MONTH = 30 * DAY
@@ -97,6 +98,18 @@ class Queue:
         Boolean(),
         False,
         meaning="Whether server.admin gets a copy of each notice that a message could not be delivered.",
+        applied="live",
+    )
+    notices_for_bulk: bool = setting(
+        Boolean(),
+        True,
+        meaning="Whether whoever sends in bulk, or to lists, gets notices that were not asked for by NOTIFY.",
+        applied="live",
+    )
+    notice_language: NoticeLanguage = setting(
+        OneOf(get_args(NoticeLanguage)),
+        "en",
+        meaning="The language that notices to people are written in: English or German.",
         applied="live",
     )
     concurrency: int = setting(

@@ -25,6 +25,7 @@ def test_what_holds_where_nothing_is_said(load_text: LoadText) -> None:
     assert (queue.outgoing, queue.tls.default, queue.port, queue.ip_version) == ("allow", "may", 25, "any")
     assert (queue.concurrency, queue.per_destination) == (100, 20)
     assert (queue.max_outbound, queue.source_address, queue.warn_postmaster) == (None, (), False)
+    assert (queue.notices_for_bulk, queue.notice_language) == (True, "en")
     assert retry_times(queue) == RetryTimes(300.0, 4 * HOUR, None, (4 * HOUR,), 5 * DAY, 2 * DAY)
     assert config.relays == ()
 
@@ -220,6 +221,9 @@ WRONG = [
     ("giving up too late", "[queue]\ngive_up = '31d'\n", 2, "1s to 30d"),
     ("giving up notices too late", "[queue]\ngive_up_null = '31d'\n", 2, "1s to 30d"),
     ("a copy in words", "[queue]\nwarn_postmaster = 'yes'\n", 2, "true or false"),
+    ("a switch that is a number", "[queue]\nnotices_for_bulk = 1\n", 2, "true or false"),
+    ("a language nobody has written", "[queue]\nnotice_language = 'fr'\n", 2, '"en", "de"'),
+    ("a language in words", "[queue]\nnotice_language = 'German'\n", 2, '"en", "de"'),
     ("no concurrency", "[queue]\nconcurrency = 0\n", 2, "1 to 10000"),
     ("none to a destination", "[queue]\nper_destination = 0\n", 2, "1 to 1000"),
     ("a size in words", "[queue]\nmax_outbound = 'big'\n", 2, "is no size"),
