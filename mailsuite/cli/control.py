@@ -21,6 +21,7 @@ Document = dict[str, Any]
 
 TIMEOUT: Final = 30.0
 """Seconds without an octet; a reload that has to read many certificates may take some."""
+CHUNK_OCTETS: Final = 64 * 1024
 MAX_ANSWER_OCTETS: Final = 256 * 1024 * 1024
 """Our own limit: room for a million accounts."""
 
@@ -88,6 +89,19 @@ class Control:
 
     def delete(self, resource: str) -> Document:
         return self._ask("DELETE", resource, None)
+
+    def octets(self, resource: str) -> Iterator[bytes]:
+        """What is there, as it comes; it may be larger than memory. Raises as the others do, also in the
+        middle."""
+        with self._connection() as connection:
+            connection.request("GET", resource)
+            response = connection.getresponse()
+            if response.status >= 400:
+                _document(response.status, response.read(MAX_ANSWER_OCTETS))
+            while data := response.read(CHUNK_OCTETS):
+                yield data
+            if response.length:
+                raise http.client.IncompleteRead(b"", response.length)
 
     def _ask(self, method: str, resource: str, body: Document | None) -> Document:
         with self._connection() as connection:

@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "service": Place("services", "service_group", "Start, stop and restart a service alone."),
     "who": Place("who", "who", "Who is connected."),
     "kick": Place("who", "kick", "End sessions at once."),
+    "queue": Place("queue", "queue_group", "Mail that waits for other servers."),
     "account": Place("accounts", "account_group", "Make, show, change and remove accounts."),
     "alias": Place("aliases", "alias_group", "Addresses that stand for others."),
     "sender": Place("senders", "sender_group", "Whom accounts and domains take no mail from."),

@@ -11,6 +11,7 @@ import click
 from mailsuite.cli.context import Context
 from mailsuite.cli.control import Document, resource
 from mailsuite.cli.options import json_option, quiet_option
+from mailsuite.cli.queue_text import age_text
 from mailsuite.cli.terminal import clean, print_json, print_table, time_text
 
 _COLUMNS: Final = ("SERVICE", "STATUS", "SINCE", "LISTENS ON", "SESSIONS", "SINCE THE START")
@@ -40,6 +41,7 @@ def _print(document: Document) -> None:
         f"mailsuite {clean(document['version'])} on {name}     up {up}     {_config_text(document['config'])}"
     )
     print_table(_COLUMNS, _rows(document))
+    click.echo(f"queue        {clean(queue_text(document['queue'], document['now']))}")
     click.echo(f"accounts     {_number(document['accounts'])}")
     for service in document["services"]:
         if error := service["last_error"]:
@@ -69,6 +71,21 @@ def _rows(document: Document) -> Iterator[tuple[str, ...]]:
             counters_text(service["counters"]),
         )
     yield "notifier", "running", "-", "-", "-", counters_text(document["notifier"])
+
+
+def queue_text(queue: Document | None, now: float) -> str:
+    """``6 messages, oldest 41 min (gmail.com: 421 4.7.28 rate limited)``."""
+    if queue is None:
+        return "unknown"
+    oldest = queue["oldest"]
+    if oldest is None:
+        return "empty"
+    number = queue["messages"]
+    text = (
+        f"{_number(number)} message{'' if number == 1 else 's'}, oldest {age_text(now - oldest['arrived'])}"
+    )
+    why = ": ".join(filter(None, (oldest["domain"], oldest["last"])))
+    return f"{text} ({why})" if why else text
 
 
 def _sessions_text(service: Document) -> str:

@@ -52,6 +52,15 @@ STATUS = {
     ],
     "notifier": {"sent": 1102, "not_listening": 4},
     "accounts": 3210,
+    "queue": {
+        "messages": 1006,
+        "oldest": {
+            "id": "0a1b2c3d4e5f6071",
+            "arrived": 1_000_000.0 + 12 * 86400 + 4 * 3600 + 59 - 41 * 60,
+            "domain": "gmail.example",
+            "last": "421 4.7.28 rate limited\x1b[2J",
+        },
+    },
     "warnings": ["the certificate ends in 3 days\x1b[2J"],
 }
 

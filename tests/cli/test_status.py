@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mailsuite.cli.status import counters_text, duration_text
+from mailsuite.cli.status import counters_text, duration_text, queue_text
 from mailsuite.cli.terminal import time_text
 from tests.cli.conftest import Run
 from tests.cli.control_double import STATUS, ControlDouble
@@ -42,6 +42,7 @@ def test_status_is_one_screen(run: Run, control: ControlDouble, shown: dict[str,
         "smtp",
         "pop3",
         "notifier",
+        "queue",
         "accounts",
         "last error",
         "warning",
@@ -52,12 +53,14 @@ def test_status_is_one_screen(run: Run, control: ControlDouble, shown: dict[str,
     assert "draining" in lines[3]
     assert "*:995  192.0.2.10:110   41 " in lines[3]
     assert lines[4].endswith("1 102 sent, 4 not listening")
-    assert lines[5].endswith(" 3 210")
+    queue = r"1 006 messages, oldest 41 min (gmail.example: 421 4.7.28 rate limited\x1b[2J)"
+    assert lines[5] == f"queue        {queue}"
+    assert lines[6].endswith(" 3 210")
     assert lines[2].split("  ")[0] == "smtp"
     assert time_text(1_000_000.0) in lines[2]
     error = time_text(1_000_100.0)
-    assert lines[6] == rf"last error   pop3: {error} listener pop3: Address already in use\x1b[2J"
-    assert lines[7] == r"warning      the certificate ends in 3 days\x1b[2J"
+    assert lines[7] == rf"last error   pop3: {error} listener pop3: Address already in use\x1b[2J"
+    assert lines[8] == r"warning      the certificate ends in 3 days\x1b[2J"
     assert [(method, path) for method, path, _ in control.requests] == [("GET", "/v1/status")]
 
 
@@ -98,6 +101,25 @@ def test_without_a_server_it_is_status_3_and_the_words_of_the_manual(run: Run, c
 )
 def test_durations(seconds: float, text: str) -> None:
     assert duration_text(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("queue", "text"),
+    [
+        (None, "unknown"),
+        ({"messages": 0, "oldest": None}, "empty"),
+        (
+            {"messages": 1, "oldest": {"arrived": 0, "domain": "a.example", "last": None}},
+            "1 message, oldest 2 h (a.example)",
+        ),
+        (
+            {"messages": 2, "oldest": {"arrived": 7150, "domain": None, "last": None}},
+            "2 messages, oldest 50 s",
+        ),
+    ],
+)
+def test_the_queue_in_a_line(queue: dict[str, Any] | None, text: str) -> None:
+    assert queue_text(queue, 7200) == text
 
 
 def test_counters() -> None:
