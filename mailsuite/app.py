@@ -42,6 +42,7 @@ from mailsuite.directory.sqlite import accounts as accounts_db
 from mailsuite.directory.sqlite import bans as bans_db
 from mailsuite.directory.sqlite import logins as logins_db
 from mailsuite.directory.sqlite import sightings as sightings_db
+from mailsuite.directory.sqlite import totals as totals_db
 from mailsuite.frontends.certificates import self_signed
 from mailsuite.frontends.keeper import CertificateKeeper
 from mailsuite.frontends.premises import Premises
@@ -302,6 +303,7 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
         bus=bus,
         names=name_service(config.resolver, reactor, files, watch, log),
         senders=SenderLists(files, watch, log),
+        totals_warned=totals_db.SqliteTotalsWarned(accounts),
         premises=premises,
         queue=queue,
     )

@@ -7,18 +7,24 @@ from functools import partial
 from pathlib import Path
 
 import attrs
+from twisted.internet.task import deferLater
 
 from mailsuite.concurrent.disk import DiskSpace
 from mailsuite.concurrent.tasks import Tasks
 from mailsuite.config.schema import Config
 from mailsuite.delivery.charged import ChargedDeliveries
 from mailsuite.delivery.quota_ledger import Ledger, QuotaRules
+from mailsuite.delivery.quota_total_warnings import TotalWarnings
+from mailsuite.delivery.quota_totals import Totals
 from mailsuite.delivery.quota_warnings import QuotaWarnings
 from mailsuite.delivery.routing_limits import CatchAllLimits
 from mailsuite.frontends.premises import Premises
 from mailsuite.frontends.receptions import Receptions
 from mailsuite.interfaces import IAccountDirectory, IEventBus, IMailStore, IOutboundQueue
+from mailsuite.interfaces.directory import ITotalsWarned
+from mailsuite.model.address import Address
 from mailsuite.model.events import MessageStored
+from mailsuite.model.facts import Route
 from mailsuite.model.message import Stored
 from mailsuite.model.quota import QuotaReached
 from mailsuite.observe.metrics import Metrics
@@ -38,10 +44,12 @@ class Receiving:
     names: NameService
     senders: SenderLists
     receptions: Receptions
+    totals: Totals
 
     def start(self) -> None:
-        """Watch the disk, and the files that say who resolves names."""
+        """Watch the disk, how much mail whole domains have, and the files that say who resolves names."""
         self.disk.start()
+        self.totals.start()
         self.names.start()
 
     async def finish(self) -> None:
@@ -51,6 +59,7 @@ class Receiving:
 
     async def stop(self) -> None:
         """Undo start()."""
+        await self.totals.stop()
         await self.disk.stop()
         await self.names.stop()
 
@@ -71,6 +80,7 @@ def receiving(
     bus: IEventBus,
     names: NameService,
     senders: SenderLists,
+    totals_warned: ITotalsWarned,
     premises: Premises,
     queue: IOutboundQueue,
 ) -> Receiving:
@@ -79,8 +89,12 @@ def receiving(
     clock, log = premises.clock, premises.log
     commits = Tasks(partial(log.failure, "smtp.failed"))
 
-    def warned(stored: Stored, reached: QuotaReached) -> None:
+    def written(stored: Stored) -> None:
+        totals.doubt(stored.account)  # letters are charged to nobody
         bus.publish(MessageStored(stored.account, stored.uidl, stored.size))
+
+    def warned(stored: Stored, reached: QuotaReached) -> None:
+        written(stored)
         bus.publish(reached)
 
     warnings = QuotaWarnings(
@@ -92,7 +106,28 @@ def receiving(
         warned,
         rejects=lambda: ledger.rules.rejects,
     )
-    ledger = Ledger(store, directory, warnings, quota_rules(config))
+
+    async def route(address: Address) -> Route:
+        return await receptions.ways.route(address)
+
+    total_warnings = TotalWarnings(
+        store,
+        totals_warned,
+        route,
+        config.server.name,
+        time.time,
+        commits,
+        log,
+        written,
+        rejects=lambda: ledger.rules.rejects,
+    )
+
+    async def turn() -> None:
+        await deferLater(clock, 0)
+
+    totals = Totals(store, directory, totals_warned, total_warnings, clock, log, turn)
+    store.changed = totals.doubt
+    ledger = Ledger(store, directory, warnings, quota_rules(config), totals)
     disk = DiskSpace(places, premises.threads, clock, log, config.delivery.keep_free)
     _show(disk, premises.metrics)
     receptions = Receptions(
@@ -113,7 +148,7 @@ def receiving(
         log=log,
         queue=queue,
     )
-    return Receiving(commits, ledger, disk, names, senders, receptions)
+    return Receiving(commits, ledger, disk, names, senders, receptions, totals)
 
 
 def _show(disk: DiskSpace, metrics: Metrics) -> None:

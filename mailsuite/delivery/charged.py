@@ -100,6 +100,7 @@ class ChargedDelivery:
             await self.inner.abort()
         finally:
             self.end(stored=False)
+            self._ledger.doubt(self.account)
 
     async def enter(self) -> bool:
         """Write it down, where that was not done yet; False where there is no place for it."""

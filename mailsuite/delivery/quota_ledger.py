@@ -1,8 +1,8 @@
 """How much mail an account may have, has, and is about to have (features row L-07).
 
-A quota is what the account says, else its domain, else the server. A message is written down here, with its
-true size, from the end of its data until it is in the maildrop or nowhere: so that of many that come at once
-no more get in than have a place.
+A quota is what the account says, else its domain, else the server; beside that the domain may have one for
+all of its accounts together. A message is written down here, with its true size, from the end of its data
+until it is in the maildrop or nowhere: so that of many that come at once no more get in than have a place.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Protocol
 import attrs
 from zope.interface import implementer
 
+from mailsuite.delivery.quota_totals import Pool, Totals
 from mailsuite.interfaces import IAccountDirectory, IMailStore
 from mailsuite.interfaces.store import IQuotas
 from mailsuite.model.account import quota_in_force
@@ -79,9 +80,12 @@ class _Coming:
 class Entry:
     """One message that is written down."""
 
+    account: Address
     standing: Standing | None
     """With this message; None where nothing limits the account."""
     octets: int
+    pool: Pool | None = None
+    """Where it is written down, too; None where nothing limits the whole domain."""
 
 
 class Watch(Protocol):
@@ -104,6 +108,8 @@ class Ledger:
     watch: Watch
     rules: QuotaRules = attrs.field(factory=QuotaRules)
     """May be replaced while it runs."""
+    totals: Totals | None = None
+    """Those of whole domains; None: there are none."""
     _coming: dict[Address, _Coming] = attrs.field(factory=dict, init=False)
 
     async def quota(self, account: Address) -> Quota:
@@ -130,29 +136,55 @@ class Ledger:
         return standing
 
     async def objection(self, account: Address, octets: int) -> Reply | None:
+        pool = await self._pool(account)
         standing = await self.standing(account)
-        if standing is None or standing.has_place(octets + HEAD_OCTETS if octets else 1):
-            return None
-        self.watch.reached(standing)
-        return self.rules.reply
+        return (
+            None
+            if self._has_place(standing, pool, octets + HEAD_OCTETS if octets else 1)
+            else self.rules.reply
+        )
 
     async def enter(self, account: Address, octets: int) -> Entry | None:
         """Write a message down; None, and nothing is, where there is no place for it. Ends by end(). Fails as
         standing()."""
+        pool = await self._pool(account)
         standing = await self.standing(account)
-        if standing is None:
-            return Entry(None, octets)
         # From the standing to the entry nothing waits: nobody else comes in between.
-        if not standing.has_place(octets):
-            self.watch.reached(standing)
+        if not self._has_place(standing, pool, octets):
             return None
+        if pool is not None:
+            pool.enter(octets)
+        if standing is None:
+            return Entry(account, None, octets, pool)
         coming = self._coming.setdefault(account, _Coming())
         coming.octets += octets
         coming.messages += 1
-        return Entry(standing.after(octets), octets)
+        return Entry(account, standing.after(octets), octets, pool)
+
+    async def _pool(self, account: Address) -> Pool | None:
+        return None if self.totals is None else await self.totals.of(account)
+
+    def _has_place(self, standing: Standing | None, pool: Pool | None, octets: int) -> bool:
+        """For one more message, in the maildrop and in the domain; whoever is full is told of it."""
+        if standing is not None and not standing.has_place(octets):
+            self.watch.reached(standing)
+            return False
+        if self.totals is not None and pool is not None and not pool.has_place(octets):
+            self.totals.watch.reached(pool.standing)
+            return False
+        return True
+
+    def doubt(self, account: Address) -> None:
+        """There may be less, or more, in its maildrop than what came in by here."""
+        if self.totals is not None:
+            self.totals.doubt(account)
 
     def end(self, entry: Entry, *, stored: bool) -> None:
         """The message is in the maildrop, or nowhere. Once for each entry."""
+        if self.totals is not None and entry.pool is not None:
+            entry.pool.end(entry.account, entry.octets, stored=stored)
+            if stored and entry.pool.standing.level:
+                self.totals.watch.reached(entry.pool.standing)
         standing = entry.standing
         if standing is None:
             return

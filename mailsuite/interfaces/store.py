@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from zope.interface import Attribute, Interface
 
@@ -37,6 +37,11 @@ class IQuotas(Interface):
 
 class IMailStore(IDeliveries):
     """Maildrops, one for each account."""
+
+    changed: Callable[[Address], None] = Attribute(
+        "Called, in the reactor's thread, with the account whose maildrop has something removed or brought "
+        "back by this process. May be replaced; raises nothing."
+    )
 
     async def open_maildrop(account: Address, view: View = ...) -> IMaildrop:
         """Lock the maildrop for this view and freeze the list of its messages.

@@ -26,6 +26,10 @@ READ_OCTETS = 65_536
 CLASSIC = View()
 
 
+def _nobody_asks(account: Address) -> None:
+    """Where nobody keeps a sum of what is there."""
+
+
 @implementer(IMailStore)
 @attrs.define(eq=False)
 class MemoryStore:
@@ -42,6 +46,7 @@ class MemoryStore:
     deleted_quota: Quota = UNLIMITED
     """How much of what is deleted is kept in each maildrop."""
     clock: Callable[[], float] = time.time
+    changed: Callable[[Address], None] = _nobody_asks
     _lodgings: dict[Address, Lodging] = attrs.field(factory=dict, init=False)
     _held: set[tuple[Address, View]] = attrs.field(factory=set, init=False)
     _waiting: list[Deferred[None]] = attrs.field(factory=list, init=False)
@@ -131,6 +136,7 @@ class MemoryStore:
         removed = [kept for kept in lodging.inbox.values() if kept.uidl in due]
         if not rehearse:
             self.remove(lodging, [kept.uidl for kept in removed])
+            self.changed(account)
         return Usage(len(removed), sum(len(kept.content) for kept in removed))
 
     async def purge(self, account: Address, before: float) -> int:
@@ -152,7 +158,9 @@ class MemoryStore:
 
     async def undelete(self, account: Address, uidls: Sequence[str]) -> int:
         self.check()
-        return self.lodging(account).restore(set(uidls), self.trash_begins)
+        count = self.lodging(account).restore(set(uidls), self.trash_begins)
+        self.changed(account)
+        return count
 
     async def enroll_view(self, account: Address, device: str) -> None:
         check_device(device)
@@ -293,11 +301,13 @@ class MemoryMaildrop:
         uidls, read = [ref.key for ref in deleted], {ref.key for ref in retrieved}
         if self._view.box is not Box.INBOX:
             self._update_trash(lodging, set(uidls), read)
+            self._store.changed(self.account)
             return 0
         if self._view.device:
             self._hide(lodging, uidls)
         else:
             self._store.remove(lodging, uidls)
+        self._store.changed(self.account)
         if self._store.rules.mark_seen:
             for uidl in read & lodging.inbox.keys():
                 lodging.inbox[uidl] = attrs.evolve(lodging.inbox[uidl], seen=True)

@@ -9,7 +9,7 @@ from mailsuite.interfaces import IDelivery, IMaildrop, IMailStore, IMessageBody
 from mailsuite.model.address import Address
 from mailsuite.model.failure import MaildropInUse, MessageGone
 from mailsuite.model.quota import Quota
-from mailsuite.model.retention import Usage
+from mailsuite.model.retention import Retention, Usage
 from mailsuite.model.view import View
 
 JOE = Address("joe", "example.net")
@@ -317,6 +317,26 @@ class MailStoreContract(MailStoreCase):
         self.assertEqual(kept, [ref.uidl for ref in maildrop.messages[:1:-1]])
         usage = self.answer(self.store.usage(JOE))
         self.assertEqual(usage, Usage(0, 0, 2, 2 * len(SHORT)))
+
+    def test_what_is_removed_or_brought_back_is_told(self):
+        self.delivered()
+        self.delivered(account=ANN)
+        told = []
+        self.store.changed = told.append
+
+        def hears(coroutine):
+            told.clear()
+            self.answer(coroutine)
+            self.wait_for(told)
+            self.assertEqual(set(told), {JOE})
+
+        maildrop = self.opened()
+        hears(maildrop.update(maildrop.messages, []))
+        self.answer(maildrop.release())
+        (deleted,) = self.answer(self.store.deleted(JOE))
+        hears(self.store.undelete(JOE, [deleted.uidl]))
+        hears(self.store.expire(JOE, Retention(0.0, 0.0), self.now + 10))
+        self.assertEqual(self.seen(account=ANN), [SHORT])
 
     def test_mail_survives_a_restart(self):
         self.delivered()

@@ -45,6 +45,9 @@ class Reopened:
     async def accounts(self):
         return await self._ask("accounts")
 
+    async def members(self, domain):
+        return await self._ask("members", domain)
+
     async def domains(self):
         return await self._ask("domains")
 

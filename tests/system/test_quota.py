@@ -16,6 +16,7 @@ from tests.system.harness import LIMITS, PATIENCE, Server
 
 KIB = 1024
 SENDER = "sender@elsewhere.example"
+FILLED, BESIDE = "filled@other.test", "beside@other.test"
 MINUTE = 60.0
 
 
@@ -239,17 +240,22 @@ def test_quotas_are_shown_and_changed(own_server: Server) -> None:
 def test_what_another_program_removes_is_noticed_within_a_minute(own_server: Server) -> None:
     own_server.extra = limits("100KiB")
     own_server.start()
+    own_server.cli("account", "add", FILLED, "--generate", "--quiet")
+    own_server.cli("account", "add", BESIDE, "--generate", "--quiet")
+    own_server.cli("domain", "change", "other.test", "--total-quota", "100KiB")
     files = {}
-    for account in (JOE, ANN):
+    for account in (JOE, ANN, FILLED):
         assert deliver(own_server, 75 * KIB, account) == END
         assert rcpt(own_server, account, 50 * KIB) == FULL
         (files[account],) = (own_server.maildir(account) / "new").iterdir()
+    assert rcpt(own_server, BESIDE, 50 * KIB) == FULL, "its domain is full"
     os.unlink(files[JOE])
+    os.unlink(files[FILLED])
     archive = own_server.maildir(ANN) / ".Archive" / "cur"  # a folder of Dovecot's
     archive.mkdir(parents=True)
     files[ANN].rename(archive / f"{files[ANN].name}:2,S")
 
     def freed() -> None:
-        assert [rcpt(own_server, account, 50 * KIB) for account in (JOE, ANN)] == [OK, OK]
+        assert [rcpt(own_server, account, 50 * KIB) for account in (JOE, ANN, BESIDE)] == [OK] * 3
 
     within(MINUTE, freed, AssertionError)

@@ -22,11 +22,18 @@ _DELETE: Final = "DELETE FROM domain_warned WHERE domain = ?"
 @implementer(ITotalsWarned)
 @attrs.define(eq=False)
 class SqliteTotalsWarned:
-    """In a Database with the SCHEMA of schema.py. A domain refers to no row: it may be the file's."""
+    """In a Database with the SCHEMA of schema.py. A domain refers to no row: it may be the file's. What was
+    asked for once is kept, for it is asked for with each message."""
 
     _database: Database
+    _known: dict[str, int] = attrs.field(factory=dict, init=False)
 
     async def warned(self, domain: str) -> int:
+        if domain not in self._known:
+            self._known[domain] = await self._find(domain)
+        return self._known[domain]
+
+    async def _find(self, domain: str) -> int:
         def read(connection: sqlite3.Connection) -> int:
             found = connection.execute(_FIND, (domain,)).fetchone()
             return 0 if found is None else int(found[0])
@@ -42,3 +49,4 @@ class SqliteTotalsWarned:
                     connection.execute(_DELETE, (domain,))
 
         await self._database.run(write)
+        self._known[domain] = level

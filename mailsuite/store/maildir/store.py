@@ -54,6 +54,10 @@ STALE_SECONDS = 36 * 3600
 """A file in tmp that nobody touched for so long belongs to a delivery that died (maildir(5))."""
 
 
+def _nobody_asks(account: Address) -> None:
+    """Where nobody keeps a sum of what is there."""
+
+
 @implementer(IMailStore)
 @attrs.define(eq=False)
 class MaildirStore:
@@ -70,6 +74,7 @@ class MaildirStore:
     deleted_quota: Quota = UNLIMITED
     """How much of what is deleted is kept in each maildrop; may be replaced while it runs."""
     seconds: Callable[[], float] = time.monotonic
+    changed: Callable[[Address], None] = _nobody_asks
     _names: UniqueNames = attrs.field(init=False)
     _directories: Directories = attrs.field(init=False)
     _beside: Beside = attrs.field(init=False)
@@ -136,7 +141,7 @@ class MaildirStore:
             raise temporary_failure(error) from error
         for problem in listing.unreadable:
             self.log.warning("store.unreadable", account=account, reason=str(problem))
-        doubt = partial(self._tallies.doubt, maildir.path)
+        doubt = partial(self._doubt, account, maildir.path)
         return Maildrop(account, listing.messages, contents, lock, self.threads, turn, self.log, doubt)
 
     async def usage(self, account: Address) -> Usage:
@@ -162,14 +167,14 @@ class MaildirStore:
     ) -> Usage:
         maildir = self._maildir(account)
         work = partial(expiry.expire, maildir, retention, now, rehearse)
-        expired = await self._run_in_turn(maildir, self._doubting(maildir, work))
+        expired = await self._run_in_turn(maildir, self._doubting(account, maildir, work))
         for problem in expired.problems:
             self.log.warning("store.expire_failed", account=account, reason=str(problem))
         return expired.usage
 
     async def purge(self, account: Address, before: float) -> int:
         maildir = self._maildir(account)
-        removed, failed = await self._run(self._doubting(maildir, partial(purge, maildir, before)))
+        removed, failed = await self._run(self._doubting(account, maildir, partial(purge, maildir, before)))
         for problem in failed:
             self.log.warning("store.purge_failed", account=account, reason=str(problem))
         return removed
@@ -180,7 +185,7 @@ class MaildirStore:
     async def undelete(self, account: Address, uidls: Sequence[str]) -> int:
         maildir = self._maildir(account)
         work = partial(bring_back, maildir, tuple(uidls))
-        restored = await self._run_in_turn(maildir, self._doubting(maildir, work))
+        restored = await self._run_in_turn(maildir, self._doubting(account, maildir, work))
         for problem in restored.failed:
             self.log.warning("store.undelete_failed", account=account, reason=str(problem))
         for problem in restored.unreadable:
@@ -222,14 +227,22 @@ class MaildirStore:
             lambda: self.deleted_quota,
         )
 
-    def _doubting(self, maildir: Maildir, work: Callable[[], T]) -> Callable[[], T]:
+    def _doubt(self, account: Address, path: str) -> None:
+        """There may be more or less in it. From any thread."""
+        self._tallies.doubt(path)
+        self.reactor.callFromThread(self._tell_changed, account)
+
+    def _tell_changed(self, account: Address) -> None:
+        self.changed(account)
+
+    def _doubting(self, account: Address, maildir: Maildir, work: Callable[[], T]) -> Callable[[], T]:
         """*work*, after which there may be more or less."""
 
         def changing() -> T:
             try:
                 return work()
             finally:
-                self._tallies.doubt(maildir.path)
+                self._doubt(account, maildir.path)
 
         return changing
 

@@ -15,3 +15,8 @@ class SqliteTotalsWarnedTests(TotalsWarnedContract, FolderCase, SynchronousTestC
         database = Database(self.folder / "accounts.db", SCHEMA, Inline())
         self.addCleanup(database._close)
         return SqliteTotalsWarned(database)
+
+    def test_it_survives_a_restart(self):
+        self.answer(self.make_totals().note_warned("example.net", 95))
+        again = self.make_totals()
+        self.assertEqual([self.answer(again.warned("example.net")) for _ in range(2)], [95, 95])
