@@ -23,7 +23,7 @@ from mailsuite.model.envelope import NotifyOn
 from mailsuite.model.events import MessageStored
 from mailsuite.model.failure import MailFailure
 from mailsuite.model.message import Stored
-from mailsuite.model.outbound import QueuedMessage, QueuedRecipient
+from mailsuite.model.outbound import Fate, QueuedMessage, QueuedRecipient
 from mailsuite.observe.log import Log
 from mailsuite.observe.metrics import Metrics
 from mailsuite.policy.hello_settings import machine_addresses
@@ -197,5 +197,11 @@ def sending(
     windows = Windows(time.time, chance.random, config.queue.concurrency)
     courier = Courier(queue, carrier, windows, clerk, reactor, time.time, log, outgoing=config.queue.outgoing)
     metrics.gauge("mailsuite_relay_active", "Messages that are being sent.", lambda: courier.under_way)
+    metrics.counters(
+        "mailsuite_relay_attempts",
+        "What attempts to send came to, counted by recipients.",
+        "result",
+        lambda: {fate.value: clerk.fates[fate] for fate in Fate},
+    )
     parts = Sending(config, queue, courier, teller, connector, contexts, sockets, tasks, log)
     return parts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from math import inf
 
@@ -29,6 +30,8 @@ class Clerk:
     log: Log
     owed: Callable[[], None]
     """Is called when there are notices to write. Raises nothing."""
+    fates: Counter[Fate] = attrs.field(factory=Counter, init=False)
+    """How often attempts came to each, counted by recipients."""
 
     async def record(self, lease: Lease, attempt: Attempt, no_later: float = inf) -> None:
         """Record what came of a lease; what waits is tried again at *no_later* at the latest. Fails as the
@@ -55,6 +58,7 @@ class Clerk:
     def _write(
         self, lease: Lease, recipient: QueuedRecipient, outcome: Outcome, attempt: Attempt, due: float
     ) -> None:
+        self.fates[outcome.fate] += 1
         now = self.seconds()
         event = {
             Fate.DELIVERED: "relay.delivered",

@@ -5,6 +5,7 @@ Whoever leads the dialogue takes a step by ``core``, and waits for what comes of
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -26,6 +27,11 @@ from mailsuite.wire.smtp.client.session import ClientSession
 
 CLOSE_SECONDS = 5.0
 """How long the other server may take to close behind our QUIT; our own limit."""
+MESSAGE_SECONDS = 1800.0
+"""How long one message may take beside its octets, whatever the server does to keep us waiting; our own
+limit."""
+LEAST_RATE = 1024.0
+"""Octets in a second that a server must take of a message; our own limit."""
 IDLE_SECONDS = 300.0
 """How long a session may wait for its next message before it is closed whatever its owner thinks; RFC 5321
 section 4.5.3.2.7 has servers wait five minutes."""
@@ -54,6 +60,7 @@ class RelaySession(TransportProtocol):
         self._shaking: Deferred[bool] | None = None
         self._gone: Deferred[None] | None = None
         self._leaving = False
+        self._by = inf
         self._lost = False
 
     # What happens
@@ -102,6 +109,12 @@ class RelaySession(TransportProtocol):
             await self._waiting
             self._send()
         return event
+
+    def begin_message(self, size: int) -> None:
+        """A message of so many octets is to go. From here on it has so much time and no more: each answer in
+        its time, one after another, would be hours."""
+        self.mails += 1
+        self._by = self._clock.seconds() + MESSAGE_SECONDS + size / LEAST_RATE
 
     def flush(self) -> None:
         """Send what the core has to say, and set the clock by what it waits for now."""
@@ -191,7 +204,7 @@ class RelaySession(TransportProtocol):
         if self._lost or self._leaving or self._shaking is not None:
             return
         awaited = self.core.waiting_for
-        self._timer.watch(IDLE_SECONDS if awaited is None else PATIENCE[awaited])
+        self._timer.watch(IDLE_SECONDS if awaited is None else PATIENCE[awaited], self._by)
 
     def _wake(self) -> None:
         waiting, self._waiting = self._waiting, None

@@ -62,7 +62,7 @@ class Transmission:
     async def _once(self, letter: Letter, left: Mapping[int, OutboundRecipient], content: Content) -> None:
         self._numbers = tuple(left)
         letter = attrs.evolve(letter, recipients=tuple(left.values()))
-        self.session.mails += 1
+        self.session.begin_message(letter.size)
         obstacle = self.session.core.send(letter)
         if obstacle is not None:
             self._cannot(obstacle)
