@@ -195,7 +195,7 @@ class MemoryQueue:
                 kept.over[each.number] = each
                 kept.owed.pop(each.number, None)  # that it was delayed
         part.recipients = [each for each in tried if each.number not in kept.over]
-        kept.owed.update(owed)
+        kept.owed.update((each.number, owed[each.number]) for each in tried if each.number in owed)
         self._end(part, due)
         return True
 

@@ -248,6 +248,17 @@ class SendingContract(SendingCase):
         (failure,) = self.owed()
         self.assertIs(failure.kind, NotifyOn.FAILURE)
 
+    def test_nobody_else_is_touched_by_what_is_recorded(self):
+        self.put(letter("id1", EVE, MAX))
+        first, second = self.claim()
+        (one,), (other,) = first.recipients, second.recipients
+        self.record(
+            first, {other.number: GONE, 77: GONE}, owed={other.number: NotifyOn.FAILURE, 77: NotifyOn.DELAY}
+        )
+        self.assertEqual(self.owed(), ())
+        (again,) = self.claim(now=LATER, room={second.destination: 0})
+        self.assertEqual(again.recipients, (one,))
+
     def test_the_oldest_notices_come_first(self):
         for name in ("a", "b", "c"):
             self.put(letter(name, EVE))

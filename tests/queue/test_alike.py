@@ -1,10 +1,11 @@
 """Whatever is done to both, the queue in memory and the embedded one come to the same."""
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailsuite.concurrent.threads import Inline
@@ -186,6 +187,7 @@ def blurred(seen):
     return seen
 
 
+@settings(max_examples=2000 if os.environ.get("MAILSUITE_LONG") else 25)
 @given(steps)
 def test_both_come_to_the_same(doings):
     root = Path(tempfile.mkdtemp(prefix="mailsuite-test-"))

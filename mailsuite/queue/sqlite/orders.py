@@ -66,7 +66,7 @@ def obey(connection: sqlite3.Connection, part: int, message: int, order: Order) 
         connection.execute(sql.GIVE_UP, (order.outcome, part))
         for each in left:
             if wants_failures(each.recipient):
-                connection.execute(sql.OWE, (message, each.number, part, NotifyOn.FAILURE.value))
+                connection.execute(sql.OWE, (message, NotifyOn.FAILURE.value, part, each.number))
         return None
     everybody = connection.execute(sql.EVERYBODY, (message,)).fetchall()
     connection.execute(sql.DELETE_LEFT, (part,))

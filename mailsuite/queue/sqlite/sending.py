@@ -99,7 +99,7 @@ def record(
         if is_over:  # that it was delayed is not owed any more
             connection.execute(sql.OWED_NOT, (part.message, number))
     for number, kind in owed.items():
-        connection.execute(sql.OWE, (part.message, number, part.number, kind.value))
+        connection.execute(sql.OWE, (part.message, kind.value, part.number, number))
         if kind is NotifyOn.DELAY:
             connection.execute(sql.WARN, (part.number, number))
     ledger.end(connection, part, due)

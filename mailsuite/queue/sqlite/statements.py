@@ -77,14 +77,17 @@ EVERYBODY: Final = (
 RECORD: Final = (
     "UPDATE recipient SET tries = tries + 1, last = ?, over = ? WHERE part = ? AND number = ? AND over = 0"
 )
-EXPLAIN: Final = "UPDATE recipient SET last = ? WHERE part = ? AND over = 0"
+SAY_WHY: Final = "UPDATE recipient SET last = ? WHERE part = ? AND over = 0"
 GIVE_UP: Final = "UPDATE recipient SET last = ?, over = 1 WHERE part = ? AND over = 0"
 WARN: Final = "UPDATE recipient SET warned = 1 WHERE part = ? AND number = ?"
 DELETE_LEFT: Final = "DELETE FROM recipient WHERE part = ? AND over = 0"
 MOVE_RECIPIENT: Final = "UPDATE recipient SET part = ? WHERE part = ? AND number = ?"
 
 # Notices.
-OWE: Final = "INSERT OR REPLACE INTO owed (message, number, part, kind) VALUES (?, ?, ?, ?)"
+OWE: Final = (
+    "INSERT OR REPLACE INTO owed (message, number, part, kind)"
+    " SELECT ?, number, part, ? FROM recipient WHERE part = ? AND number = ?"
+)
 OWED_MESSAGES: Final = "SELECT DISTINCT message FROM owed ORDER BY message LIMIT ?"
 OWED_OF: Final = (
     f"SELECT kind, {RECIPIENT} FROM owed CROSS JOIN recipient"

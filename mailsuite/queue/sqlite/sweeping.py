@@ -108,7 +108,7 @@ def hold_all(ledger: Ledger, numbers: Iterable[int], connection: sqlite3.Connect
             continue
         ids.append(found[0])
         for part in ledger.parts_of(connection, number):
-            connection.execute(sql.EXPLAIN, (outcome, part.number))
+            connection.execute(sql.SAY_WHY, (outcome, part.number))
             if part.state == LEASED:
                 connection.execute(sql.SET_HELD, (1, part.number))
             else:
