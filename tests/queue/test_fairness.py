@@ -1,4 +1,4 @@
-"""A newsletter for a hundred thousand people, and one letter (features row Q-06); much that is due at once."""
+"""A newsletter for a hundred thousand people, and one letter (features row Q-06); and much that is due."""
 
 import sqlite3
 
