@@ -79,6 +79,7 @@ class People:
             vault=self.vault,
             forget=self.sources.forget,
             retained=self.own_retentions.note,
+            sends=lambda: config().queue.takes,
             turn=self.turn,
         )
         return Office(

@@ -6,7 +6,7 @@ The control API, and the command line where no server runs, both call this: both
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
 
 import attrs
@@ -62,7 +62,7 @@ class AliasRegistry:
     """What can be done with aliases. Every method raises RegistryError."""
 
     directory: IAccountDirectory
-    sends: bool = False
+    sends: Callable[[], bool] = lambda: False
     """Whether mail for other servers can be sent on; else no alias leads there."""
     turn: DeferredLock = attrs.field(factory=DeferredLock)
     """Held by whoever changes aliases: one is read, changed and written as a whole."""
@@ -178,7 +178,7 @@ class AliasRegistry:
         """Refuse what leads elsewhere, as long as nobody sends mail there, and what leads back."""
         ahead, seen = deque([target]), {target}
         with in_words(str(target)):
-            if not self.sends and not await self.directory.has_domain(target.domain):
+            if not self.sends() and not await self.directory.has_domain(target.domain):
                 raise bad(f"{target} is elsewhere; mail can go to our own addresses only")
             while ahead and len(seen) <= MAX_EXPANSION:
                 here = ahead.popleft()

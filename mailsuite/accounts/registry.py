@@ -85,6 +85,8 @@ class Registry:
     disabled: Callable[[Address, str], None] = lambda address, reason: None
     forget: Callable[[Address], None] = lambda address: None
     retained: Callable[[Account], None] = lambda account: None
+    sends: Callable[[], bool] = lambda: False
+    """Whether mail for other servers can be sent on; else none is forwarded there."""
     turn: DeferredLock = attrs.field(factory=DeferredLock)
     """Held by whoever changes accounts: an account is read, changed and written as a whole. Nobody hashes
     while they hold it: that waits for a thread, and others must not wait for it too."""
@@ -270,7 +272,7 @@ class Registry:
         return changed
 
     async def _check_forward(self, account: Account) -> None:
-        """Refuse to forward where nobody of ours would get it: the mail would be lost, or go round."""
+        """Refuse to forward where nobody would get it: the mail would be lost, or go round."""
         target, seen = account.forward, [account.address]
         if target is None:
             raise bad("to forward mail, name the address that it goes to: forward, or --forward ADDR")
@@ -280,6 +282,8 @@ class Registry:
                 raise bad(f"forward: the mail would come back: {' -> '.join(map(str, seen))}")
             with in_words(str(target)):
                 ours = await self.directory.has_domain(target.domain)
+            if not ours and self.sends():
+                return
             if not ours:
                 raise bad(f"forward: {target} is elsewhere; mail can be forwarded to our own accounts only")
             found = await self._find(target)

@@ -45,6 +45,7 @@ from mailsuite.admin.resources import (
 from mailsuite.admin.services import AllServices
 from mailsuite.admin.sessions import Sessions, impatient_resource
 from mailsuite.config.schema import Config
+from mailsuite.delivery.router import Router
 from mailsuite.delivery.routing import configured_router
 from mailsuite.frontends.premises import Premises
 from mailsuite.interfaces import IMailStore
@@ -130,8 +131,15 @@ def _put_people(version: Missing, desk: Desk, office: Office, operations: Operat
     version.putChild(b"accounts", accounts)
     version.putChild(b"domains", Domains(desk, office.registry, operations.store))
     directory = office.registry.directory
-    version.putChild(b"aliases", AllAliases(desk, AliasRegistry(directory)))
-    router = lambda: configured_router(operations.config(), directory, None)  # noqa: E731
+
+    def sends() -> bool:
+        return operations.config().queue.takes
+
+    def router() -> Router:
+        return configured_router(operations.config(), directory, None, sends=sends())
+
+    version.putChild(b"aliases", AllAliases(desk, AliasRegistry(directory, sends)))
+
     version.putChild(b"route", route_resource(desk, router, operations.config))
     version.putChild(b"devices", AllDevices(desk, office.devices))
     version.putChild(b"keys", checks.keys(desk, office.keys))

@@ -105,7 +105,7 @@ class AliasesOfStore:
         except AddressSyntaxError as error:
             raise CommandFailed(f"{clean(address)!r} is no address: {error}") from error
         config = self.context.config
-        router = configured_router(config, self.registry.directory, None)
+        router = configured_router(config, self.registry.directory, None, sends=config.queue.takes)
         found = asked(router.explain(wanted))
         document = route_document(wanted, found)
         if client:
@@ -125,7 +125,8 @@ def alias_desk(context: Context, directory: Directory) -> AliasDesk:
     assert isinstance(directory, OfStore)  # noqa: S101 - there is no third
     from mailsuite.accounts.aliases import AliasRegistry  # noqa: PLC0415 - keeps --help fast
 
-    return AliasesOfStore(AliasRegistry(directory.office.registry.directory), context)
+    registry = AliasRegistry(directory.office.registry.directory, lambda: context.config.queue.takes)
+    return AliasesOfStore(registry, context)
 
 
 def route_reason(document: dict[str, Any]) -> str:

@@ -160,6 +160,11 @@ class Queue:
     )
     tls: QueueTls = section(QueueTls, "TLS towards other servers")
 
+    @property
+    def takes(self) -> bool:
+        """Whether mail for other servers is taken, to be sent now or later."""
+        return self.outgoing != "local-only"
+
 
 @attrs.frozen(kw_only=True, slots=False)
 class DomainSending:

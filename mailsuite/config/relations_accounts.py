@@ -107,11 +107,12 @@ def _forward(
         text = f"forward: mail would go in a circle: {' to '.join(map(str, circle))}"
         yield look.error(text, f"{block}.forward")
     elif account.forward.domain not in ours:
-        text = (
-            f"forward: {account.forward.domain} is no domain of this file; unless mailsuite domain add made "
-            "it ours, mail cannot go there, because none is sent to other servers yet"
-        )
-        yield look.warning(text, f"{block}.forward")
+        if not look.config.queue.takes:
+            text = (
+                f"forward: {account.forward.domain} is no domain of this file; unless mailsuite domain add "
+                'made it ours, mail cannot go there, because queue.outgoing = "local-only"'
+            )
+            yield look.warning(text, f"{block}.forward", "queue.outgoing")
     elif (other := accounts.get(account.forward)) and other.state is AccountState.OFF:
         text = f'forward: {account.forward} has state = "off", and takes no mail'
         yield look.warning(text, f"{block}.forward")

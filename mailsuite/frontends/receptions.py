@@ -85,7 +85,7 @@ class Receptions:
 
     def _queue(self, config: Config) -> IOutboundQueue | None:
         """Where mail for other servers goes; None: no such mail is taken."""
-        return None if config.queue.outgoing == "local-only" else self.queue
+        return self.queue if config.queue.takes else None
 
     def of(self, config: Config, settings: MailTaking, login: Login, scram: Scram) -> Services:
         """What the sessions of a listener with these *settings* share."""

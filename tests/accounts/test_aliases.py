@@ -137,7 +137,7 @@ def test_a_circle_is_refused_by_whoever_closes_it(registry: AliasRegistry) -> No
 
 
 def test_elsewhere_where_somebody_sends(directory: LayeredDirectory) -> None:
-    sending = AliasRegistry(directory, sends=True)
+    sending = AliasRegistry(directory, sends=lambda: True)
     done, _ = now(sending.add(SALES, ["joe@far.example"]))
     assert (done["alias"]["targets"], done["nobody"]) == (["joe@far.example"], [])
 

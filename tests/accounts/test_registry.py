@@ -594,6 +594,15 @@ def test_mail_can_be_forwarded_to_another_account(registry: Registry, world: Wor
 
 
 @pytest.mark.usefixtures("people")
+def test_mail_is_forwarded_elsewhere_where_somebody_sends_it(registry: Registry) -> None:
+    sending = attrs.evolve(registry, sends=lambda: True)
+    fields = {"state": "forward", "forward": "joe@elsewhere.test"}
+    assert run(sending.change_account(str(JOE), fields))["forward"] == "joe@elsewhere.test"
+    kind, text = refusal(sending.change_account(str(JOE), {"forward": "nobody@example.test"}))
+    assert (kind, text) == ("bad-request", "forward: there is no account nobody@example.test")
+
+
+@pytest.mark.usefixtures("people")
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [

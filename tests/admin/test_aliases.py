@@ -131,6 +131,11 @@ def test_a_route_is_explained(api: Api) -> None:
     assert api.ask("POST", "route", {"address": "postmaster"})[1]["copies"] == [{"account": JOE, "as": JOE}]
 
 
+def test_mail_leaves_where_the_configuration_sends(api: Api) -> None:
+    api.ask("POST", "aliases", {"address": SALES, "targets": ["eve@far.example"]})
+    assert api.ask("POST", "route", {"address": SALES})[1]["remotes"] == ["eve@far.example"]
+
+
 def test_what_a_client_hears(api: Api) -> None:
     asked = {"address": "eve@far.example", "client": "[::ffff:192.0.2.7]"}
     status, document = api.ask("POST", "route", asked)

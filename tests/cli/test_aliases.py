@@ -127,6 +127,18 @@ def test_where_no_mail_goes(store: Run, address: str, status: int, said: str) ->
     assert (routed.exit_code, routed.stdout.splitlines()[-1]) == (status, f"Mail for {address} {said}")
 
 
+def test_mail_that_leaves(store: Run, config: Path) -> None:
+    store("alias", "add", SALES, "joe@far.example", "-q")
+    routed = store("route", SALES)
+    assert (routed.exit_code, routed.stdout.splitlines()[-1]) == (
+        0,
+        f"Mail for {SALES} goes to joe@far.example.",
+    )
+    with config.open("a") as more:
+        more.write('[queue]\noutgoing = "local-only"\n')
+    assert store("route", SALES).exit_code == 1
+
+
 DOORS = """
 [[listener]]
 name = "mx"
@@ -175,7 +187,11 @@ def test_whose_mail_is_taken(store: Run, config: Path, place: Path) -> None:
         ],
     }
     listed = store("route", "eve@far.example", "--from", "[::ffff:192.0.2.7]", "--listener", "mx")
-    assert "550 5.7.1 This server does not send mail to other servers yet" in listed.stdout
+    assert "taken     250 2.1.5 Recipient OK" in listed.stdout
+    with config.open("a") as more:
+        more.write('[queue]\noutgoing = "local-only"\n')
+    unsent = store("route", "eve@far.example", "--from", "192.0.2.7", "--listener", "mx")
+    assert "refused   550 5.7.1 This server does not send mail to other servers" in unsent.stdout
     for name in ("pop3s", "calls"):
         unknown = store("route", JOE, "--from", "192.0.2.7", "--listener", name)
         assert (unknown.exit_code, f"there is no open listener '{name}'; there are: mx, submissions\n") == (

@@ -246,7 +246,7 @@ DOUBTFUL = [
     ("two names for a login", "[pop3]\nalternate_at = '#$'\ndefault_domain = 'example.net'\n[submission]\nalternate_at = ''\n" + JOE + JOE.replace("joe@", "joe#example.net@"), 10, 'joe#example.net logs in to this account, never to joe@example.net, though alternate_at = "#$"'),
     ("a forward that is not meant", JOE + "forward = 'ann@example.net'\n", 4, 'forward is not used: for that, write state = "forward"'),
     ("a copy of nothing", JOE + "keep_copy = true\n", 4, "keep_copy is not used"),
-    ("a forward to elsewhere", JOE + "state = 'forward'\nforward = 'ann@b.example'\n", 5, "b.example is no domain of this file; unless mailsuite domain add made it ours"),
+    ("a forward to elsewhere", "[queue]\noutgoing = 'local-only'\n" + JOE + "state = 'forward'\nforward = 'ann@b.example'\n", 7, "b.example is no domain of this file; unless mailsuite domain add made it ours"),
     ("a forward to nowhere", JOE + "state = 'forward'\nforward = 'ann@example.net'\n[[account]]\naddress = 'ann@example.net'\nstate = 'off'\n", 5, 'ann@example.net has state = "off"'),
 ]  # fmt: skip
 
