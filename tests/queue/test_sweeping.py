@@ -91,6 +91,10 @@ class OrphanTests(SweepingCase):
         self.assertEqual(self.sweep(), (1, 0))
         self.assertEqual(self.spooled(), [])
 
+    def test_what_goes_by_itself_meanwhile_is_not_missed(self):
+        self.put("a")
+        self.assertEqual(sweeping._remove_older(self.queue, [str(self.root / "spool" / "0" / "gone")]), [])
+
     def test_an_empty_place_has_nothing(self):
         self.assertEqual(self.sweep(), (0, 0))
 
