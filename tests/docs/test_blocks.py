@@ -136,6 +136,7 @@ STEP_BY_STEP = {"docs/howto/require-apop.md", "docs/howto/old-clients.md"}
 EXIT_STATUS = {
     "mailsuite --config mailsuite.toml config check --what-if pop3.apop=require": 4,
     "mailsuite --config mailsuite.toml route eve@example.org --from 192.0.2.200": 1,
+    "mailsuite --config mailsuite.toml queue fsck": 1,
 }
 """Commands that tell something by it, as the page says."""
 
