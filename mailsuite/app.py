@@ -65,6 +65,7 @@ from mailsuite.policy.configured import ban_rules
 from mailsuite.policy.sender_files import SenderLists
 from mailsuite.queue.sqlite.desk import SqliteDesk
 from mailsuite.queue.sqlite.queue import SqliteQueue
+from mailsuite.queue.sqlite.sweeping import sweep
 from mailsuite.receiving import Receiving, receiving
 from mailsuite.resolver.service import name_service
 from mailsuite.sending import Sending, sending
@@ -153,11 +154,21 @@ class Parts:
         self.notifier.start()
         self.sending.start()
         self.tasks.start(self._clean())
+        self.tasks.start(self._sweep())
 
     async def _clean(self) -> None:
         removed = await self.store.clean_stale(time.time())
         if removed:
             self.log.info("store.cleaned", files=removed)
+
+    async def _sweep(self) -> None:
+        try:
+            removed, held = await sweep(self.queue)
+        except MailFailure as failure:
+            self.log.error("queue.unswept", reason=failure.reason)
+        else:
+            if removed or held:
+                self.log.warning("queue.swept", removed=removed, held=held)
 
     async def stop(self) -> None:
         """Finish what was begun, then close. The sessions are gone by now.
@@ -306,6 +317,22 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
         totals_warned=totals_db.SqliteTotalsWarned(accounts),
         premises=premises,
         queue=queue,
+        # Whoever sends is made of what receives.
+        delivered=lambda *what: sends.delivered(*what),
+    )
+    sends = sending(
+        config,
+        reactor,
+        queue=queue,
+        store=store,
+        charged=receives.receptions.store,
+        router=receives.receptions.ways,
+        resolver=receives.names.names,
+        bus=bus,
+        threads=files,
+        commits=receives.commits,
+        metrics=premises.metrics,
+        log=log,
     )
     return Parts(
         log=log,
@@ -347,20 +374,7 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
         queue_thread=queue_thread,
         desk=SqliteDesk(queue),
         receiving=receives,
-        sending=sending(
-            config,
-            reactor,
-            queue=queue,
-            store=store,
-            charged=receives.receptions.store,
-            router=receives.receptions.ways,
-            resolver=receives.names.names,
-            bus=bus,
-            threads=files,
-            commits=receives.commits,
-            metrics=premises.metrics,
-            log=log,
-        ),
+        sending=sends,
     )
 
 
