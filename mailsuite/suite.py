@@ -270,4 +270,4 @@ class Suite(Service):
 
 
 def _outbound(parts: app.Parts) -> Outbound:
-    return Outbound(parts.desk, parts.queue.content)
+    return Outbound(parts.desk, parts.queue.content, parts.sending.courier.wake)

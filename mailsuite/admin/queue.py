@@ -41,6 +41,10 @@ MAX_DESTINATIONS: Final = 10_000
 Look = Callable[[Document], Awaitable[Document]]
 
 
+def _nobody_sends() -> None:
+    """Where there is a queue and no courier."""
+
+
 @attrs.frozen
 class Outbound:
     """The queue, as administrators meet it."""
@@ -48,6 +52,8 @@ class Outbound:
     queue: IQueueDesk
     content: Callable[[str], IQueuedContent]
     """Of a message, by its id."""
+    wake: Callable[[], None] = _nobody_sends
+    """Whoever sends forgets what could not be reached. Raises nothing."""
     now: Callable[[], float] = time.time
 
 
@@ -62,7 +68,7 @@ def queue_resource(desk: Desk, outbound: Outbound, owner: str | None = None) -> 
         resource.putChild(b"errors", whole.look(whole.errors))
     for name, verb in VERBS.items():
         if owner is None or name in OWNERS_VERBS:
-            change = ChangeResource(desk, verb, outbound.queue, outbound.now, owner)
+            change = ChangeResource(desk, verb, outbound, owner)
             resource.putChild(name.encode(), change)
     return resource
 

@@ -26,7 +26,7 @@ from mailsuite.interfaces import IQueueDesk
 from mailsuite.interfaces.queue import Changed
 from mailsuite.model.address import Address, AddressSyntaxError
 from mailsuite.model.outbound import QueueFilter, QueueState
-from mailsuite.model.reply import GIVEN_UP_BY_ADMINISTRATOR
+from mailsuite.model.reply import GIVEN_UP_BY_ADMINISTRATOR, given_up_by_administrator
 
 IDS_IN_A_LINE: Final = 15
 """Of the log, whose fields have 300 characters."""
@@ -49,6 +49,8 @@ class Verb:
     """To the change, and the fields of its line in the log. Raises ApiError."""
     fields: frozenset[str] = frozenset()
     """What a request may say beside the usual."""
+    wakes: bool = False
+    """Destinations that could not be reached are worth a try again."""
 
 
 def _hold(desk: IQueueDesk, body: Document) -> tuple[Change, Document]:
@@ -71,7 +73,7 @@ def _bounce(desk: IQueueDesk, body: Document) -> tuple[Change, Document]:
     reply = GIVEN_UP_BY_ADMINISTRATOR
     if "reason" in body:
         try:
-            reply = reply.with_text(_REASON.parse(text_field(body, "reason"), Path("/")))
+            reply = given_up_by_administrator(_REASON.parse(text_field(body, "reason"), Path("/")))
         except BadValue as error:
             raise bad_request(f"reason: {error}") from error
 
@@ -97,7 +99,7 @@ def _redirect(desk: IQueueDesk, body: Document) -> tuple[Change, Document]:
 VERBS: Final = {
     "hold": Verb("held", _hold),
     "release": Verb("released", _release),
-    "retry": Verb("retried", _retry),
+    "retry": Verb("retried", _retry, wakes=True),
     "remove": Verb("removed", _remove),
     "bounce": Verb("bounced", _bounce, frozenset({"reason"})),
     "redirect": Verb("redirected", _redirect, frozenset({"to"})),
@@ -107,6 +109,19 @@ OWNERS_VERBS: Final = ("release", "remove")
 _USUAL: Final = frozenset({"filter", "all", "dry_run"})
 
 
+class Place(Protocol):
+    """Where the changes are made."""
+
+    @property
+    def queue(self) -> IQueueDesk: ...
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+
+    def wake(self) -> None:
+        """Whoever sends forgets what could not be reached. Raises nothing."""
+
+
 class ChangeResource(JsonResource):
     """``POST {"filter": {...}}`` or ``{"all": true}``, with ``"dry_run": true`` to be told how many match.
 
@@ -114,13 +129,12 @@ class ChangeResource(JsonResource):
     *owner*, it means his own mail that waits for its time.
     """
 
-    def __init__(
-        self, desk: Desk, verb: Verb, queue: IQueueDesk, now: Callable[[], float], owner: str | None
-    ) -> None:
+    def __init__(self, desk: Desk, verb: Verb, place: Place, owner: str | None) -> None:
         super().__init__(desk, {"POST": self._unasked})
         self._verb = verb
-        self._queue = queue
-        self._now = now
+        self._place = place
+        self._queue = place.queue
+        self._now = place.now
         self._owner = owner
 
     async def _unasked(self, body: Document) -> tuple[int, Document]:
@@ -173,6 +187,8 @@ class ChangeResource(JsonResource):
             for start in range(0, len(names), IDS_IN_A_LINE):
                 log.info("queue.changed", ids=" ".join(names[start : start + IDS_IN_A_LINE]), **details)
 
+        if self._verb.wakes:
+            self._place.wake()
         try:
             return await change(which, now, changed=changed)
         finally:

@@ -224,6 +224,8 @@ NEXT_HOP_LACKS_8BIT = _reply(554, "5.6.1", "The next server takes no text beyond
 NEXT_HOP_LACKS_TLS = _reply(451, "4.7.4", "The next server offers no TLS, and nothing is sent there without")
 NEXT_HOP_TLS_FAILED = _reply(451, "4.7.5", "TLS with the next server came to nothing")
 GIVEN_UP_BY_ADMINISTRATOR = _reply(554, "5.0.0", "The administrator of this server has given it up")
+SINK_DEFERS = _reply(451, "4.3.0", "This is a sink, which was told to put off some messages")
+SINK_REJECTS = _reply(554, "5.3.0", "This is a sink, which was told to reject some messages")
 DISCARDED = _reply(250, "2.0.0", "Thrown away, as the configuration says")
 DELIVERED = _reply(250, "2.1.5", "Delivered")
 
@@ -233,14 +235,27 @@ DOMAIN_UNKNOWN = _reply(550, "5.1.2", "There is no such domain")
 NO_ROUTE = _reply(550, "5.4.4", "No server takes mail for that domain")
 ROUTED_TO_US = _reply(554, "5.4.6", "Mail for that domain would come back to this server")
 TLS_UNCHECKABLE = _reply(451, "4.7.5", "The certificate of the next server cannot be checked just now")
+_UNREACHABLE = _reply(451, "4.4.1")
 _UNPROVEN = _reply(451, "4.7.5")
+MAX_REASON_CHARACTERS = 400
+"""Of why no address of a host answers; ten addresses have room in it."""
 _REFUSED_BY_RULE = _reply(550, "5.7.1")
 _DEFERRED_BY_RULE = _reply(450, "4.7.1")
+
+
+def next_hop_unreachable(host: str, reason: str) -> Reply:
+    """No address of a host answers, in the words of our system."""
+    return _UNREACHABLE.with_text(f"{host}: {reason}"[:MAX_REASON_CHARACTERS])
 
 
 def next_hop_unproven(reason: str) -> Reply:
     """The next server could not prove who it is, in our words."""
     return _UNPROVEN.with_text(f"The next server could not prove who it is: {reason}")
+
+
+def given_up_by_administrator(reason: str) -> Reply:
+    """An administrator has given a message up, and says why."""
+    return GIVEN_UP_BY_ADMINISTRATOR.with_text(reason)
 
 
 def refused_by_rule(enhanced: str, text: str) -> Reply:

@@ -143,7 +143,7 @@ class Opening:
         try:
             return await opener.connector.dial(host, self.source, session)
         except TemporaryFailure as failure:
-            self._note(failure.reply, "")
+            self._note(replies.next_hop_unreachable(host.name, failure.reason), "")
             opener.log.info("relay.unreachable", host=host.name, port=host.port, reason=failure.reason)
             return None
 

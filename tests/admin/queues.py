@@ -38,7 +38,7 @@ GONE = Outcome(Fate.FAILED, Reply(550, "5.1.1", ("no such user",)), "mx.example.
 
 def outbound_of(queue: MemoryQueue, now: Callable[[], float]) -> Outbound:
     """The queue as administrators meet it."""
-    return Outbound(MemoryDesk(queue), queue.content, now)
+    return Outbound(MemoryDesk(queue), queue.content, now=now)
 
 
 @implementer(IQueuedContent)
@@ -87,11 +87,19 @@ class QueueApiCase(SynchronousTestCase):
         self.queue = MemoryQueue()
         self.reader: SteppedContent | None = None
         """What every message holds, where a test says so."""
-        self.outbound = attrs.evolve(outbound_of(self.queue, lambda: self.now), content=self.content)
+        self.woken = 0
+        self.outbound = attrs.evolve(
+            outbound_of(self.queue, lambda: self.now),
+            content=self.content,
+            wake=self.wake,
+        )
         root = Missing()
         root.putChild(b"queue", queue_resource(desk, self.outbound))
         root.putChild(b"joe", queue_resource(desk, self.outbound, str(JOE)))
         self.site = Site(root, BoundedRequest, reactor=Clock())
+
+    def wake(self) -> None:
+        self.woken += 1
 
     def content(self, id: str) -> IQueuedContent:
         return self.reader or self.queue.content(id)

@@ -35,8 +35,11 @@ class ChangeTests(QueueApiCase):
         self.put("m1")
         self.record({0: BUSY})
         self.assertEqual(self.states("m1"), ["waiting"])
+        self.ask("/retry", {"all": True, "dry_run": True})
+        self.assertEqual(self.woken, 0)
         self.assertEqual(self.ask("/retry", {"filter": {"error": "rate limited"}})[1]["changed"], 1)
         self.assertEqual(self.states("m1"), ["ready"])
+        self.assertEqual(self.woken, 1)
 
     def test_remove(self) -> None:
         self.put("m1")

@@ -23,7 +23,9 @@ MADE = {
     "greeting": table.greeting("mx.example.net", "ESMTP"),
     "hello": table.hello("mx.example.net", "SIZE 1"),
     "challenge": table.challenge("YQ=="),
+    "next_hop_unreachable": table.next_hop_unreachable("mx.example.org", "192.0.2.1: Connection refused"),
     "next_hop_unproven": table.next_hop_unproven("the certificate has expired"),
+    "given_up_by_administrator": table.given_up_by_administrator("It was sent twice"),
     "refused_by_rule": table.refused_by_rule("5.7.1", "Not from here"),
 }
 """What the functions of the table make."""
@@ -177,4 +179,5 @@ def test_every_template_is_made_into_replies_that_are_looked_at() -> None:
 
 
 def test_enhanced_codes_of_what_is_made() -> None:
-    assert [reply.enhanced for reply in MADE.values()] == ["2.0.0", "2.0.0", "", "", "", "4.7.5", "5.7.1"]
+    expected = ["2.0.0", "2.0.0", "", "", "", "4.4.1", "4.7.5", "5.0.0", "5.7.1"]
+    assert [reply.enhanced for reply in MADE.values()] == expected
