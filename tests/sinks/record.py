@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Literal
@@ -37,6 +38,8 @@ class Session:
     port: int
     here: str
     """The address that was called."""
+    began: float = attrs.field(factory=time.monotonic)
+    """By the clock of time.monotonic()."""
     hello: str = ""
     """The latest: ``EHLO mail.example.test``."""
     tls: Tls | None = None
@@ -77,6 +80,8 @@ class Transaction:
     """Without the final dot, the others unstuffed; what there is of it where the end was not reached."""
     replies: tuple[int, ...] = ()
     """Codes after the end: one, in LMTP one for each recipient; empty where nothing was said."""
+    at: float = 0.0
+    """When it was over, but for the answer; by the same clock."""
     answered: bool = False
     """The replies have gone out whole. What was taken and not answered is in the window of RFC 1047."""
 
@@ -190,7 +195,7 @@ class Record:
     def add(self, transaction: Transaction) -> int:
         """One that is over, but for the answer; its place."""
         with self._changed:
-            self._transactions.append(transaction)
+            self._transactions.append(attrs.evolve(transaction, at=time.monotonic()))
             self._taken += bool(transaction.taken_for)
             self._changed.notify_all()
             return len(self._transactions) - 1

@@ -175,12 +175,14 @@ TROUBLE: tuple[Act, ...] = (DROP, RESET, GOODBYE, Say("451 4.3.0 Not now"))
 
 def failing(seed: int, share: float, acts: Sequence[Act] = TROUBLE) -> Callable[[Scene], Plan]:
     """Something of *acts* at random points, at this share of them. The numbers are those of the seed; which
-    session draws which of them is up to the threads."""
+    session draws which of them is up to the threads. Where no command waits for an answer there is none."""
     chance = random.Random(seed)
     guard = threading.Lock()
 
-    def plan(_: Scene) -> Plan:
+    def plan(scene: Scene) -> Plan:
         with guard:
-            return chance.choice(acts) if chance.random() < share else None
+            act = chance.choice(acts) if chance.random() < share else None
+        unasked = scene.point in {"BODY", "AFTER"} and isinstance(act, Say) and act.then is None
+        return None if unasked else act
 
     return plan

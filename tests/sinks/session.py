@@ -141,6 +141,8 @@ class Dialogue:
 
     def _handshake(self) -> None:
         act = self._act("TLS")
+        if isinstance(act, Say):
+            self.wire.more()  # what is said before the client's hello would stand in the clear behind the 220
         self.wire.perform(act)
         if isinstance(act, Say):
             raise Over("sink")

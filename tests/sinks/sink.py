@@ -78,8 +78,8 @@ class Sink:
 
     def _start(self, call: Callable[..., None], *arguments: object) -> None:
         thread = threading.Thread(target=call, args=arguments, daemon=True)
-        self._threads.append(thread)
         thread.start()
+        self._threads.append(thread)  # after its start, for whoever joins it
 
     def _accept(self, listening: socket.socket) -> None:
         while True:

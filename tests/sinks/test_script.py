@@ -10,6 +10,7 @@ from tests.sinks.script import (
     DROP,
     GOODBYE,
     HANG,
+    RESET,
     Plan,
     Say,
     Scene,
@@ -82,6 +83,12 @@ def test_failing_is_repeated_by_its_seed() -> None:
     assert acts == [again.act(RCPT) for _ in range(200)]
     assert acts != [other.act(RCPT) for _ in range(200)]
     assert 30 < sum(act is not None for act in acts) < 90
+
+
+def test_failing_answers_nobody_who_has_not_asked() -> None:
+    script = Script({}, otherwise=failing(7, 1.0))
+    unasked = {script.act(Scene(point, "", 1)) for point in ("BODY", "AFTER") for _ in range(200)}
+    assert unasked == {DROP, RESET, GOODBYE, None}
 
 
 @pytest.mark.parametrize(

@@ -335,7 +335,7 @@ def test_a_handshake_that_fails(authority: Authority, act: Act) -> None:
             running.say(b"EHLO x", b"250")
             running.send(b"STARTTLS\r\n")
             if isinstance(act, Say):
-                running.line()
+                assert running.line().startswith(b"220")
                 with pytest.raises(ssl.SSLError):
                     trusting(authority).wrap_socket(running.socket, server_hostname="127.0.0.1")
             sink.record.until_over()
