@@ -62,16 +62,17 @@ class Content:
         return await self._source.read(READ_OCTETS)
 
     async def body_type(self, said: BodyType) -> BodyType:
-        """What the content is, where its sender *said* so much. Reads on in what is long and looks harmless;
-        rewinds."""
-        if said is not BodyType.SEVEN_BIT:
+        """What the content is, where its sender *said* so much. That a text is called 8BITMIME says little:
+        many clients call each so, and what is ASCII all the same goes to servers that take no more. Reads on
+        in what is long and looks harmless; rewinds."""
+        if said is BodyType.BINARY:
             return said
         self.rewind()
         ascii = True
         while ascii and (piece := await self.read()):
             ascii = piece.isascii()
         self.rewind()
-        return said if ascii else BodyType.EIGHT_BIT
+        return BodyType.SEVEN_BIT if ascii else BodyType.EIGHT_BIT
 
     async def has_utf8_header(self) -> bool:
         """Whether the header has octets beyond ASCII (RFC 6532). A header that is longer than the first piece
