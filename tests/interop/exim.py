@@ -30,6 +30,7 @@ accept_8bitmime = true
 host_lookup =
 rfc1413_hosts =
 smtp_accept_max = 100
+smtp_accept_queue_per_connection = 0
 acl_smtp_rcpt = recipient
 acl_smtp_data = accept
 

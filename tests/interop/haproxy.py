@@ -23,6 +23,7 @@ global
     log {log} format raw local0
 defaults
     mode tcp
+    retries 0
     timeout connect 10s
     timeout client 60s
     timeout server 60s
