@@ -317,8 +317,7 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
         totals_warned=totals_db.SqliteTotalsWarned(accounts),
         premises=premises,
         queue=queue,
-        # Whoever sends is made of what receives.
-        delivered=lambda *what: sends.delivered(*what),
+        delivered=lambda *what: sends.delivered(*what),  # noqa: PLW0108 - it is made of what receives
     )
     sends = sending(
         config,

@@ -13,6 +13,7 @@ from mailsuite.concurrent.disk import DiskSpace
 from mailsuite.concurrent.tasks import Tasks
 from mailsuite.config.schema import Config
 from mailsuite.delivery.charged import ChargedDeliveries
+from mailsuite.delivery.delivered import Delivered
 from mailsuite.delivery.quota_ledger import Ledger, QuotaRules
 from mailsuite.delivery.quota_total_warnings import TotalWarnings
 from mailsuite.delivery.quota_totals import Totals
@@ -83,9 +84,10 @@ def receiving(
     totals_warned: ITotalsWarned,
     premises: Premises,
     queue: IOutboundQueue,
+    delivered: Delivered,
 ) -> Receiving:
     """Join them; *places* is where mail and state are on the disk, *queue* where mail for other servers
-    goes."""
+    goes, *delivered* who tells senders that their mail has arrived."""
     clock, log = premises.clock, premises.log
     commits = Tasks(partial(log.failure, "smtp.failed"))
 
@@ -147,6 +149,7 @@ def receiving(
         commits=commits,
         log=log,
         queue=queue,
+        delivered=delivered,
     )
     return Receiving(commits, ledger, disk, names, senders, receptions, totals)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import attrs
@@ -80,6 +80,8 @@ class Sending:
     sockets: Sockets
     tasks: Tasks
     """Sessions that say goodbye, and what follows from a reload."""
+    commits: Tasks
+    """Deliveries under way."""
     log: Log
 
     def start(self) -> None:
@@ -110,6 +112,16 @@ class Sending:
         if moved:
             self.tasks.start(self._reroute())
         self.courier.look()
+
+    def delivered(
+        self,
+        message: QueuedMessage,
+        recipients: Sequence[QueuedRecipient],
+        header: bytes,
+        expanded: frozenset[int],
+    ) -> None:
+        """Tell a sender of mail that is in our maildrops (delivery/delivered.py)."""
+        self.commits.start(self.teller.notices.delivered(message, recipients, header, expanded))
 
     async def _reroute(self) -> None:
         try:
@@ -203,5 +215,5 @@ def sending(
         "result",
         lambda: {fate.value: clerk.fates[fate] for fate in Fate},
     )
-    parts = Sending(config, queue, courier, teller, connector, contexts, sockets, tasks, log)
+    parts = Sending(config, queue, courier, teller, connector, contexts, sockets, tasks, commits, log)
     return parts

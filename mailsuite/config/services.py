@@ -25,7 +25,7 @@ from mailsuite.config.pop3 import OnOverlong, Pop3
 from mailsuite.config.relaying import ReceptionRules, SubmissionRules
 from mailsuite.config.resolving import HelloNames
 from mailsuite.config.routing import ReceptionRouting
-from mailsuite.config.strictness import Strictness
+from mailsuite.config.strictness import Extension, Strictness
 
 Service = Literal["smtp", "submission", "lmtp", "pop3", "metrics"]
 TlsUse = Literal["implicit", "starttls", "required-starttls", "off"]
@@ -102,6 +102,12 @@ class Smtp(HelloNames, ReceptionRouting, ReceptionRules, SmtpLimits):
 class Submission(SubmissionLetters, SubmissionRules, SmtpLimits):
     """``[submission]``, mail from our own users, or what of it holds for one listener."""
 
+    not_offered: tuple[Extension, ...] = setting(
+        ListOf(OneOf(get_args(Extension)), example='["chunking"]'),
+        ["binarymime"],
+        meaning="Extensions not offered: smtputf8, chunking, binarymime, dsn, requiretls, limits.",
+        applied="new sessions",
+    )
     auth: tuple[SaslName, ...] = setting(
         mechanisms(1),
         ["plain", "login", "scram-sha-256"],

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 
 import attrs
 from twisted.python.failure import Failure
 
+from mailsuite.delivery.delivered import Delivered, tell_delivered
 from mailsuite.delivery.envelope import Accepted
 from mailsuite.delivery.incoming import Incoming
 from mailsuite.delivery.judge import Judge, shown
@@ -29,6 +30,7 @@ class Conclusion:
 
     _judge: Judge
     _bus: IEventBus
+    _delivered: Delivered
     _seconds: Callable[[], float]
     _connection: ConnectionFacts
     _log: Log
@@ -44,7 +46,7 @@ class Conclusion:
             stored = await incoming.transaction.commit()
         except Exception as error:
             return self._judge.no(error, id=incoming.id)
-        self._tell(incoming, stored, event.size)
+        self._tell(incoming, stored, range(len(incoming.envelope.accepted)), event.size)
         return replies.message_accepted(incoming.id)
 
     async def of_each(self, incoming: Incoming, event: BodyEnd) -> tuple[Reply, ...]:
@@ -66,10 +68,12 @@ class Conclusion:
             if isinstance(each, Exception)
         }
         stored = tuple(each for each in outcomes if isinstance(each, Stored))
-        if stored or not failed:
-            self._tell(incoming, stored, event.size)
         good, big = replies.message_accepted(incoming.id), replies.MESSAGE_TOO_BIG
-        return tuple(_reply(each, failed, good) if each.takes(event.size) else big for each in accepted)
+        found = tuple(_reply(each, failed, good) if each.takes(event.size) else big for each in accepted)
+        if stored or not failed:
+            had = {number for number, reply in enumerate(found) if reply is good}
+            self._tell(incoming, stored, had, event.size)
+        return found
 
     async def _too_large(self, incoming: Incoming) -> Reply:
         await incoming.transaction.abort()
@@ -91,9 +95,10 @@ class Conclusion:
             await incoming.transaction.abort()
         return refusal
 
-    def _tell(self, incoming: Incoming, stored: tuple[Stored, ...], size: int) -> None:
-        """Publish one event for each copy, and write the one line of the log. The message is safe: nothing
-        that happens here undoes the 250."""
+    def _tell(self, incoming: Incoming, stored: tuple[Stored, ...], had: Container[int], size: int) -> None:
+        """Publish one event for each copy, write the one line of the log, and tell the sender of those who
+        have it, by their place, where that was asked for. The message is safe: nothing that happens here
+        undoes the 250."""
         envelope, queuing = incoming.envelope, incoming.transaction.queuing
         try:
             for each in stored:
@@ -109,6 +114,16 @@ class Conclusion:
                 tls=self._connection.tls,
                 account=self._connection.account or "",
                 seconds=round(self._seconds() - envelope.began, 3),
+            )
+            tell_delivered(
+                self._delivered,
+                envelope,
+                had,
+                id=incoming.id,
+                account=self._connection.account,
+                size=size,
+                header=incoming.beginning,
+                now=self._seconds(),
             )
         except Exception:
             self._log.failure("smtp.telling_failed", Failure(), id=incoming.id)

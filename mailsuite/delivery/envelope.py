@@ -7,7 +7,9 @@ import attrs
 from mailsuite.model.address import Address
 from mailsuite.model.envelope import (
     NOTHING_SAID,
+    NOTHING_SAID_OF_RECIPIENT,
     MailParameters,
+    NotifyOn,
     OutboundEnvelope,
     OutboundRecipient,
     RecipientParameters,
@@ -27,6 +29,12 @@ class Accepted:
     """Whether it is an address of our domains."""
     max_message: int | None = None
     """Octets of the largest message that they take; None: nothing is said."""
+    parameters: RecipientParameters = NOTHING_SAID_OF_RECIPIENT
+    ends_here: bool = True
+    """Its way ends with us: in maildrops of ours, or where one address becomes several. False: whoever gets
+    it in the place of the recipient tells what becomes of it."""
+    is_for_several: bool = False
+    """It leads to more than one."""
 
     def takes(self, octets: int) -> bool:
         """Whether a message of so many is not too large for them."""
@@ -58,6 +66,8 @@ class Envelope:
     _named: dict[Address, Address] = attrs.field(factory=dict, init=False)
     """By account: the recipient that led there first."""
     _remotes: dict[Address, OutboundRecipient] = attrs.field(factory=dict, init=False)
+    _named_remotes: set[Address] = attrs.field(factory=set, init=False)
+    """Those whom the client named: what it has said of them holds, whatever leads there beside."""
 
     def add(
         self,
@@ -67,8 +77,18 @@ class Envelope:
         max_message: int | None = None,
     ) -> None:
         """Take another recipient, who takes messages of *max_message* octets."""
-        is_ours = route.kind is not RouteKind.REMOTE
-        self.accepted.append(Accepted(recipient, route.accounts, is_ours, max_message))
+        several = is_for_several(route)
+        self.accepted.append(
+            Accepted(
+                recipient,
+                route.accounts,
+                route.kind is not RouteKind.REMOTE,
+                max_message,
+                parameters,
+                not self.mail.held and (several or not route.remotes),
+                several,
+            )
+        )
         limits = [each for each in (self.max_message, max_message) if each is not None]
         self.max_message = min(limits, default=None)
         copies, remotes = ((), (recipient,)) if self.mail.held else (route.copies, route.remotes)
@@ -76,8 +96,12 @@ class Envelope:
             self._copies.setdefault(copy.account, copy)
             self._named.setdefault(copy.account, recipient)
         for remote in remotes:
-            said = parameters if remote == recipient else _led_on(parameters, recipient)
-            self._remotes.setdefault(remote, OutboundRecipient(remote, said))
+            if remote != recipient:
+                said = led_on(parameters, recipient, several)
+                self._remotes.setdefault(remote, OutboundRecipient(remote, said))
+            elif remote not in self._named_remotes:
+                self._named_remotes.add(remote)
+                self._remotes[remote] = OutboundRecipient(remote, parameters)
 
     @property
     def copies(self) -> tuple[Copy, ...]:
@@ -121,9 +145,18 @@ class Envelope:
         )
 
 
-def _led_on(parameters: RecipientParameters, recipient: Address) -> RecipientParameters:
+def is_for_several(route: Route) -> bool:
+    """Whether one address becomes several."""
+    return len(route.copies) + len(route.remotes) > 1
+
+
+def led_on(parameters: RecipientParameters, recipient: Address, several: bool) -> RecipientParameters:
     """What is said of whom an alias or a forward leads to: notices still speak of the *recipient* that the
-    sender named (RFC 3461 sections 5.2.7.2 and 5.2.7.3)."""
+    sender named (RFC 3461 sections 5.2.7.2 and 5.2.7.3). Where it leads to *several*, success is told of the
+    name as a whole, by us, and not of each."""
+    if several and NotifyOn.SUCCESS in (parameters.notify or ()):
+        rest = (parameters.notify or frozenset()) - {NotifyOn.SUCCESS}
+        parameters = attrs.evolve(parameters, notify=rest or frozenset({NotifyOn.NEVER}))
     if parameters.original or not recipient.domain:
         return parameters
     kind = "rfc822" if str(recipient).isascii() else "utf-8"

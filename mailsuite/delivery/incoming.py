@@ -28,6 +28,9 @@ class Incoming:
     """One that holds."""
     apart: bool = False
     """Each recipient has a fate of their own."""
+    room: int = 0
+    """Octets of its beginning that are kept, for a notice about it."""
+    beginning: bytes = attrs.field(default=b"", init=False)
     refusal: Reply | None = attrs.field(default=None, init=False)
 
     def take(self, data: bytes) -> None:
@@ -53,6 +56,9 @@ class Incoming:
     def _pass_on(self, data: bytes) -> None:
         self.refusal = self._filter.defect
         if data:
+            if self.room:
+                self.beginning += data[: self.room]
+                self.room -= len(data[: self.room])
             self.transaction.write(data)
 
     @property

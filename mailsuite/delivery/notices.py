@@ -115,15 +115,16 @@ class Notices:
         expanded: frozenset[int] = frozenset(),
     ) -> None:
         """Tell the sender of what went into our maildrops, as far as they have asked for it (RFC 3461 section
-        5.2.3); *expanded* are those, by number, whose address stands for several people. Once at most: after
-        a crash nobody remembers. Raises nothing."""
+        5.2.3), also where nobody vouches for the sender: the door where they could ask offers DSN, which
+        promises them an answer. *expanded* are those, by number, whose address stands for several people.
+        Once at most: after a crash nobody remembers. Raises nothing."""
         asked = tuple(each for each in recipients if NotifyOn.SUCCESS in wanted(each))
-        if not asked or message.sender is None or not _is_known(message):
+        if message.sender is None:
             return
-        owed = Owed(message, NotifyOn.SUCCESS, asked)
+        original = original_of(header, whole=False)
         try:
-            report = await self._report(owed, message.sender, expanded=expanded)
-            await self._send(report, original_of(header, whole=False))
+            for part in _parts(Owed(message, NotifyOn.SUCCESS, asked), asked):
+                await self._send(await self._report(part, message.sender, expanded=expanded), original)
         except CancelledError:
             raise
         except MailFailure as failure:

@@ -16,6 +16,8 @@ from twisted.internet.defer import CancelledError
 from mailsuite.concurrent.tasks import Tasks
 from mailsuite.delivery.archiving import ArchiveCopies, archive_copies
 from mailsuite.delivery.conclusion import Conclusion
+from mailsuite.delivery.delivered import Delivered, nobody_hears, wants_to_hear
+from mailsuite.delivery.dsn_original import MAX_RETURNED
 from mailsuite.delivery.envelope import Envelope
 from mailsuite.delivery.incoming import Incoming
 from mailsuite.delivery.judge import Judge, codes, shown
@@ -75,6 +77,8 @@ class Services:
     """None: nobody asks what the clients are called."""
     archives: Archiving = attrs.field(factory=Archives)
     """Who gets a copy beside the recipients."""
+    delivered: Delivered = nobody_hears
+    """Is told what senders want to hear of mail that is in our maildrops. Raises nothing."""
     let_go: Callable[[str], None] = _keep_nothing
     """Is told of the session whose transaction is over: what was kept free for it is free. Raises nothing."""
     largest: Callable[[Address], Awaitable[int | None]] = _as_the_door_says
@@ -248,7 +252,8 @@ class Reception:
         if outbound is not None and services.queue is not None:
             transaction.begin_outbound(services.queue, outbound, letter.trace)
         apart = self.facts.service == "lmtp" and outbound is None and not archive
-        return Incoming(id, envelope, transaction, letter.filter, apart)
+        room = MAX_RETURNED if wants_to_hear(envelope) else 0
+        return Incoming(id, envelope, transaction, letter.filter, apart, room)
 
     def take(self, chunk: bytes) -> None:
         """Take octets of the body. Never raises: trouble is kept for end()."""
@@ -375,7 +380,8 @@ class Reception:
 
     def _conclusion(self) -> Conclusion:
         services = self._services
-        return Conclusion(self._judge, services.bus, services.seconds, self.facts, self._log)
+        delivered, seconds = services.delivered, services.seconds
+        return Conclusion(self._judge, services.bus, delivered, seconds, self.facts, self._log)
 
     def _used_up(self, event: BodyEnd) -> None:
         if event.defect is not None:

@@ -11,6 +11,7 @@ from twisted.internet.task import deferLater
 from mailsuite.concurrent.disk import DiskSpace
 from mailsuite.concurrent.tasks import Tasks
 from mailsuite.config.schema import Config, Smtp, Submission
+from mailsuite.delivery.delivered import Delivered, nobody_hears
 from mailsuite.delivery.header import HeaderLimits
 from mailsuite.delivery.header_results import OwnResults
 from mailsuite.delivery.letters import Letters
@@ -68,6 +69,8 @@ class Receptions:
     log: Log
     queue: IOutboundQueue | None = None
     """None: there is nobody who sends mail to other servers."""
+    delivered: Delivered = nobody_hears
+    """Is told what senders want to hear of mail that is in our maildrops."""
     ways: Ways = attrs.field(init=False)
     """Those of the configuration in force, for all sessions."""
 
@@ -102,6 +105,7 @@ class Receptions:
             letters=_letters(config, settings),
             archives=self.ways,
             queue=self._queue(config),
+            delivered=self.delivered,
             host_of=self._host_of if isinstance(settings, Smtp) else None,
             let_go=self.disk.promises.release,
             largest=Sizes(self.directory, settings.max_message).of,

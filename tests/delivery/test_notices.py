@@ -403,9 +403,17 @@ class Delivered(NoticesCase):
         self.delivered(None)
         self.delivered({NEVER})
         self.delivered({SUCCESS}, sender=None)
-        self.delivered({SUCCESS}, account=None)
         self.assertEqual(self.contents(), [])
         self.assertEqual(self.lines, [])
+
+    def test_the_door_has_promised_it_to_whoever_could_ask(self) -> None:
+        self.delivered({SUCCESS}, account=None)
+        self.assertEqual(len(self.contents()), 1)
+
+    def test_of_so_many_in_two_notices(self) -> None:
+        people = tuple(recipient(number, ADMIN, DELIVERED, {SUCCESS}) for number in range(101))
+        self.now(self.notices.delivered(message(), people, LETTER[:80]))
+        self.assertEqual([len(read_dsn(each.encode()).recipients) for each in self.contents()], [100, 1])
 
     def test_it_cannot_be_told(self) -> None:
         self.store.fail = {"deliver": BUSY}
