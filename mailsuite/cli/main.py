@@ -51,6 +51,7 @@ COMMANDS: Final = {
     "notify": Place("notify", "notify_group", "New-mail notification, by hand."),
     "send": Place("send", "send", "Send a message: speak SMTP by hand."),
     "fetch": Place("fetch", "fetch", "List and fetch messages: speak POP3 by hand."),
+    "bench": Place("bench", "bench_group", "A source and a sink of mail, to see what a server bears."),
     "deliver": Place("deliver", "deliver", "Deliver a message from standard input, for another mail server."),
     "sendmail": Place("sendmail", "sendmail", "Hand a message in as /usr/sbin/sendmail does."),
     "password-hash": Place("password", "password_hash", "Print the hash of a password for mailsuite.toml."),

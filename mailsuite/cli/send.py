@@ -34,7 +34,9 @@ _FIELD = re.compile(rb"[!-9;-~]+[ \t]*:")
 """How a message begins (RFC 5322 section 2.2)."""
 
 
-class _AddressType(click.ParamType[Address]):
+class AddressType(click.ParamType[Address]):
+    """A mail address in ASCII."""
+
     name = "address"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Address:
@@ -95,10 +97,10 @@ def _message_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--subject", help="The subject."),
         click.option("--null-sender", is_flag=True, help="Send from <>, as a bounce does."),
         click.option(
-            "--from", "sender", type=_AddressType(), help="The sender; else --user, else the first --to."
+            "--from", "sender", type=AddressType(), help="The sender; else --user, else the first --to."
         ),
         click.option(
-            "--to", "recipients", type=_AddressType(), multiple=True, required=True, help="A recipient."
+            "--to", "recipients", type=AddressType(), multiple=True, required=True, help="A recipient."
         ),
     ):
         command = option(command)
@@ -161,7 +163,7 @@ def send(
         raise click.UsageError("FILE is a whole message: --text and --subject have no place in it")
     if file == "-" and password.stdin:
         raise click.UsageError("stdin cannot be both the message and the password")
-    peer = parse_peer(server, SCHEMES) if server else _own_server(context, bool(user))
+    peer = parse_peer(server, SCHEMES) if server else own_server(context, bool(user))
     if peer.implicit_tls and use == "off":
         raise click.UsageError(f"{peer} speaks TLS from the first octet; --tls off cannot be")
     user = user or peer.user
@@ -205,7 +207,7 @@ def _own_address(user: str) -> Address | None:
     return address if address.is_ascii else None
 
 
-def _own_server(context: Context, with_login: bool) -> Peer:
+def own_server(context: Context, with_login: bool) -> Peer:
     """The running server's door for mail, or for submission where somebody logs in."""
     wanted = "submission" if with_login else "smtp"
     for service in context.control.get(resource("status"))["services"]:

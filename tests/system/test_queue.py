@@ -150,3 +150,9 @@ def test_the_files_of_a_stopped_server(queue: Server) -> None:
     finally:
         queue.start()
     assert len(listed(queue)) == 1
+
+
+def test_a_load_for_the_running_server(queue: Server) -> None:
+    said = queue.cli("bench", "source", "--to", JOE, "--messages", "20", "--sessions", "2")
+    assert said.startswith("20 messages, ")
+    assert len(letters(queue, JOE)) >= 20
