@@ -157,4 +157,4 @@ class IQueueDesk(Interface):
 
     async def redirect(which: QueueFilter, now: float, to: Address, changed: Changed = unheard) -> int:
         """Send it to this address in the place of all recipients that are not over. What was held stays
-        held."""
+        held, and what waits for the time its sender chose waits on."""

@@ -198,7 +198,9 @@ class MemoryDesk:
         number = 1 + max(each.number for each in [*replaced, *(each for each, _, _ in everybody)])
         recipient = QueuedRecipient(number, in_place_of([each.recipient for each in replaced], to))
         state = QueueState.HELD if part.state is QueueState.HELD else QueueState.WAITING
-        self.queue.add_parts(kept, [recipient], now, state)
+        chosen = kept.message.release
+        waits = part.state is QueueState.WAITING and part.due >= chosen > now
+        self.queue.add_parts(kept, [recipient], chosen if waits else now, state)
 
 
 def _has_failed(recipient: QueuedRecipient, state: QueueState) -> bool:

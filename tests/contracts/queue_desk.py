@@ -322,6 +322,15 @@ class QueueDeskContract(SendingCase):
         (lease,) = self.claim()
         self.assertEqual(lease.destination, "example.com")
 
+    def test_what_waits_for_the_time_its_sender_chose_waits_on_when_it_goes_elsewhere(self):
+        self.put(letter("later", EVE, release=LATER))
+        self.put(letter("released", EVE, release=LATER))
+        self.do("release", of("released"))
+        self.do("redirect", ALL, MAX)
+        self.assertEqual(self.claimed(seconds=600), ["released"])
+        (lease,) = self.claim(now=LATER)
+        self.assertEqual((lease.message.id, lease.destination), ("later", "example.com"))
+
     # While it is being sent.
 
     def test_what_is_being_sent_is_held_when_it_comes_back(self):

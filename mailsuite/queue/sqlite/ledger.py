@@ -198,9 +198,15 @@ class Ledger:
         if recipient is not None:
             destination = self.destination_of(order.address)
             state = HELD if part.state == HELD else WAITING
-            number = self._like(connection, part, destination=destination, state=state, due=order.at)
+            due = self._due_elsewhere(connection, part, order.at)
+            number = self._like(connection, part, destination=destination, state=state, due=due)
             connection.execute(sql.INSERT_RECIPIENT, (number, *recipient))
         self.sort_anew(connection, part)
+
+    def _due_elsewhere(self, connection: sqlite3.Connection, part: Part, now: float) -> float:
+        """When somebody else may get it: now, unless it waits for the time its sender chose."""
+        (chosen,) = connection.execute(sql.RELEASE_OF, (part.message,)).fetchone()
+        return float(chosen) if part.state == WAITING and part.due >= chosen > now else now
 
     def sort_anew(self, connection: sqlite3.Connection, part: Part) -> bool:
         """Let a part go by the destinations that hold now; without recipients that are left it is over.

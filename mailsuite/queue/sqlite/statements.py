@@ -19,6 +19,7 @@ INSERT_MESSAGE: Final = (
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 MESSAGE_BY_NUMBER: Final = f"SELECT {MESSAGE} FROM message WHERE number = ?"
+RELEASE_OF: Final = "SELECT release FROM message WHERE number = ?"
 NUMBER_OF_FILE: Final = "SELECT number FROM message WHERE file = ?"
 KNOWN_FILES: Final = "SELECT file FROM json_each(?) CROSS JOIN message ON file = value"
 CONTENTS_AFTER: Final = "SELECT number, id, file, size FROM message WHERE number > ? ORDER BY number LIMIT ?"
