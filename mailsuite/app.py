@@ -167,8 +167,7 @@ class Parts:
         except MailFailure as failure:
             self.log.error("queue.unswept", reason=failure.reason)
         else:
-            if removed or held:
-                self.log.warning("queue.swept", removed=removed, held=held)
+            self.log.info("queue.swept", removed=removed, held=held)
 
     async def stop(self) -> None:
         """Finish what was begun, then close. The sessions are gone by now.

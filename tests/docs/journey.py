@@ -98,6 +98,8 @@ def travel(directory: Path) -> Journey:
         _make_accounts(server, port)
         server.command = (sys.executable, str(FOLLOWED), str(directory / "server.jsonl"))
         server.start()
+        # That goes on beside the first sessions. It is the server's second run.
+        until(lambda: server.logged().count(" queue.swept ") == 2)
         process = server.process
         assert process is not None
         recorded = Record(directory / "server.jsonl")
