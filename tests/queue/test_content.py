@@ -16,7 +16,7 @@ class ContentTests(FolderCase, SynchronousTestCase):
         self.content = SpooledContent(self.find, self.threads)
 
     async def find(self):
-        return str(self.path)
+        return str(self.path), len(b"octets")
 
     def begin(self, octets=3):
         return Deferred.fromCoroutine(self.content.read(octets))

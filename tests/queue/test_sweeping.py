@@ -121,6 +121,14 @@ class LossTests(SweepingCase):
         leases = self.answer(self.queue.claim(NOON, NOON + 60, 10, {}, 10))
         self.assertEqual([lease.message.id for lease in leases], ["whole"])
 
+    def test_what_is_not_as_long_as_it_was_is_not_read(self):
+        self.put("cut").write_bytes(CONTENT[:5])
+        content = self.queue.content("cut")
+        with self.assertRaises(TemporaryFailure) as raised:
+            self.answer(content.read(100))
+        self.assertEqual(raised.exception.reply, MESSAGE_GONE)
+        content.close()
+
     def test_what_is_being_sent_is_held_afterwards(self):
         path = self.put("gone")
         leases = self.answer(self.queue.claim(NOON, NOON + 60, 10, {}, 10))

@@ -21,8 +21,8 @@ from mailsuite.model.reply import MESSAGE_GONE
 class SpooledContent:
     """Finds and opens the file when it is first read."""
 
-    _find: Callable[[], Awaitable[str]]
-    """The path of the file; raises TemporaryFailure."""
+    _find: Callable[[], Awaitable[tuple[str, int]]]
+    """The path of the file, and how many octets were put; raises TemporaryFailure."""
     _threads: IThreads
     _descriptor: Descriptor | None = attrs.field(default=None, init=False)
     _position: int = attrs.field(default=0, init=False)
@@ -31,7 +31,7 @@ class SpooledContent:
     async def read(self, octets: int) -> bytes:
         try:
             if self._descriptor is None:
-                opened = await run_owned(self._threads, partial(_open, await self._find()), Descriptor.close)
+                opened = await run_owned(self._threads, partial(_open, *await self._find()), Descriptor.close)
                 self._descriptor = opened
                 if self._closed:
                     opened.close()
@@ -49,8 +49,14 @@ class SpooledContent:
             self._descriptor.close()
 
 
-def _open(path: str) -> Descriptor:
-    return Descriptor(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC))
+def _open(path: str, size: int) -> Descriptor:
+    """What is not as long as it was is no content: half of a message would look like a whole one."""
+    descriptor = Descriptor(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC))
+    found = os.fstat(descriptor.number).st_size
+    if found != size:
+        descriptor.close()
+        raise TemporaryFailure(MESSAGE_GONE, f"{path} has {found} octets, and {size} were put")
+    return descriptor
 
 
 def _read(descriptor: Descriptor, octets: int, position: int) -> bytes:

@@ -229,11 +229,12 @@ class SqliteQueue:
     def content(self, id: str) -> SpooledContent:
         return SpooledContent(partial(self._path_of, id), self.threads)
 
-    async def _path_of(self, id: str) -> str:
+    async def _path_of(self, id: str) -> tuple[str, int]:
         found = await self.run(partial(_file_of, id), is_durable=False)
         if found is None:
             raise TemporaryFailure(MESSAGE_GONE, f"{id} is not in the queue")
-        return path_of(self.spool, found)
+        file, size = found
+        return path_of(self.spool, file), size
 
 
 def _put(
@@ -246,6 +247,6 @@ def _withdraw(ledger: Ledger, name: str, connection: sqlite3.Connection) -> bool
     return ledger.withdraw(connection, name)
 
 
-def _file_of(id: str, connection: sqlite3.Connection) -> str | None:
-    found = connection.execute(sql.FILE_OF_ID, (id,)).fetchone()
-    return found and str(found[0])
+def _file_of(id: str, connection: sqlite3.Connection) -> tuple[str, int] | None:
+    found: tuple[str, int] | None = connection.execute(sql.FILE_OF_ID, (id,)).fetchone()
+    return found
