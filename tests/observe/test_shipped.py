@@ -9,8 +9,13 @@ from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from twisted.internet.task import Clock
 
+from mailsuite.admin.queue_figures import QueueFigures
+from mailsuite.observe.log import Log
 from mailsuite.observe.metrics import Metrics
+from mailsuite.queue.memory import MemoryQueue
+from mailsuite.queue.memory_desk import MemoryDesk
 
 ETC = Path(__file__).parents[2] / "etc"
 RULES = ETC / "prometheus" / "mailsuite.rules.yml"
@@ -25,6 +30,7 @@ FROM_PROMETHEUS = {"instance", "job"}
 def samples() -> dict[str, set[str]]:
     """Each sample's name with its labels, after one of everything has happened."""
     metrics = Metrics()
+    QueueFigures(MemoryDesk(MemoryQueue()), Clock(), lambda: 0.0, Log()).show(metrics)
     meter = metrics.sessions("pop3", "pop3s")
     meter.opened()
     meter.login("PLAIN", "ok", 0.1)
