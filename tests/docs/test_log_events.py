@@ -15,6 +15,12 @@ SERVICES = ("smtp", "submission", "lmtp", "pop3")
 _EVENT = re.compile(r"[a-z0-9]+\.[a-z0-9_]+")
 
 
+@functools.lru_cache(1)
+def nodes_of(path: Path) -> tuple[ast.AST, ...]:
+    """All that a module is made of; one after the other is looked at in four ways."""
+    return tuple(ast.walk(ast.parse(path.read_text("utf-8"))))
+
+
 def names_of(argument: ast.expr) -> Iterator[str]:
     """The event names that an expression can be; ``f"{door.service}.failed"`` is one for each service."""
     match argument:
@@ -27,7 +33,7 @@ def names_of(argument: ast.expr) -> Iterator[str]:
 
 def logged(path: Path) -> Iterator[tuple[str, str]]:
     """The events of a module, each with its level: ``log.info("x.y")`` and ``partial(log.info, "x.y")``."""
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in nodes_of(path):
         if not isinstance(node, ast.Call) or not node.args:
             continue
         function, arguments = node.func, node.args
@@ -41,7 +47,7 @@ def logged(path: Path) -> Iterator[tuple[str, str]]:
 
 def logged_by_variable(path: Path) -> Iterator[tuple[str, str]]:
     """``for event in ("x.y", "x.z"): log.info(event)``: each name that stands in the function counts."""
-    for function in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for function in nodes_of(path):
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
             nodes = list(ast.walk(function))
             names = {
@@ -55,9 +61,8 @@ def logged_by_variable(path: Path) -> Iterator[tuple[str, str]]:
 
 def logged_by_function(path: Path) -> Iterator[tuple[str, str]]:
     """``def _event(self, name, ...): log.info(name, ...)``: each name that it is called with counts."""
-    tree = ast.parse(path.read_text("utf-8"))
     levels = dict[str, str]()
-    for function in ast.walk(tree):
+    for function in nodes_of(path):
         if not isinstance(function, ast.FunctionDef) or not function.name.startswith("_"):
             continue
         parameters = [argument.arg for argument in function.args.args if argument.arg != "self"][:1]
@@ -66,7 +71,7 @@ def logged_by_function(path: Path) -> Iterator[tuple[str, str]]:
                 case ast.Call(ast.Attribute(_, level), [ast.Name(name), *_]) if level in LEVELS:
                     if [name] == parameters:
                         levels[function.name] = LEVELS[level]
-    for node in ast.walk(tree):
+    for node in nodes_of(path):
         match node:
             case ast.Call(ast.Attribute(_, called), [ast.Constant(str(name)), *_]) if called in levels:
                 if _EVENT.fullmatch(name):
@@ -75,7 +80,7 @@ def logged_by_function(path: Path) -> Iterator[tuple[str, str]]:
 
 def noted_by_rules(path: Path) -> Iterator[tuple[str, str]]:
     """``Note("x.y", ...)``: what a rule of policy has to tell; policy/chain.py logs it."""
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in nodes_of(path):
         match node:
             case ast.Call(ast.Name("Note"), [ast.Constant(str(name)), *_], keywords):
                 said = {each.arg: each.value for each in keywords}
