@@ -1,5 +1,6 @@
 """The queue of a stopped server is looked through, and mended where that loses nothing."""
 
+import os
 import sqlite3
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -186,6 +187,17 @@ class FsckTests(FsckCase):
         (text,) = self.texts()
         self.assertIn("no message: 25 (", text)
         self.assertIn("0/n19 and 5 more", text)
+
+    def test_files_that_are_older_than_the_rows_are_never_removed(self):
+        self.stop()
+        path = self.root / "spool" / "0" / "old"
+        path.touch()
+        os.utime(path, (1, 1))
+        for repair in (False, True):
+            (finding,) = check(self.root, repair)
+            self.assertIn("Files of the spool that are older than queue.db: 1 (0/old).", finding.text)
+            self.assertEqual((finding.is_mended, finding.is_harmless), (False, False))
+        self.assertTrue(path.exists())
 
     def test_files_without_any_rows(self):
         self.stop()

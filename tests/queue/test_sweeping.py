@@ -50,6 +50,14 @@ class SweepingCase(QueueOnDisk, SynchronousTestCase):
 
 
 class OrphanTests(SweepingCase):
+    def setUp(self):
+        super().setUp()
+        self.make_rows_older(60)
+
+    def make_rows_older(self, seconds):
+        work = lambda connection: connection.execute("UPDATE made SET at = at - ?", (seconds,))  # noqa: E731
+        self.answer(self.queue.run(work))
+
     def orphan(self, directory, age=10):
         path = self.root / "spool" / directory / f"orphan{directory}"
         path.write_bytes(b"x")
@@ -91,9 +99,24 @@ class OrphanTests(SweepingCase):
         self.assertEqual(self.sweep(), (1, 0))
         self.assertEqual(self.spooled(), [])
 
+    def test_files_that_are_older_than_the_rows_stay_for_their_own_may_come_back(self):
+        path = self.put("a")
+        os.utime(path, (1, 1))
+        self.answer(self.queue.close())
+        for each in self.root.glob("queue.db*"):
+            each.rename(self.root / f"lost-{each.name}")
+        self.queue = self.open_queue()
+        half = self.orphan("tmp", age=99)
+        self.assertEqual(self.sweep(), (1, 0))
+        self.assertEqual(self.spooled(), [path])
+        self.assertFalse(half.exists())
+        (line,) = [line for line in self.lines if "queue.files_unknown" in line]
+        self.assertIn("files=1", line)
+
     def test_what_goes_by_itself_meanwhile_is_not_missed(self):
         self.put("a")
-        self.assertEqual(sweeping._remove_older(self.queue, [str(self.root / "spool" / "0" / "gone")]), [])
+        path = str(self.root / "spool" / "0" / "gone")
+        self.assertEqual(sweeping._remove_older(self.queue, 0.0, [path]), ([], 0))
 
     def test_an_empty_place_has_nothing(self):
         self.assertEqual(self.sweep(), (0, 0))

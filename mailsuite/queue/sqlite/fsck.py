@@ -14,7 +14,14 @@ from mailsuite.queue.spool.place import SHELVES, TMP
 from mailsuite.queue.sqlite.ledger import Ledger
 from mailsuite.queue.sqlite.queue import DATABASE, SPOOL
 from mailsuite.queue.sqlite.schema import SCHEMA, prepare
-from mailsuite.queue.sqlite.sweeping import contents_after, hold_all, known_files, missing
+from mailsuite.queue.sqlite.sweeping import (
+    contents_after,
+    hold_all,
+    known_files,
+    made_at,
+    missing,
+    written_at,
+)
 from mailsuite.sqlite.database import transaction
 
 MAX_NAMED = 20
@@ -200,13 +207,26 @@ class _Check:
     def _orphans(self) -> Iterator[Finding]:
         files = _files(self.spool)
         known = known_files([name for directory, name in files if directory != TMP], self.connection)
-        orphans = [(directory, name) for directory, name in files if directory == TMP or name not in known]
+        made = made_at(self.connection)
+        orphans: list[str] = []
+        unknown: list[str] = []
+        for directory, name in files:
+            path = os.path.join(self.spool, directory, name)
+            if directory == TMP or name not in known:
+                (unknown if directory != TMP and written_at(path) < made else orphans).append(path)
         if orphans:
-            for directory, name in orphans if self.repair else ():
-                os.unlink(os.path.join(self.spool, directory, name))
-            names = _named([f"{directory}/{name}" for directory, name in orphans])
-            text = f"Files of the spool that belong to no message: {len(orphans)} ({names})."
+            for path in orphans if self.repair else ():
+                os.unlink(path)
+            text = f"Files of the spool that belong to no message: {len(orphans)} ({self._named(orphans)})."
             yield Finding(text, is_mended=self.repair, is_harmless=True)
+        if unknown:
+            yield Finding(
+                f"Files of the spool that are older than {DATABASE}: {len(unknown)} ({self._named(unknown)})."
+                " They belong to one that was lost: restore that, or remove them."
+            )
+
+    def _named(self, paths: list[str]) -> str:
+        return _named([os.path.relpath(path, self.spool) for path in paths])
 
 
 def _files(spool: str) -> list[tuple[str, str]]:

@@ -87,6 +87,10 @@ SCHEMA: Schema = (
         "CREATE INDEX flow_tag ON flow (destination, tag)",
         "CREATE INDEX flow_origin ON flow (origin, tag)",
     ),
+    (
+        "CREATE TABLE made (at REAL NOT NULL) STRICT",
+        "INSERT INTO made (at) VALUES (CAST(strftime('%s', 'now') AS REAL))",
+    ),
 )
 """``message.number`` is the order of arrival; ``file`` the name in the spool; ``sender`` and ``account`` are
 empty where there is none; ``parameters``, ``recipient.last`` and ``part.order_`` as rows.py writes them.
@@ -97,7 +101,9 @@ who are not over; ``serial`` counts its leases; ``held`` and ``order_`` say what
 
 ``destination`` and ``flow`` say whose turn it is (turns.py), and follow from the parts that are ready: a flow
 is there while its origin has something ready for that destination, a destination while it has flows or is
-blocked."""
+blocked.
+
+``made`` says since when there are these rows: files of the spool that are older belong to others."""
 
 
 def prepare(connection: sqlite3.Connection) -> None:

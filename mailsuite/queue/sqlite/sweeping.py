@@ -1,6 +1,7 @@
 """What a crash may have left: looked for once after the start, while mail goes on.
 
-A file without rows was never promised to anybody, or is over: it goes. Rows without their file, or with
+A file without rows was never promised to anybody, or is over: it goes. But one that is older than all rows
+belongs to rows that were lost, and may come back from a backup: it stays. Rows without their file, or with
 another than was put, are a loss that the disk has to answer for: they are held, for an administrator to see.
 """
 
@@ -48,27 +49,36 @@ async def sweep(queue: SqliteQueue) -> tuple[int, int]:
     """Answers how many files were removed, and how many messages were held. Raises TemporaryFailure; then it
     may be done again."""
     try:
-        removed = 0
+        made = await queue.run(made_at, is_durable=False)
+        removed = unknown = 0
         for directory in (TMP, *SHELVES):
             names = await queue.threads.run(partial(_listed, os.path.join(queue.spool, directory)))
             for first in range(0, len(names), AT_ONCE):
-                removed += await _remove_orphans(queue, directory, names[first : first + AT_ONCE])
+                some = names[first : first + AT_ONCE]
+                gone, left = await _remove_orphans(queue, made, directory, some)
+                removed, unknown = removed + gone, unknown + left
+        if unknown:
+            queue.log.error("queue.files_unknown", files=unknown, spool=queue.spool)
         return removed, await _hold_lost(queue)
     except (OSError, sqlite3.Error) as error:
         raise TemporaryFailure(STORE_UNAVAILABLE, str(error)) from error
 
 
-async def _remove_orphans(queue: SqliteQueue, directory: str, names: list[str]) -> int:
+async def _remove_orphans(
+    queue: SqliteQueue, made: float, directory: str, names: list[str]
+) -> tuple[int, int]:
+    """Answers how many were removed, and how many are older than the rows, which were *made* then."""
     # Before the rows are asked: what is not under way any more by now has its rows, or never will.
     idle = [name for name in names if name not in queue.underway]
     known = await queue.run(partial(known_files, idle), is_durable=False) if directory != TMP else set()
     paths = [os.path.join(queue.spool, directory, name) for name in idle if name not in known]
     if not paths:
-        return 0
-    removed = await queue.threads.run(partial(_remove_older, queue, paths))
+        return 0, 0
+    since = made if directory != TMP else 0.0  # what is half written there has no rows anywhere
+    removed, unknown = await queue.threads.run(partial(_remove_older, queue, since, paths))
     for path in removed:
         queue.log.info("queue.orphan_removed", file=path)
-    return len(removed)
+    return len(removed), unknown
 
 
 async def _hold_lost(queue: SqliteQueue) -> int:
@@ -86,6 +96,11 @@ async def _hold_lost(queue: SqliteQueue) -> int:
 
 
 # In the database's thread.
+
+
+def made_at(connection: sqlite3.Connection) -> float:
+    """When queue.db was made, in seconds since the epoch."""
+    return float(connection.execute("SELECT at FROM made").fetchone()[0])
 
 
 def known_files(names: Iterable[str], connection: sqlite3.Connection) -> set[str]:
@@ -126,17 +141,25 @@ def _listed(directory: str) -> list[str]:
         return []
 
 
-def _remove_older(queue: SqliteQueue, paths: Iterable[str]) -> list[str]:
-    """Those that were written before this process had the queue."""
-    removed = []
+def _remove_older(queue: SqliteQueue, since: float, paths: Iterable[str]) -> tuple[list[str], int]:
+    """Those that were written before this process had the queue, but *since* that time; answers them, and how
+    many are older still."""
+    removed, unknown = [], 0
     for path in paths:
         try:
-            if os.stat(path, follow_symlinks=False).st_mtime < queue.opened_at:
+            if (written := written_at(path)) < since:
+                unknown += 1
+            elif written < queue.opened_at:
                 queue.files.unlink(path)
                 removed.append(path)
         except FileNotFoundError:
             pass
-    return removed
+    return removed, unknown
+
+
+def written_at(path: str) -> float:
+    """In seconds since the epoch. Raises OSError."""
+    return os.stat(path, follow_symlinks=False).st_mtime
 
 
 def missing(spool: str, contents: Iterable[Content]) -> list[Content]:
