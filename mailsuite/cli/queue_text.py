@@ -71,6 +71,8 @@ def sender_text(sender: str | None) -> str:
 
 
 def _recipients_text(message: Document) -> str:
+    if not message["recipients"]:  # of a damaged queue, which fsck tells of
+        return "nobody"
     first, *others = message["recipients"]
     more = len(others) + message["more"]
     return f"{first['address']}, {more} more" if more else str(first["address"])

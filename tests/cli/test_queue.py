@@ -93,6 +93,14 @@ def test_one_line_for_each_message_and_a_sum(run: Run, queue: ControlDouble) -> 
     ]
 
 
+def test_a_message_for_nobody(run: Run, control: ControlDouble) -> None:
+    control.answers |= {
+        f"GET /v1/queue?after=&{PAGE}": (200, {"messages": [message("0e")], "after": None}),
+        "GET /v1/queue/count?": (200, {"messages": 1}),
+    }
+    assert run("queue", "list").stdout.splitlines()[1].split()[-3:] == ["nobody", "over", "-"]
+
+
 def test_the_list_for_programs(run: Run, queue: ControlDouble) -> None:
     assert json.loads(run("queue", "list", "--json").stdout) == {"messages": [FULL, BOUNCE, HELD], "total": 3}
     assert run("queue", "list", "-q").stdout == "0a1b2c3d4e5f6071\n0b\n0c\n"
