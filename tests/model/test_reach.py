@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailsuite.notify.addresses import Reach, plain, reach
+from mailsuite.model.access import unmapped
+from mailsuite.model.reach import Reach, reach
 
 G, L, N = Reach.GLOBAL, Reach.LOCAL, Reach.NEVER
 
@@ -160,7 +161,7 @@ def test_named_addresses(text: str, verdict: Reach) -> None:
     ],
 )
 def test_only_the_mapped_form_is_rewritten(text: str, expected: str) -> None:
-    assert plain(ip_address(text)) == ip_address(expected)
+    assert unmapped(ip_address(text)) == ip_address(expected)
 
 
 @given(st.ip_addresses(v=4))
