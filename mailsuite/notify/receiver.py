@@ -16,7 +16,7 @@ from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime, IT
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
-from mailsuite.notify.addresses import plain
+from mailsuite.model.access import unmapped
 from mailsuite.notify.throttle import Throttle
 from mailsuite.wire.finger import Heard, KnockReader
 
@@ -125,4 +125,4 @@ class _Listening(Protocol):
 
 def _peer(addr: IAddress | None) -> str:
     host = getattr(addr, "host", None)
-    return "unknown" if host is None else str(plain(ip_address(host)))
+    return "unknown" if host is None else str(unmapped(ip_address(host)))

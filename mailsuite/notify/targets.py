@@ -12,8 +12,10 @@ from collections.abc import Callable
 import attrs
 
 from mailsuite.interfaces import ISightings
+from mailsuite.model.access import unmapped
 from mailsuite.model.account import Account, IPAddress, NotifyPreference, NotifyState
-from mailsuite.notify.addresses import IPNetwork, Reach, is_own_address, plain, reach
+from mailsuite.model.reach import IPNetwork, Reach, reach
+from mailsuite.notify.addresses import is_own_address
 from mailsuite.wire.finger import PORT
 
 
@@ -69,20 +71,20 @@ async def choose_target(
     if preference.port not in rules.ports:
         return Untold.PORT_REFUSED
     if state is NotifyState.STATIC and preference.address is not None:
-        address = plain(preference.address)
+        address = unmapped(preference.address)
         allowed = may_be_named(address, rules)
     else:
         seen = await sightings.last(account.address, now - rules.last_ip_expiry)
         if seen is None:
             return Untold.NOT_SEEN
-        address = plain(seen)
+        address = unmapped(seen)
         allowed = may_be_learnt(address, rules)
     return Target(address, preference.port) if allowed else Untold.ADDRESS_REFUSED
 
 
 def may_be_named(address: IPAddress, rules: TargetRules) -> bool:
     """Whether a static target may stand at this address. For setting it as well as for using it."""
-    address = plain(address)
+    address = unmapped(address)
     verdict = reach(address)
     if verdict is Reach.GLOBAL and not rules.is_own(address):
         return True
@@ -98,7 +100,7 @@ def objection(preference: NotifyPreference, rules: TargetRules) -> str:
         return f"port {preference.port} is none of notify.notifymail.ports ({allowed})"
     if preference.address is None or may_be_named(preference.address, rules):
         return ""
-    if reach(plain(preference.address)) is Reach.NEVER:
+    if reach(unmapped(preference.address)) is Reach.NEVER:
         return f"{preference.address} is never knocked at: it is no address of a user's computer"
     return f"{preference.address} is local; for notices to go there, add it to notify.allow_networks"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from mailsuite.config.schema import Config, Listener, Lmtp, MailSettings, Metrics, Smtp, Submission
 from mailsuite.policy.access import AccessRules
 from mailsuite.policy.bans import BanRules
+from mailsuite.policy.hello_settings import machine_addresses
 from mailsuite.policy.probing import ProbingRules
 from mailsuite.policy.relaying import Relaying, RelayRules
 from mailsuite.policy.sender_lists import SenderRules
@@ -45,7 +46,9 @@ def relaying_rule(settings: Smtp | Submission | Lmtp, sends: bool, hostname: str
     """Whose mail for other servers a door takes; *sends*: whether anybody's can be taken there."""
     if isinstance(settings, Lmtp):
         return Relaying(hostname=hostname)
-    return Relaying(relay_rules(settings), sends, hostname)
+    return Relaying(
+        relay_rules(settings), sends, hostname, is_own=lambda address: address in machine_addresses()
+    )
 
 
 def probing_rules(settings: Smtp) -> ProbingRules:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from ipaddress import ip_address
 from typing import ClassVar, Final
 
 import attrs
@@ -14,6 +16,7 @@ from mailsuite.model.account import IPAddress
 from mailsuite.model.address import Address
 from mailsuite.model.device import IPNetwork
 from mailsuite.model.facts import Accept, ConnectionFacts, Refuse, RouteKind, Stage, StageFacts, Verdict
+from mailsuite.model.reach import Reach, reach
 from mailsuite.model.reply import (
     INTERNAL_ERROR,
     NO_MAIL_DOMAIN,
@@ -67,13 +70,17 @@ class Relaying:
     in at a submission service (DESIGN section 2, promise 4).
 
     From them, too, no address is taken that asks another server to relay, or that leads nowhere but back to
-    us. Where nothing is sent to other servers at all (*sends* is False) they are told so.
+    us. An address literal (RFC 5321 section 4.1.3) is taken where it is one of the Internet, or of a listed
+    host: nobody has this server connect within a network that is none of theirs. Where nothing is sent to
+    other servers at all (*sends* is False) they are told so.
     """
 
     rules: RelayRules = NOBODY
     sends: bool = False
     hostname: str = ""
     """Our own name; mail for it is not for another server, even where it is no domain of ours."""
+    is_own: Callable[[IPAddress], bool] = lambda address: False
+    """Whether an address is this machine's."""
     name: str = "relaying"
     asked_at: ClassVar = frozenset({Stage.RECIPIENT})
 
@@ -102,9 +109,17 @@ class Relaying:
         """What an address is refused with that is none of a mailbox on another server."""
         if not _ROUTING.isdisjoint(recipient.local):
             return ROUTE_IN_ADDRESS
-        if recipient.domain == self.hostname or not _is_of_the_world(recipient.domain):
-            return NO_MAIL_DOMAIN
-        return None
+        domain = recipient.domain
+        if domain.startswith("["):
+            return None if self._reaches(ip_address(domain[1:-1].removeprefix("IPv6:"))) else NO_MAIL_DOMAIN
+        return NO_MAIL_DOMAIN if domain == self.hostname or not _is_of_the_world(domain) else None
+
+    def _reaches(self, literal: IPAddress) -> bool:
+        """Whether mail may be sent straight to that address."""
+        plain = unmapped(literal)
+        if plain.is_loopback or plain.is_unspecified or self.is_own(plain):
+            return False
+        return reach(plain) is Reach.GLOBAL or (self.rules.are_known and self.rules.lists(plain))
 
 
 def _has_logged_in(connection: ConnectionFacts) -> bool:
@@ -112,9 +127,7 @@ def _has_logged_in(connection: ConnectionFacts) -> bool:
 
 
 def _is_of_the_world(domain: str) -> bool:
-    """Whether a mail exchanger can be looked up for it: no literal, no name of this network alone, and no
-    address that forgot its brackets (RFC 3696 section 2: no top-level domain is a number)."""
-    if domain.startswith("["):
-        return False
+    """Whether a mail exchanger can be looked up for it: no name of this network alone, and no address that
+    forgot its brackets (RFC 3696 section 2: no top-level domain is a number)."""
     first, dot, last = domain.rpartition(".")
     return bool(first and dot) and not last.isdigit()

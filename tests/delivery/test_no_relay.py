@@ -106,7 +106,12 @@ TRICKS = [
     ("<joe@3221225985>", NOWHERE),
     # address literals
     ("<joe@[127.0.0.1]>", NOWHERE),
-    ("<eve@[192.0.2.1]>", NOWHERE),
+    ("<eve@[9.9.9.9]>", REMOTE),
+    ("<eve@[192.0.2.1]>", REMOTE),
+    ("<eve@[192.0.2.16]>", NOWHERE),
+    ("<eve@[10.0.0.1]>", NOWHERE),
+    ("<eve@[169.254.169.254]>", NOWHERE),
+    ("<eve@[IPv6:fd00::1]>", NOWHERE),
     ("<joe@[IPv6:::1]>", NOWHERE),
     ("<joe@[IPv6:::ffff:127.0.0.1]>", NOWHERE),
     ("<joe@[example.net]>", SYNTAX),
@@ -157,10 +162,13 @@ FOREIGN = {
         ("postmaster ", "example.org"),
         ("postmaster", "example.org"),
         ("joe", "xn--exmple-4nf.net"),
+        ("eve", "[9.9.9.9]"),
+        ("eve", "[192.0.2.1]"),
     )
 }
 """All that anybody reaches by these who may send to other servers: the plain addresses among them, which
-are no trick, and the one that a source route ends in (RFC 5321 appendix C)."""
+are no trick, the one that a source route ends in (RFC 5321 appendix C), an address of the Internet, and the
+address of a listed host."""
 
 
 def read(text: str) -> Address | None:

@@ -164,6 +164,23 @@ def test_port_25_knows_no_logins() -> None:
     assert refusal(Relaying(rules(True), True), at_recipient(EVE, remote(EVE), who)) == RELAYING_DENIED
 
 
+@pytest.mark.parametrize("network", ["127.0.0.0/8", "::1/128", "0.0.0.0/0"])
+def test_who_lists_this_machine_still_has_nothing_sent_to_it(network: str) -> None:
+    rule = Relaying(RelayRules("addresses", (ip_network(network),)), True, HOST)
+    who = connection("submission", JOE)
+    for domain in ("[127.0.0.1]", "[127.9.9.9]", "[IPv6:::1]", "[0.0.0.0]"):
+        recipient = Address("joe", domain)
+        assert refusal(rule, at_recipient(recipient, remote(recipient), who)) == NO_MAIL_DOMAIN
+
+
+@pytest.mark.parametrize(("mode", "reply"), [("nobody", NO_MAIL_DOMAIN), ("anyone", NO_MAIL_DOMAIN)])
+def test_a_list_that_is_not_used_reaches_nobody(mode: RelayMode, reply: Reply) -> None:
+    recipient = Address("eve", "[192.0.2.9]")
+    rule = Relaying(RelayRules(mode, LIST), True, HOST)
+    assert refusal(rule, at_recipient(recipient, remote(recipient), connection("submission", JOE))) == reply
+
+
+OWN = frozenset(map(ip_address, ("9.9.9.10", "192.0.2.8")))
 MAY = [
     connection("submission", JOE),
     connection("smtp", None, LISTED),
@@ -184,9 +201,27 @@ MAY = [
         ("eve@example.com", "example.org", ROUTE_IN_ADDRESS),
         ("@example.net:eve@example.com", "example.org", ROUTE_IN_ADDRESS),
         ("joe%example.net", HOST, ROUTE_IN_ADDRESS),
-        ("eve", "[192.0.2.9]", NO_MAIL_DOMAIN),
+        ("eve", "[9.9.9.9]", None),
+        ("eve", "[IPv6:2606:4700::1]", None),
+        ("eve%example.com", "[9.9.9.9]", ROUTE_IN_ADDRESS),
+        ("eve", "[192.0.2.9]", None),  # a listed host
+        ("eve", "[IPv6:::ffff:192.0.2.9]", None),
+        ("eve", "[192.0.2.129]", NO_MAIL_DOMAIN),
+        ("eve", "[9.9.9.10]", NO_MAIL_DOMAIN),  # our own
+        ("eve", "[192.0.2.8]", NO_MAIL_DOMAIN),  # our own, though it is listed
+        ("eve", "[10.1.2.3]", NO_MAIL_DOMAIN),
+        ("eve", "[169.254.169.254]", NO_MAIL_DOMAIN),
+        ("eve", "[224.0.0.1]", NO_MAIL_DOMAIN),
+        ("eve", "[IPv6:fe80::1]", NO_MAIL_DOMAIN),
+        ("eve", "[IPv6:fd00::1]", NO_MAIL_DOMAIN),
+        ("eve", "[IPv6:::ffff:10.1.2.3]", NO_MAIL_DOMAIN),
+        ("eve", "[IPv6:64:ff9b::a01:203]", NO_MAIL_DOMAIN),
+        ("eve", "[IPv6:2002:a01:203::1]", NO_MAIL_DOMAIN),
         ("joe", "[127.0.0.1]", NO_MAIL_DOMAIN),
         ("joe", "[IPv6:::1]", NO_MAIL_DOMAIN),
+        ("joe", "[IPv6:::ffff:127.0.0.1]", NO_MAIL_DOMAIN),
+        ("joe", "[0.0.0.0]", NO_MAIL_DOMAIN),
+        ("joe", "[IPv6:::]", NO_MAIL_DOMAIN),
         ("joe", "localhost", NO_MAIL_DOMAIN),
         ("joe", "127.0.0.1", NO_MAIL_DOMAIN),
         ("joe", "3221225985", NO_MAIL_DOMAIN),
@@ -199,9 +234,10 @@ def test_who_may_relay_still_does_not_play_tricks(
 ) -> None:
     recipient = Address(local, domain)
     facts = StageFacts(Stage.RECIPIENT, who, JOE, recipient, remote(recipient))  # type: ignore[arg-type]
-    assert refusal(Relaying(rules(True), True, HOST), facts) == reply
+    rule = Relaying(rules(True), True, HOST, is_own=OWN.__contains__)
+    assert refusal(rule, facts) == reply
     denied = refusal(
-        Relaying(rules(True), True, HOST),
+        rule,
         at_recipient(recipient, remote(recipient), connection("smtp", None, UNLISTED)),
     )
     assert denied == RELAYING_DENIED
