@@ -62,6 +62,11 @@ def _of_message(report: Report) -> Iterator[str]:
     yield f"Reporting-MTA: dns; {report.hostname}"
     if report.message.arrived:
         yield f"Arrival-Date: {_date(report.message.arrived)}"
+    said = report.message.parameters
+    if said.hold_for:  # as it was said (RFC 4865)
+        yield f"Future-Release-Request: for;{said.hold_for}"
+    elif said.hold_until:
+        yield f"Future-Release-Request: until;{said.hold_until}"
 
 
 def _of_recipient(report: Report, recipient: QueuedRecipient) -> Iterator[str]:

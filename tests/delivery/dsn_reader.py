@@ -49,7 +49,14 @@ class Dsn:
 
 
 _NAME = re.compile(r"[!-9;-~]+")
-_PER_MESSAGE = ("Original-Envelope-Id", "Reporting-MTA", "DSN-Gateway", "Received-From-MTA", "Arrival-Date")
+_PER_MESSAGE = (
+    "Original-Envelope-Id",
+    "Reporting-MTA",
+    "DSN-Gateway",
+    "Received-From-MTA",
+    "Arrival-Date",
+    "Future-Release-Request",
+)
 _PER_RECIPIENT = (
     "Original-Recipient",
     "Final-Recipient",

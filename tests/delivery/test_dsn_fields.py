@@ -66,6 +66,19 @@ def test_a_delay_says_until_when() -> None:
     assert "Will-Retry-Until" not in status_part(failed)
 
 
+@pytest.mark.parametrize(
+    ("said", "field"),
+    [
+        (MailParameters(hold_for=3600), "for;3600"),
+        (MailParameters(hold_until="2026-12-24T18:00:00+01:00"), "until;2026-12-24T18:00:00+01:00"),
+    ],
+)
+def test_how_long_it_was_to_wait(said: MailParameters, field: str) -> None:
+    """RFC 4865: as the sender said it."""
+    assert f"\r\nFuture-Release-Request: {field}\r\n" in status_part(report(owed(parameters=said)))
+    assert "Future-Release-Request" not in status_part(report(owed()))
+
+
 def test_what_is_unknown_is_left_out() -> None:
     bare = report(owed(recipient(last=None), arrived=0.0))
     assert lines(status_part(bare)) == [
