@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import attrs
+from twisted.internet.defer import CancelledError
+from twisted.python.failure import Failure
 
 from mailsuite.concurrent.tasks import Tasks
 from mailsuite.config.queue import Queue
@@ -79,7 +81,9 @@ class Sending:
     contexts: ClientContexts
     sockets: Sockets
     tasks: Tasks
-    """Sessions that say goodbye, and what follows from a reload."""
+    """Sessions that say goodbye."""
+    routing: Tasks
+    """New ways for what is in the queue; whoever stops waits for none of it."""
     commits: Tasks
     """Deliveries under way."""
     log: Log
@@ -87,7 +91,7 @@ class Sending:
     def start(self) -> None:
         """Send what is due, and tell what is owed."""
         self.queue.watch(self.teller.look)
-        self.tasks.start(self._begin())
+        self.routing.start(self._begin())
 
     async def _begin(self) -> None:
         await self._reroute()
@@ -96,6 +100,8 @@ class Sending:
 
     async def stop(self) -> None:
         """Begin nothing more; what is on its way gets a few seconds."""
+        self.routing.cancel()
+        await self.routing.finished()
         await self.courier.stop()
         await self.teller.stop()
         await self.tasks.finished()
@@ -110,7 +116,7 @@ class Sending:
         self.connector.timeout = config.queue.connect_timeout
         self.contexts.minimum_version = config.tls.minimum_version
         if moved:
-            self.tasks.start(self._reroute())
+            self.routing.start(self._reroute())
         self.courier.look()
 
     def delivered(
@@ -128,6 +134,10 @@ class Sending:
             await self.queue.reroute(self.courier.carrier.routes.destination_of)
         except MailFailure as failure:
             self.log.error("relay.queue_unavailable", reason=failure.reason)
+        except CancelledError:
+            raise
+        except Exception:
+            self.log.failure("relay.failed", Failure())
 
 
 def notice_rules(queue: Queue) -> NoticeRules:
@@ -153,7 +163,7 @@ def sending(
 ) -> Sending:
     """Join them. *charged* is the store that counts what it takes towards quotas."""
     chance = random.SystemRandom()
-    tasks = Tasks(lambda failure: log.failure("relay.failed", failure))
+    tasks, routing = (Tasks(lambda failure: log.failure("relay.failed", failure)) for _ in range(2))
     sockets = Sockets()
 
     def tell(stored: Stored) -> None:
@@ -176,7 +186,7 @@ def sending(
         queue=queue,
         opener=opener,
         pool=Pool(reactor, tasks),
-        home=Home(queue, charged, router, tell, commits, time.time, log),
+        home=Home(queue, charged, router, tell, time.time, log),
         routes=routes(config, _unknown),
         seconds=time.time,
         log=log,
@@ -215,5 +225,7 @@ def sending(
         "result",
         lambda: {fate.value: clerk.fates[fate] for fate in Fate},
     )
-    parts = Sending(config, queue, courier, teller, connector, contexts, sockets, tasks, commits, log)
+    parts = Sending(
+        config, queue, courier, teller, connector, contexts, sockets, tasks, routing, commits, log
+    )
     return parts

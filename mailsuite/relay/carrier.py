@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
 import attrs
+from twisted.internet.defer import CancelledError
+from twisted.python.failure import Failure
 
 from mailsuite.config.queue import RetryTimes
 from mailsuite.interfaces import IOutboundQueue
@@ -28,14 +30,16 @@ MAX_AT_HOME = 20
 """Messages of ours that are delivered out of the queue at a time: the store takes them together."""
 
 
-@attrs.frozen
+@attrs.define(eq=False)
 class Attempt:
-    """What came of one lease."""
+    """What came of one lease, as far as it has come."""
 
-    outcomes: Mapping[int, Outcome]
+    outcomes: dict[int, Outcome] = attrs.field(factory=dict)
     """By the recipients' numbers; who is not in it was not tried."""
     unreachable: Outcome | None = None
     """Why the destination as a whole could not be talked to; None: it could."""
+    is_our_trouble: bool = False
+    """It ended for what is wrong here, and says nothing about the destination."""
     tls: str = ""
     in_doubt: bool = False
     """It may have arrived though the answer has not (RFC 1047)."""
@@ -67,27 +71,43 @@ class Carrier:
         return self.routes.usual_times if hop is None else hop.times
 
     async def carry(self, lease: Lease) -> Attempt | None:
-        """Try it once. None: the way is another one by now, and the queue has to be asked again."""
+        """Try it once. None: the way is another one by now, and the queue has to be asked again.
+
+        However early it ends, the answer has what somebody has taken by then: nobody is to get that again.
+        Raises CancelledError alone, and only where nothing came of it.
+        """
+        attempt = Attempt()
         try:
             async with Content(self.queue, lease.message) as content:
-                return await self._carry(lease, content)
+                is_known = await self._carry(lease, content, attempt)
+                return attempt if is_known else None
+        except CancelledError:
+            if not attempt.outcomes:
+                raise
+            return attempt
         except MailFailure as failure:
-            # The queue's own trouble says nothing about the message, nor about where it goes.
             self.log.error("relay.unread", id=lease.message.id, reason=failure.reason)
-            return Attempt(self.all(lease, Fate.DEFERRED, replies.INTERNAL_ERROR))
+        except Exception:
+            self.log.failure("relay.failed", Failure(), id=lease.message.id)
+        attempt.is_our_trouble = True
+        attempt.outcomes = {**self.all(lease, Fate.DEFERRED, replies.INTERNAL_ERROR), **attempt.outcomes}
+        return attempt
 
-    async def _carry(self, lease: Lease, content: Content) -> Attempt | None:
+    async def _carry(self, lease: Lease, content: Content, attempt: Attempt) -> bool:
+        """Whether there is a way."""
         ours = await self.home.ours(lease)
-        if ours:
-            return Attempt(await self.home.bring(lease.message, ours, content))
         hop = self.routes.hop(lease.destination)
-        if hop is None:
-            return None
-        if hop.way is Way.DISCARD:
-            return Attempt(self.all(lease, Fate.DELIVERED, replies.DISCARDED))
-        if hop.reply is not None:
-            return Attempt(self.all(lease, fate_of(hop.reply, Fate.DELIVERED), hop.reply))
-        return await _Delivery(self, lease, hop, content).run()
+        if ours:
+            await self.home.bring(lease.message, ours, content, attempt.outcomes)
+        elif hop is None:
+            return False
+        elif hop.way is Way.DISCARD:
+            attempt.outcomes = self.all(lease, Fate.DELIVERED, replies.DISCARDED)
+        elif hop.reply is not None:
+            attempt.outcomes = self.all(lease, fate_of(hop.reply, Fate.DELIVERED), hop.reply)
+        else:
+            await _Delivery(self, lease, hop, content, attempt).run()
+        return True
 
     def all(self, lease: Lease, fate: Fate, reply: Reply) -> dict[int, Outcome]:
         """The same for each recipient."""
@@ -103,60 +123,54 @@ class _Delivery:
     lease: Lease
     hop: Hop
     content: Content
-    outcomes: dict[int, Outcome] = attrs.field(factory=dict, init=False)
-    tls: str = attrs.field(default="", init=False)
-    in_doubt: bool = attrs.field(default=False, init=False)
+    attempt: Attempt
 
-    async def run(self) -> Attempt:
-        carrier = self.carrier
+    async def run(self) -> None:
+        carrier, outcomes = self.carrier, self.attempt.outcomes
         source = carrier.routes.source(self.lease.message.sender)
         policy = self._policy()
         key = (self.hop, source, policy)
         letter = await self._letter()
         kept = carrier.pool.take(key)
         if kept is not None and await self._by(kept, letter, self.lease.recipients, key):
-            self.outcomes.clear()  # the session had ended meanwhile: that was no attempt
+            outcomes.clear()  # the session had ended meanwhile: that was no attempt
         opening = carrier.opener.begin(self.hop, source, policy)
         sessions = 0
-        while (left := self._left()) and sessions < MAX_SESSIONS and not self.in_doubt:
+        while (left := self._left()) and sessions < MAX_SESSIONS and not self.attempt.in_doubt:
             session = await opening.next()
             if session is None:
                 break
             sessions += 1
             await self._by(session, letter, left, key)
-        unreachable = None
-        if opening.troubles and not sessions and not self.outcomes:
-            unreachable = opening.verdict
-        if opening.troubles:
-            for each in self._left():
-                self.outcomes.setdefault(each.number, opening.verdict)
-        if not self.outcomes:  # every session sent us away at once for want of room
-            self.outcomes.update(carrier.all(self.lease, Fate.DEFERRED, replies.NEXT_HOP_FULL))
-        return Attempt(self.outcomes, unreachable, self.tls, self.in_doubt)
+        if outcomes:  # whoever has none is tried again: that another host let nobody in says nothing
+            return
+        if opening.troubles and not sessions:
+            self.attempt.unreachable = opening.verdict
+            outcomes.update((each.number, opening.verdict) for each in self.lease.recipients)
+        else:  # every session sent us away at once for want of room
+            outcomes.update(carrier.all(self.lease, Fate.DEFERRED, replies.NEXT_HOP_FULL))
 
     def _left(self) -> list[QueuedRecipient]:
         """Whom another server may still take."""
-        deferred = {number for number, each in self.outcomes.items() if each.fate is Fate.DEFERRED}
-        return [
-            each
-            for each in self.lease.recipients
-            if each.number not in self.outcomes or each.number in deferred
-        ]
+        over = {number for number, each in self.attempt.outcomes.items() if each.fate is not Fate.DEFERRED}
+        return [each for each in self.lease.recipients if each.number not in over]
 
     async def _by(
         self, session: RelaySession, letter: Letter, recipients: Iterable[QueuedRecipient], key: object
     ) -> bool:
         """Send it by one session. True: the session came to its end before the server had said anything."""
         transmission = Transmission(session, self.hop.protocol == "lmtp", self.carrier.seconds())
+        self.attempt.tls = session.tls
         try:
             await transmission.send(letter, recipients, self.content)
         except BaseException:
-            session.abort()  # the final dot is not said: nobody takes half a message
+            transmission.break_off()
+            session.abort()  # where the final dot is not said, nobody takes half a message
             raise
+        finally:
+            self.attempt.outcomes.update(transmission.outcomes)
+            self.attempt.in_doubt = transmission.in_doubt
         self.carrier.pool.give(key, session)
-        self.outcomes.update(transmission.outcomes)
-        self.in_doubt = transmission.in_doubt
-        self.tls = session.tls
         return transmission.broken is not None and not transmission.heard
 
     def _policy(self) -> TlsPolicy:

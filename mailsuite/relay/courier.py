@@ -10,7 +10,10 @@ each message shows why it waits, and comes to its end in time.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from functools import partial
+from math import inf
+from typing import Any
 
 import attrs
 from twisted.internet.defer import CancelledError
@@ -43,6 +46,9 @@ BREATH = 1.0
 GRACE_SECONDS = 5.0
 """How long messages that are on their way have to get there when the server stops."""
 
+End = Callable[[Lease], Coroutine[Any, Any, None]]
+"""What becomes of a lease in the queue."""
+
 
 @attrs.define(eq=False)
 class Courier:
@@ -58,6 +64,10 @@ class Courier:
     log: Log
     outgoing: Outgoing = "allow"
     _tasks: Tasks = attrs.field(init=False)
+    _books: Tasks = attrs.field(init=False)
+    """Own what is written down, which nobody cancels: what another server has taken is not sent again."""
+    _held_at: float = attrs.field(default=0.0, init=False)
+    """Each lease is held for LEASE_SECONDS from here on, or longer."""
     _under_way: dict[str, Lease] = attrs.field(factory=dict, init=False)
     _looking: bool = attrs.field(default=False, init=False)
     _again: bool = attrs.field(default=False, init=False)
@@ -66,6 +76,7 @@ class Courier:
     _extension: IDelayedCall | None = attrs.field(default=None, init=False)
 
     @_tasks.default
+    @_books.default
     def _own_tasks(self) -> Tasks:
         return Tasks(lambda failure: self.log.failure("relay.failed", failure))
 
@@ -77,6 +88,7 @@ class Courier:
     def start(self) -> None:
         """Begin with what is due."""
         self._runs = True
+        self._held_at = self.seconds()
         self.queue.watch(self.look)
         self._extension = self.clock.callLater(EXTEND_SECONDS, self._extend)
         self.look()
@@ -90,6 +102,7 @@ class Courier:
                 call.cancel()
         patience = self.clock.callLater(GRACE_SECONDS, self._tasks.cancel)
         await self._tasks.finished()
+        await self._books.finished()
         if patience.active():
             patience.cancel()
         self.carrier.pool.close()
@@ -118,6 +131,9 @@ class Courier:
         except MailFailure as failure:
             self.log.error("relay.queue_unavailable", reason=failure.reason)
             wait = QUEUE_PAUSE
+        except Exception:
+            self.log.failure("relay.failed", Failure())
+            wait = QUEUE_PAUSE
         finally:
             self._looking = False
         if self._next_look is not None and self._next_look.active():
@@ -131,9 +147,14 @@ class Courier:
             return LONGEST_WAIT
         now = self.seconds()
         free = self.windows.limit - len(self._under_way)
+        if now - self._held_at > LEASE_SECONDS / 2:  # somebody has set the clock, or this machine has slept
+            await self._extend_all()
         if free > 0:
             room = dict(self.windows.room())
             leases = await self.queue.claim(now, now + LEASE_SECONDS, free, room, USUAL)
+            if not self._runs:
+                await self.queue.give_back(leases, now)
+                return LONGEST_WAIT
             for lease in leases:
                 self._under_way[lease.token] = lease
                 self._tasks.start(self._visit(lease))
@@ -142,15 +163,19 @@ class Courier:
 
     def _extend(self) -> None:
         self._extension = self.clock.callLater(EXTEND_SECONDS, self._extend)
-        self._tasks.start(self._extend_all())
+        self._tasks.start(self._try_to_extend())
 
-    async def _extend_all(self) -> None:
-        leases = tuple(self._under_way.values())
+    async def _try_to_extend(self) -> None:
         try:
-            held = await self.queue.extend(leases, self.seconds() + LEASE_SECONDS) if leases else ()
+            await self._extend_all()
         except MailFailure as failure:
             self.log.error("relay.queue_unavailable", reason=failure.reason)
-            return
+
+    async def _extend_all(self) -> None:
+        """Hold what is under way for longer. Fails as the queue does."""
+        now, leases = self.seconds(), tuple(self._under_way.values())
+        held = await self.queue.extend(leases, now + LEASE_SECONDS) if leases else ()
+        self._held_at = now
         tokens = {lease.token for lease in held}
         for lost in (lease for lease in leases if lease.token not in tokens):
             if lost.token in self._under_way:
@@ -159,43 +184,58 @@ class Courier:
     # One lease
 
     async def _visit(self, lease: Lease) -> None:
-        """See one lease to its end. Raises nothing: what fails here goes back into the queue."""
+        """See one lease through. Raises nothing: what fails here goes back into the queue."""
+        end: End = partial(self._give_back, 0.0)
         try:
-            await self._carry(lease)
+            end = await self._carry(lease)
         except CancelledError:
-            await self._give_back(lease)
+            pass
+        except Exception:
+            self.log.failure("relay.failed", Failure(), id=lease.message.id)
+            end = partial(self._give_back, QUEUE_PAUSE)
+        self._books.start(self._end(lease, end))
+
+    async def _end(self, lease: Lease, end: End) -> None:
+        try:
+            await end(lease)
         except MailFailure as failure:
             # The lease comes to its end by itself, and the message is sent again: twice is better than never.
             self.log.error("relay.lease_left", id=lease.message.id, reason=failure.reason)
-        except Exception:
-            self.log.failure("relay.failed", Failure(), id=lease.message.id)
-            await self._give_back(lease, QUEUE_PAUSE)
         finally:
             self._under_way.pop(lease.token, None)
-        self.look()
+            self.look()
 
-    async def _carry(self, lease: Lease) -> None:
+    async def _carry(self, lease: Lease) -> End:
+        """Try it where there is room for it; answers what is to be written down."""
         most, longest = self.carrier.bounds(lease.destination)
         turn = self.windows.begin(lease.destination, most)
         if turn is None:
-            await self.queue.give_back([lease], self.seconds())
-        elif isinstance(turn, Rest):
+            return partial(self._give_back, 0.0)
+        if isinstance(turn, Rest):
             outcomes = {each.number: turn.outcome for each in lease.recipients}
-            await self.clerk.record(lease, Attempt(outcomes), no_later=turn.until)
-        else:
-            attempt = await self._try(lease, turn, most, longest)
-            if attempt is None:
-                await self.queue.give_back([lease], self.seconds() + BREATH)
-            else:
-                await self._record(lease, attempt)
+            return partial(self._record, Attempt(outcomes), turn.until)
+        attempt = await self._try(lease, turn, most, longest)
+        return partial(self._give_back, BREATH) if attempt is None else partial(self._record, attempt, inf)
 
-    async def _record(self, lease: Lease, attempt: Attempt) -> None:
+    async def _try(self, lease: Lease, turn: Turn, most: int, longest: float) -> Attempt | None:
+        """Carry it, and learn from that what its destination can bear."""
+        attempt = None
+        try:
+            attempt = await self.carrier.carry(lease)
+        finally:
+            omen = None
+            if attempt is not None and not attempt.is_our_trouble:
+                omen = omen_of(attempt.outcomes.values(), attempt.unreachable)
+            self.windows.end(turn, omen, most, longest)
+        return attempt
+
+    async def _record(self, attempt: Attempt, no_later: float, lease: Lease) -> None:
         """Record it; where the queue cannot be reached, as soon as it can, while the lease holds: what
         another server has taken is not sent again for a full disk of ours."""
         end = self.seconds() + LEASE_SECONDS
         while True:
             try:
-                await self.clerk.record(lease, attempt)
+                await self.clerk.record(lease, attempt, no_later)
             except MailFailure as failure:
                 self.log.error("relay.unrecorded", id=lease.message.id, reason=failure.reason)
                 if not self._runs or self.seconds() >= end:
@@ -204,18 +244,5 @@ class Courier:
             else:
                 return
 
-    async def _try(self, lease: Lease, turn: Turn, most: int, longest: float) -> Attempt | None:
-        """Carry it, and learn from that what its destination can bear."""
-        attempt = None
-        try:
-            attempt = await self.carrier.carry(lease)
-        finally:
-            omen = omen_of(attempt.outcomes.values(), attempt.unreachable) if attempt is not None else None
-            self.windows.end(turn, omen, most, longest)
-        return attempt
-
-    async def _give_back(self, lease: Lease, wait: float = 0.0) -> None:
-        try:
-            await self.queue.give_back([lease], self.seconds() + wait)
-        except MailFailure as failure:
-            self.log.error("relay.unrecorded", id=lease.message.id, reason=failure.reason)
+    async def _give_back(self, wait: float, lease: Lease) -> None:
+        await self.queue.give_back([lease], self.seconds() + wait)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any
 
 import attrs
 from twisted.internet.defer import CancelledError
@@ -10,7 +11,6 @@ from twisted.python.failure import Failure
 
 from mailsuite.concurrent.tasks import Tasks
 from mailsuite.delivery import trace
-from mailsuite.delivery.shield import to_its_end
 from mailsuite.delivery.transaction import Transaction
 from mailsuite.delivery.ways import Routes
 from mailsuite.interfaces import IDeliveries, IOutboundQueue
@@ -36,8 +36,6 @@ class Home:
     router: Routes
     tell: Callable[[Stored], None]
     """Is told of what came into a maildrop. Raises nothing."""
-    commits: Tasks
-    """Owns commits under way; they outlive whoever waits for them."""
     seconds: Callable[[], float]
     """Since the epoch."""
     log: Log
@@ -52,21 +50,29 @@ class Home:
         return tuple(each for each in lease.recipients if known[each.recipient.address.domain])
 
     async def bring(
-        self, message: QueuedMessage, recipients: Iterable[QueuedRecipient], content: Content
-    ) -> dict[int, Outcome]:
-        """What became of each of these recipients. Raises nothing but its own cancellation."""
-        return {each.number: await self._bring(message, each, content) for each in recipients}
+        self,
+        message: QueuedMessage,
+        recipients: Iterable[QueuedRecipient],
+        content: Content,
+        outcomes: dict[int, Outcome],
+    ) -> None:
+        """Say in *outcomes* what became of each of these recipients. Raises nothing but its own cancellation,
+        when the delivery that is under way has come to its end."""
+
+        async def bring(recipient: QueuedRecipient) -> None:
+            outcomes[recipient.number] = await self._bring(message, recipient, content)
+
+        for each in recipients:
+            await self._to_its_end(bring(each))
 
     async def _bring(self, message: QueuedMessage, recipient: QueuedRecipient, content: Content) -> Outcome:
         try:
             route = await self.router.route(recipient.recipient.address)
             refusal = REFUSALS.get(route.kind)
             if refusal is None:
-                await to_its_end(self._deliver(message, recipient, route, content), self.commits)
+                await self._deliver(message, recipient, route, content)
                 return self._outcome(replies.DELIVERED)
             return self._outcome(refusal)
-        except CancelledError:
-            raise
         except MailFailure as failure:
             return self._outcome(failure.reply)
         except Exception:
@@ -115,3 +121,17 @@ class Home:
 
     def _outcome(self, reply: Reply) -> Outcome:
         return Outcome(fate_of(reply, Fate.DELIVERED), reply, at=self.seconds())
+
+    async def _to_its_end(self, work: Coroutine[Any, Any, None]) -> None:
+        """Wait for the end of *work*. Who is cancelled meanwhile hears of it then: a delivery that nobody has
+        seen the end of would be repeated."""
+        tasks = Tasks(lambda failure: self.log.failure("relay.failed", failure))
+        tasks.start(work)
+        cancelled = None
+        while len(tasks):
+            try:
+                await tasks.finished()
+            except CancelledError as error:
+                cancelled = error
+        if cancelled is not None:
+            raise cancelled

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncIterator, Callable
 
 import attrs
@@ -65,6 +66,8 @@ class Opener:
     log: Log
     hostname: str
     """What we call ourselves."""
+    octets: Callable[[int], bytes] = secrets.token_bytes
+    """So many random ones, for logins."""
 
     def begin(self, hop: Hop, source: Source, tls: TlsPolicy) -> Opening:
         """Look for a server behind a way that needs one."""
@@ -134,7 +137,7 @@ class Opening:
 
     async def _connect(self, host: Host, policy: TlsPolicy) -> RelaySession | None:
         opener = self.opener
-        settings = ClientSettings(opener.hostname, lmtp=self.hop.protocol == "lmtp")
+        settings = ClientSettings(opener.hostname, lmtp=self.hop.protocol == "lmtp", octets=opener.octets)
 
         def session(address: IPAddress) -> RelaySession:
             core = ClientSession(settings, tls_active=policy.implicit)

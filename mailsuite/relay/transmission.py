@@ -8,7 +8,7 @@ import attrs
 
 from mailsuite.model.envelope import OutboundRecipient
 from mailsuite.model.outbound import Fate, Outcome, QueuedRecipient, fate_of
-from mailsuite.model.reply import Reply
+from mailsuite.model.reply import NEXT_HOP_SLOW, Reply
 from mailsuite.relay.content import Content
 from mailsuite.relay.session import RelaySession
 from mailsuite.wire.smtp.client.events import (
@@ -73,6 +73,12 @@ class Transmission:
             elif self._ended(event):
                 return
 
+    def break_off(self) -> None:
+        """Nobody waits any more. Where the message is out whole, it may arrive all the same."""
+        if self.session.core.in_doubt:
+            self.in_doubt = True
+            self._settle(range(len(self._numbers)), NEXT_HOP_SLOW, ours=True)
+
     def _ended(self, event: Event) -> bool:
         """Take note of what the server said; True: there will be nothing more."""
         self.heard = self.heard or not isinstance(event, Lost)
@@ -87,7 +93,7 @@ class Transmission:
                 pass
             case Closing(reply) | Violation(reply=reply) | Lost(reply=reply):
                 self.broken = reply
-                self.in_doubt = isinstance(event, Lost) and event.in_doubt
+                self.in_doubt = self.session.core.in_doubt and not isinstance(event, Closing)
                 self._settle(range(len(self._numbers)), reply, ours=not isinstance(event, Closing))
                 return True
         return False

@@ -5,16 +5,66 @@ from __future__ import annotations
 import threading
 import time
 from ipaddress import ip_address
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
 
 from mailsuite.model.address import Address
 from mailsuite.model.envelope import MailParameters, Returned
 from mailsuite.model.failure import TemporaryFailure
-from mailsuite.model.outbound import Fate, QueueState
-from mailsuite.model.reply import STORE_UNAVAILABLE
+from mailsuite.model.outbound import Fate, Lease, QueueState
+from mailsuite.model.reply import INTERNAL_ERROR, STORE_UNAVAILABLE
+from mailsuite.queue.memory import MemoryQueue
+from mailsuite.queue.memory_desk import MemoryDesk
 from mailsuite.relay import courier
+from mailsuite.resolver.memory import MemoryResolver
 from mailsuite.resolver.question import Type
-from tests.sinks.script import DROP, GOODBYE, Wait
+from tests.sinks.script import DROP, GOODBYE, HANG, Say, Scene, Wait
+from tests.sinks.sink import Sink
 from tests.system.courier_case import EVE, JOE, LETTER, MAX, ZOE, CourierCase
+
+
+class Queue(MemoryQueue):
+    """One that keeps its callers waiting, or fails in a way that nobody has foreseen."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gates: dict[str, Deferred[None]] = {}
+        self.waiting: set[str] = set()
+        self.mistakes = 0
+
+    async def _wait_for(self, name: str) -> None:
+        if name in self.gates:
+            self.waiting.add(name)
+            await self.gates.pop(name)
+
+    async def claim(self, *arguments: Any) -> tuple[Lease, ...]:
+        if self.mistakes:
+            self.mistakes -= 1
+            raise RuntimeError("as the test wants it")
+        await self._wait_for("claim")
+        return await super().claim(*arguments)
+
+    async def record(self, *arguments: Any) -> bool:
+        await self._wait_for("record")
+        return await super().record(*arguments)
+
+    async def reroute(self, *arguments: Any) -> None:
+        await self._wait_for("reroute")
+        await super().reroute(*arguments)
+
+
+class MadResolver(MemoryResolver):
+    async def exchanges(self, name: str) -> Any:
+        raise ValueError("as the test wants it")
+
+
+class OwnQueueCase(CourierCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.queue = self.own = Queue()
+        self.desk = MemoryDesk(self.own)
 
 
 class Plain(CourierCase):
@@ -105,7 +155,7 @@ class Plain(CourierCase):
         self.assertEqual(len(self.sink.record.messages), 1)
 
 
-class Trouble(CourierCase):
+class Trouble(OwnQueueCase):
     async def test_a_server_that_is_not_there_is_waited_for(self) -> None:
         self.sink.stop()
         self.begin()
@@ -219,9 +269,159 @@ class Trouble(CourierCase):
         await self.empty()
         self.assertEqual(len(self.sink.record.messages), 1)
 
-    async def test_the_server_stops_while_mail_is_on_its_way(self) -> None:
+    async def test_a_mistake_of_ours_is_an_attempt(self) -> None:
+        """It is tried later and later, and comes back in time."""
+        self.resolver = MadResolver()
+        self.begin()
+        await self.put(EVE)
+        entry = await self.until_tried()
+        last = entry.recipients[0].last
+        assert last is not None
+        self.assertEqual((last.fate, last.reply), (Fate.DEFERRED, INTERNAL_ERROR))
+        self.assertGreater(entry.due[0], time.time() + 60)
+        self.assertEqual(len(self.events("relay.failed")), 1)
+
+    async def test_a_mistake_of_ours_does_not_end_the_courier(self) -> None:
+        self.patch(courier, "QUEUE_PAUSE", 0.01)
+        self.own.mistakes = 2
+        await self.put(EVE)
+        self.begin()
+        await self.empty()
+        self.assertEqual(len(self.events("relay.failed")), 2)
+
+
+class Once(OwnQueueCase):
+    """What somebody has taken is not sent again, whatever ends the attempt."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.patch(courier, "RECORD_PAUSE", 0.01)
+        self.patch(courier, "GRACE_SECONDS", 0.01)
+
+    def second_host(self) -> Sink:
+        """Takes over what the first has put off; it says nothing."""
+        second = Sink(addresses=("127.0.0.7",), port=self.sink.port)
+        second.script.table = {"MAIL": HANG}
+        second.__enter__()
+        self.addCleanup(second.stop)
+        self.resolver.set("example.org", Type.MX, (5, "mx.example.org"), (10, "second.example.org"))
+        self.resolver.set("second.example.org", Type.A, ip_address("127.0.0.7"))
+        return second
+
+    async def test_the_server_stops_while_the_second_host_is_asked(self) -> None:
+        second = self.second_host()
+        self.sink.script.table = {"RCPT": {str(MAX): "450 4.2.0 Later"}}
+        self.begin()
+        await self.put(EVE, MAX)
+        await self.until(lambda: second.record.sessions)
+        await self.sending.stop()
+        (entry,) = await self.entries()
+        self.assertEqual(entry.states, (QueueState.OVER, QueueState.WAITING))
+
+    async def test_the_disk_fails_while_the_second_host_is_asked(self) -> None:
+        self.second_host().script.table = {}
+
+        def fail(scene: Scene) -> None:
+            if scene.recipients == (str(EVE),):
+                self.queue.refuse_with = TemporaryFailure(STORE_UNAVAILABLE, "as the test wants it")
+
+        self.sink.script.table = {"RCPT": {str(MAX): "450 4.2.0 Later"}, "END": fail}
+        self.begin()
+        await self.put(EVE, MAX, content=LETTER + b"A line of no interest.\r\n" * 20_000)
+        await self.until(lambda: self.events("relay.unrecorded"))
+        self.assertEqual(len(self.events("relay.unread")), 1)
+        self.queue.refuse_with = None
+        entry = await self.until_tried()
+        self.assertEqual(entry.states, (QueueState.OVER, QueueState.WAITING))
+
+    async def test_the_server_stops_before_the_answer_is_there(self) -> None:
+        """RFC 1047: that it may arrive twice is said."""
+        self.sink.script.table = {"END": HANG}
+        self.begin()
+        await self.put(EVE)
+        await self.until(lambda: self.sink.record.messages)
+        await self.sending.stop()
+        self.assertEqual(len(self.events("relay.in_doubt")), 1)
+        (entry,) = await self.entries()
+        self.assertEqual([each.tries for each in entry.recipients], [1])
+
+    async def test_an_answer_that_is_none_is_doubt(self) -> None:
+        second = self.second_host()
+        self.sink.script.table = {"END": Say(b"what?\r\n")}
+        self.begin()
+        await self.put(EVE)
+        await self.until_tried()
+        self.assertEqual(len(self.events("relay.in_doubt")), 1)
+        self.assertEqual(second.record.sessions, ())
+
+    async def test_the_server_stops_while_the_answer_is_written_down(self) -> None:
+        self.begin()
+        self.own.gates["record"] = gate = Deferred[None]()
+        await self.put(EVE)
+        await self.until(lambda: "record" in self.own.waiting)
+        stopping = Deferred.fromCoroutine(self.sending.stop())
+        await self.until(lambda: not self.sending.courier._tasks)
+        self.assertFalse(stopping.called)
+        gate.callback(None)
+        await stopping
+        self.assertEqual(self.queue.messages, ())
+
+    async def test_the_server_stops_while_the_queue_is_asked(self) -> None:
+        self.own.gates["claim"] = gate = Deferred[None]()
+        await self.put(EVE)
+        self.begin()
+        await self.until(lambda: "claim" in self.own.waiting)
+        stopping = Deferred.fromCoroutine(self.sending.stop())
+        gate.callback(None)
+        await stopping
+        (entry,) = await self.entries()
+        self.assertNotIn(QueueState.LEASED, entry.states)
+        self.assertEqual(self.sink.record.sessions, ())
+
+    async def test_the_clock_is_set_forward(self) -> None:
+        gate = threading.Event()
+        self.sink.script.table = {"END": Wait(gate)}
+        self.begin()
+        await self.put(EVE)
+        await self.until(lambda: self.sink.record.messages)
+        self.sending.courier.seconds = lambda: time.time() + 3600
+        self.sink.script.table = {}
+        await self.put(MAX, id="id2")
+        await self.until(lambda: len(self.queue.messages) == 1)
+        gate.set()
+        await self.empty()
+        self.assertEqual(len(self.sink.record.messages), 2)
+
+    async def test_what_comes_home_comes_once(self) -> None:
+        self.begin()
+        self.store.congested = True
+        await self.put(JOE)
+        await self.until(lambda: self.sending.courier.under_way)
+        stopping = Deferred.fromCoroutine(self.sending.stop())
+        await self.until(lambda: self.sending.courier._runs is False)
+        turn: Deferred[None] = Deferred()
+        reactor.callLater(0.05, turn.callback, None)  # longer than the grace
+        await turn
+        self.assertFalse(stopping.called)
+        self.store.congested = False
+        self.store.relieve()
+        await stopping
+        self.assertEqual(len(self.letters_of(JOE)), 1)
+        self.assertEqual(self.queue.messages, ())
+
+
+class Stopping(OwnQueueCase):
+    async def test_while_mail_is_on_its_way(self) -> None:
         self.sink.script.table = {"RCPT": GOODBYE}
         self.begin()
         await self.put(EVE)
         await self.sending.stop()
         self.assertEqual(len(self.queue.messages), 1)
+
+    async def test_before_it_has_begun(self) -> None:
+        self.own.gates["reroute"] = Deferred[None]()
+        self.begin()
+        await self.put(EVE)
+        await self.sending.stop()
+        self.assertEqual(self.sending.courier.under_way, 0)
+        self.assertEqual(self.sink.record.sessions, ())

@@ -90,8 +90,12 @@ class ClientSession:
         self._lose(replies.NEXT_HOP_SLOW)
 
     def _lose(self, reply: Reply) -> None:
-        in_doubt = self._transaction is not None and self._transaction.in_doubt
-        self._exchange.end(Lost(self.waiting_for, reply, in_doubt))
+        self._exchange.end(Lost(self.waiting_for, reply, self.in_doubt))
+
+    @property
+    def in_doubt(self) -> bool:
+        """A message went out whole, and for somebody there is no answer to it (RFC 1047)."""
+        return self._transaction is not None and self._transaction.in_doubt
 
     @property
     def waiting_for(self) -> Awaited | None:
