@@ -1,6 +1,7 @@
 """What a crash has left is found after the start: files without rows go, rows without their file are held."""
 
 import os
+from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -9,6 +10,7 @@ from mailsuite.model.envelope import OutboundEnvelope, OutboundRecipient
 from mailsuite.model.failure import TemporaryFailure
 from mailsuite.model.outbound import QueueFilter
 from mailsuite.model.reply import MESSAGE_GONE
+from mailsuite.queue.spool.place import path_of
 from mailsuite.queue.sqlite import sweeping
 from mailsuite.queue.sqlite.desk import SqliteDesk
 from mailsuite.queue.sqlite.sweeping import sweep
@@ -39,7 +41,7 @@ class SweepingCase(QueueOnDisk, SynchronousTestCase):
         queuing = self.begun(id, domain)
         self.answer(queuing.prepare())
         self.answer(queuing.commit())
-        return self.root / "spool" / queuing.parcel.place.name[-1] / queuing.parcel.place.name
+        return Path(path_of(str(self.root / "spool"), queuing.parcel.place.name))
 
     def sweep(self):
         return self.answer(sweep(self.queue))

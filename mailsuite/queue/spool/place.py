@@ -14,6 +14,9 @@ from mailsuite.durable.files import Files
 TMP = "tmp"
 SHELVES = tuple("0123456789abcdef")
 """A million messages are some 60,000 in each, which file systems of today take easily."""
+_SHELF_DIGIT = 6
+"""Of the name: it changes about every minute. So what is written at one time lies on one shelf, and each
+group commit has one directory to sync."""
 
 
 def fresh_name() -> str:
@@ -23,7 +26,7 @@ def fresh_name() -> str:
 
 
 def path_of(root: str, name: str) -> str:
-    return os.path.join(root, name[-1], name)
+    return os.path.join(root, name[_SHELF_DIGIT], name)
 
 
 @attrs.define(eq=False)
