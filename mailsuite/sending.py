@@ -186,7 +186,7 @@ def sending(
         queue=queue,
         opener=opener,
         pool=Pool(reactor, tasks),
-        home=Home(queue, charged, router, tell, time.time, log),
+        home=Home(queue, charged, router, tell, time.time, log, lambda: parts.config.smtp.max_hops),
         routes=routes(config, _unknown),
         seconds=time.time,
         log=log,

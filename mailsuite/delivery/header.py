@@ -8,14 +8,13 @@ header is through, pieces are handed on untouched and unseen.
 
 from __future__ import annotations
 
-import unicodedata
-
 import attrs
 
 from mailsuite.delivery.header_addresses import read_authors
 from mailsuite.delivery.header_fields import Header, read_header
 from mailsuite.delivery.header_results import OwnResults
 from mailsuite.delivery.letterhead import Letterhead, from_field, sender_field
+from mailsuite.delivery.passed import Passed
 from mailsuite.model.address import Address
 from mailsuite.model.facts import HeaderFacts
 from mailsuite.model.reply import BARE_NEWLINE, HEADER_TOO_BIG, MAIL_LOOP, Reply
@@ -62,7 +61,7 @@ class HeaderFilter:
     tls_may_fail: bool = attrs.field(default=False, init=False)
     """The header says ``TLS-Required: no`` (RFC 8689 section 3)."""
     defect: Reply | None = attrs.field(default=None, init=False)
-    _delivered_to: frozenset[str] = attrs.field(default=frozenset(), init=False)
+    _passed: Passed = attrs.field(factory=Passed, init=False)
     _gathered: bytearray = attrs.field(factory=bytearray, init=False)
     """What came so far, while the header is not complete; then, while pending, what stands behind it."""
     _header: Header | None = attrs.field(default=None, init=False)
@@ -127,7 +126,7 @@ class HeaderFilter:
 
     def has_been_at(self, address: Address) -> bool:
         """Whether a Delivered-To field names that address: the message goes in a circle (RFC 9228)."""
-        return _comparable(str(address)) in self._delivered_to
+        return self._passed.has_been_at(address)
 
     def _cut(self) -> bytes:
         """The limit is reached without an empty line: it is no header, or one that is too long."""
@@ -175,8 +174,7 @@ class HeaderFilter:
             addresses = (author,)
         self.facts = HeaderFacts(addresses, senders.addresses, authors.broken or senders.broken)
         self.tls_may_fail = [value.strip().lower() for value in header.values(b"tls-required")] == [b"no"]
-        values = (value.decode("utf-8", "replace") for value in header.values(b"delivered-to"))
-        self._delivered_to = frozenset(map(_comparable, values))
+        self._passed = Passed.of(header)
 
     def _change(self, header: Header) -> None:
         header.leave_out(b"return-path")
@@ -185,8 +183,3 @@ class HeaderFilter:
                 header.leave_out_one(b"authentication-results", index)
         if self._letterhead is not None:
             self._letterhead.complete(header)
-
-
-def _comparable(mailbox: str) -> str:
-    """An address as a key: accounts are found without regard to letter case."""
-    return unicodedata.normalize("NFC", mailbox.strip().lower())

@@ -11,11 +11,13 @@ from twisted.python.failure import Failure
 
 from mailsuite.concurrent.tasks import Tasks
 from mailsuite.delivery import trace
+from mailsuite.delivery.envelope import is_for_several, led_on
+from mailsuite.delivery.header import HeaderLimits
+from mailsuite.delivery.passed import Passed
 from mailsuite.delivery.transaction import Transaction
 from mailsuite.delivery.ways import Routes
 from mailsuite.interfaces import IDeliveries, IOutboundQueue
 from mailsuite.model import reply as replies
-from mailsuite.model.address import Address
 from mailsuite.model.envelope import OutboundEnvelope, OutboundRecipient
 from mailsuite.model.facts import Copy, Route, RouteKind
 from mailsuite.model.failure import MailFailure
@@ -39,6 +41,8 @@ class Home:
     seconds: Callable[[], float]
     """Since the epoch."""
     log: Log
+    max_hops: Callable[[], int] = lambda: HeaderLimits().hops
+    """Servers that a message has passed at most; with more it goes in a circle."""
 
     async def ours(self, lease: Lease) -> tuple[QueuedRecipient, ...]:
         """Recipients whose domain is ours by now. Fails as the router does."""
@@ -68,16 +72,24 @@ class Home:
     async def _bring(self, message: QueuedMessage, recipient: QueuedRecipient, content: Content) -> Outcome:
         try:
             route = await self.router.route(recipient.recipient.address)
-            refusal = REFUSALS.get(route.kind)
-            if refusal is None:
-                await self._deliver(message, recipient, route, content)
-                return self._outcome(replies.DELIVERED)
-            return self._outcome(refusal)
+            refusal = REFUSALS.get(route.kind) or await self._circle(route, content)
+            if refusal is not None:
+                return self._outcome(refusal)
+            await self._deliver(message, recipient, route, content)
+            return self._outcome(replies.DELIVERED, onward=bool(route.remotes) and not is_for_several(route))
         except MailFailure as failure:
             return self._outcome(failure.reply)
         except Exception:
             self.log.failure("relay.failed", Failure(), id=message.id)
             return self._outcome(replies.INTERNAL_ERROR)
+
+    async def _circle(self, route: Route, content: Content) -> Reply | None:
+        """The refusal of what has been in one of these maildrops before, or has passed too many servers."""
+        passed = Passed.of_message(await content.first())
+        circles = passed.hops > self.max_hops() or any(
+            passed.has_been_at(copy.recipient) for copy in route.copies
+        )
+        return replies.MAIL_LOOP if circles else None
 
     async def _deliver(
         self, message: QueuedMessage, recipient: QueuedRecipient, route: Route, content: Content
@@ -92,7 +104,7 @@ class Home:
         try:
             transaction.begin(route.copies, head)
             if route.remotes:
-                transaction.begin_outbound(self.queue, self._onward(message, recipient, route.remotes), b"")
+                transaction.begin_outbound(self.queue, self._onward(message, recipient, route), b"")
             content.rewind()
             while piece := await content.read():
                 transaction.write(piece)
@@ -103,24 +115,25 @@ class Home:
         for stored in await transaction.commit():
             self.tell(stored)
 
-    def _onward(
-        self, message: QueuedMessage, recipient: QueuedRecipient, remotes: tuple[Address, ...]
-    ) -> OutboundEnvelope:
+    def _onward(self, message: QueuedMessage, recipient: QueuedRecipient, route: Route) -> OutboundEnvelope:
         """To where an alias or a forward leads. The id is the same whenever this is tried again, so that it
         is in the queue once."""
-        parameters = recipient.recipient.parameters
+        named, said = recipient.recipient.address, recipient.recipient.parameters
+        parameters = led_on(said, named, is_for_several(route))
         return OutboundEnvelope(
             f"{message.id}-{recipient.number}",
             message.sender,
-            tuple(OutboundRecipient(each, parameters) for each in remotes),
+            tuple(OutboundRecipient(each, parameters) for each in route.remotes),
             message.parameters,
             message.account,
             self.seconds(),
             vouched=message.vouched,
         )
 
-    def _outcome(self, reply: Reply) -> Outcome:
-        return Outcome(fate_of(reply, Fate.DELIVERED), reply, at=self.seconds())
+    def _outcome(self, reply: Reply, onward: bool = False) -> Outcome:
+        """*onward*: somebody elsewhere gets it in the place of the recipient, and what they say is told."""
+        fate = fate_of(reply, Fate.RELAYED if onward else Fate.DELIVERED)
+        return Outcome(fate, reply, at=self.seconds(), notices_passed_on=onward)
 
     async def _to_its_end(self, work: Coroutine[Any, Any, None]) -> None:
         """Wait for the end of *work*. Who is cancelled meanwhile hears of it then: a delivery that nobody has
