@@ -16,6 +16,7 @@ from mailsuite.model.outbound import Fate, Lease, Outcome, QueuedRecipient, fate
 from mailsuite.model.reply import Reply
 from mailsuite.observe.log import Log
 from mailsuite.relay.content import Content
+from mailsuite.relay.fitting import Fitting
 from mailsuite.relay.home import Home
 from mailsuite.relay.opening import MAX_SESSIONS, Opener
 from mailsuite.relay.pool import Pool
@@ -124,6 +125,11 @@ class _Delivery:
     hop: Hop
     content: Content
     attempt: Attempt
+    _fitting: Fitting = attrs.field(init=False)
+
+    @_fitting.default
+    def _as_it_is(self) -> Fitting:
+        return Fitting(self.content, self.carrier.opener.threads, self.carrier.log)
 
     async def run(self) -> None:
         carrier, outcomes = self.carrier, self.attempt.outcomes
@@ -162,7 +168,7 @@ class _Delivery:
         transmission = Transmission(session, self.hop.protocol == "lmtp", self.carrier.seconds())
         self.attempt.tls = session.tls
         try:
-            await transmission.send(letter, recipients, self.content)
+            await transmission.send(*await self._fitting.of(letter, session), recipients)
         except BaseException:
             transmission.break_off()
             session.abort()  # where the final dot is not said, nobody takes half a message

@@ -9,7 +9,7 @@ import attrs
 from mailsuite.model.envelope import OutboundRecipient
 from mailsuite.model.outbound import Fate, Outcome, QueuedRecipient, fate_of
 from mailsuite.model.reply import NEXT_HOP_SLOW, Reply
-from mailsuite.relay.content import Content
+from mailsuite.relay.fitting import Readable
 from mailsuite.relay.session import RelaySession
 from mailsuite.wire.smtp.client.events import (
     Closing,
@@ -49,7 +49,7 @@ class Transmission:
     _numbers: tuple[int, ...] = attrs.field(default=(), init=False)
     """Of the recipients of the letter under way, in the queue's count."""
 
-    async def send(self, letter: Letter, recipients: Iterable[QueuedRecipient], content: Content) -> None:
+    async def send(self, letter: Letter, content: Readable, recipients: Iterable[QueuedRecipient]) -> None:
         """Send *letter* to those *recipients*, as often as it takes for as many as the server lets."""
         left = {each.number: each.recipient for each in recipients}
         while left and self.broken is None:
@@ -59,7 +59,7 @@ class Transmission:
             if len(left) == before or not self.session.usable:
                 return
 
-    async def _once(self, letter: Letter, left: Mapping[int, OutboundRecipient], content: Content) -> None:
+    async def _once(self, letter: Letter, left: Mapping[int, OutboundRecipient], content: Readable) -> None:
         self._numbers = tuple(left)
         letter = attrs.evolve(letter, recipients=tuple(left.values()))
         self.session.begin_message(letter.size)
@@ -98,7 +98,7 @@ class Transmission:
                 return True
         return False
 
-    async def _write(self, content: Content) -> None:
+    async def _write(self, content: Readable) -> None:
         core = self.session.core
         content.rewind()
         while piece := await content.read():
