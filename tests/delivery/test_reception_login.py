@@ -114,7 +114,7 @@ class LoginTests(Case):
         self.assertEqual(len(lines), 2)
         self.assertIn("sender=ann@example.net code=550 enhanced=5.7.1", lines[1])
 
-    def test_a_remote_recipient_is_told_that_there_is_no_queue_yet(self) -> None:
+    def test_a_remote_recipient_is_told_where_nothing_is_sent(self) -> None:
         self.login()
         self.mail(JOE)
         self.assertEqual(self.recipient(EVE), replies.NO_REMOTE_DELIVERY)
