@@ -8,7 +8,9 @@ import attrs
 
 from mailsuite.interfaces import IOutboundQueue, IQueuedContent
 from mailsuite.model.envelope import BodyType
+from mailsuite.model.failure import TemporaryFailure
 from mailsuite.model.outbound import QueuedMessage
+from mailsuite.model.reply import MESSAGE_GONE
 
 READ_OCTETS = 256 * 1024
 """Read from the disk at once: one turn through a thread for nearly every message there is."""
@@ -24,10 +26,15 @@ class Content:
     message: QueuedMessage
     _source: IQueuedContent | None = attrs.field(default=None, init=False)
     _first: bytes | None = attrs.field(default=None, init=False)
-    _began: bool = attrs.field(default=False, init=False)
+    _read: int = attrs.field(default=0, init=False)
+    """Octets, from the beginning."""
 
     async def __aenter__(self) -> Content:
-        await self.first()
+        try:
+            await self.first()
+        except BaseException:
+            self._close()
+            raise
         return self
 
     async def __aexit__(
@@ -44,21 +51,28 @@ class Content:
 
     def rewind(self) -> None:
         """Read from the beginning again."""
-        if self._began and len(self._first or b"") >= READ_OCTETS:
+        if self._read > len(self._first or b""):
             self._close()
-        self._began = False
+        self._read = 0
 
     async def read(self) -> bytes:
-        """The next piece; empty at the end. Raises TemporaryFailure."""
-        first = await self.first()
-        if not self._began:
-            self._began = True
-            return first
-        if len(first) < READ_OCTETS:
+        """The next piece; empty at the end. Raises TemporaryFailure, also where the content ends too early:
+        half a message would be taken for a whole one."""
+        if self._read >= self.message.size > 0:
             return b""
+        first = await self.first()
+        piece = first if not self._read else await self._more(len(first))
+        if not piece and self.message.size:
+            raise TemporaryFailure(MESSAGE_GONE, f"only {self._read} of {self.message.size} octets are there")
+        self._read += len(piece)
+        return piece
+
+    async def _more(self, skipped: int) -> bytes:
+        """What follows behind the first piece."""
         if self._source is None:
             self._source = self.queue.content(self.message.id)
-            await self._source.read(READ_OCTETS)
+            while skipped and (piece := await self._source.read(skipped)):
+                skipped -= len(piece)
         return await self._source.read(READ_OCTETS)
 
     async def body_type(self, said: BodyType) -> BodyType:

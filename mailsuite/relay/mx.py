@@ -16,7 +16,7 @@ from operator import attrgetter
 from typing import Any, Final
 
 import attrs
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred, FirstError, gatherResults
 
 from mailsuite.interfaces import IResolver
 from mailsuite.model.access import unmapped
@@ -158,7 +158,11 @@ class HostFinder:
         rank = rank[: MAX_HOSTS - found.hosts]
         found.hosts += len(rank)
         asking = [Deferred.fromCoroutine(self._addresses(each, source, found)) for each in rank]
-        answers: list[list[IPAddress]] = await gatherResults(asking, consumeErrors=True)
+        answers: list[list[IPAddress]] = []
+        try:
+            answers = await gatherResults(asking, consumeErrors=True)
+        except FirstError as error:  # which hides what it is, a cancellation for one
+            error.subFailure.raiseException()
         hosts = []
         for candidate, addresses in zip(rank, answers, strict=True):
             if any(self.is_ours(address, candidate.port) for address in addresses):

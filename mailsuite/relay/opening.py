@@ -40,6 +40,9 @@ from mailsuite.wire.smtp.client.session import ClientSession, ClientSettings
 MAX_SESSIONS = 2
 """Servers of one destination that a message is offered to at a time, after an answer that was no last word
 (Postfix: smtp_mx_session_limit)."""
+OPENING_SECONDS = 1800.0
+"""After which no further host is asked: one that has many which keep us waiting is not to take the places of
+others for hours; our own limit."""
 
 
 class _Unfit(Exception):
@@ -71,7 +74,7 @@ class Opener:
 
     def begin(self, hop: Hop, source: Source, tls: TlsPolicy) -> Opening:
         """Look for a server behind a way that needs one."""
-        return Opening(self, hop, source, tls)
+        return Opening(self, hop, source, tls, self.clock.seconds() + OPENING_SECONDS)
 
 
 @attrs.define(eq=False)
@@ -82,6 +85,8 @@ class Opening:
     hop: Hop
     source: Source
     policy: TlsPolicy
+    until: float
+    """By the clock; no host is asked after that."""
     troubles: list[Outcome] = attrs.field(factory=list, init=False)
     """Why hosts that were tried gave no session, in that order."""
     _hosts: AsyncIterator[Host] | None = attrs.field(default=None, init=False)
@@ -91,6 +96,9 @@ class Opening:
         if self._hosts is None:
             self._hosts = self.opener.finder.find(self.hop, self.source)
         while True:
+            if self.opener.clock.seconds() >= self.until:
+                self._note(replies.NEXT_HOP_SLOW, "")
+                return None
             try:
                 host = await anext(self._hosts)
             except StopAsyncIteration:
@@ -228,7 +236,7 @@ class Opening:
         self.troubles.append(Outcome(fate_of(reply, Fate.RELAYED), reply, host, self.opener.seconds()))
         if session is not None:
             self.opener.log.info(
-                "relay.turned_away", host=session.host, code=reply.code, reply=" ".join(reply.text)
+                "relay.turned_away", host=session.host, code=reply.code, reply=" ".join(reply.text)[:200]
             )
 
 

@@ -43,6 +43,8 @@ class Pool:
             last.ends.cancel()
             if last.session.usable:
                 session = last.session
+            else:
+                self.dismiss(last.session)
         if kept:
             self._kept[key] = kept
         return session

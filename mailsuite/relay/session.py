@@ -5,7 +5,6 @@ Whoever leads the dialogue takes a step by ``core``, and waits for what comes of
 
 from __future__ import annotations
 
-from math import inf
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -27,6 +26,8 @@ from mailsuite.wire.smtp.client.session import ClientSession
 
 CLOSE_SECONDS = 5.0
 """How long the other server may take to close behind our QUIT; our own limit."""
+INTRODUCTION_SECONDS = 900.0
+"""How long greeting, EHLO, TLS and login may take together; our own limit."""
 MESSAGE_SECONDS = 1800.0
 """How long one message may take beside its octets, whatever the server does to keep us waiting; our own
 limit."""
@@ -60,7 +61,7 @@ class RelaySession(TransportProtocol):
         self._shaking: Deferred[bool] | None = None
         self._gone: Deferred[None] | None = None
         self._leaving = False
-        self._by = inf
+        self._by = self.began + INTRODUCTION_SECONDS
         self._lost = False
 
     # What happens
@@ -70,8 +71,13 @@ class RelaySession(TransportProtocol):
         self._watch()
 
     def dataReceived(self, data: bytes) -> None:
+        if self.core.tls_active and not self.tls:  # TLS is to begin the connection, and nobody else speaks
+            self.abort()
+            return
         # The clock goes on: whoever answers an octet at a time has no more time than others.
         self.core.receive(data)
+        if self.core.ended:  # perhaps amid a message, and it reads no more of that
+            self.resumeProducing()
         self._send()
         self._wake()
 
@@ -138,7 +144,7 @@ class RelaySession(TransportProtocol):
         self.resumeProducing()
         self._transport.startTLS(creator)
         self._transport.registerProducer(self, True)
-        self._timer.watch(PATIENCE[Awaited.TLS])
+        self._timer.watch(PATIENCE[Awaited.TLS], self._by)
         return await shaking
 
     @property
@@ -152,9 +158,17 @@ class RelaySession(TransportProtocol):
         return self._clock.seconds() - self.began
 
     async def leave(self) -> None:
-        """Say QUIT where that is possible, and close. Returns when the connection is gone, within seconds."""
+        """Say QUIT where that is possible, and close. Returns when the connection is gone, within seconds.
+        Whoever cancels this closes at once."""
         if self._lost:
             return
+        try:
+            await self._leave()
+        except BaseException:
+            self.abort()
+            raise
+
+    async def _leave(self) -> None:
         self._leaving = True
         if self.core.idle:
             self.core.quit()
@@ -166,6 +180,7 @@ class RelaySession(TransportProtocol):
             gone: Deferred[None] = Deferred()
             self._gone = gone
             self._timer.limit(CLOSE_SECONDS)
+            self._transport.unregisterProducer()  # TLS closes for nobody who may still write
             self._transport.loseConnection()
             await gone
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import attrs
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.python.failure import Failure
 
 from mailsuite.concurrent.tasks import Tasks
 from mailsuite.delivery.notices import Notices
@@ -59,6 +60,9 @@ class Teller:
                 self._again = self._again or wait == 0.0
         except MailFailure as failure:
             self.log.error("relay.queue_unavailable", reason=failure.reason)
+            wait = PAUSE
+        except Exception:
+            self.log.failure("notice.failed", Failure())
             wait = PAUSE
         finally:
             self._works = False

@@ -28,6 +28,8 @@ from mailsuite.wire.smtp.client.letter import CannotSend, Lack, Letter
 
 _TEMPORARY = {Lack.ROOM}
 """What another session may have."""
+_WANTS_TLS = 530
+"""RFC 3207 section 4."""
 
 
 @attrs.define(eq=False)
@@ -121,6 +123,9 @@ class Transmission:
                 self.outcomes[number] = self._outcome(reply, ours)
 
     def _outcome(self, reply: Reply, ours: bool) -> Outcome:
+        core = self.session.core
+        if reply.code == _WANTS_TLS and core.extensions.starttls and not core.tls_active:
+            reply = reply.for_now()  # TLS has failed there lately, and is tried again
         fate = fate_of(reply, Fate.DELIVERED if self.lmtp else Fate.RELAYED)
-        passed_on = fate is Fate.RELAYED and self.session.core.extensions.dsn
+        passed_on = fate is Fate.RELAYED and core.extensions.dsn
         return Outcome(fate, reply, "" if ours else self.session.host, self.now, passed_on)

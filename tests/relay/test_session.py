@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectionLost
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
@@ -126,8 +126,30 @@ class Dialogue(SessionCase):
         self.lose()
         self.successResultOf(waiting)
 
+    def test_nobody_waits_to_write_what_was_refused(self) -> None:
+        """The server reads no more of it, and does not close."""
+        self.session.pauseProducing()
+        waiting = Deferred.fromCoroutine(self.session.writable())
+        self.hear("421 4.3.2 Closing\r\n")
+        self.successResultOf(waiting)
+
 
 class Leaving(SessionCase):
+    def test_nobody_may_write_when_it_closes(self) -> None:
+        """TLS does not close before."""
+        self.get_ready()
+        Deferred.fromCoroutine(self.session.leave())
+        self.assertIsNotNone(self.transport.producer)
+        self.hear("221 Bye\r\n")
+        self.assertIsNone(self.transport.producer)
+
+    def test_who_is_cancelled_closes_at_once(self) -> None:
+        self.get_ready()
+        leaving = Deferred.fromCoroutine(self.session.leave())
+        leaving.cancel()
+        self.failureResultOf(leaving, CancelledError)
+        self.assertTrue(self.transport.disconnected)
+
     def test_quit_is_said_and_answered(self) -> None:
         self.get_ready()
         leaving = Deferred.fromCoroutine(self.session.leave())
