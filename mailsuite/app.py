@@ -115,6 +115,8 @@ class Parts:
     queue: SqliteQueue
     queue_thread: Pool
     desk: IQueueDesk
+    sweeping: Tasks
+    """The look for what a crash has left in the queue."""
     receiving: Receiving
     sending: Sending
 
@@ -154,7 +156,7 @@ class Parts:
         self.notifier.start()
         self.sending.start()
         self.tasks.start(self._clean())
-        self.tasks.start(self._sweep())
+        self.sweeping.start(self._sweep())
 
     async def _clean(self) -> None:
         removed = await self.store.clean_stale(time.time())
@@ -176,12 +178,14 @@ class Parts:
         and nothing that they do waits for it.
         """
         try:
+            self.sweeping.cancel()  # of a million messages it takes a minute, and the next start does it
             await self.sending.stop()
             await self.receiving.finish()
             await self.housekeeper.stop()
             await self.watch.stop()
             await self.receiving.stop()
             await self.tasks.finished()
+            await self.sweeping.finished()
             await self.keeper.stop()
             await self.premises.bans.stop()
             await self.notifier.stop()
@@ -247,7 +251,8 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
     accounts_thread = pool("accounts.db", 1, DATABASE_QUEUE)
     notify_thread = pool("notify.db", 1, DATABASE_QUEUE)
     queue_thread = pool("queue.db", 1, DATABASE_QUEUE)
-    tasks = Tasks(partial(log.failure, "task.failed"))
+    failed = partial(log.failure, "task.failed")
+    tasks = Tasks(failed)
     accounts = Database(state.accounts_db, accounts_db.SCHEMA, accounts_thread, log)
     notices = Database(state.notify_db, sightings_db.SCHEMA, notify_thread, log)
     directory = LayeredDirectory(MemoryDirectory(origin=Origin.FILE), accounts_db.SqliteDirectory(accounts))
@@ -308,7 +313,7 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
     receives = receiving(
         config,
         store=store,
-        places=(config.server.state, Path(store.layout.base)),
+        places=(config.server.state, Path(queue.spool), Path(store.layout.base)),
         directory=directory,
         bus=bus,
         names=name_service(config.resolver, reactor, files, watch, log),
@@ -371,6 +376,7 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
         queue=queue,
         queue_thread=queue_thread,
         desk=SqliteDesk(queue),
+        sweeping=Tasks(failed),
         receiving=receives,
         sending=sends,
     )
