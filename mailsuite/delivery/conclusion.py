@@ -122,7 +122,7 @@ class Conclusion:
                 id=incoming.id,
                 account=self._connection.account,
                 size=size,
-                header=incoming.beginning,
+                header=bytes(incoming.beginning),
                 now=self._seconds(),
             )
         except Exception:

@@ -30,7 +30,7 @@ class Incoming:
     """Each recipient has a fate of their own."""
     room: int = 0
     """Octets of its beginning that are kept, for a notice about it."""
-    beginning: bytes = attrs.field(default=b"", init=False)
+    beginning: bytearray = attrs.field(factory=bytearray, init=False)
     refusal: Reply | None = attrs.field(default=None, init=False)
 
     def take(self, data: bytes) -> None:
@@ -57,8 +57,9 @@ class Incoming:
         self.refusal = self._filter.defect
         if data:
             if self.room:
-                self.beginning += data[: self.room]
-                self.room -= len(data[: self.room])
+                kept = data[: self.room]
+                self.beginning += kept
+                self.room -= len(kept)
             self.transaction.write(data)
 
     @property
