@@ -90,11 +90,8 @@ class Sending:
 
     def start(self) -> None:
         """Send what is due, and tell what is owed."""
-        self.queue.watch(self.teller.look)
-        self.routing.start(self._begin())
-
-    async def _begin(self) -> None:
-        await self._reroute()
+        self.queue.watch(self.teller.hint)
+        self.routing.start(self._reroute())
         self.teller.start()
         self.courier.start()
 

@@ -100,7 +100,7 @@ class Carrier:
         hop = self.routes.hop(lease.destination)
         if ours:
             await self.home.bring(lease.message, ours, content, attempt.outcomes)
-        elif hop is None:
+        elif hop is None or not self._is_for(lease):
             return False
         elif hop.way is Way.DISCARD:
             attempt.outcomes = self.all(lease, Fate.DELIVERED, replies.DISCARDED)
@@ -109,6 +109,11 @@ class Carrier:
         else:
             await _Delivery(self, lease, hop, content, attempt).run()
         return True
+
+    def _is_for(self, lease: Lease) -> bool:
+        """Whether its recipients go that way still: after a reload another one may have its name."""
+        names = {self.routes.destination_of(each.recipient.address) for each in lease.recipients}
+        return names == {lease.destination}
 
     def all(self, lease: Lease, fate: Fate, reply: Reply) -> dict[int, Outcome]:
         """The same for each recipient."""

@@ -14,6 +14,9 @@ from mailsuite.observe.log import Log
 PAUSE = 10.0
 """Seconds until the queue is asked again after it could not be reached."""
 
+HINT_PAUSE = 0.25
+"""Seconds within which it is asked after something was done to it; most of what is done owes nothing."""
+
 
 @attrs.define(eq=False)
 class Teller:
@@ -27,6 +30,7 @@ class Teller:
     _again: bool = attrs.field(default=False, init=False)
     _runs: bool = attrs.field(default=False, init=False)
     _call: IDelayedCall | None = attrs.field(default=None, init=False)
+    _hinted: IDelayedCall | None = attrs.field(default=None, init=False)
 
     @_tasks.default
     def _own_tasks(self) -> Tasks:
@@ -40,8 +44,9 @@ class Teller:
     async def stop(self) -> None:
         """Finish what is being written."""
         self._runs = False
-        if self._call is not None and self._call.active():
-            self._call.cancel()
+        for call in (self._call, self._hinted):
+            if call is not None and call.active():
+                call.cancel()
         await self._tasks.finished()
 
     def look(self) -> None:
@@ -50,6 +55,11 @@ class Teller:
         if self._runs and not self._works:
             self._works = True
             self._tasks.start(self._work())
+
+    def hint(self) -> None:
+        """Something was done to the queue, whatever it was."""
+        if self._runs and (self._hinted is None or not self._hinted.active()):
+            self._hinted = self.clock.callLater(HINT_PAUSE, self.look)
 
     async def _work(self) -> None:
         wait: float | None = None

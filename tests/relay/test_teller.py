@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from mailsuite.model.failure import TemporaryFailure
 from mailsuite.model.reply import STORE_UNAVAILABLE
 from mailsuite.observe.log import Log
-from mailsuite.relay.teller import PAUSE, Teller
+from mailsuite.relay.teller import HINT_PAUSE, PAUSE, Teller
 
 
 class Notices:
@@ -69,6 +69,18 @@ class TellerCase(SynchronousTestCase):
         self.teller.look()
         (call,) = self.clock.getDelayedCalls()
         self.assertEqual(call.getTime(), 60)
+
+    def test_hints_are_heard_together(self) -> None:
+        self.begin()
+        for _ in range(100):
+            self.teller.hint()
+        self.assertEqual(self.notices.calls, 1)
+        self.clock.advance(HINT_PAUSE)
+        self.assertEqual(self.notices.calls, 2)
+        self.teller.hint()
+        self.successResultOf(Deferred.fromCoroutine(self.teller.stop()))
+        self.teller.hint()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_a_queue_that_is_away(self) -> None:
         self.begin(TemporaryFailure(STORE_UNAVAILABLE, "away"))

@@ -418,10 +418,26 @@ class Stopping(OwnQueueCase):
         await self.sending.stop()
         self.assertEqual(len(self.queue.messages), 1)
 
-    async def test_before_it_has_begun(self) -> None:
+    async def test_while_ways_are_made_anew(self) -> None:
+        """That takes long where much waits. Mail leaves meanwhile, and nobody who stops waits for it."""
         self.own.gates["reroute"] = Deferred[None]()
         self.begin()
         await self.put(EVE)
+        await self.empty()
         await self.sending.stop()
-        self.assertEqual(self.sending.courier.under_way, 0)
+        self.assertEqual(len(self.sink.record.messages), 1)
+
+    async def test_a_way_that_has_the_name_of_another_by_now(self) -> None:
+        """What has waited for long goes by the login of its own block, not by that of the other."""
+        port = f"port = {self.sink.port}\n"
+        block = '[[relay]]\nmatch = ["{}"]\nhost = "mx.example.org"\n' + port
+        first, second = block.format("example.org") + "per_destination = 1\n", block.format("example.com")
+        hold = 'outgoing = "hold"\n'
+        self.begin(first + second, queue=hold)
+        await self.put(EVE)
+        (lease,) = await self.queue.claim(time.time(), time.time() + 600, 1, {}, 1)
+        self.sending.use(self.config(f"[queue]\n{port}{hold}{second}{first}"))
+        carrier = self.sending.courier.carrier
+        self.assertEqual(carrier.routes.destination_of(Address("max", "example.com")), lease.destination)
+        self.assertIsNone(await carrier.carry(lease))
         self.assertEqual(self.sink.record.sessions, ())
