@@ -31,6 +31,8 @@ class _Step:
     tag: str = ""
     """What the name on the way to it had behind its delimiter."""
     depth: int = 0
+    way: tuple[Address, ...] = ()
+    """The accounts and aliases that were walked through to it."""
 
 
 @attrs.define(eq=False)
@@ -51,6 +53,12 @@ class Walk:
     _discarded: bool = attrs.field(default=False, init=False)
     _dead: tuple[RouteKind, Address] | None = attrs.field(default=None, init=False)
     """The first dead end: of which kind, and who leads to it."""
+    _forwarding: set[Address] = attrs.field(factory=set, init=False)
+    """Accounts that forward."""
+    _ways: dict[Address, tuple[Address, ...]] = attrs.field(factory=dict, init=False)
+    """How accounts and remotes were reached first."""
+    _crossings: set[Address] = attrs.field(factory=set, init=False)
+    """What was reached by more than one way."""
     _circle: Address | None = attrs.field(default=None, init=False)
     """Who leads to what was walked through before, where somebody does."""
 
@@ -102,8 +110,10 @@ class Walk:
             self._copies[account.address] = Copy(
                 account.address, _tagged(account.address, found.tag or step.tag)
             )
+            self._ways[account.address] = step.way
         if forwards:
-            here = attrs.evolve(step, owner=account.address, tag="")
+            self._forwarding.add(account.address)
+            here = attrs.evolve(step, owner=account.address, tag="", way=(*step.way, account.address))
             self._lead(here, account.forward, account.address)
         return None
 
@@ -114,7 +124,10 @@ class Walk:
         self._seen.add(group.key)
         self._discarded |= not group.targets
         here = attrs.evolve(
-            step, owner=step.owner if group.is_passage else group.key, tag=group.tag or step.tag
+            step,
+            owner=step.owner if group.is_passage else group.key,
+            tag=group.tag or step.tag,
+            way=(*step.way, group.key),
         )
         for target in group.targets:
             self._lead(here, target, group.key)
@@ -122,7 +135,10 @@ class Walk:
     def _elsewhere(self, step: _Step) -> Route | None:
         if step.owner is not None:
             if self._names.rules.sends:
+                if step.name in self._remotes:
+                    self._crossings.add(step.name)
                 self._remotes[step.name] = None
+                self._ways.setdefault(step.name, step.way)
             else:
                 self._end(RouteKind.STRANDED, step.owner)
             return None
@@ -154,6 +170,7 @@ class Walk:
             self._words.ended(kind, owner)
 
     def _again(self, step: _Step, key: Address) -> None:
+        self._crossings.add(key)
         if self._circle is None:
             self._circle = step.owner or key
         if self._words is not None:
@@ -162,10 +179,26 @@ class Walk:
     def _outcome(self) -> Route:
         kind, dead_end = self._dead or (RouteKind.LOCAL, None)
         if self._copies or self._remotes:
-            return Route(RouteKind.LOCAL, tuple(self._copies.values()), tuple(self._remotes), dead_end)
+            return Route(
+                RouteKind.LOCAL,
+                tuple(self._copies.values()),
+                tuple(self._remotes),
+                dead_end,
+                forwarders={name: by for name in self._ways if (by := self._forwarders(name))},
+            )
         if dead_end is not None or self._discarded:
             return Route(kind, dead_end=dead_end)
         return Route(RouteKind.LOOP, dead_end=self._circle)
+
+    def _forwarders(self, name: Address) -> tuple[Address, ...]:
+        """Those on every way to *name*, as far as can be said: not those before where ways meet."""
+        last: list[Address] = []
+        for each in reversed(() if name in self._crossings else self._ways[name]):
+            if each in self._forwarding:
+                last.append(each)
+            if each in self._crossings:
+                break
+        return tuple(reversed(last))
 
 
 def _tagged(account: Address, tag: str) -> Address:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Literal
 
 import attrs
@@ -91,6 +91,8 @@ class Route:
     """The account or alias on the way that leads to nobody, also where others on the way take a copy."""
     steps: tuple[str, ...] = ()
     """In words, one decision each, for ``mailsuite route``."""
+    forwarders: Mapping[Address, tuple[Address, ...]] = attrs.field(factory=dict, eq=False)
+    """By account or remote: those without whose forwards it would get nothing, where there are some."""
 
     def without(self, left_out: Collection[Address]) -> Route:
         """The same, but that these accounts and remotes get nothing."""
@@ -98,6 +100,7 @@ class Route:
             self,
             copies=tuple(copy for copy in self.copies if copy.account not in left_out),
             remotes=tuple(remote for remote in self.remotes if remote not in left_out),
+            forwarders={name: by for name, by in self.forwarders.items() if name not in left_out},
         )
 
     @property

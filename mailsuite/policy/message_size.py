@@ -33,8 +33,8 @@ class Sizes:
 @attrs.frozen
 class MessageSize:
     """Refuses what SIZE promises to be too large (RFC 1870 section 6.1): at MAIL for who has logged in, at
-    RCPT for the smallest limit among the accounts that the recipient is, the sender's, and that of what
-    leaves for other servers (row S-M15).
+    RCPT for the smallest limit among the accounts that the recipient is, or that forward it, the sender's,
+    and that of what leaves for other servers (row S-M15).
 
     Where nothing is promised the recipients of one message have one limit: one with another is asked to come
     in a transaction of its own, lest the message be refused for all of them, or come to one that takes none
@@ -69,8 +69,9 @@ class MessageSize:
         return self.sizes.ceiling if account is None else await self.sizes.of(account)
 
     async def _got(self, route: Route, largest: int) -> int:
-        """By all accounts that *route* leads to, where the sender may send *largest*."""
-        for number, account in enumerate(route.accounts, 1):
+        """By all accounts that *route* leads to, or through, where the sender may send *largest*."""
+        through = (account for accounts in route.forwarders.values() for account in accounts)
+        for number, account in enumerate(dict.fromkeys((*route.accounts, *through)), 1):
             if number % STEPS_IN_A_ROW == 0:
                 await self.turn()
             largest = min(largest, await self.sizes.of(account))

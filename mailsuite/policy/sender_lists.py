@@ -58,7 +58,7 @@ class BlockedSenders:
     """Refuses a sender whom nobody of those who would get the message takes mail from. Whoever is nearest to
     the owner has the word: what the account says, else its domain, else the door; and in each place whom it
     accepts before whom it blocks. Where a recipient is several accounts, those who block the sender get no
-    copy, and the others theirs.
+    copy, and the others theirs; what an account does not take it does not forward either.
 
     The null reverse-path is on no list: notices of other servers have it (RFC 5321 section 4.5.5). Who has
     logged in is no stranger, and never blocked.
@@ -80,14 +80,20 @@ class BlockedSenders:
         if sender is None or facts.connection.account is not None:
             return Accept()
         at_the_door = bool(self.lists.list_of(self.rules).blocks(sender))
-        left_out = list(route.remotes) if at_the_door else []
-        for number, account in enumerate(route.accounts, 1):
-            if number % STEPS_IN_A_ROW == 0:
-                await self.turn()
-            own = await self._blocks(account, sender)
-            if at_the_door if own is None else own:
-                left_out.append(account)
-        everybody = len(route.accounts) + len(route.remotes)
+        asked: dict[Address, bool | None] = {}
+        left_out = []
+        ways = [(name, route.forwarders.get(name, ())) for name in route.remotes]
+        ways += [(name, (*route.forwarders.get(name, ()), name)) for name in route.accounts]
+        for name, accounts in ways:
+            for account in accounts:
+                if account not in asked:
+                    asked[account] = await self._blocks(account, sender)
+                    if len(asked) % STEPS_IN_A_ROW == 0:
+                        await self.turn()
+            said = [own for account in accounts if (own := asked[account]) is not None]
+            if any(said) if said else at_the_door:
+                left_out.append(name)
+        everybody = len(ways)
         if not everybody:
             return Refuse(SENDER_BLOCKED) if at_the_door else Accept()
         if len(left_out) == everybody:

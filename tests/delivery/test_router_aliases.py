@@ -496,3 +496,40 @@ class TestWords:
         steps = self.steps(router(alias("all", *names, "joe")), "all")
         assert len(steps) == MAX_STEPS + 1
         assert steps[-1] == f"... and {2 * (MAX_STEPS + 5) + 2 - MAX_STEPS} steps more"
+
+
+FAR = f"far@{AWAY}"
+
+
+@pytest.mark.parametrize(
+    ("aliases", "accounts", "forwarders"),
+    [
+        ((alias("team", "fay"),), (forwarding("fay", FAR),), {FAR: ("fay",)}),
+        ((alias("team", "fay"),), (forwarding("fay", FAR, keep_copy=True),), {FAR: ("fay",)}),
+        ((alias("team", "fay"),), (forwarding("fay", "joe"),), {"joe": ("fay",)}),
+        ((alias("team", "fay"),), (forwarding("fay", "guy"), forwarding("guy", FAR)), {FAR: ("fay", "guy")}),
+        (
+            (alias("team", "fay"), alias("more", FAR, "joe")),
+            (forwarding("fay", "more"),),
+            {FAR: ("fay",), "joe": ("fay",)},
+        ),
+        ((alias("team", "joe", "ann"),), (), {}),
+        ((alias("team", "fay", FAR),), (forwarding("fay", FAR),), {}),
+        ((alias("team", "fay", "joe"),), (forwarding("fay", "joe"),), {}),
+        (
+            (alias("team", "fay", "hal"),),
+            (forwarding("fay", "guy"), forwarding("hal", "guy"), forwarding("guy", FAR)),
+            {FAR: ("guy",)},
+        ),
+        (
+            (alias("team", "fay", "hal"), alias("more", FAR)),
+            (forwarding("fay", "more"), forwarding("hal", "more")),
+            {},
+        ),
+    ],
+)
+def test_who_forwards_is_known_where_nobody_else_leads_there(
+    aliases: tuple[Alias, ...], accounts: tuple[Account, ...], forwarders: dict[str, tuple[str, ...]]
+) -> None:
+    route = run_now(router(*aliases, accounts=accounts, rules=SENDS).route(of("team")))
+    assert route.forwarders == {of(name): tuple(map(of, by)) for name, by in forwarders.items()}

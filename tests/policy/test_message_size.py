@@ -43,6 +43,12 @@ def facts(
     return without(found, mail=MailParameters(size=size), max_message=before)
 
 
+def test_who_forwards_takes_no_more_than_who_keeps() -> None:
+    forwarded = without(route(ANN), forwarders={ANN: (ZOE,)})
+    assert judge(RULE, without(facts(ANN, size=300), route=forwarded)) == Accept(max_message=300)
+    assert judge(RULE, without(facts(ANN, size=301), route=forwarded)) == Refuse(MESSAGE_TOO_BIG)
+
+
 @pytest.mark.parametrize(
     ("account", "largest"),
     [(JOE, 500), (ANN, 1000), (BOB, 1000), (ZOE, 300), (Address("JOE", "example.net"), 500)],

@@ -152,6 +152,43 @@ def test_the_others_have_their_copies(sender: Address, route: Route, left_out: t
     assert len(left.copies) + len(left.remotes) == len(route.copies) + len(route.remotes) - len(left_out)
 
 
+FAR = Address("far", "elsewhere.example")
+OTHER_OF_ORG = Address("other", "example.org")
+
+
+@pytest.mark.parametrize(
+    ("sender", "route", "verdict"),
+    [
+        (EVE, attrs.evolve(to(BOB), forwarders={BOB: (ANN,)}), Refuse(SENDER_BLOCKED)),
+        (EVE, attrs.evolve(to(BOB), forwarders={BOB: (LEA,)}), Accept()),
+        (BLOCKED, attrs.evolve(to(JOE, remotes=(FAR,)), forwarders={FAR: (ANN,)}), Accept(left_out=(JOE,))),
+        (BLOCKED, attrs.evolve(to(JOE, remotes=(FAR,)), forwarders={FAR: (MAX,)}), Refuse(SENDER_BLOCKED)),
+        (BLOCKED, attrs.evolve(to(remotes=(FAR,)), forwarders={FAR: (ANN, MAX)}), Refuse(SENDER_BLOCKED)),
+        (
+            OTHER_OF_ORG,
+            attrs.evolve(to(JOE, remotes=(FAR,)), forwarders={FAR: (BOB,)}),
+            Accept(left_out=(FAR,)),
+        ),
+    ],
+)
+def test_what_an_account_does_not_take_it_does_not_forward(
+    sender: Address, route: Route, verdict: Verdict
+) -> None:
+    assert said(sender, route) == verdict
+
+
+def test_one_account_leads_to_several() -> None:
+    route = to(remotes=(FAR, EVE))
+    forwarders = {FAR: (BOB,), EVE: (BOB,)}
+    assert said(OTHER_OF_ORG, attrs.evolve(route, forwarders=forwarders)) == Refuse(SENDER_BLOCKED)
+
+
+def test_who_forwards_to_nobody_any_more_has_no_say() -> None:
+    route = attrs.evolve(to(JOE, remotes=(FAR,)), forwarders={FAR: (BOB,)})
+    assert route.without((FAR,)).forwarders == {}
+    assert route.without((JOE,)).forwarders == {FAR: (BOB,)}
+
+
 def test_the_log_hears_of_it() -> None:
     many = tuple(Address(f"a{number}", "example.net") for number in range(6))
     verdict = judge(RULE, without(at_recipient(TEAM, to(ANN, *many), STRANGER), sender=BLOCKED))
