@@ -7,11 +7,13 @@ import sqlite3
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from mailsuite.concurrent.threads import Inline
 from mailsuite.model.failure import TemporaryFailure
 from mailsuite.model.outbound import QueueFilter
 from mailsuite.model.reply import DISK_FULL, STORE_UNAVAILABLE
 from mailsuite.queue.sqlite.desk import SqliteDesk
 from mailsuite.queue.sqlite.fsck import check
+from tests.concurrent.held import HeldThreads
 from tests.contracts.outbound_queue import CONTENT, EVE
 from tests.contracts.outbound_queue_sending import BUSY, NOON, TAKEN, crowd, letter
 from tests.queue.queues import QueueOnDisk
@@ -318,6 +320,24 @@ class RowTests(TroubleCase):
         self.sick.heal()
         self.assertIsInstance(done[0].value, TemporaryFailure)
         self.nothing_but_the_first("later")
+
+    def test_nobody_is_sent_what_is_to_be_taken_back(self):
+        queuing = self.begun("second")
+        self.answer(queuing.prepare())
+        held = HeldThreads()
+        self.queue.turn(held)
+        self.sick.fail(0, BAD_DISK, after_effect=True, only="COMMIT")
+        committing = Deferred.fromCoroutine(queuing.commit())
+        claiming = Deferred.fromCoroutine(self.queue.claim(NOON, NOON + 60, 100, {}, 100))
+        done = []
+        committing.addBoth(done.append)
+        while held.held:
+            held.release()
+        self.pump.until(lambda: done)
+        self.queue.turn(Inline())
+        self.assertIsInstance(done[0].value, TemporaryFailure)
+        self.assertEqual([lease.message.id for lease in self.successResultOf(claiming)], ["first"])
+        self.nothing_but_the_first("claimed")
 
     def test_where_it_cannot_be_opened_everything_is_temporary(self):
         self.sick.fail(0, BAD_DISK)

@@ -69,7 +69,7 @@ class SqliteQueue:
     _tree: SpoolTree = attrs.field(init=False)
     _tasks: Tasks = attrs.field(init=False)
     _doubtful: set[str] = attrs.field(factory=set, init=False)
-    """Files whose rows were to be taken back, and may still be there."""
+    """Files whose rows are to be taken back, and may be there."""
     _watchers: list[Callable[[], None]] = attrs.field(factory=list, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -167,7 +167,11 @@ class SqliteQueue:
 
     async def _put(self, envelope: OutboundEnvelope, name: str, size: int) -> bool:
         work = partial(_put, self.ledger, envelope, name, size)
-        is_new = await self.run(work)
+        try:
+            is_new = await self.run(work)
+        except MailFailure:  # whoever asked for leases meanwhile is not to get it
+            self._doubtful.add(name)
+            raise
         self.wake()
         return is_new
 
