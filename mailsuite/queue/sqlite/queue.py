@@ -225,10 +225,11 @@ class SqliteQueue:
 
     async def reroute(self, destination_of: DestinationOf) -> None:
         self.ledger.destination_of = destination_of
-        after: int | None = 0
-        while after is not None:
-            after = await self.run(partial(sending.reroute, self.ledger, after=after))
-        self.wake()
+        last: int | None = 0
+        while last is not None:
+            last = await self.run(partial(sending.reroute, self.ledger, after=last))
+            if last is not None:
+                self.wake()
 
     def content(self, id: str) -> SpooledContent:
         return SpooledContent(partial(self._path_of, id), self.threads)
