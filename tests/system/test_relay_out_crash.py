@@ -29,9 +29,9 @@ from tests.zones import Exchanger, Net
 LONG = bool(os.environ.get("MAILSUITE_LONG"))
 CAMPAIGNS = 5 if LONG else 1
 """With a sink that works, and so many with one that fails."""
-ROUNDS = 30 if LONG else 5
+ROUNDS = 30 if LONG else 15
 """Kills in each."""
-LETTERS = 2000 if LONG else 400
+LETTERS = 2000 if LONG else 1000
 """In all rounds of one."""
 DOMAINS = 5
 WINDOW = 1.0
