@@ -28,6 +28,7 @@ from mailsuite.delivery.dsn_original import Original
 from mailsuite.delivery.dsn_report import Reader, Report
 from mailsuite.model.address import Address
 from mailsuite.model.envelope import BodyType, MailParameters, NotifyOn, Returned
+from mailsuite.wire.pop3.downgrade import is_internationalized
 from mailsuite.wire.pop3.encoded_words import encoded, folded, words_of
 
 
@@ -102,7 +103,7 @@ def _returned(report: Report, original: Original | None, eight_bit: bool) -> Par
     """The third part."""
     if original is None:
         return None
-    is_utf8 = _is_utf8(original.header)
+    is_utf8 = is_internationalized(original.header)
     content = original.content if _is_whole_wanted(report) else None
     if content is not None:
         plain = is_plain(content)
@@ -132,14 +133,3 @@ def _what_is_returned(report: Report, returned: Part | None) -> str:
         return texts.returned_nothing
     whole = returned.type in ("message/rfc822", "message/global")
     return texts.returned_whole if whole else texts.returned_header
-
-
-def _is_utf8(header: bytes) -> bool:
-    """Whether it has characters beyond ASCII, as RFC 6532 lets it."""
-    if header.isascii():
-        return False
-    try:
-        header.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
