@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from mailsuite.concurrent.tasks import Tasks
-from mailsuite.sqlite.database import Database, transaction
+from mailsuite.sqlite.database import Database, nothing_to_prepare, transaction
 
 T = TypeVar("T")
 MAX_BATCH = 256
@@ -58,6 +58,8 @@ class GroupCommit:
     database: Database
     failed: Callable[[Failure], None]
     """Is told of mistakes of ours."""
+    before: Callable[[sqlite3.Connection], None] = nothing_to_prepare
+    """Called in the database's thread, first of all in each transaction."""
     _waiting: list[_Piece[Any]] = attrs.field(factory=list, init=False)
     _tasks: Tasks = attrs.field(init=False)
 
@@ -86,7 +88,7 @@ class GroupCommit:
         while self._waiting:
             batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
             try:
-                await self.database.run(partial(_commit, batch))
+                await self.database.run(partial(_commit, batch, self.before))
             except Exception as error:
                 for piece in batch:
                     piece.error = error
@@ -94,9 +96,14 @@ class GroupCommit:
                 piece.settle()
 
 
-def _commit(batch: Sequence[_Piece[Any]], connection: sqlite3.Connection) -> None:
+def _commit(
+    batch: Sequence[_Piece[Any]],
+    before: Callable[[sqlite3.Connection], None],
+    connection: sqlite3.Connection,
+) -> None:
     is_durable = any(piece.is_durable for piece in batch)
     connection.execute(f"PRAGMA synchronous = {'FULL' if is_durable else 'NORMAL'}")
     with transaction(connection):
+        before(connection)
         for piece in batch:
             piece.carry_out(connection)

@@ -11,6 +11,7 @@ from mailsuite.concurrent.threads import Inline
 from mailsuite.model.failure import TemporaryFailure
 from mailsuite.model.outbound import QueueFilter
 from mailsuite.model.reply import DISK_FULL, STORE_UNAVAILABLE
+from mailsuite.queue.sqlite import statements
 from mailsuite.queue.sqlite.desk import SqliteDesk
 from mailsuite.queue.sqlite.fsck import check
 from tests.concurrent.held import HeldThreads
@@ -338,6 +339,28 @@ class RowTests(TroubleCase):
         self.assertIsInstance(done[0].value, TemporaryFailure)
         self.assertEqual([lease.message.id for lease in self.successResultOf(claiming)], ["first"])
         self.nothing_but_the_first("claimed")
+
+    def test_what_is_to_be_taken_back_is_looked_for_once_in_a_transaction(self):
+        refused = [self.begun(f"refused{number}") for number in range(3)]
+        for queuing in refused:
+            self.answer(queuing.prepare())
+        strikes, self.sick.error = self.sick.strikes, BAD_DISK
+        self.sick.strikes = lambda statement: statement == "BEGIN IMMEDIATE"
+        for queuing in refused:
+            self.fails(queuing.commit(), STORE_UNAVAILABLE)
+        held = HeldThreads()
+        self.queue.turn(held)
+        first, *asking = [Deferred.fromCoroutine(self.queue.next_due()) for _ in range(5)]
+        held.release()
+        self.failureResultOf(first, TemporaryFailure)
+        self.sick.strikes = strikes
+        self.sick.done.clear()
+        while held.held:
+            held.release()
+        self.queue.turn(Inline())
+        self.assertEqual([self.successResultOf(each) for each in asking], [0] * 4)
+        self.assertEqual(self.sick.done.count(("sql", statements.NUMBER_OF_FILE)), 3)
+        self.nothing_but_the_first("all")
 
     def test_where_it_cannot_be_opened_everything_is_temporary(self):
         self.sick.fail(0, BAD_DISK)

@@ -70,6 +70,8 @@ class SqliteQueue:
     _tasks: Tasks = attrs.field(init=False)
     _doubtful: set[str] = attrs.field(factory=set, init=False)
     """Files whose rows are to be taken back, and may be there."""
+    _taken_back: dict[str, bool] = attrs.field(factory=dict, init=False)
+    """Those of them that the last transaction has seen to, and whether nobody wants the file any more."""
     _watchers: list[Callable[[], None]] = attrs.field(factory=list, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -83,7 +85,7 @@ class SqliteQueue:
             self.factory,
         )
         failed = partial(self.log.failure, "queue.task_failed")
-        self._commits = GroupCommit(self._database, failed)
+        self._commits = GroupCommit(self._database, failed, self._take_back)
         self._tasks = Tasks(failed)
         self.ledger = Ledger(self.clock)
         self._tree = SpoolTree(self.spool, self.files)
@@ -113,22 +115,24 @@ class SqliteQueue:
     async def run(self, work: Callable[[sqlite3.Connection], T], *, is_durable: bool = True) -> T:
         """Do *work* on the rows; files that have none any more are removed after the commit."""
         is_durable = is_durable or bool(self._doubtful)
-        result, gone, undone = await self._commits.run(partial(self._work, work), is_durable=is_durable)
-        self._doubtful.difference_update(undone)
+        result, gone, taken_back = await self._commits.run(partial(self._work, work), is_durable=is_durable)
+        if taken_back:  # and whoever comes first of a transaction empties it
+            self._doubtful.difference_update(taken_back)
+            gone += [file for file, is_gone in taken_back.items() if is_gone]
+            taken_back.clear()
         if gone:
             self._tasks.start(self.remove(gone))
         return result
 
     def _work(
         self, work: Callable[[sqlite3.Connection], T], connection: sqlite3.Connection
-    ) -> tuple[T, list[str], list[str]]:
+    ) -> tuple[T, list[str], dict[str, bool]]:
         self.ledger.take_gone()  # of work that failed
-        doubtful = list(self._doubtful)
-        for file in doubtful:
-            if self.ledger.withdraw(connection, file):
-                self.ledger.gone.append(file)
         result = work(connection)
-        return result, self.ledger.take_gone(), doubtful
+        return result, self.ledger.take_gone(), self._taken_back
+
+    def _take_back(self, connection: sqlite3.Connection) -> None:
+        self._taken_back = {file: self.ledger.withdraw(connection, file) for file in tuple(self._doubtful)}
 
     async def remove(self, names: Sequence[str]) -> None:
         """Remove files of the spool. What cannot be removed is logged, and goes at the next start."""
