@@ -158,7 +158,7 @@ class _Delivery:
         if opening.troubles and not sessions:
             self.attempt.unreachable = opening.verdict
             outcomes.update((each.number, opening.verdict) for each in self.lease.recipients)
-        else:  # every session sent us away at once for want of room
+        else:  # pragma: no cover: a new session has room for one at least
             outcomes.update(carrier.all(self.lease, Fate.DEFERRED, replies.NEXT_HOP_FULL))
 
     def _left(self) -> list[QueuedRecipient]:

@@ -176,10 +176,9 @@ class Courier:
         now, leases = self.seconds(), tuple(self._under_way.values())
         held = await self.queue.extend(leases, now + LEASE_SECONDS) if leases else ()
         self._held_at = now
-        tokens = {lease.token for lease in held}
-        for lost in (lease for lease in leases if lease.token not in tokens):
-            if lost.token in self._under_way:
-                self.log.warning("relay.lease_lost", id=lost.message.id, destination=lost.destination)
+        lost = {lease.token for lease in leases} - {lease.token for lease in held}
+        for lease in (self._under_way[token] for token in lost & self._under_way.keys()):
+            self.log.warning("relay.lease_lost", id=lease.message.id, destination=lease.destination)
 
     # One lease
 

@@ -120,11 +120,11 @@ class Opening:
 
     async def _try(self, host: Host) -> RelaySession | None:
         """A session with one host. Where TLS fails that need not be, a second one without."""
-        for _ in range(2):
+        while True:  # twice at most: without TLS there is none that could fail
             policy = self.opener.clear.policy(self.policy, host.name)
             session = await self._connect(host, policy)
             if session is None:
-                return None
+                break
             try:
                 await self._introduce(session, host, policy)
             except _Unfit as unfit:
@@ -141,7 +141,7 @@ class Opening:
                 session.abort()
                 raise
             return session
-        return None  # pragma: no cover: the second time there is no TLS that could fail
+        return None
 
     async def _connect(self, host: Host, policy: TlsPolicy) -> RelaySession | None:
         opener = self.opener
@@ -206,10 +206,7 @@ class Opening:
                 self.opener.log.error("relay.login_failed", host=session.host, mechanism=event.mechanism)
                 # A password can be mended here; the mail need not go back for it.
                 raise _Unfit(event.reply.for_now(), theirs=True)
-            try:
-                session.core.derived(await self.opener.threads.run(event.salted_password))  # type: ignore[union-attr]
-            except ValueError:
-                raise _Unfit(replies.NEXT_HOP_LACKS_MECHANISM) from None
+            session.core.derived(await self.opener.threads.run(event.salted_password))  # type: ignore[union-attr]
 
     async def _hear(self, session: RelaySession, *wanted: type[Event]) -> Event:
         """The next event, which is one of these. Whatever else it is, it is the end."""

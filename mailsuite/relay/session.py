@@ -21,7 +21,7 @@ from zope.interface import implementer
 
 from mailsuite.concurrent.timer import Timer
 from mailsuite.wire.smtp.client.awaited import PATIENCE, Awaited
-from mailsuite.wire.smtp.client.events import Closing, Event, Finished, Lost, Violation
+from mailsuite.wire.smtp.client.events import Event
 from mailsuite.wire.smtp.client.session import ClientSession
 
 CLOSE_SECONDS = 5.0
@@ -174,8 +174,7 @@ class RelaySession(TransportProtocol):
             self.core.quit()
             self.flush()
             self._timer.limit(CLOSE_SECONDS)
-            while not isinstance(await self.next_event(), (Finished, Lost, Closing, Violation)):
-                pass
+            await self.next_event()  # Finished, whatever the server makes of it
         if not self._lost:
             gone: Deferred[None] = Deferred()
             self._gone = gone

@@ -71,6 +71,16 @@ def test_the_same_each_time(octets: bytes, queue: type[MemoryQueue]) -> None:
     assert do(thrice()) == [octets] * 3
 
 
+def test_it_is_closed_once() -> None:
+    async def judge() -> BodyType:
+        Slow.closed = 0
+        async with content_of(LONG, queue=SlowQueue()) as content:
+            return await content.body_type(BodyType.SEVEN_BIT)
+
+    assert do(judge()) is BodyType.SEVEN_BIT
+    assert Slow.closed == 1
+
+
 def test_nobody_knows_its_size() -> None:
     async def read() -> bytes:
         async with content_of(LONG, size=0) as content:

@@ -43,6 +43,15 @@ class PoolCase(StageCase):
         self.turn()
         self.assertEqual(len(self.goodbyes), 0)
 
+    def test_the_only_one(self) -> None:
+        server = self.kept()
+        self.turn(KEPT_SECONDS)
+        self.assertEqual(server.heard(), b"QUIT\r\n")
+        server.say("221 Bye")
+        self.turn()
+        self.assertIsNone(self.pool.take("key"))
+        self.assertEqual(self.left(), [])
+
     def test_one_that_was_sent_away_meanwhile_is_closed(self) -> None:
         """Though its server keeps the connection."""
         server = self.kept()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import Mock
 
+from OpenSSL import SSL
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectionLost
 from twisted.internet.task import Clock
@@ -143,6 +145,12 @@ class Leaving(SessionCase):
         self.hear("221 Bye\r\n")
         self.assertIsNone(self.transport.producer)
 
+    def test_a_server_that_answers_quit_by_closing(self) -> None:
+        self.get_ready()
+        leaving = Deferred.fromCoroutine(self.session.leave())
+        self.lose()
+        self.successResultOf(leaving)
+
     def test_who_is_cancelled_closes_at_once(self) -> None:
         self.get_ready()
         leaving = Deferred.fromCoroutine(self.session.leave())
@@ -181,3 +189,39 @@ class Leaving(SessionCase):
         self.lose()
         self.successResultOf(leaving)
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+
+class Tls(SessionCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.wire: Any = self.transport
+
+    def shake(self) -> Deferred[bool]:
+        self.wire.startTLS = lambda creator: None
+        creator: Any = None
+        return Deferred.fromCoroutine(self.session.start_tls(creator))
+
+    def test_a_handshake_that_fails_says_why(self) -> None:
+        for error, why in (
+            (SSL.Error([("SSL routines", "", "wrong version number")]), "wrong version number"),
+            (SSL.Error([]), "[]"),
+            (ConnectionLost(), "Connection to the other side was lost in a non-clean fashion."),
+        ):
+            self.setUp()
+            shaking = self.shake()
+            self.session.connectionLost(Failure(error))
+            self.assertFalse(self.successResultOf(shaking))
+            self.assertEqual(self.session.tls_failure, why)
+
+    def test_a_handshake_that_takes_too_long(self) -> None:
+        self.shake()
+        self.clock.advance(301)
+        self.assertTrue(self.transport.disconnected)
+
+    def test_a_handshake_that_is_over_is_over(self) -> None:
+        self.wire.getHandle = Mock
+        shaking = self.shake()
+        self.session.handshakeCompleted()
+        self.assertTrue(self.successResultOf(shaking))
+        self.session.handshakeCompleted()
+        self.lose()

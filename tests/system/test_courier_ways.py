@@ -121,6 +121,7 @@ class Leases(CourierCase):
         self.queue, self.desk = self.own, MemoryDesk(self.own)
         self.patch(courier, "RECORD_PAUSE", 0.01)
         self.patch(courier, "QUEUE_PAUSE", 0.01)
+        self.patch(courier, "BREATH", 0.01)
         self.patch(courier, "GRACE_SECONDS", 0.01)
 
     async def test_they_are_extended(self) -> None:
@@ -146,6 +147,15 @@ class Leases(CourierCase):
         await self.empty()
         self.assertEqual(len(self.sink.record.messages), 3)
         self.assertEqual(len(self.sink.record.sessions), 1)
+
+    async def test_one_at_a_time_in_all(self) -> None:
+        self.resolver.set("example.com", Type.MX, (10, "mx.example.org"))
+        self.begin(queue="concurrency = 1\nper_destination = 1")
+        for number in range(3):
+            await self.put(EVE, id=f"org{number}")
+            await self.put(Address("eve", "example.com"), id=f"com{number}")
+        await self.empty()
+        self.assertEqual(len(self.sink.record.messages), 6)
 
     async def test_a_mistake_of_ours_gives_them_back(self) -> None:
         self.begin()
