@@ -28,6 +28,9 @@ Schema = tuple[tuple[str, ...], ...]
 
 BUSY_SECONDS = 5.0
 """How long a reader of another program, a backup say, may hold us up."""
+MAX_WAL_OCTETS = 16 * 1024 * 1024
+"""Of the -wal file beside the database once all of it has been moved there; SQLite begins to do so at 4 MB. It
+grows while somebody looks at an old state, a backup say."""
 PRIVATE = 0o600
 
 
@@ -110,6 +113,7 @@ class Database:
             if not 0 <= version <= len(self.schema):
                 raise SchemaUnknown(self.path, version, len(self.schema))
             connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute(f"PRAGMA journal_size_limit = {MAX_WAL_OCTETS}")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
             _step_up(connection, self.schema)

@@ -11,6 +11,7 @@ from mailsuite.concurrent.threads import Inline
 from mailsuite.model.failure import PermanentFailure, TemporaryFailure
 from mailsuite.model.reply import ALREADY_EXISTS, DIRECTORY_UNAVAILABLE
 from mailsuite.observe.log import Log
+from mailsuite.sqlite import database as database_module
 from mailsuite.sqlite.database import Database, SchemaUnknown, transaction
 from tests.concurrent.held import HeldThreads
 from tests.directory.folders import FolderCase
@@ -55,6 +56,21 @@ class OpeningTests(DatabaseCase):
         self.assertEqual(self.run_sql("PRAGMA journal_mode"), [("wal",)])
         self.assertEqual(self.run_sql("PRAGMA synchronous"), [(2,)])
         self.assertEqual(self.run_sql("PRAGMA foreign_keys"), [(1,)])
+
+    def test_what_a_long_look_has_made_long_is_cut_short_again(self):
+        self.patch(database_module, "MAX_WAL_OCTETS", 100_000)
+        self.answer(self.database.open())
+        reader = self.other_connection()
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM pet").fetchall()
+        for _ in range(3):
+            self.run_sql("INSERT INTO pet VALUES (?)", "x" * 2_000_000)
+        log = self.path.with_name("pets.db-wal")
+        self.assertGreater(log.stat().st_size, 6_000_000)
+        reader.execute("COMMIT")
+        for _ in range(2):  # one moves it into the file, the next begins anew
+            self.run_sql("INSERT INTO pet VALUES ('y')")
+        self.assertLessEqual(log.stat().st_size, 100_000)
 
     def test_nobody_else_may_read_it(self):
         before = os.umask(0)
