@@ -105,7 +105,8 @@ class Sending:
 
     def use(self, config: Config) -> None:
         """Go on by another configuration. Cannot fail."""
-        moved = (config.relays, config.queue.port) != (self.config.relays, self.config.queue.port)
+        # Blocks that say the same share a way, and what they do not say stands in [queue].
+        moved = (config.relays, config.queue) != (self.config.relays, self.config.queue)
         self.config = config
         self.courier.carrier.routes = routes(config, _unknown)
         self.courier.windows.limit = config.queue.concurrency

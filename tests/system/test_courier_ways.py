@@ -113,6 +113,20 @@ class Elsewhere(CourierCase):
         await self.empty()
         self.assertEqual(len(self.sink.record.messages), 1)
 
+    async def test_a_reload_after_which_two_ways_are_no_longer_one(self) -> None:
+        """They were the same but for what [queue] says."""
+        port = f"port = {self.sink.port}\n"
+        block = '[[relay]]\nmatch = ["{}"]\nhost = "mx.example.org"\n' + port
+        blocks = block.format("example.org") + 'first_retry = "5m"\n' + block.format("example.com")
+        eve = Address("eve", "example.com")
+        self.begin(blocks, queue='outgoing = "hold"')
+        ways = self.sending.courier.carrier.routes
+        self.assertEqual(ways.destination_of(EVE), ways.destination_of(eve))
+        await self.put(eve)
+        self.sending.use(self.config(f'[queue]\n{port}first_retry = "10m"\n{blocks}'))
+        await self.empty()
+        self.assertEqual(len(self.sink.record.messages), 1)
+
 
 class Leases(CourierCase):
     def setUp(self) -> None:
