@@ -223,14 +223,15 @@ def test_three_devices_in_any_order_and_a_server_that_is_killed(tmp_path: Path) 
                 server.start()
             number = chance.randrange(len(ways))
             there = subjects(ways[number].messages())
-            assert there == due[number]
+            # Not in order: two processes may have given names in one and the same second.
+            assert sorted(there) == sorted(due[number])
             marked = [index for index in range(len(there)) if chance.random() < 0.6]
             commits = chance.random() < 0.7
             ways[number].do(*(b"DELE %d" % (index + 1) for index in marked), quit=commits)
             if commits:
                 due[number] = [letter for index, letter in enumerate(there) if index not in marked]
         for way, letters in zip(ways, due, strict=True):
-            assert subjects(way.messages()) == letters
+            assert sorted(subjects(way.messages())) == sorted(letters)
         wanted_by_somebody = {letter for letters in due for letter in letters}
         assert set(subjects(Way(server).messages())) == wanted_by_somebody
 
