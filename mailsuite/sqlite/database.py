@@ -29,8 +29,8 @@ Schema = tuple[tuple[str, ...], ...]
 BUSY_SECONDS = 5.0
 """How long a reader of another program, a backup say, may hold us up."""
 MAX_WAL_OCTETS = 16 * 1024 * 1024
-"""Of the -wal file beside the database once all of it has been moved there; SQLite begins to do so at 4 MB. It
-grows while somebody looks at an old state, a backup say."""
+"""Of the -wal file beside the database, once all of it has been moved there, which SQLite begins to do at
+4 MB. It grows while somebody looks at an old state, a backup say."""
 PRIVATE = 0o600
 
 
