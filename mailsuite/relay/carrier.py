@@ -130,6 +130,8 @@ class _Delivery:
     hop: Hop
     content: Content
     attempt: Attempt
+    _lacking: Reply | None = attrs.field(default=None, init=False)
+    """Why it could not go by the last session, though it may by another one."""
     _fitting: Fitting = attrs.field(init=False)
 
     @_fitting.default
@@ -146,20 +148,22 @@ class _Delivery:
         if kept is not None and await self._by(kept, letter, self.lease.recipients, key):
             outcomes.clear()  # the session had ended meanwhile: that was no attempt
         opening = carrier.opener.begin(self.hop, source, policy)
-        sessions = 0
+        met = sessions = 0
         while (left := self._left()) and sessions < MAX_SESSIONS and not self.attempt.in_doubt:
             session = await opening.next()
             if session is None:
                 break
-            sessions += 1
             await self._by(session, letter, left, key)
+            met += 1
+            sessions += self._lacking is None
         if outcomes:  # whoever has none is tried again: that another host let nobody in says nothing
             return
-        if opening.troubles and not sessions:
-            self.attempt.unreachable = opening.verdict
+        if opening.troubles:
+            self.attempt.unreachable = opening.verdict if not met else None
             outcomes.update((each.number, opening.verdict) for each in self.lease.recipients)
-        else:  # pragma: no cover: a new session has room for one at least
-            outcomes.update(carrier.all(self.lease, Fate.DEFERRED, replies.NEXT_HOP_FULL))
+        else:
+            reply = self._lacking or replies.NEXT_HOP_FULL
+            outcomes.update(carrier.all(self.lease, fate_of(reply, Fate.RELAYED), reply))
 
     def _left(self) -> list[QueuedRecipient]:
         """Whom another server may still take."""
@@ -181,6 +185,7 @@ class _Delivery:
         finally:
             self.attempt.outcomes.update(transmission.outcomes)
             self.attempt.in_doubt = transmission.in_doubt
+            self._lacking = transmission.lacking
         self.carrier.pool.give(key, session)
         return transmission.broken is not None and not transmission.heard
 

@@ -26,8 +26,9 @@ from mailsuite.wire.smtp.client.events import (
 )
 from mailsuite.wire.smtp.client.letter import CannotSend, Lack, Letter
 
-_TEMPORARY = {Lack.ROOM}
-"""What another session may have."""
+_OF_THE_SESSION = {Lack.ROOM, Lack.REQUIRE_TLS}
+"""What another session may have: TLS for the rest of the way each host of a domain is asked for (RFC 8689
+section 4.2.1)."""
 _WANTS_TLS = 530
 """RFC 3207 section 4."""
 
@@ -48,6 +49,8 @@ class Transmission:
     """The server has answered anything at all."""
     broken: Reply | None = attrs.field(default=None, init=False)
     """How the session came to its end, where it did."""
+    lacking: Reply | None = attrs.field(default=None, init=False)
+    """Why nothing could go by this session, though by another one it may."""
     _numbers: tuple[int, ...] = attrs.field(default=(), init=False)
     """Of the recipients of the letter under way, in the queue's count."""
 
@@ -112,7 +115,9 @@ class Transmission:
         core.end_body()
 
     def _cannot(self, obstacle: CannotSend) -> None:
-        if obstacle.lack not in _TEMPORARY:
+        if obstacle.lack in _OF_THE_SESSION:
+            self.lacking = obstacle.reply
+        else:
             self._settle(obstacle.recipients, obstacle.reply, ours=True)
 
     def _settle(self, places: Iterable[int], reply: Reply, ours: bool = False) -> None:

@@ -83,6 +83,8 @@ class Server:
 
     session: RelaySession
     wire: Wire
+    said: bytes = b""
+    """What a test has kept of what came."""
 
     def heard(self) -> bytes:
         """What has come since this was last asked."""

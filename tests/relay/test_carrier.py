@@ -18,8 +18,9 @@ from mailsuite.relay.carrier import Attempt, Carrier
 from mailsuite.relay.home import Home
 from mailsuite.relay.routes import Routes
 from mailsuite.relay.source import Source
+from mailsuite.resolver.question import Type
 from mailsuite.store.memory import MemoryStore
-from tests.relay.stage import StageCase
+from tests.relay.stage import Server, StageCase
 
 EVE = OutboundRecipient(Address("eve", "example.org"))
 JOE = Address("joe", "example.net")
@@ -82,6 +83,44 @@ class CarrierCase(StageCase):
             server.say("221 Bye")
             self.turn()
         self.assertEqual(self.outcome(carrying), (Fate.DEFERRED, replies.NEXT_HOP_LACKS_TLS.code))
+
+    def host(self, *extensions: str) -> Server:
+        """The next one, behind TLS."""
+        server = self.accept()
+        server.greet("STARTTLS")
+        server.say("220 Go ahead")
+        server.session.handshakeCompleted()
+        server.heard()
+        server.said = server.offer(*extensions)
+        return server
+
+    def test_each_host_is_asked_for_tls_on_the_rest_of_the_way(self) -> None:
+        """RFC 8689 section 4.2.1."""
+        self.names.set("example.org", Type.MX, *((n, f"mx{n % 2 + 1}.example.org") for n in range(3)))
+        carrying = self.carry(require_tls=True)
+        for _ in range(2):
+            self.host("SIZE")
+        server = self.host("REQUIRETLS")
+        self.assertEqual(server.said, b"MAIL FROM:<joe@example.net> REQUIRETLS\r\n")
+        for answer in TAKES:
+            server.say(answer)
+        self.assertEqual(self.outcome(carrying), (Fate.RELAYED, 250))
+
+    def test_no_host_promises_tls(self) -> None:
+        carrying = self.carry(require_tls=True)
+        for _ in range(2):
+            self.host("SIZE")
+        self.assertEqual(self.outcome(carrying), (Fate.FAILED, replies.NEXT_HOP_LACKS_REQUIRETLS.code))
+
+    def test_another_host_may_promise_it_later(self) -> None:
+        carrying = self.carry(require_tls=True)
+        self.host("SIZE")
+        self.accept().say("421 4.3.2 Later")
+        self.turn()
+        attempt = self.successResultOf(carrying)
+        assert attempt is not None
+        self.assertEqual((attempt.outcomes[0].fate, attempt.outcomes[0].reply.code), (Fate.DEFERRED, 421))
+        self.assertIsNone(attempt.unreachable)
 
     def test_it_is_encoded_once_for_all_that_need_it(self) -> None:
         carrying = self.carry(TEXT_8)
