@@ -198,6 +198,7 @@ def sending(
         tasks=commits,
         log=log,
         tell=tell,
+        sends=lambda: parts.config.queue.takes,
     )
 
     def until(message: QueuedMessage, recipient: QueuedRecipient) -> float:

@@ -19,11 +19,16 @@ from mailsuite.model.envelope import NotifyOn, OutboundEnvelope, OutboundRecipie
 from mailsuite.model.facts import Copy, Route, RouteKind
 from mailsuite.model.failure import PermanentFailure, TemporaryFailure
 from mailsuite.model.message import Stored
-from mailsuite.model.reply import FORWARDING_STRANDED, UNKNOWN_RECIPIENT
+from mailsuite.model.reply import FORWARDING_STRANDED, NO_REMOTE_DELIVERY, UNKNOWN_RECIPIENT
 from mailsuite.observe.log import Log
 
 _NEVER = RecipientParameters(frozenset({NotifyOn.NEVER}))
 """For what ends here, whatever becomes of it: nobody is told that it has failed."""
+
+
+def _sends() -> bool:
+    """Usually it does."""
+    return True
 
 
 @attrs.frozen
@@ -42,6 +47,8 @@ class Post:
     log: Log
     tell: Callable[[Stored], None]
     """Is told of what came into a maildrop. Raises nothing."""
+    sends: Callable[[], bool] = _sends
+    """Whether mail leaves for other servers at all."""
 
     async def send(self, to: Address, write: Callable[[bool], Notice], last: bool = False) -> Notice:
         """Send what *write* makes, which is told whether all servers on the way are ours; answers it when it
@@ -51,6 +58,8 @@ class Post:
         nobody, and fails as router, store and queue do.
         """
         route = _checked(await self.router.route(self._named(to)))
+        if route.remotes and not self.sends():
+            raise PermanentFailure(NO_REMOTE_DELIVERY)
         notice = write(not route.remotes)
         await to_its_end(self._deliver(notice, route, last), self.tasks)
         return notice

@@ -143,7 +143,7 @@ class Courier:
 
     async def _hand_out(self) -> float:
         """Lease what there is room for; answers in how many seconds to come back."""
-        if self.outgoing == "hold":
+        if self.outgoing != "allow":
             return LONGEST_WAIT
         now = self.seconds()
         free = self.windows.limit - len(self._under_way)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 from twisted.internet.defer import Deferred
 
 from mailsuite.delivery.dsn import Notice
@@ -54,6 +55,12 @@ class PostCase(NoticesCase):
         self.assertEqual(queued.content, CONTENT)
         self.assertEqual(self.asked, [False])
         self.assertEqual(self.told, [])
+
+    def test_to_another_server_where_no_mail_leaves(self) -> None:
+        self.post = attrs.evolve(self.post, sends=lambda: False)
+        self.fails(EVE, PermanentFailure)
+        self.assertEqual((self.asked, self.queue.messages), ([], ()))
+        self.send(JOE)
 
     def test_the_last_of_it(self) -> None:
         self.send(EVE, last=True)

@@ -149,6 +149,8 @@ class Plain(CourierCase):
         await self.put(EVE)
         await self.put(EVE, id="id2", release=time.time() + 3600)
         await self.until(lambda: self.sending.courier._next_look is not None)
+        self.sending.use(self.config(f'[queue]\nport = {self.sink.port}\noutgoing = "local-only"'))
+        await self.until(lambda: not self.sending.courier._looking)
         self.assertEqual(self.sink.record.sessions, ())
         self.sending.use(self.config(f"[queue]\nport = {self.sink.port}"))
         await self.until(lambda: len(self.queue.messages) == 1)
