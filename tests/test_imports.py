@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-ENTRY_POINTS = {"mailsuite/tap.py", "mailsuite/cli/serve.py"}
+ENTRY_POINTS = {"mailsuite/tap.py", "mailsuite/cli/serve.py", "mailsuite/cli/bench.py"}
 
 
 REACTOR = re.compile(

@@ -32,6 +32,8 @@ ELSEWHERE = {
     ".venv/bin/python -m bench.whole": "takes minutes: whoever publishes a figure runs it",
     ".venv/bin/python -m bench.pop3": "takes minutes: whoever publishes a figure runs it",
     ".venv/bin/python -m bench.smtp": "takes minutes and wants root: whoever publishes a figure runs it",
+    ".venv/bin/python -m bench.relay": "takes minutes and wants root: whoever publishes a figure runs it",
+    ".venv/bin/python -m bench.client_core": "takes a minute: whoever publishes a figure runs it",
     ".venv/bin/python -m bench.idle": "wants thousands of descriptors: whoever publishes a figure runs it",
     ".venv/bin/python -m bench.queue": "takes minutes: whoever publishes a figure runs it",
     ".venv/bin/python -m bench.logins": "takes a minute: whoever publishes a figure runs it",
