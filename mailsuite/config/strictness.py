@@ -42,9 +42,9 @@ class Strictness:
     )
     not_offered: tuple[Extension, ...] = setting(
         ListOf(OneOf(get_args(Extension)), example='["chunking"]'),
-        # POP3 has lines, and cannot hand such a message over as it is. Where DSN is offered we promise the sender
-        # a notice of success, and nobody knows who a stranger is; a server that hands mail on to us can promise
-        # it itself.
+        # POP3 has lines, and cannot hand such a message over as it is. Where DSN is offered we promise the
+        # sender a notice of success, and nobody knows who a stranger is; a server that hands mail on to us
+        # can promise it itself.
         ["binarymime", "dsn"],
         meaning="Extensions not offered: smtputf8, chunking, binarymime, dsn, requiretls, limits.",
         applied="new sessions",
