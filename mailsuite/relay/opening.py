@@ -122,9 +122,14 @@ class Opening:
         """A session with one host. Where TLS fails that need not be, a second one without."""
         while True:  # twice at most: without TLS there is none that could fail
             policy = self.opener.clear.policy(self.policy, host.name)
-            session = await self._connect(host, policy)
-            if session is None:
-                break
+            try:
+                session = await self._connect(host, policy)
+            except TemporaryFailure as failure:
+                self._note(replies.next_hop_unreachable(host.name, failure.reason), "")
+                self.opener.log.info(
+                    "relay.unreachable", host=host.name, port=host.port, reason=failure.reason
+                )
+                return None
             try:
                 await self._introduce(session, host, policy)
             except _Unfit as unfit:
@@ -141,9 +146,9 @@ class Opening:
                 session.abort()
                 raise
             return session
-        return None
 
-    async def _connect(self, host: Host, policy: TlsPolicy) -> RelaySession | None:
+    async def _connect(self, host: Host, policy: TlsPolicy) -> RelaySession:
+        """Raises TemporaryFailure where no address of it answers."""
         opener = self.opener
         settings = ClientSettings(opener.hostname, lmtp=self.hop.protocol == "lmtp", octets=opener.octets)
 
@@ -151,12 +156,7 @@ class Opening:
             core = ClientSession(settings, tls_active=policy.implicit)
             return RelaySession(core, opener.clock, _named(host, address))
 
-        try:
-            return await opener.connector.dial(host, self.source, session)
-        except TemporaryFailure as failure:
-            self._note(replies.next_hop_unreachable(host.name, failure.reason), "")
-            opener.log.info("relay.unreachable", host=host.name, port=host.port, reason=failure.reason)
-            return None
+        return await opener.connector.dial(host, self.source, session)
 
     # What is said before mail is
 
