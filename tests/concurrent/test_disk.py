@@ -21,6 +21,7 @@ from mailsuite.model.failure import TemporaryFailure
 from mailsuite.model.reply import OVERLOADED
 from mailsuite.observe.log import Log
 from tests.concurrent.held import HeldThreads
+from tests.directory.folders import FolderCase
 
 T = TypeVar("T")
 MIB = 1 << 20
@@ -284,10 +285,9 @@ class TestPromises(SynchronousTestCase):
         self.assertEqual(promises.total, 0)
 
 
-class TestLook(SynchronousTestCase):
+class TestLook(FolderCase, SynchronousTestCase):
     def test_a_real_one(self) -> None:
-        folder = Path(self.mktemp())
-        folder.mkdir(parents=True)
+        folder = self.folder
         state = os.statvfs(folder)
         [found] = look((folder / "not" / "there" / "yet", folder))
         self.assertEqual(found.path, str(folder / "not" / "there" / "yet"))
@@ -296,5 +296,5 @@ class TestLook(SynchronousTestCase):
         self.assertLess(abs(found.free - state.f_bavail * state.f_frsize), 1 << 30)
 
     def test_two_file_systems(self) -> None:
-        found = look((Path("/proc/self"), Path(self.mktemp())))
+        found = look((Path("/proc/self"), self.folder / "missing"))
         self.assertEqual(len(found), 2)

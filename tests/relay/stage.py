@@ -31,6 +31,7 @@ from mailsuite.relay.source import Source
 from mailsuite.relay.tls import ClearHosts, ClientContexts, Level, TlsPolicy
 from mailsuite.resolver.memory import MemoryResolver
 from mailsuite.resolver.question import Type
+from tests.directory.folders import FolderCase
 
 TIMES = retry_times(built(Queue, {"tls": {}}))
 MAY = TlsPolicy()
@@ -107,7 +108,7 @@ class Server:
         return self.say(*(f"250-{word}" for word in words[:-1]), f"250 {words[-1]}")
 
 
-class StageCase(SynchronousTestCase):
+class StageCase(FolderCase, SynchronousTestCase):
     """mx1 and mx2 of example.org are there."""
 
     def setUp(self) -> None:
@@ -164,4 +165,5 @@ class StageCase(SynchronousTestCase):
         return calls
 
     def missing_file(self) -> Path:
-        return Path(self.mktemp())
+        """In a folder of this test alone, which is there."""
+        return self.folder / "missing"
