@@ -40,6 +40,9 @@ class Matches:
         )
 
 
+NO_DOMAINS: Final = Matches(())
+
+
 def _covers(pattern: str, domain: str) -> bool:
     if pattern.startswith("*."):
         return domain.endswith(pattern[1:]) and len(domain) >= len(pattern)

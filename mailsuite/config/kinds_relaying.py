@@ -9,6 +9,7 @@ from typing import Literal, get_args
 import attrs
 
 from mailsuite.config.kinds import BadValue, Kind, OneOf, printable, shown
+from mailsuite.config.kinds_next_hops import NO_DOMAINS, DomainMatches, Matches
 from mailsuite.config.measures import Duration, duration_text
 from mailsuite.model.address import AddressSyntaxError
 from mailsuite.model.rate import Rate
@@ -109,6 +110,30 @@ class PerTime(Kind[Rate | None]):
 
     def write(self, value: Rate | None) -> object:
         return "0" if value is None else f"{value.count}/{duration_text(value.seconds)}"
+
+
+@attrs.frozen
+class RelayDomains(DomainMatches):
+    """Domains elsewhere whose mail anybody may bring; each is named, or what is above it."""
+
+    @property
+    def range(self) -> str:
+        return '"example.org", "*.example.org" for all below it'
+
+    @property
+    def expects(self) -> str:
+        return 'a list of domains in square brackets, for example ["example.org", "*.example.org"]'
+
+    def parse(self, raw: object, base: Path) -> Matches:
+        if raw == []:
+            return NO_DOMAINS
+        matches = super().parse(raw, base)
+        for pattern in matches.patterns:
+            if pattern == "*":
+                raise self.refuse(pattern, "would be an open relay; name the domains")
+            if "." not in pattern.removeprefix("*."):
+                raise self.refuse(pattern, "is no domain with a dot in it")
+        return matches
 
 
 @attrs.frozen

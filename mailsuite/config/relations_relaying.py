@@ -27,6 +27,7 @@ def relaying_relations(look: Look) -> Iterator[Problem]:
         yield from _networks(look, table, settings)
         if isinstance(settings, Smtp):
             yield from _mode(look, table, settings)
+            yield from _domains(look, table, settings)
             yield from _probing(look, table, settings)
             yield from _lists(look, table, settings)
         else:
@@ -75,6 +76,26 @@ def _mode(look: Look, table: str, settings: Smtp) -> Iterator[Problem]:
     ):
         switch = _keys(table, SWITCH, settings)
         yield look.warning(f"{SWITCH} is for nothing here; take it out before it is for something", *switch)
+
+
+def _domains(look: Look, table: str, settings: Smtp) -> Iterator[Problem]:
+    """What is ours is never passed on, and what never leaves is nobody's."""
+    keys = _keys(table, "relay_domains", settings)
+    if not settings.relay_domains.patterns or not look.sound(*keys):
+        return
+    if look.config.queue.outgoing == "local-only" and look.sound("queue.outgoing"):
+        text = 'relay_domains and queue.outgoing = "local-only": no mail leaves for them; write "allow"'
+        yield look.error(text, *keys, "queue.outgoing")
+    if settings.relay == "anyone":
+        yield look.warning('relay_domains is not used: relay = "anyone" takes mail for all', *keys)
+    ours = {domain.name for domain in look.config.domains}
+    for pattern in settings.relay_domains.patterns:
+        if pattern in ours:
+            text = f"relay_domains: {pattern} is a domain of ours, whose mail stays here"
+            yield look.warning(text, *keys)
+        elif pattern == look.config.server.name:
+            text = f"relay_domains: {pattern} is this server itself, and its mail is passed on to nobody"
+            yield look.warning(text, *keys)
 
 
 def _networks(look: Look, table: str, settings: Smtp | Submission) -> Iterator[Problem]:

@@ -13,7 +13,16 @@ import attrs
 
 from mailsuite.config.declare import setting
 from mailsuite.config.kinds import Boolean, Integer, ListOf, OrNone
-from mailsuite.config.kinds_relaying import PerTime, RelayMode, RelayWord, Sender, SenderMatch, SenderMode
+from mailsuite.config.kinds_next_hops import Matches
+from mailsuite.config.kinds_relaying import (
+    PerTime,
+    RelayDomains,
+    RelayMode,
+    RelayWord,
+    Sender,
+    SenderMatch,
+    SenderMode,
+)
 from mailsuite.config.kinds_senders import OwnSenderList
 from mailsuite.config.names import FilePath, MailAddress, Network
 from mailsuite.model.address import Address
@@ -37,6 +46,14 @@ class ReceptionRules:
         example=["192.0.2.0/24"],
         shown=False,
         meaning='Those who may with relay = "addresses": other servers of yours that send through this one.',
+        applied="new sessions",
+    )
+    relay_domains: Matches = setting(
+        RelayDomains(),
+        [],
+        example=["example.org", "*.example.org"],
+        shown=False,
+        meaning="Domains elsewhere that anybody may bring mail for: as their backup MX, or gateway.",
         applied="new sessions",
     )
     i_know_this_is_an_open_relay: bool = setting(

@@ -38,8 +38,9 @@ def ban_rules(config: Config) -> BanRules:
 
 def relay_rules(settings: Smtp | Submission) -> RelayRules:
     """Who may send to other servers through a door without logging in."""
-    mode = settings.relay if isinstance(settings, Smtp) else "addresses"
-    return RelayRules(mode, settings.relay_networks)
+    if isinstance(settings, Smtp):
+        return RelayRules(settings.relay, settings.relay_networks, settings.relay_domains)
+    return RelayRules("addresses", settings.relay_networks)
 
 
 def relaying_rule(settings: Smtp | Submission | Lmtp, sends: bool, hostname: str) -> Relaying:

@@ -9,6 +9,7 @@ from typing import ClassVar, Final
 import attrs
 from zope.interface import implementer
 
+from mailsuite.config.kinds_next_hops import NO_DOMAINS, Matches
 from mailsuite.config.kinds_relaying import RelayMode
 from mailsuite.interfaces import IPolicyRule
 from mailsuite.model.access import unmapped, unmapped_network
@@ -46,6 +47,8 @@ class RelayRules:
     mode: RelayMode = "nobody"
     networks: tuple[IPNetwork, ...] = attrs.field(default=(), converter=_unmapped_all)
     """For the mode "addresses"."""
+    domains: Matches = NO_DOMAINS
+    """Elsewhere; whoever comes by SMTP may bring mail for them."""
 
     def lists(self, peer: IPAddress) -> bool:
         """Whether *peer* may. An IPv4-mapped IPv6 address is the IPv4 address it means."""
@@ -67,9 +70,10 @@ NOBODY: Final = RelayRules()
 @attrs.frozen
 class Relaying:
     """Refuses a recipient whose mailbox is elsewhere, but from hosts that are listed and from whoever logged
-    in at a submission service (DESIGN section 2, promise 4).
+    in at a submission service (DESIGN section 2, promise 4); and, from anybody, in the domains that are
+    listed (row Q-11). Who brings such mail is a stranger, and nobody vouches for him.
 
-    From them, too, no address is taken that asks another server to relay, or that leads nowhere but back to
+    From all of them no address is taken that asks another server to relay, or that leads nowhere but back to
     us. An address literal (RFC 5321 section 4.1.3) is taken where it is one of the Internet, or of a listed
     host: nobody has this server connect within a network that is none of theirs. Where nothing is sent to
     other servers at all (*sends* is False) they are told so.
@@ -91,19 +95,29 @@ class Relaying:
             return Refuse(INTERNAL_ERROR)
         if facts.route.kind is not RouteKind.REMOTE:
             return Accept()
-        if not self._may(facts.connection):
+        is_known = self._knows(facts.connection)
+        if not is_known and not self._is_for_all(facts.connection, facts.recipient):
             return Refuse(RELAYING_DENIED)
         trick = self._trick(facts.recipient)
         if trick is not None:
             return Refuse(trick)
         if not self.sends:
             return Refuse(NO_REMOTE_DELIVERY)
-        return Accept(vouched=self.rules.are_known or _has_logged_in(facts.connection))
+        return Accept(vouched=is_known)
 
-    def _may(self, connection: ConnectionFacts) -> bool:
+    def _knows(self, connection: ConnectionFacts) -> bool:
+        """Whether it has logged in, or is of a network that is listed."""
         if connection.service not in RELAYING_SERVICES:
             return False
-        return _has_logged_in(connection) or self.rules.lists(connection.peer)
+        return _has_logged_in(connection) or (self.rules.are_known and self.rules.lists(connection.peer))
+
+    def _is_for_all(self, connection: ConnectionFacts, recipient: Address) -> bool:
+        """Whether nobody has to be known who brings mail for that recipient."""
+        if connection.service not in RELAYING_SERVICES:
+            return False
+        if self.rules.mode == "anyone":
+            return True
+        return connection.service == "smtp" and self.rules.domains.covers(recipient.domain)
 
     def _trick(self, recipient: Address) -> Reply | None:
         """What an address is refused with that is none of a mailbox on another server."""

@@ -111,6 +111,13 @@ def test_what_holds_where_nothing_is_said() -> None:
         ('[smtp]\nblock_senders = ["example"]\n', "a domain with a dot in it is meant"),
         ('[smtp]\nblock_senders = ["@example.org"]\n', "expected an address, a domain, or what is below one"),
         ('[smtp]\nrelay_networks = ["192.0.2.1/24"]\n', "host bits set"),
+        ('[smtp]\nrelay_domains = ["*"]\n', '"*" would be an open relay; name the domains'),
+        ('[smtp]\nrelay_domains = ["example.org", "*"]\n', '"*" would be an open relay'),
+        ('[smtp]\nrelay_domains = ["*.org"]\n', '"*.org" is no domain with a dot in it'),
+        ('[smtp]\nrelay_domains = ["example"]\n', '"example" is no domain with a dot in it'),
+        ('[smtp]\nrelay_domains = ["[192.0.2.1]"]\n', "is an address literal"),
+        ('[smtp]\nrelay_domains = ["example.org", "Example.ORG"]\n', "stands twice in the list"),
+        ('[smtp]\nrelay_domains = "example.org"\n', "expected a list of domains in square brackets"),
     ],
 )
 def test_wrong_values(tmp_path: Path, text: str, words: str) -> None:
@@ -123,6 +130,19 @@ def test_wrong_values(tmp_path: Path, text: str, words: str) -> None:
 def test_entries_are_shown_as_they_were_written(tmp_path: Path) -> None:
     text = '[smtp]\nblock_senders = ["Eve@example.org", "*.Example.com"]\n'
     assert texts(tmp_path, text)["smtp.block_senders"] == '["Eve@example.org", "*.Example.com"]'
+
+
+def test_domains_that_anybody_brings_mail_for(tmp_path: Path) -> None:
+    text = '[smtp]\nrelay_domains = ["Example.org", "*.Bücher.example"]\n'
+    assert texts(tmp_path, text)["smtp.relay_domains"] == '["example.org", "*.xn--bcher-kva.example"]'
+    assert load(None, {}).accepted().smtp.relay_domains.patterns == ()
+
+
+def test_domains_beside_an_open_relay(tmp_path: Path) -> None:
+    text = f'[smtp]\nrelay = "anyone"\n{SWITCH}relay_domains = ["example.org"]\n'
+    assert (4, "warning", 'relay_domains is not used: relay = "anyone" takes mail for all') in problems(
+        tmp_path, text
+    )
 
 
 def test_what_accounts_and_devices_may_send(tmp_path: Path) -> None:
@@ -193,6 +213,8 @@ def test_a_relay_for_anyone_wants_to_be_meant(tmp_path: Path) -> None:
     assert "blocked" in words
 
 
+BACKUP = '[smtp]\nrelay_domains = ["example.org", "*.example.org", "mail.example.org"]\n'
+OURS = '[[domain]]\nname = "example.net"\n'
 LISTENER = '[[listener]]\nname = "in"\nservice = "smtp"\nport = 2525\n'
 
 
@@ -209,6 +231,20 @@ LISTENER = '[[listener]]\nname = "in"\nservice = "smtp"\nport = 2525\n'
         ('[smtp]\nrelay = "addresses"\n', 2, "warning", "nobody may send to other servers here"),
         ('[smtp]\nrelay_networks = ["192.0.2.1"]\n', 2, "warning", 'for that, write relay = "addresses"'),
         ("[smtp]\n" + SWITCH, 2, "warning", "is for nothing here"),
+        (
+            BACKUP + '[queue]\noutgoing = "local-only"\n',
+            2,
+            "error",
+            'relay_domains and queue.outgoing = "local-only": no mail leaves for them; write "allow"',
+        ),
+        (BACKUP + '[[domain]]\nname = "example.org"\n', 2, "warning", "example.org is a domain of ours"),
+        (BACKUP + '[server]\nname = "mail.example.org"\n', 2, "warning", "mail.example.org is this server"),
+        (
+            LISTENER + 'relay_domains = ["example.net"]\n' + OURS,
+            5,
+            "warning",
+            "example.net is a domain of ours",
+        ),
         ('[submission]\nsender_must_match = "off"\n', 2, "warning", "in the name of any other"),
         (
             "[smtp]\nunknown_recipients_delay = 10\nunknown_recipients_close = 10\n",
@@ -234,6 +270,11 @@ def test_what_else_is_told(tmp_path: Path, text: str, line: int, severity: str, 
         '[smtp]\nblock_senders = ["example.org"]\naccept_senders = ["joe@example.org"]\n',
         LISTENER + "enabled = false\nrelay = 'anyone'\n",
         LISTENER,
+        BACKUP,
+        BACKUP + OURS + '[queue]\noutgoing = "hold"\n',
+        BACKUP + '[[domain]]\nname = "sub.example.org"\n',
+        '[smtp]\nrelay_domains = []\n[queue]\noutgoing = "local-only"\n',
+        LISTENER + "enabled = false\nrelay_domains = ['example.net']\n" + OURS,
     ],
 )
 def test_what_is_well(tmp_path: Path, text: str) -> None:

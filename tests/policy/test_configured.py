@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mailsuite.config.kinds_next_hops import Matches
 from mailsuite.config.load import load
 from mailsuite.config.schema import Config, Smtp, Submission
 from mailsuite.model.access import parse_entry
@@ -125,6 +126,7 @@ name    = "inside"
 service = "smtp"
 port    = 2526
 relay   = "nobody"
+relay_domains = ["example.org"]
 block_senders = []
 block_sender_files = []
 
@@ -151,7 +153,7 @@ def test_who_may_relay_where(tmp_path: Path) -> None:
     }
     four = (ip_network("192.0.2.0/24"), ip_network("10.0.0.0/8"))
     assert found["mx"] == RelayRules("addresses", four)
-    assert found["inside"] == RelayRules("nobody", four)
+    assert found["inside"] == RelayRules("nobody", four, Matches(("example.org",)))
     assert found["submission"] == RelayRules("addresses", (ip_network("2001:db8::/64"),))
     bare = loaded(tmp_path, "")
     assert relay_rules(bare.smtp) == RelayRules("nobody")

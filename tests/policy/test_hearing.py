@@ -51,6 +51,12 @@ relay = "addresses"
 relay_networks = ["192.0.2.0/28"]
 
 [[listener]]
+name = "backup"
+service = "smtp"
+port = 2527
+relay_domains = ["example.org"]
+
+[[listener]]
 name = "submissions"
 service = "submission"
 port = 2465
@@ -99,6 +105,8 @@ def asked(door: Listener, recipient: Address, route: Route, peer=LISTED, *, send
         ("relay", LISTED, RECIPIENT_OK, None),
         ("relay", ip_address("::ffff:192.0.2.7"), RECIPIENT_OK, None),
         ("relay", STRANGER, RELAYING_DENIED, None),
+        ("backup", LISTED, RECIPIENT_OK, None),
+        ("backup", STRANGER, RECIPIENT_OK, None),
         ("submissions", LISTED, AUTHENTICATION_REQUIRED, RECIPIENT_OK),
         ("printers", LISTED, RECIPIENT_OK, None),
         ("printers", STRANGER, AUTHENTICATION_REQUIRED, RECIPIENT_OK),
@@ -119,8 +127,16 @@ def test_who_may_send_elsewhere(
 )
 def test_what_nobody_may(doors: dict[str, Listener], recipient: Address, sends: bool, reply: Reply) -> None:
     assert asked(doors["relay"], recipient, remote(recipient), sends=sends) == Hearing(reply)
+    denied = RELAYING_DENIED if recipient is ALONE else reply
+    heard = asked(doors["backup"], recipient, remote(recipient), STRANGER, sends=sends)
+    assert heard == Hearing(denied)
     heard = asked(doors["submissions"], recipient, remote(recipient), sends=sends)
     assert heard == Hearing(AUTHENTICATION_REQUIRED, reply)
+
+
+def test_a_domain_that_is_not_listed(doors: dict[str, Listener]) -> None:
+    other = Address("eve", "example.com")
+    assert asked(doors["backup"], other, remote(other), STRANGER) == Hearing(RELAYING_DENIED)
 
 
 def test_a_recipient_who_does_not_exist(doors: dict[str, Listener]) -> None:
@@ -137,7 +153,7 @@ def test_a_door_that_takes_no_mail(doors: dict[str, Listener]) -> None:
 def test_all_rules_of_the_door_say_the_same(doors: dict[str, Listener]) -> None:
     """Of a session that has come as far as RCPT."""
     clock = Clock()
-    for name in ("mx", "relay", "submissions", "printers", "lmtp"):
+    for name in ("mx", "relay", "backup", "submissions", "printers", "lmtp"):
         door = doors[name]
         for sends in (False, True):
             rules = rules_for(door.settings, grounds(clock, sends))  # type: ignore[arg-type]

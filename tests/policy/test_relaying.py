@@ -10,6 +10,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
+from mailsuite.config.kinds_next_hops import Matches
 from mailsuite.config.kinds_relaying import RelayMode
 from mailsuite.model.address import Address
 from mailsuite.model.facts import Accept, Refuse, Route, RouteKind, Stage, StageFacts
@@ -262,6 +263,61 @@ def test_for_whom_it_vouches(mode: RelayMode, service: str, account: Address | N
     rule = chain(RelayRules(mode, LIST))
     assert judge(rule, at_recipient(EVE, remote(EVE), who)) == Accept(vouched=known)
     assert judge(rule, at_recipient(ANN, LOCAL, who)) == Accept()
+
+
+DOMAINS = Matches(("example.org", "*.branch.example", "mail.example.net", "127.0.0.1"))
+
+
+@pytest.mark.parametrize("mode", ["nobody", "addresses", "anyone"])
+@pytest.mark.parametrize("peer", [LISTED, UNLISTED])
+@pytest.mark.parametrize(
+    ("local", "domain", "reply"),
+    [
+        ("eve", "example.org", None),
+        ("eve+tag", "example.org", None),
+        ("eve", "north.branch.example", None),
+        ("eve", "a.north.branch.example", None),
+        ("eve", "branch.example", RELAYING_DENIED),
+        ("eve", "sub.example.org", RELAYING_DENIED),
+        ("eve", "myexample.org", RELAYING_DENIED),
+        ("eve", "example.org.example.com", RELAYING_DENIED),
+        ("eve", "mybranch.example", RELAYING_DENIED),
+        ("eve", ".branch.example", RELAYING_DENIED),
+        ("eve", "example.com", RELAYING_DENIED),
+        ("eve", "", RELAYING_DENIED),
+        ("eve", "[9.9.9.9]", RELAYING_DENIED),
+        ("eve%example.com", "example.org", ROUTE_IN_ADDRESS),
+        ("example.com!eve", "example.org", ROUTE_IN_ADDRESS),
+        ("eve@example.com", "example.org", ROUTE_IN_ADDRESS),
+        ("eve@example.org", "example.com", RELAYING_DENIED),
+        ("joe", HOST, NO_MAIL_DOMAIN),
+        ("joe", "127.0.0.1", NO_MAIL_DOMAIN),
+    ],
+)
+def test_domains_that_anybody_brings_mail_for(
+    mode: RelayMode, peer: str, local: str, domain: str, reply: Reply | None
+) -> None:
+    """Row Q-11: as a backup MX, or in front of another server."""
+    rule = Relaying(RelayRules(mode, LIST, DOMAINS), True, HOST)
+    recipient = Address(local, domain)
+    facts = at_recipient(recipient, remote(recipient), connection("smtp", None, peer))
+    is_known = mode == "addresses" and peer == LISTED
+    if is_known or mode == "anyone":
+        before = Relaying(RelayRules(mode, LIST), True, HOST)
+        assert judge(rule, facts) == judge(before, facts)
+    elif reply is None:
+        assert judge(rule, facts) == Accept(vouched=False)
+        away = Relaying(RelayRules(mode, LIST, DOMAINS), False, HOST)
+        assert refusal(away, facts) == NO_REMOTE_DELIVERY
+    else:
+        assert refusal(rule, facts) == reply
+
+
+@pytest.mark.parametrize("service", ["submission", "lmtp", "SMTP", ""])
+def test_other_services_know_no_such_domains(service: str) -> None:
+    rule = Relaying(RelayRules("nobody", LIST, DOMAINS), True, HOST)
+    who = connection(service, None, LISTED)
+    assert refusal(rule, at_recipient(EVE, remote(EVE), who)) == RELAYING_DENIED
 
 
 def test_what_is_not_known_fails_closed() -> None:
