@@ -13,6 +13,7 @@ from ipaddress import ip_address, ip_network
 import attrs
 from twisted.internet.defer import Deferred
 
+from mailsuite.config.kinds_next_hops import NO_DOMAINS, Matches
 from mailsuite.model import reply as replies
 from mailsuite.model.address import Address
 from mailsuite.model.facts import Accept, Stage, StageFacts
@@ -186,6 +187,7 @@ class Matrix(Case):
     login = False
     sender = EVE
     peer = UNLISTED
+    domains = NO_DOMAINS
     remote = route = nowhere = replies.RELAYING_DENIED
     unknown = replies.UNKNOWN_RECIPIENT
     local = replies.RECIPIENT_OK
@@ -198,7 +200,7 @@ class Matrix(Case):
             self.assertTrue(self.now(self.reception.authenticate(CLAIM))[0].is_positive)
 
     def chain(self, sends: bool) -> Chain:
-        relay = RelayRules("addresses", LIST)
+        relay = RelayRules("addresses", LIST, self.domains)
         rules = (Sender(relay=relay), Relaying(relay, sends, "mail.example.net"), Recipients())
         return Chain(rules, self.services.log)
 
@@ -296,6 +298,36 @@ class MxListedWithLoginTests(Allowed):
     def test_matrix(self) -> None:
         self.try_whole()
         self.assertEqual(self.reached(), FOREIGN)
+
+
+class MxOfOtherDomainsTests(Matrix):
+    """Taking mail for one domain elsewhere opens the way to no other."""
+
+    domains = Matches(("backup.example", "*.backup.example"))
+
+    def test_matrix(self) -> None:
+        self.try_whole()
+        self.assertEqual(self.reached(), set())
+
+
+class MxOfThisDomainTests(Matrix):
+    """What anybody reaches in a domain that mail is taken for: plain addresses there."""
+
+    domains = Matches(("example.org",))
+
+    def test_matrix(self) -> None:
+        self.assertEqual(self.reached(), {each for each in FOREIGN if each.domain == "example.org"})
+
+
+class SubmissionOfThisDomainTests(Matrix):
+    """Without a login nothing is taken there, whatever the domain; LMTP takes what is ours."""
+
+    domains = Matches(("example.org",))
+
+    def test_matrix(self) -> None:
+        for service in ("submission", "lmtp"):
+            self.reception.facts = attrs.evolve(self.reception.facts, service=service)
+            self.assertEqual(self.reached(), set())
 
 
 class SubmissionTests(Matrix):

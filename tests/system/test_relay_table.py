@@ -83,6 +83,22 @@ def test_the_table(tmp_path_factory: pytest.TempPathFactory) -> None:
         assert not list(server.state.glob("mail/*/*/new/*"))
 
 
+def test_domains_that_anybody_brings_mail_for(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Row Q-11: on port 25, and nowhere else."""
+    extra = LIMITS.replace("[smtp]", '[smtp]\nrelay_domains = ["backup.example"]') + "[queue]\n"
+    extra += 'outgoing = "hold"\n'
+    with Server(tmp_path_factory.mktemp("backup"), extra, listeners(True, False)) as server:
+        with session(server, "mx", UNLISTED, False) as client:
+            client.say(b"MAIL FROM:<eve@elsewhere.example>", b"250")
+            client.say(b"RCPT TO:<joe@backup.example>", b"250 2.1.5")
+            client.say(b"RCPT TO:<joe%elsewhere.example@backup.example>", b"550 5.7.1")
+            client.say(b"RCPT TO:<joe@sub.backup.example>", b"550 5.7.1 Relaying denied")
+            client.say(b"RCPT TO:" + REMOTE, b"550 5.7.1 Relaying denied")
+        assert asked(server, "mx", UNLISTED, False)[1].startswith(DENIED)
+        with session(server, "submissions", UNLISTED, False) as client:
+            client.say(b"MAIL FROM:<eve@elsewhere.example>", LOGIN.strip())
+
+
 RULES = LIMITS.replace(
     "[smtp]", '[smtp]\nblock_sender_files = ["kill.list"]\nunknown_recipients_close = 3'
 ).replace("[submission]", '[submission]\nrate_per_account = "4/1h"')
