@@ -156,3 +156,12 @@ class Sender(Kind[SenderEntry]):
 
     def write(self, value: SenderEntry) -> object:
         return value.text
+
+
+@attrs.frozen
+class RelayRecipient(Sender):
+    """One entry of a list of recipients elsewhere; it is written as one of senders is."""
+
+    @property
+    def word(self) -> str:
+        return "recipient"

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 from typing import Final
 
+from mailsuite.config.kinds_next_hops import Matches
 from mailsuite.config.look import Look
 from mailsuite.config.problems import Problem
 from mailsuite.config.schema import Smtp, Submission
@@ -28,6 +29,7 @@ def relaying_relations(look: Look) -> Iterator[Problem]:
         if isinstance(settings, Smtp):
             yield from _mode(look, table, settings)
             yield from _domains(look, table, settings)
+            yield from _recipients(look, table, settings)
             yield from _probing(look, table, settings)
             yield from _lists(look, table, settings)
         else:
@@ -96,6 +98,29 @@ def _domains(look: Look, table: str, settings: Smtp) -> Iterator[Problem]:
         elif pattern == look.config.server.name:
             text = f"relay_domains: {pattern} is this server itself, and its mail is passed on to nobody"
             yield look.warning(text, *keys)
+
+
+def _recipients(look: Look, table: str, settings: Smtp) -> Iterator[Problem]:
+    """Entries outside of all domains, and domains that nobody has an entry in."""
+    keys = _keys(table, "relay_recipients", settings)
+    domains, entries = settings.relay_domains, settings.relay_recipients
+    if not entries or not look.sound(*keys, *_keys(table, "relay_domains", settings)):
+        return
+    named = [Matches((f"*.{entry.domain}" if entry.below else entry.domain,)) for entry in entries]
+    listed = [Matches((pattern,)) for pattern in domains.patterns]
+    for entry, name in zip(entries, named, strict=True):
+        if not any(_meet(name, each) for each in listed):
+            text = f"relay_recipients: {entry.text} is in none of relay_domains, and not used"
+            yield look.warning(text, *keys)
+    for each in listed:
+        if not any(_meet(name, each) for name in named):
+            text = f"relay_recipients has nobody in {each}: only its postmaster gets mail"
+            yield look.warning(text, *keys)
+
+
+def _meet(one: Matches, other: Matches) -> bool:
+    """Whether a domain can be one of both."""
+    return bool(one.takes_from(other) or other.takes_from(one))
 
 
 def _networks(look: Look, table: str, settings: Smtp | Submission) -> Iterator[Problem]:

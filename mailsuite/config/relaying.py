@@ -18,6 +18,7 @@ from mailsuite.config.kinds_relaying import (
     PerTime,
     RelayDomains,
     RelayMode,
+    RelayRecipient,
     RelayWord,
     Sender,
     SenderMatch,
@@ -54,6 +55,14 @@ class ReceptionRules:
         example=["example.org", "*.example.org"],
         shown=False,
         meaning="Domains elsewhere that anybody may bring mail for: as their backup MX, or gateway.",
+        applied="new sessions",
+    )
+    relay_recipients: tuple[SenderEntry, ...] = setting(
+        ListOf(RelayRecipient(), example='["ann@example.org", "sub.example.org"]'),
+        [],
+        example=["ann@example.org", "sub.example.org"],
+        shown=False,
+        meaning="Those in relay_domains who exist, and domains that take any name; empty: everybody.",
         applied="new sessions",
     )
     i_know_this_is_an_open_relay: bool = setting(

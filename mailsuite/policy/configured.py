@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mailsuite.config.schema import Config, Listener, Lmtp, MailSettings, Metrics, Smtp, Submission
+from mailsuite.model.sender_list import SenderSet
 from mailsuite.policy.access import AccessRules
 from mailsuite.policy.bans import BanRules
 from mailsuite.policy.hello_settings import machine_addresses
@@ -39,7 +40,14 @@ def ban_rules(config: Config) -> BanRules:
 def relay_rules(settings: Smtp | Submission) -> RelayRules:
     """Who may send to other servers through a door without logging in."""
     if isinstance(settings, Smtp):
-        return RelayRules(settings.relay, settings.relay_networks, settings.relay_domains)
+        recipients = SenderSet.of(settings.relay_recipients) if settings.relay_recipients else None
+        return RelayRules(
+            settings.relay,
+            settings.relay_networks,
+            settings.relay_domains,
+            recipients,
+            settings.recipient_delimiter,
+        )
     return RelayRules("addresses", settings.relay_networks)
 
 

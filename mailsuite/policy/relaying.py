@@ -14,7 +14,7 @@ from mailsuite.config.kinds_relaying import RelayMode
 from mailsuite.interfaces import IPolicyRule
 from mailsuite.model.access import unmapped, unmapped_network
 from mailsuite.model.account import IPAddress
-from mailsuite.model.address import Address
+from mailsuite.model.address import POSTMASTER, Address
 from mailsuite.model.device import IPNetwork
 from mailsuite.model.facts import Accept, ConnectionFacts, Refuse, RouteKind, Stage, StageFacts, Verdict
 from mailsuite.model.reach import Reach, reach
@@ -24,8 +24,11 @@ from mailsuite.model.reply import (
     NO_REMOTE_DELIVERY,
     RELAYING_DENIED,
     ROUTE_IN_ADDRESS,
+    UNKNOWN_RECIPIENT,
     Reply,
 )
+from mailsuite.model.sender_list import SenderSet
+from mailsuite.model.tags import splits
 
 RELAYING_SERVICES: Final = frozenset({"smtp", "submission"})
 """LMTP never relays (RFC 2033 section 1)."""
@@ -49,6 +52,10 @@ class RelayRules:
     """For the mode "addresses"."""
     domains: Matches = NO_DOMAINS
     """Elsewhere; whoever comes by SMTP may bring mail for them."""
+    recipients: SenderSet | None = None
+    """Who exists there; None: nobody knows."""
+    delimiters: str = "+"
+    """Of tags, in the names of these recipients."""
 
     def lists(self, peer: IPAddress) -> bool:
         """Whether *peer* may. An IPv4-mapped IPv6 address is the IPv4 address it means."""
@@ -56,6 +63,17 @@ class RelayRules:
             plain = unmapped(peer)
             return any(plain in network for network in self.networks)
         return self.mode == "anyone"
+
+    def expects(self, recipient: Address) -> bool:
+        """Whether a stranger's mail for *recipient* is worth taking. A postmaster is everywhere (RFC 5321
+        section 4.5.1)."""
+        if self.recipients is None or self.mode == "anyone":
+            return True
+        plain = recipient.canonical
+        if plain.local == POSTMASTER.local or plain in self.recipients:
+            return True
+        names = (name for name, _ in splits(plain.local, self.delimiters))
+        return any(Address(name, plain.domain) in self.recipients for name in names)
 
     @property
     def are_known(self) -> bool:
@@ -71,7 +89,8 @@ NOBODY: Final = RelayRules()
 class Relaying:
     """Refuses a recipient whose mailbox is elsewhere, but from hosts that are listed and from whoever logged
     in at a submission service (DESIGN section 2, promise 4); and, from anybody, in the domains that are
-    listed (row Q-11). Who brings such mail is a stranger, and nobody vouches for him.
+    listed (row Q-11), for those who are known to exist there. Who brings such mail is a stranger, and nobody
+    vouches for him.
 
     From all of them no address is taken that asks another server to relay, or that leads nowhere but back to
     us. An address literal (RFC 5321 section 4.1.3) is taken where it is one of the Internet, or of a listed
@@ -103,6 +122,8 @@ class Relaying:
             return Refuse(trick)
         if not self.sends:
             return Refuse(NO_REMOTE_DELIVERY)
+        if not is_known and not self.rules.expects(facts.recipient):
+            return Refuse(UNKNOWN_RECIPIENT)
         return Accept(vouched=is_known)
 
     def _knows(self, connection: ConnectionFacts) -> bool:

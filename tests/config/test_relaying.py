@@ -117,6 +117,8 @@ def test_what_holds_where_nothing_is_said() -> None:
         ('[smtp]\nrelay_domains = ["example"]\n', '"example" is no domain with a dot in it'),
         ('[smtp]\nrelay_domains = ["[192.0.2.1]"]\n', "is an address literal"),
         ('[smtp]\nrelay_domains = ["example.org", "Example.ORG"]\n', "stands twice in the list"),
+        ('[smtp]\nrelay_recipients = ["ann"]\n', "a domain with a dot in it is meant"),
+        ('[smtp]\nrelay_recipients = "a@example.org"\n', "expected a list of recipient in square brackets"),
         ('[smtp]\nrelay_domains = "example.org"\n', "expected a list of domains in square brackets"),
     ],
 )
@@ -213,7 +215,7 @@ def test_a_relay_for_anyone_wants_to_be_meant(tmp_path: Path) -> None:
     assert "blocked" in words
 
 
-BACKUP = '[smtp]\nrelay_domains = ["example.org", "*.example.org", "mail.example.org"]\n'
+BACKUP = '[smtp]\nrelay_domains = ["example.org", "*.example.org"]\n'
 OURS = '[[domain]]\nname = "example.net"\n'
 LISTENER = '[[listener]]\nname = "in"\nservice = "smtp"\nport = 2525\n'
 
@@ -237,8 +239,32 @@ LISTENER = '[[listener]]\nname = "in"\nservice = "smtp"\nport = 2525\n'
             "error",
             'relay_domains and queue.outgoing = "local-only": no mail leaves for them; write "allow"',
         ),
+        (
+            '[smtp]\nrelay_recipients = ["ann@example.org"]\n',
+            2,
+            "warning",
+            "relay_recipients: ann@example.org is in none of relay_domains, and not used",
+        ),
+        (
+            BACKUP + 'relay_recipients = ["example.org", "a@b.example.org", "*.example.net"]\n',
+            3,
+            "warning",
+            "relay_recipients: *.example.net is in none of relay_domains",
+        ),
+        (
+            '[smtp]\nrelay_domains = ["a.example.org"]\nrelay_recipients = ["*.example.org"]\n',
+            BACKUP + 'relay_recipients = ["a@b.example.org"]\n',
+            3,
+            "warning",
+            "relay_recipients has nobody in example.org: only its postmaster gets mail",
+        ),
         (BACKUP + '[[domain]]\nname = "example.org"\n', 2, "warning", "example.org is a domain of ours"),
-        (BACKUP + '[server]\nname = "mail.example.org"\n', 2, "warning", "mail.example.org is this server"),
+        (
+            '[smtp]\nrelay_domains = ["mail.example.org"]\n[server]\nname = "mail.example.org"\n',
+            2,
+            "warning",
+            "mail.example.org is this server",
+        ),
         (
             LISTENER + 'relay_domains = ["example.net"]\n' + OURS,
             5,
@@ -271,6 +297,7 @@ def test_what_else_is_told(tmp_path: Path, text: str, line: int, severity: str, 
         LISTENER + "enabled = false\nrelay = 'anyone'\n",
         LISTENER,
         BACKUP,
+        BACKUP + 'relay_recipients = ["a@example.org", "b@example.org", "*.b.example.org"]\n',
         BACKUP + OURS + '[queue]\noutgoing = "hold"\n',
         BACKUP + '[[domain]]\nname = "sub.example.org"\n',
         '[smtp]\nrelay_domains = []\n[queue]\noutgoing = "local-only"\n',

@@ -11,7 +11,7 @@ from mailsuite.config.kinds_next_hops import Matches
 from mailsuite.config.load import load
 from mailsuite.config.schema import Config, Smtp, Submission
 from mailsuite.model.access import parse_entry
-from mailsuite.model.sender_list import parse_sender
+from mailsuite.model.sender_list import SenderSet, parse_sender
 from mailsuite.policy.access import AccessRules
 from mailsuite.policy.bans import BanRules
 from mailsuite.policy.configured import (
@@ -105,6 +105,7 @@ RELAYING = """
 [smtp]
 relay = "addresses"
 relay_networks = ["192.0.2.0/24", "::ffff:10.0.0.0/104"]
+recipient_delimiter = "-"
 block_senders = ["eve@example.org"]
 block_sender_files = ["kill.list"]
 accept_senders = ["*.example.org"]
@@ -127,6 +128,7 @@ service = "smtp"
 port    = 2526
 relay   = "nobody"
 relay_domains = ["example.org"]
+relay_recipients = ["ann@example.org"]
 block_senders = []
 block_sender_files = []
 
@@ -152,8 +154,14 @@ def test_who_may_relay_where(tmp_path: Path) -> None:
         if isinstance(block.settings, Smtp | Submission)
     }
     four = (ip_network("192.0.2.0/24"), ip_network("10.0.0.0/8"))
-    assert found["mx"] == RelayRules("addresses", four)
-    assert found["inside"] == RelayRules("nobody", four, Matches(("example.org",)))
+    assert found["mx"] == RelayRules("addresses", four, delimiters="-")
+    assert found["inside"] == RelayRules(
+        "nobody",
+        four,
+        Matches(("example.org",)),
+        SenderSet.of([parse_sender("ann@example.org")]),
+        "-",
+    )
     assert found["submission"] == RelayRules("addresses", (ip_network("2001:db8::/64"),))
     bare = loaded(tmp_path, "")
     assert relay_rules(bare.smtp) == RelayRules("nobody")

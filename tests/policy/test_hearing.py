@@ -55,6 +55,7 @@ name = "backup"
 service = "smtp"
 port = 2527
 relay_domains = ["example.org"]
+relay_recipients = ["eve@example.org"]
 
 [[listener]]
 name = "submissions"
@@ -132,6 +133,11 @@ def test_what_nobody_may(doors: dict[str, Listener], recipient: Address, sends: 
     assert heard == Hearing(denied)
     heard = asked(doors["submissions"], recipient, remote(recipient), sends=sends)
     assert heard == Hearing(AUTHENTICATION_REQUIRED, reply)
+
+
+def test_somebody_who_is_not_listed(doors: dict[str, Listener]) -> None:
+    other = Address("ann", "example.org")
+    assert asked(doors["backup"], other, remote(other), STRANGER) == Hearing(UNKNOWN_RECIPIENT)
 
 
 def test_a_domain_that_is_not_listed(doors: dict[str, Listener]) -> None:

@@ -21,8 +21,10 @@ from mailsuite.model.reply import (
     NO_REMOTE_DELIVERY,
     RELAYING_DENIED,
     ROUTE_IN_ADDRESS,
+    UNKNOWN_RECIPIENT,
     Reply,
 )
+from mailsuite.model.sender_list import SenderSet, parse_sender
 from mailsuite.observe.log import Log
 from mailsuite.policy.chain import Chain
 from mailsuite.policy.recipients import Recipients
@@ -311,6 +313,57 @@ def test_domains_that_anybody_brings_mail_for(
         assert refusal(away, facts) == NO_REMOTE_DELIVERY
     else:
         assert refusal(rule, facts) == reply
+
+
+EXIST = SenderSet.of(map(parse_sender, ("Ann@example.org", "j+x@example.org", "*.branch.example")))
+
+
+@pytest.mark.parametrize("mode", ["nobody", "addresses", "anyone"])
+@pytest.mark.parametrize("peer", [LISTED, UNLISTED])
+@pytest.mark.parametrize(
+    ("local", "domain", "exists"),
+    [
+        ("ann", "example.org", True),
+        ("ANN", "example.org", True),
+        ("ann+shop", "example.org", True),
+        ("ann+shop+two", "example.org", True),
+        ("ann-shop", "example.org", False),
+        ("j+x", "example.org", True),
+        ("j+x+y", "example.org", True),
+        ("j", "example.org", False),
+        ("j+y", "example.org", False),
+        ("+ann", "example.org", False),
+        ("eve", "example.org", False),
+        ("ann", "north.branch.example", True),
+        ("Postmaster", "example.org", True),
+    ],
+)
+def test_who_exists_there(mode: RelayMode, peer: str, local: str, domain: str, exists: bool) -> None:
+    """Who is known, or an open relay, sends to anybody: a list is for strangers."""
+    rule = Relaying(RelayRules(mode, LIST, DOMAINS, EXIST), True, HOST)
+    recipient = Address(local, domain)
+    facts = at_recipient(recipient, remote(recipient), connection("smtp", None, peer))
+    may = exists or mode == "anyone" or (mode == "addresses" and peer == LISTED)
+    assert refusal(rule, facts) == (None if may else UNKNOWN_RECIPIENT)
+
+
+@pytest.mark.parametrize(
+    ("local", "domain", "reply"),
+    [
+        ("eve%x", "example.org", ROUTE_IN_ADDRESS),
+        ("eve", "example.com", RELAYING_DENIED),
+        ("ann", "example.com", RELAYING_DENIED),
+        ("postmaster", "example.com", RELAYING_DENIED),
+    ],
+)
+def test_who_exists_opens_nothing_else(local: str, domain: str, reply: Reply) -> None:
+    rule = Relaying(RelayRules("nobody", (), DOMAINS, EXIST), True, HOST)
+    recipient = Address(local, domain)
+    facts = at_recipient(recipient, remote(recipient), connection("smtp", None, UNLISTED))
+    assert refusal(rule, facts) == reply
+    entry = SenderSet.of([parse_sender("example.com")])
+    rule = Relaying(RelayRules("nobody", (), DOMAINS, entry), True, HOST)
+    assert refusal(rule, facts) == reply
 
 
 @pytest.mark.parametrize("service", ["submission", "lmtp", "SMTP", ""])

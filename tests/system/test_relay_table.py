@@ -85,12 +85,14 @@ def test_the_table(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 def test_domains_that_anybody_brings_mail_for(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Row Q-11: on port 25, and nowhere else."""
-    extra = LIMITS.replace("[smtp]", '[smtp]\nrelay_domains = ["backup.example"]') + "[queue]\n"
-    extra += 'outgoing = "hold"\n'
+    rules = 'relay_domains = ["backup.example"]\nrelay_recipients = ["joe@backup.example"]\n'
+    extra = LIMITS.replace("[smtp]\n", f"[smtp]\n{rules}")
+    extra += '[queue]\noutgoing = "hold"\n'
     with Server(tmp_path_factory.mktemp("backup"), extra, listeners(True, False)) as server:
         with session(server, "mx", UNLISTED, False) as client:
             client.say(b"MAIL FROM:<eve@elsewhere.example>", b"250")
             client.say(b"RCPT TO:<joe@backup.example>", b"250 2.1.5")
+            client.say(b"RCPT TO:<ann@backup.example>", b"550 5.1.1")
             client.say(b"RCPT TO:<joe%elsewhere.example@backup.example>", b"550 5.7.1")
             client.say(b"RCPT TO:<joe@sub.backup.example>", b"550 5.7.1 Relaying denied")
             client.say(b"RCPT TO:" + REMOTE, b"550 5.7.1 Relaying denied")
