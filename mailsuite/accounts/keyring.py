@@ -118,6 +118,11 @@ class Keyring:
         """16 octets that are the same for the same text for ever, and tell nobody anything."""
         return hmac.digest(self._salt_key, text.encode("utf-8", "surrogatepass"), "sha256")[:SALT_OCTETS]
 
+    def derived(self, purpose: str) -> bytes:
+        """A key of 32 octets for something else, the same for ever. Not by the hash of salt(), for salts are
+        told to whoever asks."""
+        return hmac.digest(self._salt_key, purpose.encode("ascii"), "sha512")[:KEY_OCTETS]
+
     def with_new_key(self, path: Path) -> Keyring:
         """These and a new key, which seals from now on; durably in the file. Raises KeyringError."""
         fresh = {self._newest + 1: secrets.token_bytes(KEY_OCTETS)}

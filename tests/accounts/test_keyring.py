@@ -96,11 +96,13 @@ def test_a_new_key_seals_and_the_old_one_opens(path):
         assert not ring.is_current(sealed)
         assert ring.is_current(ring.seal(b"secret", "x"))
         assert ring.salt("joe") == old.salt("joe")
+        assert ring.derived("joe") == old.derived("joe")
     fresh = both.seal(b"secret", "x")
     for ring in (both.drop_old_keys(path), Keyring.load_or_create(path)):
         assert len(ring) == 1
         assert ring.unseal(fresh, "x") == b"secret"
         assert ring.salt("joe") == old.salt("joe")
+        assert ring.derived("joe") == old.derived("joe")
         with pytest.raises(SealBroken):
             ring.unseal(sealed, "x")
 
@@ -286,3 +288,11 @@ def test_sealed_for_one_thing_it_opens_for_no_other(one, other):
     if one != other:
         with pytest.raises(SealBroken):
             RING.unseal(sealed, other)
+
+
+def test_derived_keys_are_fixed_and_no_salts():
+    keys = {RING.derived(text) for text in ("", "joe", "ann")}
+    assert len(keys) == 3
+    assert {len(key) for key in keys} == {32}
+    assert RING.derived("joe") == RING.derived("joe") != Keyring.new().derived("joe")
+    assert not RING.derived("joe").startswith(RING.salt("joe"))
