@@ -36,6 +36,7 @@ from mailsuite.concurrent.tasks import Tasks
 from mailsuite.concurrent.threads import Inline, Patient, Pool
 from mailsuite.concurrent.watch import FileWatch
 from mailsuite.config.schema import Config
+from mailsuite.delivery.srs import SenderRewriting
 from mailsuite.directory.layered import LayeredDirectory
 from mailsuite.directory.memory import MemoryDirectory
 from mailsuite.directory.sqlite import accounts as accounts_db
@@ -321,6 +322,7 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
         totals_warned=totals_db.SqliteTotalsWarned(accounts),
         premises=premises,
         queue=queue,
+        rewriting=SenderRewriting(vault.keyring.derived("rewritten senders"), time.time),
         delivered=lambda *what: sends.delivered(*what),  # noqa: PLW0108 - it is made of what receives
     )
     sends = sending(

@@ -19,6 +19,7 @@ from mailsuite.delivery.quota_total_warnings import TotalWarnings
 from mailsuite.delivery.quota_totals import Totals
 from mailsuite.delivery.quota_warnings import QuotaWarnings
 from mailsuite.delivery.routing_limits import CatchAllLimits
+from mailsuite.delivery.srs import SenderRewriting
 from mailsuite.frontends.premises import Premises
 from mailsuite.frontends.receptions import Receptions
 from mailsuite.interfaces import IAccountDirectory, IEventBus, IMailStore, IOutboundQueue
@@ -84,10 +85,12 @@ def receiving(
     totals_warned: ITotalsWarned,
     premises: Premises,
     queue: IOutboundQueue,
+    rewriting: SenderRewriting,
     delivered: Delivered,
 ) -> Receiving:
     """Join them; *places* is where mail and state are on the disk, *queue* where mail for other servers
-    goes, *delivered* who tells senders that their mail has arrived."""
+    goes, *rewriting* who rewrites the senders of what is forwarded, *delivered* who tells senders
+    that their mail has arrived."""
     clock, log = premises.clock, premises.log
     commits = Tasks(partial(log.failure, "smtp.failed"))
 
@@ -149,6 +152,7 @@ def receiving(
         commits=commits,
         log=log,
         queue=queue,
+        rewriting=rewriting,
         delivered=delivered,
     )
     return Receiving(commits, ledger, disk, names, senders, receptions, totals)

@@ -182,6 +182,7 @@ class Suite(Service):
             outbound=_outbound(course.parts),
             retention=course.parts.housekeeper.report,
             delay=course.parts.turnstile.delay,
+            rewriting=course.parts.receiving.receptions.rewriting,
         )
         site = control_site(self._reactor, self._desk, office, operations)
         server = self._config.server

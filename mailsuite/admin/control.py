@@ -47,6 +47,7 @@ from mailsuite.admin.sessions import Sessions, impatient_resource
 from mailsuite.config.schema import Config
 from mailsuite.delivery.router import Router
 from mailsuite.delivery.routing import configured_router
+from mailsuite.delivery.srs import SenderRewriting
 from mailsuite.frontends.premises import Premises
 from mailsuite.interfaces import IMailStore
 from mailsuite.model.access import unmapped
@@ -86,6 +87,8 @@ class Operations:
     retention: Report
     """What retention would remove."""
     delay: LoginDelay
+    rewriting: SenderRewriting | None = None
+    """Whose addresses ``mailsuite route`` can read; None: nobody's."""
 
 
 def control_site(reactor: Any, desk: Desk, office: Office, operations: Operations) -> Site:
@@ -136,7 +139,9 @@ def _put_people(version: Missing, desk: Desk, office: Office, operations: Operat
         return operations.config().queue.takes
 
     def router() -> Router:
-        return configured_router(operations.config(), directory, None, sends=sends())
+        return configured_router(
+            operations.config(), directory, None, sends=sends(), rewriting=operations.rewriting
+        )
 
     version.putChild(b"aliases", AllAliases(desk, AliasRegistry(directory, sends)))
 

@@ -11,7 +11,7 @@ from typing import Final, Literal
 import attrs
 
 from mailsuite.config.declare import setting
-from mailsuite.config.kinds import ListOf, OneOf, OrNone
+from mailsuite.config.kinds import Boolean, ListOf, OneOf, OrNone
 from mailsuite.config.kinds_routing import (
     Aliases,
     AliasLines,
@@ -142,6 +142,13 @@ class DeliveryRouting:
         Limit(),
         "100/1h",
         meaning="How much mail for names that do not exist each domain takes at most.",
+        applied="live",
+    )
+    rewrite_forwarded_senders: bool = setting(
+        Boolean(),
+        True,
+        shown=False,
+        meaning="Whether what is forwarded to other servers goes by a sender of ours, which leads back.",
         applied="live",
     )
     archive_to: tuple[Address, ...] = setting(

@@ -99,7 +99,7 @@ class Conclusion:
         """Publish one event for each copy, write the one line of the log, and tell the sender of those who
         have it, by their place, where that was asked for. The message is safe: nothing that happens here
         undoes the 250."""
-        envelope, queuing = incoming.envelope, incoming.transaction.queuing
+        envelope, queuings = incoming.envelope, incoming.transaction.queuings
         try:
             for each in stored:
                 self._bus.publish(MessageStored(each.account, each.uidl, each.size))
@@ -108,7 +108,7 @@ class Conclusion:
                 id=incoming.id,
                 sender=shown(envelope.sender),
                 recipients=len(stored),
-                **({"queued": True} if queuing is not None else {}),
+                **({"queued": True} if queuings else {}),
                 **({"held_until": spell(envelope.release)} if envelope.mail.held else {}),
                 size=size,
                 tls=self._connection.tls,

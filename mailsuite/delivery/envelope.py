@@ -62,6 +62,8 @@ class Envelope:
     """Whoever sends it is known: some recipient is one that others may not send to."""
     max_message: int | None = attrs.field(default=None, init=False)
     """The lowest limit of those who are accepted; None: nothing is said."""
+    leading: str = attrs.field(default="", init=False)
+    """The domain of the first recipient that leads to another server; empty: none does."""
     _copies: dict[Address, Copy] = attrs.field(factory=dict, init=False)
     _named: dict[Address, Address] = attrs.field(factory=dict, init=False)
     """By account: the recipient that led there first."""
@@ -97,6 +99,7 @@ class Envelope:
             self._named.setdefault(copy.account, recipient)
         for remote in remotes:
             if remote != recipient:
+                self.leading = self.leading or recipient.domain
                 said = led_on(parameters, recipient, several)
                 self._remotes.setdefault(remote, OutboundRecipient(remote, said))
             elif remote not in self._named_remotes:
@@ -128,20 +131,30 @@ class Envelope:
         """Nobody gets it before, in seconds since the epoch; 0: at once."""
         return release_of(self.mail, self.began)
 
-    def outbound(self, id: str, account: Address | None) -> OutboundEnvelope | None:
-        """What the queue is to have of it, submitted by *account*; None where that is nothing."""
-        if not self._remotes:
-            return None
-        remotes = tuple(self._remotes.values())
-        return OutboundEnvelope(
-            id,
-            self.sender,
-            remotes,
-            self.mail,
-            account,
-            self.began,
-            self.release,
-            self.vouched or account is not None,
+    def outbound(
+        self, id: str, account: Address | None, passed_on_as: Address | None
+    ) -> tuple[OutboundEnvelope, ...]:
+        """What the queue is to have of it, submitted by *account*: two entries where those whom the client
+        has not named get it from another sender, *passed_on_as*."""
+        apart = passed_on_as != self.sender
+        named: list[OutboundRecipient] = []
+        led: list[OutboundRecipient] = []
+        for remote, each in self._remotes.items():
+            (led if apart and remote not in self._named_remotes else named).append(each)
+        senders = ((self.sender, named), (passed_on_as, led))
+        entries = [(sender, tuple(remotes)) for sender, remotes in senders if remotes]
+        return tuple(
+            OutboundEnvelope(
+                f"{id}-f" if number else id,  # no other id of ours ends so
+                sender,
+                remotes,
+                self.mail,
+                account,
+                self.began,
+                self.release,
+                self.vouched or account is not None,
+            )
+            for number, (sender, remotes) in enumerate(entries)
         )
 
 

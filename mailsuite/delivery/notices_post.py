@@ -65,8 +65,10 @@ class Post:
         return notice
 
     async def is_ours(self, address: Address) -> bool:
-        """Whether somebody of ours stands behind the address. Fails as the router does."""
-        return (await self.router.route(self._named(address))).kind is RouteKind.LOCAL
+        """Whether somebody of ours stands behind the address; whoever sent what we forwarded is not. Fails as
+        the router does."""
+        route = await self.router.route(self._named(address))
+        return route.kind is RouteKind.LOCAL and not route.returns
 
     def _named(self, to: Address) -> Address:
         """As the router knows it: our host's name need not be a domain of ours, and has a postmaster."""

@@ -223,6 +223,9 @@ class Reception:
             return replies.NO_VALID_RECIPIENTS
         try:
             archive = await archive_copies(services.archives, services.router, self.facts.account, envelope)
+            passed_on_as = envelope.sender
+            if envelope.leading:
+                passed_on_as = await services.router.passed_on_as(envelope.sender, envelope.leading)
         except CancelledError:
             raise
         except Exception as error:
@@ -232,14 +235,17 @@ class Reception:
         self._abandon()
         transaction = Transaction(services.store, self._log)
         try:
-            self._incoming = self._begin(transaction, archive)
+            self._incoming = self._begin(transaction, archive, passed_on_as)
         except Exception as error:
             services.commits.start(transaction.abort())
             return self._judge.no(error)
         return replies.START_MAIL_INPUT
 
-    def _begin(self, transaction: Transaction, archive: ArchiveCopies) -> Incoming:
-        """Begin all that the envelope asks for. Fails as the transaction does."""
+    def _begin(
+        self, transaction: Transaction, archive: ArchiveCopies, passed_on_as: Address | None
+    ) -> Incoming:
+        """Begin all that the envelope asks for; *passed_on_as* is the sender for those it leads to elsewhere.
+        Fails as the transaction does."""
         services, envelope = self._services, self._envelope
         id = services.new_id()
         letter = services.letters.begin(self.facts, envelope, id, services.seconds())
@@ -248,10 +254,11 @@ class Reception:
             transaction.begin(
                 copies, lambda copy: archive.journals[copy.account] + letter.archived(copy), brief
             )
-        outbound = envelope.outbound(id, self.facts.account)
-        if outbound is not None and services.queue is not None:
-            transaction.begin_outbound(services.queue, outbound, letter.trace)
-        apart = self.facts.service == "lmtp" and outbound is None and not archive
+        outbound = envelope.outbound(id, self.facts.account, passed_on_as)
+        if services.queue is not None:
+            for each in outbound:
+                transaction.begin_outbound(services.queue, each, letter.trace)
+        apart = self.facts.service == "lmtp" and not outbound and not archive
         room = MAX_RETURNED if wants_to_hear(envelope) else 0
         return Incoming(id, envelope, transaction, letter.filter, apart, room)
 

@@ -21,6 +21,7 @@ from mailsuite.delivery.routing_limits import CatchAllLimits
 from mailsuite.delivery.routing_names import Names, RoutingRules
 from mailsuite.delivery.routing_walk import Walk
 from mailsuite.delivery.routing_words import Words
+from mailsuite.delivery.srs import SenderRewriting
 from mailsuite.interfaces import IAccountDirectory
 from mailsuite.model.address import POSTMASTER, Address
 from mailsuite.model.facts import Route, RouteKind
@@ -47,6 +48,8 @@ class Router:
     limits: CatchAllLimits | None = None
     turn: Turn = go_on
     """Between the steps of a long way."""
+    rewriting: SenderRewriting | None = None
+    """None: senders stay, and none comes back."""
 
     async def route(self, recipient: Address) -> Route:
         """Where mail for *recipient* goes; one more for a catch-all counts. Fails as the directory does, and
@@ -65,8 +68,20 @@ class Router:
             route = Route(RouteKind.LOOP, dead_end=recipient)
         return attrs.evolve(route, steps=words.steps)
 
+    async def passed_on_as(self, sender: Address | None, domain: str) -> Address | None:
+        """The reverse-path of what an address in *domain* leads to another server: another one where that
+        domain is ours, and the sender's is not. Fails as the directory does."""
+        if sender is None or self.rewriting is None or not self.rules.rewrites:
+            return sender
+        if not await self._is_ours(domain) or await self._is_ours(sender.domain):
+            return sender
+        return self.rewriting.rewritten(sender, domain)
+
+    async def _is_ours(self, domain: str) -> bool:
+        return bool(domain) and await self.directory.domain(domain) is not None
+
     async def _walk(self, recipient: Address, limits: CatchAllLimits | None, words: Words | None) -> Route:
-        names = Names(self.directory, self.rules, self.admin, limits)
+        names = Names(self.directory, self.rules, self.admin, limits, self.rewriting)
         bare = recipient.canonical == POSTMASTER
         if bare:
             recipient = Address(recipient.local, self.hostname)

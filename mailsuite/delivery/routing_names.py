@@ -1,7 +1,8 @@
 """What a name stands for: the order of the rules, and nothing of where they lead in the end.
 
-An account of exactly this address, then an alias; the same in the domain that this one stands for; who reads
-the mail of a role; the name before a tag (RFC 5233); a pattern; whoever gets what is for nobody.
+An account of exactly this address, then an alias; the sender of what was forwarded (srs.py); the same in the
+domain that this one stands for; who reads the mail of a role; the name before a tag (RFC 5233); a pattern;
+whoever gets what is for nobody.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Final, Literal
 import attrs
 
 from mailsuite.delivery.routing_limits import CatchAllLimits
+from mailsuite.delivery.srs import SenderRewriting, Unreturnable
 from mailsuite.interfaces import IAccountDirectory
 from mailsuite.model.account import Account, Domain
 from mailsuite.model.address import ROLES, Address
@@ -33,6 +35,8 @@ class RoutingRules:
     """Who gets mail for names that do not exist; none: it is refused."""
     catch_all_rate: Rate = USUAL_RATE
     """How much of it each domain takes."""
+    rewrites: bool = True
+    """Whether what leads elsewhere is sent by an address of ours, where its sender is not."""
     sends: bool = False
     """Whether mail for elsewhere can be taken: somebody sends it. Else it is a dead end."""
 
@@ -50,7 +54,7 @@ class Person:
 class Group:
     """The name stands for others."""
 
-    by: Literal["alias", "same-as", "role", "pattern", "catch-all"]
+    by: Literal["alias", "return", "same-as", "role", "pattern", "catch-all"]
     key: Address
     """What is not walked through twice."""
     targets: tuple[Address | None, ...]
@@ -71,6 +75,8 @@ class End(enum.Enum):
     ELSEWHERE = "elsewhere"
     NOBODY = "nobody"
     LIMITED = "limited"
+    UNRETURNABLE = "unreturnable"
+    """It would be the sender of something forwarded, and is forged or too old."""
 
 
 Found = Person | Group | End
@@ -85,6 +91,8 @@ class Names:
     admin: Address | None
     limits: CatchAllLimits | None
     """None: nothing is counted, and nothing is limited."""
+    rewriting: SenderRewriting | None = None
+    """None: nobody's address is rewritten."""
 
     async def find(self, name: Address, bare: bool = False) -> Found:
         """What stands behind a name. *bare*: the sender gave no domain, so it need not be ours."""
@@ -99,6 +107,8 @@ class Names:
                 return End.ELSEWHERE
             domain = Domain(wanted.domain)
         if (found := await self._exact(wanted)) is not None:
+            return found
+        if (found := self._returned(name)) is not None:
             return found
         if domain.same_as:
             return Group("same-as", wanted, (Address(name.local, domain.same_as),), what=domain.name)
@@ -115,6 +125,12 @@ class Names:
             return Person(account, tag)
         alias = await self.directory.alias(wanted)
         return None if alias is None else Group("alias", wanted, alias.targets, tag)
+
+    def _returned(self, name: Address) -> Found | None:
+        original = None if self.rewriting is None else self.rewriting.original(name)
+        if isinstance(original, Unreturnable):
+            return End.UNRETURNABLE
+        return None if original is None else Group("return", name.canonical, (original,))
 
     async def _role(self, wanted: Address) -> Found | None:
         """The admin reads the mail of a role, where there is one (docs/adr/0010-role-addresses.md)."""

@@ -50,6 +50,7 @@ class Walk:
     _reached: int = attrs.field(default=0, init=False)
     _copies: dict[Address, Copy] = attrs.field(factory=dict, init=False)
     _remotes: dict[Address, None] = attrs.field(factory=dict, init=False)
+    _returns: bool = attrs.field(default=False, init=False)
     _discarded: bool = attrs.field(default=False, init=False)
     _dead: tuple[RouteKind, Address] | None = attrs.field(default=None, init=False)
     """The first dead end: of which kind, and who leads to it."""
@@ -90,7 +91,7 @@ class Walk:
             return self._elsewhere(step)
         kind = RouteKind.LIMITED if found is End.LIMITED else RouteKind.STRANDED
         if step.owner is None:
-            return Route(RouteKind.UNKNOWN if found is End.NOBODY else kind)
+            return Route(RouteKind.LIMITED if found is End.LIMITED else RouteKind.UNKNOWN)
         self._end(kind, step.owner)
         return None
 
@@ -123,6 +124,7 @@ class Walk:
             return
         self._seen.add(group.key)
         self._discarded |= not group.targets
+        self._returns |= group.by == "return"
         here = attrs.evolve(
             step,
             owner=step.owner if group.is_passage else group.key,
@@ -184,6 +186,7 @@ class Walk:
                 tuple(self._copies.values()),
                 tuple(self._remotes),
                 dead_end,
+                returns=self._returns,
                 forwarders={name: by for name in self._ways if (by := self._forwarders(name))},
             )
         if dead_end is not None or self._discarded:

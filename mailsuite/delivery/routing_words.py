@@ -22,6 +22,7 @@ _ENDS: Final = {
     End.ELSEWHERE: "its domain is not ours",
     End.NOBODY: "there is nobody of that name",
     End.LIMITED: "there is nobody of that name, and the catch-all has had as many as it may have for now",
+    End.UNRETURNABLE: "it looks like a rewritten sender, and is not by us, or too old",
 }
 _DEAD: Final = {
     RouteKind.STRANDED: "leads to somebody who takes no mail: a dead end",
@@ -87,6 +88,8 @@ def _group_text(group: Group) -> str:
         return f"the domain {group.what} has the addresses of another: {targets}"
     if group.by == "role":
         return f"every domain has to read this; here that is server.admin: {targets}"
+    if group.by == "return":
+        return f"the rewritten sender of a forward, for notices: {targets}"
     if group.by == "alias":
         return (
             f"an alias, {group.key}, for {targets}"

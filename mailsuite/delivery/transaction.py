@@ -2,7 +2,7 @@
 
 All or nothing, over the mail store and the outbound queue. Where the store is the only participant, one
 hand-over prepares and commits all deliveries (IMailStore.deliver). Else everything is prepared first, then
-the deliveries are committed, then the queue's entry: what is visible in a maildrop can be taken back while
+the deliveries are committed, then the queue's entries: what is visible in a maildrop can be taken back while
 the process runs, and what another server was sent cannot.
 """
 
@@ -34,7 +34,7 @@ in its memory, and how small the pieces are is up to the sender."""
 
 @attrs.define(eq=False)
 class Transaction:
-    """Deliveries, and an entry of the queue, that share their fate.
+    """Deliveries, and entries of the queue, that share their fate.
 
     Ends by commit(), commit_each() or abort(), whatever else happens.
 
@@ -44,7 +44,7 @@ class Transaction:
     store: IDeliveries
     log: Log
     deliveries: list[IDelivery] = attrs.field(factory=list, init=False)
-    queuing: IQueuing | None = attrs.field(default=None, init=False)
+    queuings: list[IQueuing] = attrs.field(factory=list, init=False)
     _brief: set[IDelivery] = attrs.field(factory=set, init=False)
     """Deliveries that end with the header."""
     _closed: set[IDelivery] = attrs.field(factory=set, init=False)
@@ -72,9 +72,10 @@ class Transaction:
             self._closed = self._brief
 
     def begin_outbound(self, queue: IOutboundQueue, envelope: OutboundEnvelope, head: bytes) -> None:
-        """Begin the queue's entry and write what stands at its head. Raises as begin() does."""
-        self.queuing = queue.begin(envelope)
-        self.queuing.write(head)
+        """Begin an entry of the queue and write what stands at its head. Raises as begin() does."""
+        queuing = queue.begin(envelope)
+        self.queuings.append(queuing)
+        queuing.write(head)
 
     def write(self, data: bytes) -> None:
         """Take the next octets for everybody. Never blocks."""
@@ -97,8 +98,7 @@ class Transaction:
 
     def _participants(self) -> Iterator[IDelivery | IQueuing]:
         yield from self.deliveries
-        if self.queuing is not None:
-            yield self.queuing
+        yield from self.queuings
 
     @property
     def congested(self) -> bool:
@@ -113,21 +113,22 @@ class Transaction:
     async def commit(self) -> tuple[Stored, ...]:
         """Make the message durable everywhere, and visible.
 
-        Where that fails it is nowhere, and the failure is raised.
+        Where that fails it is nowhere, and the failure is raised. (Of two entries of the queue one may be
+        on its way by then, if the other fails at its very last step: it comes twice rather than never.)
         """
         try:
             self._pass_on()
-            if self.queuing is None:
+            if not self.queuings:
                 return await self.store.deliver(self.deliveries)
-            return await self._commit_with(self.queuing)
+            return await self._commit_with_queue()
         except Exception:
             await self.abort()
             raise
 
-    async def _commit_with(self, queuing: IQueuing) -> tuple[Stored, ...]:
+    async def _commit_with_queue(self) -> tuple[Stored, ...]:
         _results(await _together(participant.prepare() for participant in self._participants()))
         stored = _results(await _together(delivery.commit() for delivery in self.deliveries))
-        await queuing.commit()
+        _results(await _together(queuing.commit() for queuing in self.queuings))
         return tuple(stored)
 
     async def commit_each(

@@ -18,6 +18,8 @@ class Routes(Protocol):
 
     async def route(self, recipient: Address) -> Route: ...
 
+    async def passed_on_as(self, sender: Address | None, domain: str) -> Address | None: ...
+
 
 class Archiving(Protocol):
     """Archives, or what stands for those of the moment."""
@@ -34,6 +36,9 @@ class Ways:
 
     async def route(self, recipient: Address) -> Route:
         return await self.router.route(recipient)
+
+    async def passed_on_as(self, sender: Address | None, domain: str) -> Address | None:
+        return await self.router.passed_on_as(sender, domain)
 
     def of(self, account: Address | None, recipients: Iterable[Address]) -> Mapping[Address, Wanted]:
         return self.archives.of(account, recipients)

@@ -21,6 +21,7 @@ from mailsuite.delivery.route_archive import configured_archives
 from mailsuite.delivery.router import Router
 from mailsuite.delivery.routing import configured_router
 from mailsuite.delivery.routing_limits import CatchAllLimits
+from mailsuite.delivery.srs import SenderRewriting
 from mailsuite.delivery.ways import Ways
 from mailsuite.frontends.smtp_plan import MailTaking
 from mailsuite.interfaces import (
@@ -69,6 +70,8 @@ class Receptions:
     log: Log
     queue: IOutboundQueue | None = None
     """None: there is nobody who sends mail to other servers."""
+    rewriting: SenderRewriting | None = None
+    """None: what is forwarded keeps its sender."""
     delivered: Delivered = nobody_hears
     """Is told what senders want to hear of mail that is in our maildrops."""
     ways: Ways = attrs.field(init=False)
@@ -84,7 +87,14 @@ class Receptions:
 
     def _router(self, config: Config) -> Router:
         sends = self._queue(config) is not None
-        return configured_router(config, self.directory, self.catch_all, sends=sends, turn=self._turn)
+        return configured_router(
+            config,
+            self.directory,
+            self.catch_all,
+            sends=sends,
+            turn=self._turn,
+            rewriting=self.rewriting,
+        )
 
     def _queue(self, config: Config) -> IOutboundQueue | None:
         """Where mail for other servers goes; None: no such mail is taken."""

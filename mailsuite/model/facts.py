@@ -91,6 +91,8 @@ class Route:
     """The account or alias on the way that leads to nobody, also where others on the way take a copy."""
     steps: tuple[str, ...] = ()
     """In words, one decision each, for ``mailsuite route``."""
+    returns: bool = False
+    """The way is that of an address which stands for the sender of something forwarded."""
     forwarders: Mapping[Address, tuple[Address, ...]] = attrs.field(factory=dict, eq=False)
     """By account or remote: those without whose forwards it would get nothing, where there are some."""
 

@@ -87,6 +87,7 @@ AUTHENTICATION_UNAVAILABLE = _reply(
 AUTHENTICATION_REQUIRED = _reply(530, "5.7.0", "Please log in first")
 RELAYING_DENIED = _reply(550, "5.7.1", "Relaying denied")
 NO_REMOTE_DELIVERY = _reply(550, "5.7.1", "This server does not send mail to other servers")
+NOTICES_ALONE = _reply(550, "5.7.1", "This address takes only notices, which come from <>")
 UNKNOWN_RECIPIENT = _reply(550, "5.1.1", "There is no mailbox of that name here")
 MAILBOX_DISABLED = _reply(550, "5.2.1", "This mailbox takes no mail")
 FORWARDING_LOOP = _reply(

@@ -16,6 +16,7 @@ from mailsuite.model.reply import (
     FORWARDING_STRANDED,
     INTERNAL_ERROR,
     MAILBOX_DISABLED,
+    NOTICES_ALONE,
     UNKNOWN_RECIPIENT,
     Reply,
 )
@@ -36,7 +37,9 @@ class Recipients:
     """Refuses, while the sender is still there to hear it, a recipient that no maildrop stands for.
 
     For good where somebody meant it so. Where mail is forwarded to nobody the mistake is ours, and can be
-    mended while the sender waits (RFC 3463 section 3.5 wants loops told as temporary).
+    mended while the sender waits (RFC 3463 section 3.5 wants loops told as temporary). Where a recipient
+    stands for the sender of something forwarded only notices pass: whoever finds such an address relays
+    nothing by it.
     """
 
     name: str = "recipients"
@@ -47,5 +50,7 @@ class Recipients:
             return Accept()
         if facts.route is None:
             return Refuse(INTERNAL_ERROR)
+        if facts.route.returns and facts.sender is not None:
+            return Refuse(NOTICES_ALONE)
         refusal = REFUSALS.get(facts.route.kind)
         return Accept() if refusal is None else Refuse(refusal)

@@ -18,6 +18,7 @@ from mailsuite.delivery.transaction import Transaction
 from mailsuite.delivery.ways import Routes
 from mailsuite.interfaces import IDeliveries, IOutboundQueue
 from mailsuite.model import reply as replies
+from mailsuite.model.address import Address
 from mailsuite.model.envelope import OutboundEnvelope, OutboundRecipient
 from mailsuite.model.facts import Copy, Route, RouteKind
 from mailsuite.model.failure import MailFailure
@@ -104,7 +105,9 @@ class Home:
         try:
             transaction.begin(route.copies, head)
             if route.remotes:
-                transaction.begin_outbound(self.queue, self._onward(message, recipient, route), b"")
+                sender = await self.router.passed_on_as(message.sender, named.domain)
+                onward = self._onward(message, sender, recipient, route)
+                transaction.begin_outbound(self.queue, onward, b"")
             content.rewind()
             while piece := await content.read():
                 transaction.write(piece)
@@ -115,14 +118,16 @@ class Home:
         for stored in await transaction.commit():
             self.tell(stored)
 
-    def _onward(self, message: QueuedMessage, recipient: QueuedRecipient, route: Route) -> OutboundEnvelope:
+    def _onward(
+        self, message: QueuedMessage, sender: Address | None, recipient: QueuedRecipient, route: Route
+    ) -> OutboundEnvelope:
         """To where an alias or a forward leads. The id is the same whenever this is tried again, so that it
         is in the queue once."""
         named, said = recipient.recipient.address, recipient.recipient.parameters
         parameters = led_on(said, named, is_for_several(route))
         return OutboundEnvelope(
             f"{message.id}-{recipient.number}",
-            message.sender,
+            sender,
             tuple(OutboundRecipient(each, parameters) for each in route.remotes),
             message.parameters,
             message.account,

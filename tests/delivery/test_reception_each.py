@@ -166,6 +166,5 @@ class OriginalTests(Case):
         ):
             envelope = Envelope(ANN)
             envelope.add(recipient, RecipientParameters(), Route(RouteKind.LOCAL, remotes=(EVE,)))
-            outbound = envelope.outbound("id1", None)
-            assert outbound is not None
+            (outbound,) = envelope.outbound("id1", None, ANN)
             self.assertEqual(outbound.recipients[0].parameters.original, original)

@@ -40,8 +40,8 @@ address = "ann@example.net"
 """
 
 
-def router(folder: Path, **more: bool) -> Router:
-    (folder / "mailsuite.toml").write_text(CONFIG)
+def router(folder: Path, text: str = CONFIG, **more: bool) -> Router:
+    (folder / "mailsuite.toml").write_text(text)
     (folder / "state").mkdir(exist_ok=True)
     config = load(folder / "mailsuite.toml", {}).accepted()
     vault: Vault = inline_vault(State(folder / "state"))
@@ -71,3 +71,9 @@ def test_who_sends_is_said_apart(tmp_path: Path) -> None:
     assert not router(tmp_path).rules.sends
     far = run_now(router(tmp_path, sends=True).route(Address("x", "far.example")))
     assert (far.kind, far.remotes) == (RouteKind.REMOTE, (Address("x", "far.example"),))
+
+
+def test_senders_are_rewritten_unless_somebody_says_no(tmp_path: Path) -> None:
+    assert router(tmp_path).rules.rewrites
+    off = CONFIG.replace("[delivery]", "[delivery]\nrewrite_forwarded_senders = false")
+    assert not router(tmp_path, off).rules.rewrites

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 
 from mailsuite.interfaces import IPolicyRule
@@ -11,6 +12,7 @@ from mailsuite.model.reply import (
     FORWARDING_STRANDED,
     INTERNAL_ERROR,
     MAILBOX_DISABLED,
+    NOTICES_ALONE,
     UNKNOWN_RECIPIENT,
     Reply,
 )
@@ -74,3 +76,10 @@ def test_mistakes_of_ours_leave_the_message_with_the_sender() -> None:
 @pytest.mark.parametrize("rule", [Relaying(), Recipients()])
 def test_rules_of_recipients_have_no_say_about_senders(rule: IPolicyRule) -> None:
     assert judge(rule, StageFacts(Stage.MAIL, connection())) == Accept()
+
+
+def test_where_a_notice_comes_back_nothing_else_does() -> None:
+    route = Route(RouteKind.LOCAL, remotes=(JOE,), returns=True)
+    notice = StageFacts(Stage.RECIPIENT, connection(), None, ANN, route)
+    assert judge(Recipients(), notice) == Accept()
+    assert judge(Recipients(), attrs.evolve(notice, sender=JOE)) == Refuse(NOTICES_ALONE)

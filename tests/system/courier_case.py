@@ -20,6 +20,7 @@ from mailsuite.config.load import load
 from mailsuite.config.schema import Config
 from mailsuite.delivery.routing import configured_router
 from mailsuite.delivery.routing_limits import CatchAllLimits
+from mailsuite.delivery.srs import SenderRewriting
 from mailsuite.directory.memory import MemoryDirectory
 from mailsuite.model.account import Account
 from mailsuite.model.address import Address
@@ -64,6 +65,7 @@ class CourierCase(TestCase):
         self.resolver.set("example.org", Type.MX, (10, "mx.example.org"))
         self.resolver.set("mx.example.org", Type.A, ip_address("127.0.0.1"))
         self.lines: list[str] = []
+        self.rewriting = SenderRewriting(b"k" * 32, time.time)
 
     def config(self, text: str) -> Config:
         file = Path(self.folder) / "mailsuite.toml"
@@ -76,7 +78,12 @@ class CourierCase(TestCase):
         log = Log(lambda line, level: self.lines.append(line))
         commits = Tasks(lambda failure: self.lines.append(failure.getTraceback()))
         router = configured_router(
-            config, self.directory, CatchAllLimits(reactor.seconds), sends=True, turn=_no_turn
+            config,
+            self.directory,
+            CatchAllLimits(reactor.seconds),
+            sends=True,
+            turn=_no_turn,
+            rewriting=self.rewriting,
         )
         self.sending = sending(
             config,

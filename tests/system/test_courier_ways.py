@@ -71,6 +71,15 @@ class Home(CourierCase):
         (message,) = self.sink.record.messages
         self.assertEqual((message.taken_for, message.body), ((str(EVE),), LETTER))
 
+    async def test_an_alias_that_leads_mail_of_others_elsewhere(self) -> None:
+        await self.directory.add_alias(Alias(SALES, (EVE,)))
+        stranger = Address("stranger", "example.com")
+        self.begin()
+        await self.put(SALES, sender=stranger)
+        await self.empty()
+        (message,) = self.sink.record.messages
+        self.assertEqual(self.rewriting.original(Address.parse(message.sender)), stranger)
+
     async def test_what_goes_in_a_circle(self) -> None:
         self.begin()
         await self.put(JOE, content=b"Delivered-To: joe@example.net\r\n" + LETTER)
