@@ -180,6 +180,7 @@ class Suite(Service):
             premises=course.parts.premises,
             store=course.parts.store,
             outbound=_outbound(course.parts),
+            lists=course.parts.receiving.senders,
             retention=course.parts.housekeeper.report,
             delay=course.parts.turnstile.delay,
             rewriting=course.parts.receiving.receptions.rewriting,

@@ -17,6 +17,7 @@ from mailsuite.delivery.route_report import route_document
 from mailsuite.delivery.router import Router
 from mailsuite.model.address import Address, AddressSyntaxError
 from mailsuite.policy.hearing import Question
+from mailsuite.policy.sender_lists import Lists
 
 MAX_IMPORTED = 500
 """Aliases in one request."""
@@ -89,7 +90,9 @@ class _Alias(JsonResource):
         return 200, done
 
 
-def route_resource(desk: Desk, router: Callable[[], Router], config: Callable[[], Config]) -> JsonResource:
+def route_resource(
+    desk: Desk, router: Callable[[], Router], config: Callable[[], Config], lists: Lists
+) -> JsonResource:
     """``POST {"address": ...}``: where mail for an address goes, and by which steps; with ``"client"``, an IP
     address, what that client hears at each listener, or at ``"listener"`` alone. Nothing counts, and nothing
     changes."""
@@ -106,7 +109,7 @@ def route_resource(desk: Desk, router: Callable[[], Router], config: Callable[[]
         client, listener = text_field(body, "client", ""), text_field(body, "listener", "")
         if client:
             now = config()
-            question = Question(address, route, ways.rules.sends, now.server.name)
+            question = Question(address, route, ways.rules.sends, now.server.name, lists)
             try:
                 heard = await hearing_document(now, question, client, listener)
             except HearingError as error:

@@ -52,6 +52,7 @@ from mailsuite.frontends.premises import Premises
 from mailsuite.interfaces import IMailStore
 from mailsuite.model.access import unmapped
 from mailsuite.model.account import IPAddress
+from mailsuite.policy.sender_lists import Lists
 from mailsuite.services.control import Services
 
 SOCKET_MODE = 0o660
@@ -84,6 +85,8 @@ class Operations:
     premises: Premises
     store: IMailStore
     outbound: Outbound
+    lists: Lists
+    """Of senders, and of recipients elsewhere."""
     retention: Report
     """What retention would remove."""
     delay: LoginDelay
@@ -145,7 +148,7 @@ def _put_people(version: Missing, desk: Desk, office: Office, operations: Operat
 
     version.putChild(b"aliases", AllAliases(desk, AliasRegistry(directory, sends)))
 
-    version.putChild(b"route", route_resource(desk, router, operations.config))
+    version.putChild(b"route", route_resource(desk, router, operations.config, operations.lists))
     version.putChild(b"devices", AllDevices(desk, office.devices))
     version.putChild(b"keys", checks.keys(desk, office.keys))
     version.putChild(b"auth", checks.auth(desk, office.rehearsal))

@@ -98,7 +98,9 @@ class AliasesOfStore:
         from mailsuite.delivery.route_report import route_document  # noqa: PLC0415 - keeps --help fast
         from mailsuite.delivery.routing import configured_router  # noqa: PLC0415
         from mailsuite.model.address import Address, AddressSyntaxError  # noqa: PLC0415
+        from mailsuite.policy.configured import all_sender_rules  # noqa: PLC0415
         from mailsuite.policy.hearing import Question  # noqa: PLC0415
+        from mailsuite.policy.sender_files import SenderListError, prepared  # noqa: PLC0415
 
         try:
             wanted = Address.parse(address) if "@" in address else Address(address, "")
@@ -109,10 +111,11 @@ class AliasesOfStore:
         found = asked(router.explain(wanted))
         document = route_document(wanted, found)
         if client:
-            question = Question(wanted, found, router.rules.sends, config.server.name)
             try:
+                lists = prepared(all_sender_rules(config))
+                question = Question(wanted, found, router.rules.sends, config.server.name, lists)
                 heard = asked(hearing_document(config, question, client, listener))
-            except HearingError as error:
+            except (HearingError, SenderListError) as error:
                 raise CommandFailed(clean(str(error))) from error
             document["hearing"] = heard
         return document

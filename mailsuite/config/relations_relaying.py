@@ -104,6 +104,9 @@ def _recipients(look: Look, table: str, settings: Smtp) -> Iterator[Problem]:
     """Entries outside of all domains, and domains that nobody has an entry in."""
     keys = _keys(table, "relay_recipients", settings)
     domains, entries = settings.relay_domains, settings.relay_recipients
+    files = _keys(table, "relay_recipient_files", settings)
+    if settings.relay_recipient_files and not domains.patterns and look.sound(*files):
+        yield look.warning("relay_recipient_files is not used: it is for relay_domains", *files)
     if not entries or not look.sound(*keys, *_keys(table, "relay_domains", settings)):
         return
     named = [Matches((f"*.{entry.domain}" if entry.below else entry.domain,)) for entry in entries]
@@ -112,7 +115,7 @@ def _recipients(look: Look, table: str, settings: Smtp) -> Iterator[Problem]:
         if not any(_meet(name, each) for each in listed):
             text = f"relay_recipients: {entry.text} is in none of relay_domains, and not used"
             yield look.warning(text, *keys)
-    for each in listed:
+    for each in listed if not settings.relay_recipient_files else ():
         if not any(_meet(name, each) for name in named):
             text = f"relay_recipients has nobody in {each}: only its postmaster gets mail"
             yield look.warning(text, *keys)

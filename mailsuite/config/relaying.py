@@ -65,6 +65,14 @@ class ReceptionRules:
         meaning="Those in relay_domains who exist, and domains that take any name; empty: everybody.",
         applied="new sessions",
     )
+    relay_recipient_files: tuple[Path, ...] = setting(
+        ListOf(FilePath(example="/etc/mailsuite/relay-recipients.list")),
+        [],
+        example=["/etc/mailsuite/relay-recipients.list"],
+        shown=False,
+        meaning="Files with one such entry on a line; read again when they change.",
+        applied="new sessions",
+    )
     i_know_this_is_an_open_relay: bool = setting(
         Boolean(),
         False,

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from mailsuite.config.schema import Config, Listener, Lmtp, MailSettings, Metrics, Smtp, Submission
-from mailsuite.model.sender_list import SenderSet
 from mailsuite.policy.access import AccessRules
 from mailsuite.policy.bans import BanRules
 from mailsuite.policy.hello_settings import machine_addresses
 from mailsuite.policy.probing import ProbingRules
 from mailsuite.policy.relaying import Relaying, RelayRules
-from mailsuite.policy.sender_lists import SenderRules
+from mailsuite.policy.sender_lists import Lists, SenderRules
 
 
 def access_rules(config: Config) -> dict[str, AccessRules]:
@@ -40,24 +39,31 @@ def ban_rules(config: Config) -> BanRules:
 def relay_rules(settings: Smtp | Submission) -> RelayRules:
     """Who may send to other servers through a door without logging in."""
     if isinstance(settings, Smtp):
-        recipients = SenderSet.of(settings.relay_recipients) if settings.relay_recipients else None
         return RelayRules(
-            settings.relay,
-            settings.relay_networks,
-            settings.relay_domains,
-            recipients,
-            settings.recipient_delimiter,
+            settings.relay, settings.relay_networks, settings.relay_domains, settings.recipient_delimiter
         )
     return RelayRules("addresses", settings.relay_networks)
 
 
-def relaying_rule(settings: Smtp | Submission | Lmtp, sends: bool, hostname: str) -> Relaying:
-    """Whose mail for other servers a door takes; *sends*: whether anybody's can be taken there."""
+def relaying_rule(settings: Smtp | Submission | Lmtp, sends: bool, hostname: str, lists: Lists) -> Relaying:
+    """Whose mail for other servers a door takes; *sends*: whether anybody's can be taken there. *lists* has
+    the contents of files."""
     if isinstance(settings, Lmtp):
         return Relaying(hostname=hostname)
+    recipients = recipient_rules(settings) if isinstance(settings, Smtp) else SenderRules()
     return Relaying(
-        relay_rules(settings), sends, hostname, is_own=lambda address: address in machine_addresses()
+        relay_rules(settings),
+        sends,
+        hostname,
+        is_own=lambda address: address in machine_addresses(),
+        exist=lambda: None if recipients == SenderRules() else lists.list_of(recipients).block,
     )
+
+
+def recipient_rules(settings: Smtp) -> SenderRules:
+    """Who exists in the domains elsewhere that mail is taken for, as a list like those of blocked senders:
+    it is written, kept and read again as they are."""
+    return SenderRules(settings.relay_recipients, settings.relay_recipient_files)
 
 
 def probing_rules(settings: Smtp) -> ProbingRules:
@@ -78,6 +84,8 @@ def sender_rules(settings: Smtp) -> SenderRules:
 
 
 def all_sender_rules(config: Config) -> tuple[SenderRules, ...]:
-    """Those of each open door that takes mail from other servers."""
-    doors = (block.settings for block in config.listeners if block.enabled)
-    return tuple(dict.fromkeys(sender_rules(each) for each in doors if isinstance(each, Smtp)))
+    """Those of each open door that takes mail from other servers, and its lists of recipients elsewhere."""
+    doors = [block.settings for block in config.listeners if block.enabled]
+    smtp = [each for each in doors if isinstance(each, Smtp)]
+    recipients = (rules for each in smtp if (rules := recipient_rules(each)) != SenderRules())
+    return tuple(dict.fromkeys((*map(sender_rules, smtp), *recipients)))

@@ -14,6 +14,7 @@ from mailsuite.model.facts import ConnectionFacts, Refuse, Route, Stage, StageFa
 from mailsuite.model.reply import AUTHENTICATION_REQUIRED, RECIPIENT_OK, Reply
 from mailsuite.policy.configured import relay_rules, relaying_rule
 from mailsuite.policy.recipients import Recipients
+from mailsuite.policy.sender_lists import Lists
 
 _SOMEBODY: Final = Address("somebody", "example.invalid")
 """Who logs in; the rules do not ask who it is."""
@@ -39,6 +40,8 @@ class Question:
     """Whether there is somebody who takes mail to other servers."""
     hostname: str
     """Our own."""
+    lists: Lists
+    """Who keeps what stands in files."""
 
     async def at(self, door: Listener, peer: IPAddress) -> Hearing:
         """What a client at *peer* hears at a door that takes mail."""
@@ -54,7 +57,7 @@ class Question:
     ) -> Reply:
         connection = ConnectionFacts("", door.name, door.service, peer, 0, account=account)
         facts = StageFacts(Stage.RECIPIENT, connection, None, self.recipient, self.route)
-        for rule in (relaying_rule(settings, self.sends, self.hostname), Recipients()):
+        for rule in (relaying_rule(settings, self.sends, self.hostname, self.lists), Recipients()):
             verdict = await rule.check(facts)
             if isinstance(verdict, Refuse):
                 return verdict.reply

@@ -52,10 +52,8 @@ class RelayRules:
     """For the mode "addresses"."""
     domains: Matches = NO_DOMAINS
     """Elsewhere; whoever comes by SMTP may bring mail for them."""
-    recipients: SenderSet | None = None
-    """Who exists there; None: nobody knows."""
     delimiters: str = "+"
-    """Of tags, in the names of these recipients."""
+    """Of tags, in the names there."""
 
     def lists(self, peer: IPAddress) -> bool:
         """Whether *peer* may. An IPv4-mapped IPv6 address is the IPv4 address it means."""
@@ -64,16 +62,14 @@ class RelayRules:
             return any(plain in network for network in self.networks)
         return self.mode == "anyone"
 
-    def expects(self, recipient: Address) -> bool:
-        """Whether a stranger's mail for *recipient* is worth taking. A postmaster is everywhere (RFC 5321
-        section 4.5.1)."""
-        if self.recipients is None or self.mode == "anyone":
-            return True
+    def expects(self, recipient: Address, exist: SenderSet) -> bool:
+        """Whether a stranger's mail for *recipient* is worth taking where these *exist*. A postmaster is
+        everywhere (RFC 5321 section 4.5.1)."""
         plain = recipient.canonical
-        if plain.local == POSTMASTER.local or plain in self.recipients:
+        if self.mode == "anyone" or plain.local == POSTMASTER.local or plain in exist:
             return True
         names = (name for name, _ in splits(plain.local, self.delimiters))
-        return any(Address(name, plain.domain) in self.recipients for name in names)
+        return any(Address(name, plain.domain) in exist for name in names)
 
     @property
     def are_known(self) -> bool:
@@ -104,6 +100,8 @@ class Relaying:
     """Our own name; mail for it is not for another server, even where it is no domain of ours."""
     is_own: Callable[[IPAddress], bool] = lambda address: False
     """Whether an address is this machine's."""
+    exist: Callable[[], SenderSet | None] = lambda: None
+    """Who exists in the domains of the rules just now; None: nobody knows."""
     name: str = "relaying"
     asked_at: ClassVar = frozenset({Stage.RECIPIENT})
 
@@ -122,7 +120,8 @@ class Relaying:
             return Refuse(trick)
         if not self.sends:
             return Refuse(NO_REMOTE_DELIVERY)
-        if not is_known and not self.rules.expects(facts.recipient):
+        exist = None if is_known else self.exist()
+        if exist is not None and not self.rules.expects(facts.recipient, exist):
             return Refuse(UNKNOWN_RECIPIENT)
         return Accept(vouched=is_known)
 

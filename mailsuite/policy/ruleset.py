@@ -68,7 +68,7 @@ def rules_for(
     was let pass. LMTP hands over to our own accounts, from a server that has judged (RFC 2033 section 1)."""
     sizes = Sizes(grounds.directory, settings.max_message)
     size = MessageSize(sizes, grounds.turn, grounds.max_outbound)
-    relaying = relaying_rule(settings, grounds.sends, grounds.hostname)
+    relaying = relaying_rule(settings, grounds.sends, grounds.hostname, grounds.senders)
     listed = sender_rules(settings) if isinstance(settings, Smtp) else SenderRules()
     blocked = BlockedSenders(grounds.directory, grounds.senders, listed, grounds.turn)
     if isinstance(settings, Lmtp):

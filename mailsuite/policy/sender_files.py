@@ -55,6 +55,10 @@ class PreparedSenders:
     lists: Mapping[SenderRules, SenderList]
     files: Mapping[Path, SenderFile]
 
+    def list_of(self, rules: SenderRules) -> SenderList:
+        """The list of *rules*, which must be one of them."""
+        return self.lists[rules]
+
 
 def prepared(wanted: Iterable[SenderRules]) -> PreparedSenders:
     """Read and compile all lists. Blocks. Raises SenderListError."""

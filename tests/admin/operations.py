@@ -16,6 +16,7 @@ from mailsuite.model.account import IPAddress
 from mailsuite.model.address import Address
 from mailsuite.model.retention import Usage
 from mailsuite.observe.log import Log
+from mailsuite.policy.sender_files import PreparedSenders
 from mailsuite.queue.memory import MemoryQueue
 from mailsuite.services.control import Services
 from mailsuite.services.errors import LastErrors
@@ -53,6 +54,7 @@ def operations_of(
         premises=premises_of(reactor, log),
         store=MemoryStore(),
         outbound=outbound_of(MemoryQueue(), reactor.seconds),
+        lists=PreparedSenders({}, {}),
         retention=_nothing_to_do,
         delay=LoginDelay(reactor.seconds),
     )

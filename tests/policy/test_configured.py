@@ -11,7 +11,7 @@ from mailsuite.config.kinds_next_hops import Matches
 from mailsuite.config.load import load
 from mailsuite.config.schema import Config, Smtp, Submission
 from mailsuite.model.access import parse_entry
-from mailsuite.model.sender_list import SenderSet, parse_sender
+from mailsuite.model.sender_list import parse_sender
 from mailsuite.policy.access import AccessRules
 from mailsuite.policy.bans import BanRules
 from mailsuite.policy.configured import (
@@ -129,6 +129,7 @@ port    = 2526
 relay   = "nobody"
 relay_domains = ["example.org"]
 relay_recipients = ["ann@example.org"]
+relay_recipient_files = ["there.list"]
 block_senders = []
 block_sender_files = []
 
@@ -159,7 +160,6 @@ def test_who_may_relay_where(tmp_path: Path) -> None:
         "nobody",
         four,
         Matches(("example.org",)),
-        SenderSet.of([parse_sender("ann@example.org")]),
         "-",
     )
     assert found["submission"] == RelayRules("addresses", (ip_network("2001:db8::/64"),))
@@ -174,6 +174,10 @@ def test_who_is_blocked_and_who_probes(tmp_path: Path) -> None:
     accepted = ((entries["*.example.org"],), (tmp_path / "accept.list",))
     general = SenderRules((entries["eve@example.org"],), (tmp_path / "kill.list",), *accepted)
     assert sender_rules(config.smtp) == general
-    assert all_sender_rules(config) == (general, SenderRules((), (), *accepted))
+    assert all_sender_rules(config) == (
+        general,
+        SenderRules((), (), *accepted),
+        SenderRules((parse_sender("ann@example.org"),), (tmp_path / "there.list",)),
+    )
     assert probing_rules(config.smtp) == ProbingRules(5, 10, 50)
     assert probing_rules(loaded(tmp_path, "").smtp) == ProbingRules()

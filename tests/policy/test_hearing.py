@@ -27,7 +27,7 @@ from mailsuite.policy.chain import Chain
 from mailsuite.policy.hearing import Hearing, Question
 from mailsuite.policy.ruleset import rules_for
 from tests.policy.asking import ANN, EVE, JOE, LOCAL, UNKNOWN, remote
-from tests.policy.test_ruleset import grounds
+from tests.policy.test_ruleset import Written, grounds
 
 TEXT = """
 [server]
@@ -96,7 +96,7 @@ def doors(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Listener]:
 
 
 def asked(door: Listener, recipient: Address, route: Route, peer=LISTED, *, sends: bool = True) -> Hearing:
-    return run_now(Question(recipient, route, sends, "mail.example.net").at(door, peer))
+    return run_now(Question(recipient, route, sends, "mail.example.net", Written()).at(door, peer))
 
 
 @pytest.mark.parametrize(

@@ -340,7 +340,7 @@ EXIST = SenderSet.of(map(parse_sender, ("Ann@example.org", "j+x@example.org", "*
 )
 def test_who_exists_there(mode: RelayMode, peer: str, local: str, domain: str, exists: bool) -> None:
     """Who is known, or an open relay, sends to anybody: a list is for strangers."""
-    rule = Relaying(RelayRules(mode, LIST, DOMAINS, EXIST), True, HOST)
+    rule = Relaying(RelayRules(mode, LIST, DOMAINS), True, HOST, exist=lambda: EXIST)
     recipient = Address(local, domain)
     facts = at_recipient(recipient, remote(recipient), connection("smtp", None, peer))
     may = exists or mode == "anyone" or (mode == "addresses" and peer == LISTED)
@@ -357,12 +357,12 @@ def test_who_exists_there(mode: RelayMode, peer: str, local: str, domain: str, e
     ],
 )
 def test_who_exists_opens_nothing_else(local: str, domain: str, reply: Reply) -> None:
-    rule = Relaying(RelayRules("nobody", (), DOMAINS, EXIST), True, HOST)
+    rule = Relaying(RelayRules("nobody", (), DOMAINS), True, HOST, exist=lambda: EXIST)
     recipient = Address(local, domain)
     facts = at_recipient(recipient, remote(recipient), connection("smtp", None, UNLISTED))
     assert refusal(rule, facts) == reply
     entry = SenderSet.of([parse_sender("example.com")])
-    rule = Relaying(RelayRules("nobody", (), DOMAINS, entry), True, HOST)
+    rule = Relaying(RelayRules("nobody", (), DOMAINS), True, HOST, exist=lambda: entry)
     assert refusal(rule, facts) == reply
 
 

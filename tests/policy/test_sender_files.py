@@ -254,3 +254,11 @@ class Meanwhile(Inline):
 
 def parse_sender_address(text: str) -> Any:
     return type(EVE).parse(text)
+
+
+def test_what_was_prepared_answers_itself(tmp_path: Path) -> None:
+    """For who asks once, and keeps nothing."""
+    file = tmp_path / "kill.list"
+    file.write_text("eve@example.org\n")
+    rules = SenderRules(block_files=(file,))
+    assert prepared([rules]).list_of(rules).blocks(EVE)

@@ -6,13 +6,14 @@ from __future__ import annotations
 import contextlib
 import smtplib
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.sinks.offer import Offer
 from tests.sinks.sink import Sink
 from tests.system.clients import within
-from tests.system.harness import PATIENCE, Server
+from tests.system.harness import LIMITS, PATIENCE, Server
 from tests.system.outgoing import SENDER, SOON, Shore, as_sent, to_others
 from tests.system.test_relay import REFUSED, UNLISTED, session
 from tests.zones import Exchanger, Net
@@ -139,6 +140,24 @@ def test_who_is_not_there_makes_no_backscatter(shore: Shore) -> None:
 def test_nothing_else_opens(shore: Shore, domain: str) -> None:
     with pytest.raises(smtplib.SMTPRecipientsRefused, match=r"5\.7\.1 Relaying denied"):
         shore.server.deliver(LETTER, f"a@{domain}", sender=SENDER)
+
+
+def test_a_list_of_those_who_exist(tmp_path: Path) -> None:
+    """By a file; what route says of it is the same with the server and without."""
+    (tmp_path / "there.list").write_text("ann@gate.example  # and nobody else\n")
+    rules = 'relay_domains = ["gate.example"]\nrelay_recipient_files = ["there.list"]\n'
+    extra = LIMITS.replace("[smtp]\n", f"[smtp]\n{rules}") + '[queue]\noutgoing = "hold"\n'
+    question = ("route", "bob@gate.example", "--from", "198.51.100.9", "--listener", "mx")
+    with Server(tmp_path, extra) as server:
+        with session(server, "mx", UNLISTED, False) as client:
+            client.say(b"MAIL FROM:<eve@elsewhere.example>", b"250")
+            client.say(b"RCPT TO:<ann+shop@gate.example>", b"250 2.1.5")
+            client.say(b"RCPT TO:<bob@gate.example>", b"550 5.1.1")
+        assert "550 5.1.1 There is no mailbox of that name here" in server.cli(*question, status=1)
+        server.stop()
+        assert "550 5.1.1 There is no mailbox of that name here" in server.cli(*question, status=1)
+        (tmp_path / "there.list").write_text("ann\n")
+        assert "there.list:1: a domain with a dot in it is meant" in server.cli(*question, status=1)
 
 
 def test_nothing_comes_of_any_trick(shore: Shore) -> None:
