@@ -7,8 +7,10 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from statistics import median
+from typing import Any, Protocol
 
 import attrs
 
@@ -115,3 +117,43 @@ def columns(figures: Sequence[Figure], ours: float) -> str:
         f"{median(cpu) / ours:.1f}",
     )
     return "".join(f"{each:>14}" for each in shown)
+
+
+class Running(Protocol):
+    """A server that is measured."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def pid(self) -> int: ...
+
+
+class Scenario(Protocol):
+    """What is done to each of them in a round."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def count(self) -> int:
+        """Operations."""
+
+    def work(self, server: Any) -> int:
+        """Do them; answers the octets that were moved."""
+
+
+def compare(servers: Sequence[Running], scenarios: Sequence[Scenario], count: int) -> None:
+    """Print a table of all *scenarios*, *count* rounds of each; the servers take turns, and the first of them
+    is ours."""
+    width = max(len(scenario.name) for scenario in scenarios) + 1
+    print(f"{'':{width + 12}}{COLUMNS}")
+    for scenario in scenarios:
+        figures: dict[str, list[Figure]] = {server.name: [] for server in servers}
+        for number in range(count):
+            for server in servers:
+                work = partial(scenario.work, server)
+                figures[server.name] += rounds(server.pid, 1, scenario.count, work, warm=not number)
+        ours = median(figure.cpu_per_thousand for figure in figures[servers[0].name])
+        for name, found in figures.items():
+            print(f"{scenario.name:<{width}}{name:<12}{columns(found, ours)}", flush=True)

@@ -18,14 +18,12 @@ import tempfile
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
-from statistics import median
 from types import TracebackType
 
 import attrs
 
-from bench.measure import COLUMNS, Figure, columns, rounds
+from bench.measure import compare
 from bench.peers import SEARCH_PATH
 from tests.interop.postfix import Postfix
 from tests.ports import free_port
@@ -153,19 +151,6 @@ def scenarios(messages: int) -> Sequence[Scenario]:
     )
 
 
-def measure(servers: Sequence[Running], count: int, messages: int) -> None:
-    print(f"{'':48}{COLUMNS}")
-    for scenario in scenarios(messages):
-        figures: dict[str, list[Figure]] = {server.name: [] for server in servers}
-        for number in range(count):
-            for server in servers:
-                work = partial(scenario.work, server)
-                figures[server.name] += rounds(server.pid, 1, scenario.count, work, warm=not number)
-        ours = median(figure.cpu_per_thousand for figure in figures[servers[0].name])
-        for name, found in figures.items():
-            print(f"{scenario.name:<36}{name:<12}{columns(found, ours)}", flush=True)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
@@ -192,7 +177,7 @@ def main() -> None:
             sink = stack.enter_context(Sink())
             postfix = stack.enter_context(Postfix(folder(), more=MORE.format(port=sink.port)))
             servers.append(Running("Postfix", postfix.port, postfix.pid, sink))
-        measure(servers, options.rounds, options.messages)
+        compare(servers, scenarios(options.messages), options.rounds)
 
 
 if __name__ == "__main__":

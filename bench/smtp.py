@@ -15,13 +15,11 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
-from statistics import median
 
 import attrs
 
-from bench.measure import COLUMNS, Figure, columns, in_parallel, rounds
+from bench.measure import compare, in_parallel
 from bench.peers import SEARCH_PATH, unverified
 from bench.whole import Client, message
 from tests.interop.postfix import Postfix
@@ -117,19 +115,6 @@ def scenarios(messages: int) -> Sequence[Scenario]:
     )
 
 
-def measure(servers: Sequence[Running], count: int, messages: int) -> None:
-    print(f"{'':44}{COLUMNS}")
-    for scenario in scenarios(messages):
-        figures: dict[str, list[Figure]] = {server.name: [] for server in servers}
-        for number in range(count):
-            for server in servers:
-                work = partial(scenario.work, server)
-                figures[server.name] += rounds(server.pid, 1, scenario.count, work, warm=not number)
-        ours = median(figure.cpu_per_thousand for figure in figures[servers[0].name])
-        for name, found in figures.items():
-            print(f"{scenario.name:<32}{name:<12}{columns(found, ours)}", flush=True)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
@@ -158,7 +143,7 @@ def main() -> None:
         if os.geteuid() == 0 and shutil.which("postfix", path=SEARCH_PATH):
             postfix = stack.enter_context(Postfix(folder(), users=USERS, more=MORE))
             servers.append(Running("Postfix", postfix.port, postfix.pid, postfix.maildir))
-        measure(servers, options.rounds, options.messages)
+        compare(servers, scenarios(options.messages), options.rounds)
 
 
 if __name__ == "__main__":
