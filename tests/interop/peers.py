@@ -16,7 +16,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Protocol
@@ -116,19 +116,11 @@ class Unpacked:
                 env={"PATH": SEARCH_PATH, "LC_ALL": "C.UTF-8"},
             )
         try:
-            self._await_greeting()
+            await_greeting(self.port, self._process, self.said)
         except BaseException:
             self.stop()
             raise
         return self
-
-    def _await_greeting(self) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while not greets(self.port):
-            assert self._process is not None
-            assert self._process.poll() is None, self.said()
-            assert time.monotonic() < deadline, self.said()
-            time.sleep(0.02)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -166,6 +158,15 @@ def greets(port: int) -> bool:
             return client.recv(4) == b"220 "
     except (ConnectionRefusedError, ConnectionResetError):
         return False
+
+
+def await_greeting(port: int, process: subprocess.Popen[bytes], said: Callable[[], str]) -> None:
+    """Return when *process* greets there; fails with what it has *said* where it ends, or takes too long."""
+    deadline = time.monotonic() + PATIENCE
+    while not greets(port):
+        assert process.poll() is None, said()
+        assert time.monotonic() < deadline, said()
+        time.sleep(0.02)
 
 
 def kept(maildir: Path) -> list[bytes]:

@@ -10,7 +10,6 @@ import os
 import pwd
 import signal
 import subprocess
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -21,8 +20,7 @@ import pytest
 from mailsuite.frontends.certificates import self_signed
 from tests.accounts.sources.certificates import Authority, Pair
 from tests.interop import peers
-from tests.interop.dovecot import greets
-from tests.interop.peers import kept
+from tests.interop.peers import await_greeting, kept
 from tests.interop.programs import PATIENCE, SEARCH_PATH, needs
 from tests.ports import free_port
 
@@ -171,19 +169,11 @@ class Postfix:
                 env={"PATH": SEARCH_PATH, "LC_ALL": "C.UTF-8"},
             )
         try:
-            self._await_greeting()
+            await_greeting(self.port, self._process, self.said)
         except BaseException:
             self.stop()
             raise
         return self
-
-    def _await_greeting(self) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while not greets(self.port):
-            assert self._process is not None
-            assert self._process.poll() is None, self.said()
-            assert time.monotonic() < deadline, self.said()
-            time.sleep(0.05)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
