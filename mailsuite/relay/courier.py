@@ -150,8 +150,7 @@ class Courier:
         if now - self._held_at > LEASE_SECONDS / 2:  # somebody has set the clock, or this machine has slept
             await self._extend_all()
         if free > 0:
-            room = dict(self.windows.room())
-            leases = await self.queue.claim(now, now + LEASE_SECONDS, free, room, USUAL)
+            leases = await self.queue.claim(now, now + LEASE_SECONDS, free, self.windows.room(), USUAL)
             if not self._runs:
                 await self.queue.give_back(leases, now)
                 return LONGEST_WAIT
