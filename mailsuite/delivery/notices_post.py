@@ -75,16 +75,12 @@ class Post:
         return POSTMASTER if to == Address(POSTMASTER.local, self.hostname) else to
 
     async def _deliver(self, notice: Notice, route: Route, last: bool) -> None:
-        transaction = Transaction(self.store, self.log)
-        try:
+        async with Transaction(self.store, self.log) as transaction:
             transaction.begin(route.copies, lambda copy: _head(notice, copy))
             if route.remotes:
                 transaction.begin_outbound(self.queue, self._envelope(notice, route, last), b"")
             transaction.write(notice.content)
             await transaction.drained()
-        except BaseException:
-            await transaction.abort()
-            raise
         for stored in await transaction.commit():
             self.tell(stored)
 

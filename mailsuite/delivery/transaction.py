@@ -9,7 +9,7 @@ the process runs, and what another server was sent cannot.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
-from types import MappingProxyType
+from types import MappingProxyType, TracebackType
 from typing import Any, TypeVar
 
 import attrs
@@ -36,7 +36,8 @@ in its memory, and how small the pieces are is up to the sender."""
 class Transaction:
     """Deliveries, and entries of the queue, that share their fate.
 
-    Ends by commit(), commit_each() or abort(), whatever else happens.
+    Ends by commit(), commit_each() or abort(), whatever else happens. Whoever begins and writes all of it in
+    one go does so inside ``async with``, which aborts where that fails, and commits behind it.
 
     All run to their end: whoever starts them keeps them from being cancelled (delivery/shield.py).
     """
@@ -51,6 +52,15 @@ class Transaction:
     """Those of them that have all they get."""
     _gathered: bytearray = attrs.field(factory=bytearray, init=False)
     """The end of what was written, which no delivery has yet."""
+
+    async def __aenter__(self) -> Transaction:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            await self.abort()
 
     def begin(self, copies: Sequence[Copy], head: Callable[[Copy], bytes], brief: bool = False) -> None:
         """Begin a delivery of each copy and write what stands at its head; a *brief* one gets nothing of what

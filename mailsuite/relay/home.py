@@ -96,13 +96,12 @@ class Home:
         self, message: QueuedMessage, recipient: QueuedRecipient, route: Route, content: Content
     ) -> None:
         named = recipient.recipient.address
-        transaction = Transaction(self.store, self.log)
 
         def head(copy: Copy) -> bytes:
             original = trace.original_to(named, copy.account)
             return trace.return_path(message.sender) + original + trace.delivered_to(copy.recipient)
 
-        try:
+        async with Transaction(self.store, self.log) as transaction:
             transaction.begin(route.copies, head)
             if route.remotes:
                 sender = await self.router.passed_on_as(message.sender, named.domain)
@@ -112,9 +111,6 @@ class Home:
             while piece := await content.read():
                 transaction.write(piece)
                 await transaction.drained()
-        except BaseException:
-            await transaction.abort()
-            raise
         for stored in await transaction.commit():
             self.tell(stored)
 
