@@ -1,9 +1,9 @@
 """File names in a maildir: how ours are made, and what a name says whoever made it.
 
-Ours are ``<seconds>.R<random>Q<sequence>.<host>,S=<stored octets>,W=<wire octets>,D=<0|1>``. S and W are
-Dovecot's and Courier's fields; D=0 says that no line begins with a dot; ``,U=1`` behind it that the header is
-UTF-8 beyond ASCII. What stands before the first ``,``
-or ``:`` is the unique part: it names the message for all time, whatever flags other programs append.
+Ours are ``<seconds>.R<start><random>Q<sequence>.<host>,S=<stored octets>,W=<wire octets>,D=<0|1>``. S and W
+are Dovecot's and Courier's fields; D=0 says that no line begins with a dot; ``,U=1`` behind it that the
+header is UTF-8 beyond ASCII. What stands before the first ``,`` or ``:`` is the unique part: it names the
+message for all time, whatever flags other programs append.
 """
 
 from __future__ import annotations
@@ -133,8 +133,14 @@ class UniqueNames:
 
     clock: Callable[[], float] = time.time
     host: str = attrs.field(factory=socket.gethostname)
-    token: str = attrs.field(factory=lambda: secrets.token_hex(8))
+    token: str = attrs.field(init=False)
+    """Of this start: its time in milliseconds, so that it sorts behind an earlier start of the same second;
+    and 48 random bits."""
     _sequence: itertools.count[int] = attrs.field(factory=itertools.count, init=False)
+
+    @token.default
+    def _token(self) -> str:
+        return f"{int(self.clock() * 1000):011x}{secrets.token_hex(6)}"
 
     def fresh(self) -> str:
         """A unique part; those of one second sort in the order they were made."""

@@ -91,6 +91,12 @@ def test_names_are_unique_and_sort_as_they_were_made():
     assert UniqueNames(clock=lambda: 1_700_000_000.9).fresh() not in made
 
 
+def test_a_start_sorts_behind_an_earlier_one_of_the_same_second():
+    starts = [UniqueNames(clock=lambda now=now: 1_700_000_000 + now / 1000) for now in range(1000)]
+    made = [names.fresh() for names in starts]
+    assert sorted(made, key=age_order) == made
+
+
 def test_names_of_many_processes_never_collide():
     """Forty thousand within one second of the clock, by four processes of one host (features row L-01)."""
     program = (
@@ -107,7 +113,7 @@ def test_names_of_many_processes_never_collide():
 
 
 def test_the_clock_may_stand_or_jump():
-    times = iter([5.0, 5.0, 3.0, 5.0])
+    times = iter([5.0, 5.0, 5.0, 3.0, 5.0])
     names = UniqueNames(clock=lambda: next(times), host="h")
     assert len({names.fresh() for _ in range(4)}) == 4
 
