@@ -8,10 +8,17 @@ One contract suite per interface stands in tests/contracts and runs against ever
 from __future__ import annotations
 
 from mailsuite.interfaces.directory import IAccountDirectory, ILogins, ISightings
+from mailsuite.interfaces.notices import (
+    IEventLog,
+    IKnocker,
+    INoticeIntake,
+    INotifyChannel,
+    ISubscriptions,
+)
 from mailsuite.interfaces.policy import IBans, IPolicyRule
 from mailsuite.interfaces.queue import IOutboundQueue, IQueuedContent, IQueueDesk, IQueuing
 from mailsuite.interfaces.resolver import IResolver
-from mailsuite.interfaces.running import IEventBus, INotifyChannel, ISubmitter, IThreads
+from mailsuite.interfaces.running import IEventBus, ISubmitter, IThreads
 from mailsuite.interfaces.store import (
     IDeliveries,
     IDelivery,
@@ -27,10 +34,13 @@ __all__ = [
     "IDeliveries",
     "IDelivery",
     "IEventBus",
+    "IEventLog",
+    "IKnocker",
     "ILogins",
     "IMailStore",
     "IMaildrop",
     "IMessageBody",
+    "INoticeIntake",
     "INotifyChannel",
     "IOutboundQueue",
     "IPolicyRule",
@@ -41,5 +51,6 @@ __all__ = [
     "IResolver",
     "ISightings",
     "ISubmitter",
+    "ISubscriptions",
     "IThreads",
 ]

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from zope.interface import Attribute, Interface
 
-from mailsuite.model.account import Account, IPAddress
+from mailsuite.model.account import Account
 from mailsuite.model.events import Event
 
 T = TypeVar("T")
@@ -29,17 +29,6 @@ class IEventBus(Interface):
 
     def subscribe(subscriber: Callable[[Event], None]) -> Callable[[], None]:
         """Call *subscriber* for each event; answers the function that ends that."""
-
-
-class INotifyChannel(Interface):
-    """A way to tell somebody that mail is there."""
-
-    name: str = Attribute("As in the log and in the configuration.")
-
-    async def knock(peer: IPAddress, port: int) -> str:
-        """Tell the listener at this address once; answer the outcome in a word for log and statistics.
-        Raises TemporaryFailure where trying again soon may help (time-out), PermanentFailure where it will
-        not (nobody listens)."""
 
 
 class ISubmitter(Interface):

@@ -17,4 +17,13 @@ class MessageStored:
     size: int
 
 
-Event = MessageStored | QuotaReached
+@attrs.frozen
+class LogGrown:
+    """Something happened to an account that somebody follows, and it is in the log by now."""
+
+    account: Address
+    head: int
+    """The seq of its newest entry."""
+
+
+Event = MessageStored | QuotaReached | LogGrown

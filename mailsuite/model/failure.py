@@ -6,7 +6,7 @@ answered as temporary (DESIGN section 2, promise 6).
 
 from __future__ import annotations
 
-from mailsuite.model.reply import MAILDROP_BUSY, MESSAGE_GONE, Reply
+from mailsuite.model.reply import MAILDROP_BUSY, MESSAGE_GONE, NO_ANSWER, NOBODY_LISTENS, Reply
 
 
 class MailFailure(Exception):
@@ -69,3 +69,27 @@ class NeedsUtf8(PermanentFailure):
 
     def __init__(self) -> None:
         super().__init__(MESSAGE_GONE, "the client has not said UTF8")
+
+
+class TellingFailed(TemporaryFailure):
+    """A subscriber could not be told of something now. ``detail`` is for its owner and our log: no word of
+    the other side's."""
+
+    def __init__(self, detail: str, code: int = 0, retry_after: float = 0.0) -> None:
+        """*code* is the HTTP status, 0 where there was none; *retry_after* the seconds that the other side
+        asked for."""
+        super().__init__(NO_ANSWER, detail)
+        self.code = code
+        self.retry_after = retry_after
+
+
+class TellingRefused(PermanentFailure):
+    """A subscriber will never take this notice."""
+
+    def __init__(self, detail: str, code: int = 0) -> None:
+        super().__init__(NOBODY_LISTENS, detail)
+        self.code = code
+
+
+class TargetGone(TellingRefused):
+    """A subscriber is no more: its subscription ends."""

@@ -16,7 +16,7 @@ from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from mailsuite.concurrent.tasks import Tasks
-from mailsuite.interfaces import INotifyChannel
+from mailsuite.interfaces import IKnocker
 from mailsuite.model.address import Address
 from mailsuite.model.failure import PermanentFailure, TemporaryFailure
 from mailsuite.notify.channels.nm import ANSWERED
@@ -72,7 +72,7 @@ class _Door:
 class Doors:
     """Knocks through *channel*: never twice at a time at one target, never more than *max_in_flight*."""
 
-    channel: INotifyChannel
+    channel: IKnocker
     clock: IReactorTime
     now: Callable[[], float]
     """Seconds since the epoch."""

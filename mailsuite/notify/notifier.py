@@ -15,9 +15,9 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from mailsuite.concurrent.tasks import Tasks
-from mailsuite.interfaces import IAccountDirectory, IEventBus, INotifyChannel, ISightings
+from mailsuite.interfaces import IAccountDirectory, IEventBus, IKnocker, ISightings
 from mailsuite.model.address import Address
-from mailsuite.model.events import Event
+from mailsuite.model.events import Event, LogGrown
 from mailsuite.model.failure import MailFailure
 from mailsuite.notify.counters import NotifyCounters
 from mailsuite.notify.doors import Doors
@@ -51,7 +51,7 @@ class Notifier:
     bus: IEventBus
     accounts: IAccountDirectory
     sightings: ISightings
-    channel: INotifyChannel
+    channel: IKnocker
     clock: IReactorTime
     log: Log
     settings: NotifierSettings = attrs.field(factory=NotifierSettings)
@@ -123,7 +123,7 @@ class Notifier:
         self._tasks.cancel()
 
     def _heard(self, event: Event) -> None:
-        if self.settings.enabled:
+        if self.settings.enabled and not isinstance(event, LogGrown):
             self._consider_later([event.account])
 
     def _consider_later(self, accounts: list[Address]) -> None:

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
-from mailsuite.interfaces import INotifyChannel, ISightings
+from mailsuite.interfaces import IKnocker, ISightings
 from mailsuite.model.account import Account, IPAddress, NotifyPreference, NotifyState
 from mailsuite.model.address import Address
 from mailsuite.model.failure import PermanentFailure, TemporaryFailure
@@ -91,7 +91,7 @@ class Knock:
         self.done.errback(TemporaryFailure(NO_ANSWER))
 
 
-@implementer(INotifyChannel)
+@implementer(IKnocker)
 @attrs.define(eq=False)
 class Channel:
     """Records knocks, and checks as it goes that there is never a second one at the same door."""

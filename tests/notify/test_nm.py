@@ -28,7 +28,7 @@ from mailsuite.notify.channels.nm import (
     SENT,
     NotifyMailChannel,
 )
-from tests.contracts.notify_channel import NotifyChannelContract
+from tests.contracts.knocker import KnockerContract
 from tests.notify.fakes import Channel
 
 V4 = ip_address("198.41.0.4")
@@ -73,7 +73,7 @@ class NetworkTestCase(SynchronousTestCase):
         self.protocol.connectionLost(Failure(error))
 
 
-class MemoryContractTests(NotifyChannelContract, SynchronousTestCase):
+class MemoryContractTests(KnockerContract, SynchronousTestCase):
     """The recorder that the notifier's tests use keeps the contract too."""
 
     def make_channel(self) -> Channel:
@@ -92,7 +92,7 @@ class MemoryContractTests(NotifyChannelContract, SynchronousTestCase):
         return self.channel.knocks[-1].cancelled
 
 
-class ContractTests(NetworkTestCase, NotifyChannelContract):
+class ContractTests(NetworkTestCase, KnockerContract):
     def accept(self) -> None:
         self.connect()
         self.inner.writeConnectionLost()

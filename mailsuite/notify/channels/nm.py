@@ -30,7 +30,7 @@ from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from mailsuite.interfaces import INotifyChannel
+from mailsuite.interfaces import IKnocker
 from mailsuite.model.account import IPAddress
 from mailsuite.model.failure import PermanentFailure, TemporaryFailure
 from mailsuite.model.reply import NO_ANSWER, NOBODY_LISTENS
@@ -49,7 +49,7 @@ _RESET = {errno.ECONNREFUSED, errno.ECONNRESET}
 """An RST in answer to the connection attempt, or so soon after it that it looks like one."""
 
 
-@implementer(INotifyChannel)
+@implementer(IKnocker)
 @attrs.define(eq=False)
 class NotifyMailChannel:
     """Knocks at literal addresses only, so that no name is ever looked up.

@@ -1,4 +1,4 @@
-"""What every INotifyChannel promises. Subclass it, say how to make the channel and how each knock ends."""
+"""What every IKnocker promises. Subclass it, say how to make the channel and how each knock ends."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from mailsuite.interfaces import INotifyChannel
+from mailsuite.interfaces import IKnocker
 from mailsuite.model.failure import PermanentFailure, TemporaryFailure
 
 PEER = ip_address("198.41.0.4")
 
 
-class NotifyChannelContract:
+class KnockerContract:
     """Mix into a SynchronousTestCase."""
 
-    def make_channel(self) -> INotifyChannel:
+    def make_channel(self) -> IKnocker:
         raise AssertionError("a subclass makes the channel")
 
     def accept(self) -> None:
@@ -43,7 +43,7 @@ class NotifyChannelContract:
         return Deferred.fromCoroutine(self.channel.knock(PEER, 79))
 
     def test_provides_the_interface(self: SynchronousTestCase) -> None:
-        verifyObject(INotifyChannel, self.channel)
+        verifyObject(IKnocker, self.channel)
         self.assertRegex(self.channel.name, r"^[a-z-]+$")
 
     def test_a_knock_answers_its_outcome_in_a_word(self: SynchronousTestCase) -> None:
