@@ -60,7 +60,7 @@ def listen(
     inherited = handed_over(os.environ)
     from twisted.internet.task import deferLater, react  # noqa: PLC0415 - keeps --help fast
 
-    from mailsuite.notify.program import ListenProgram, Wishes  # noqa: PLC0415
+    from mailsuite.client.listening import ListenProgram, Wishes  # noqa: PLC0415
 
     async def main(reactor: Any) -> None:
         await deferLater(reactor, 0)  # from here on signals end the program in order

@@ -14,10 +14,10 @@ from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import SkipTest, TestCase
 
+from mailsuite.client.receiver import Receiver
 from mailsuite.model.failure import PermanentFailure
 from mailsuite.notify.channels import nm
 from mailsuite.notify.channels.nm import ANSWERED, SENT, NotifyMailChannel
-from mailsuite.notify.receiver import Receiver
 from mailsuite.wire.finger import KNOCK
 
 LOOPBACK = ip_address("127.0.0.1")

@@ -15,8 +15,8 @@ from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailsuite.notify.program import ListenProgram, Wishes, cannot_listen
-from mailsuite.notify.receiver import ACTION_INTERVAL
+from mailsuite.client.listening import ListenProgram, Wishes, cannot_listen
+from mailsuite.client.receiver import ACTION_INTERVAL
 from mailsuite.wire.finger import KNOCK
 
 LOOPBACK = ip_address("127.0.0.1")

@@ -10,8 +10,8 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
-from mailsuite.notify import command
-from mailsuite.notify.command import NOT_STARTED, CommandRunner
+from mailsuite.client import command
+from mailsuite.client.command import NOT_STARTED, CommandRunner
 
 WRITE_DOWN = "import sys; open(sys.argv[1], 'a').write(sys.stdin.read())"
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
 
-from mailsuite.notify.throttle import Throttle
+from mailsuite.client.throttle import Throttle
 
 INTERVAL = 5.0
 

@@ -11,7 +11,7 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailsuite.notify.receiver import ACTION_INTERVAL, MAX_CONNECTIONS, PATIENCE, Receiver, _peer
+from mailsuite.client.receiver import ACTION_INTERVAL, MAX_CONNECTIONS, PATIENCE, Receiver, _peer
 from mailsuite.wire.finger import KNOCK
 
 SOMEBODY = IPv4Address("TCP", "198.41.0.4", 40000)

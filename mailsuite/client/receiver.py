@@ -16,8 +16,8 @@ from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime, IT
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
+from mailsuite.client.throttle import Throttle
 from mailsuite.model.access import unmapped
-from mailsuite.notify.throttle import Throttle
 from mailsuite.wire.finger import Heard, KnockReader
 
 MAX_CONNECTIONS = 32

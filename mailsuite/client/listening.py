@@ -21,9 +21,9 @@ from twisted.internet.endpoints import (
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 
+from mailsuite.client.command import CommandRunner
+from mailsuite.client.receiver import Receiver
 from mailsuite.model.account import IPAddress
-from mailsuite.notify.command import CommandRunner
-from mailsuite.notify.receiver import Receiver
 
 NO_RIGHT = """\
 no right to listen on port {port}: ports below 1024 are the administrator's.
