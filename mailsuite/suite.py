@@ -272,4 +272,5 @@ class Suite(Service):
 
 
 def _outbound(parts: app.Parts) -> Outbound:
-    return Outbound(parts.desk, parts.queue.content, parts.sending.courier.wake)
+    courier = parts.sending.courier
+    return Outbound(parts.desk, parts.queue.content, courier.wake, courier.rests_until)

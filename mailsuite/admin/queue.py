@@ -45,6 +45,11 @@ def _nobody_sends() -> None:
     """Where there is a queue and no courier."""
 
 
+def _nothing_rests(destination: str) -> float:
+    """Likewise."""
+    return 0.0
+
+
 @attrs.frozen
 class Outbound:
     """The queue, as administrators meet it."""
@@ -54,6 +59,8 @@ class Outbound:
     """Of a message, by its id."""
     wake: Callable[[], None] = _nobody_sends
     """Whoever sends forgets what could not be reached. Raises nothing."""
+    rests_until: Callable[[str], float] = _nothing_rests
+    """Up to when a destination is left alone, in seconds since the epoch; 0: it is not."""
     now: Callable[[], float] = time.time
 
 
@@ -114,7 +121,9 @@ class _Queue:
             "ages": list(AGES),
             "total": sum(counts),
             "counts": counts,
-            "destinations": [shape_document(each) for each in shapes[:count]],
+            "destinations": [
+                shape_document(each, self.outbound.rests_until(each.destination)) for each in shapes[:count]
+            ],
             "more": max(0, len(shapes) - count),
         }
 

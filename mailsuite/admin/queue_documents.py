@@ -193,14 +193,15 @@ def _outcome_document(outcome: Outcome) -> Document:
     }
 
 
-def shape_document(shape: DestinationShape) -> Document:
-    """One line of the table; ``counts`` belong to the ages asked for."""
+def shape_document(shape: DestinationShape, until: float) -> Document:
+    """One line of the table; ``counts`` belong to the ages asked for. *until*: nothing is sent there before,
+    in seconds since the epoch; 0: nothing keeps it back."""
     return {
         "destination": shape.destination,
         "total": sum(shape.counts),
         "counts": list(shape.counts),
         "last": shape.last or None,
-        "blocked_until": shape.blocked_until or None,
+        "blocked_until": until or None,
     }
 
 

@@ -111,7 +111,7 @@ def release(context: Context, wish: Wish) -> None:
 @click.command("retry")
 @change_options
 def retry(context: Context, wish: Wish) -> None:
-    """Try now what waits for its next attempt, and its destinations too where they are postponed."""
+    """Try now what waits for its next attempt, and its destinations too where they rest."""
     _change(context, wish, Verb("retry", "due now"))
 
 

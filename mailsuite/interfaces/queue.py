@@ -58,9 +58,6 @@ class IOutboundQueue(Interface):
     async def give_back(leases: Collection[Lease], due: float) -> None:
         """End the leases as if they had never been; what they held is due at *due*."""
 
-    async def postpone(destination: str, until: float) -> None:
-        """Lease nothing for this destination before *until*; 0: whenever it is due."""
-
     async def owed(count: int) -> tuple[Owed, ...]:
         """Notices that are due and were not told, those of up to *count* messages, the oldest first."""
 
@@ -145,8 +142,7 @@ class IQueueDesk(Interface):
         """What was held, or waits for the time its sender chose, is due now."""
 
     async def retry(which: QueueFilter, now: float, changed: Changed = unheard) -> int:
-        """What waits is due now, unless it waits for the time its sender chose, and its destinations are not
-        postponed any more."""
+        """What waits is due now, unless it waits for the time its sender chose."""
 
     async def remove(which: QueueFilter, now: float, changed: Changed = unheard) -> int:
         """Forget it: nobody gets it, and nobody is told."""

@@ -169,5 +169,3 @@ class DestinationShape:
     """Recipients, for each of the ages asked for: up to the first, up to the second ..., beyond the last."""
     last: str = ""
     """What the last attempt came to, of one recipient."""
-    blocked_until: float = 0.0
-    """Nothing is sent there before, in seconds since the epoch; 0: nothing keeps it back."""

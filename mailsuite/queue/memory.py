@@ -161,7 +161,6 @@ class MemoryQueue:
         for part in self._parts(QueueState.WAITING):
             if part.due <= now:
                 self.turns.add(part)
-        self.turns.unblock(now)
         return tuple(self._lease(part, until) for part in self.turns.take(count, room, usual))
 
     def _parts(self, state: QueueState) -> list[Part]:
@@ -240,10 +239,6 @@ class MemoryQueue:
         if part.state is QueueState.READY:
             self.turns.remove(part)
 
-    async def postpone(self, destination: str, until: float) -> None:
-        self.check()
-        self.turns.block(destination, until)
-
     async def owed(self, count: int) -> tuple[Owed, ...]:
         self.check()
         found: list[Owed] = []
@@ -270,7 +265,6 @@ class MemoryQueue:
             return 0
         times = [part.due for part in self._parts(QueueState.WAITING)]
         times += [part.until for part in self._leases.values()]
-        times += [until for _, until, is_wanted in self.turns.blocked() if is_wanted]
         return min(times, default=None)
 
     async def reroute(self, destination_of: DestinationOf) -> None:

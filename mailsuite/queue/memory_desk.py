@@ -64,12 +64,8 @@ class MemoryDesk:
                 for each in part.recipients:
                     if each.last is not None:
                         last[part.destination] = each.last.said
-        blocked = {name: until for name, until, _ in self.queue.turns.blocked() if until > now}
         most = sorted(counts, key=lambda name: (-sum(counts[name]), name))[:count]
-        return tuple(
-            DestinationShape(name, tuple(counts[name]), last.get(name, ""), blocked.get(name, 0.0))
-            for name in most
-        )
+        return tuple(DestinationShape(name, tuple(counts[name]), last.get(name, "")) for name in most)
 
     async def errors(self, now: float, count: int = 100) -> tuple[tuple[str, int], ...]:
         self.queue.check()
@@ -150,12 +146,8 @@ class MemoryDesk:
         return True
 
     def _retry(self, now: float, part: Part) -> bool:
-        if part.state not in {QueueState.WAITING, QueueState.READY} or now < part.kept.message.release:
+        if part.state is not QueueState.WAITING or now < part.kept.message.release:
             return False
-        was_blocked = self.queue.turns.is_blocked(part.destination)
-        self.queue.turns.block(part.destination, 0.0)
-        if part.state is QueueState.READY:
-            return was_blocked
         part.due = now
         self.queue.turns.add(part)
         return True

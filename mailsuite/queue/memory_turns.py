@@ -65,7 +65,6 @@ class _Flow:
 @attrs.define(eq=False)
 class _Destination:
     turn: float = 0.0
-    blocked_until: float = 0.0
     flows: dict[str, _Flow] = attrs.field(factory=dict)
 
     @property
@@ -106,44 +105,17 @@ class Turns:
         tag = self._last[origin] = max(self._now, self._last.get(origin, 0.0)) + cost
         return tag
 
-    def block(self, name: str, until: float) -> None:
-        destination = self._destinations.setdefault(name, _Destination())
-        if until:
-            destination.blocked_until = until
-        else:
-            self._open(destination)
-
-    def is_blocked(self, name: str) -> bool:
-        return name in self._destinations and self._destinations[name].blocked_until > 0
-
-    def unblock(self, now: float) -> None:
-        for destination in self._destinations.values():
-            if 0 < destination.blocked_until <= now:
-                self._open(destination)
-
-    def _open(self, destination: _Destination) -> None:
-        destination.blocked_until = 0.0
-        for origin, flow in destination.flows.items():  # what it could not send is no credit
-            if flow.tag < self._now:
-                flow.tag = self._tag(origin, 1.0)
-
-    def blocked(self) -> Iterator[tuple[str, float, bool]]:
-        """Destinations that are blocked, until when, and whether anything is ready for them."""
-        for name, destination in self._destinations.items():
-            if destination.blocked_until:
-                yield name, destination.blocked_until, bool(destination.flows)
-
     @property
     def any(self) -> bool:
         """Whether anything may be taken."""
-        return any(each.flows and not each.blocked_until for each in self._destinations.values())
+        return any(each.flows for each in self._destinations.values())
 
     def take(self, count: int, room: Mapping[str, int], usual: int) -> Iterator[Part]:
         """The next, at most *count*, of each destination as many as there is room."""
         left = {
             name: room.get(name, usual)
             for name, destination in self._destinations.items()
-            if destination.flows and not destination.blocked_until
+            if destination.flows
         }
         for _ in range(count):
             left = {name: places for name, places in left.items() if places > 0}

@@ -122,6 +122,11 @@ class Courier:
         self.windows.wake()
         self.look()
 
+    def rests_until(self, destination: str) -> float:
+        """Up to when a destination is left alone, in seconds since the epoch; 0: it is not."""
+        rest = self.windows.resting(destination)
+        return 0.0 if rest is None else rest.until
+
     async def _look(self) -> None:
         try:
             self._again = True

@@ -88,10 +88,12 @@ class QueueApiCase(SynchronousTestCase):
         self.reader: SteppedContent | None = None
         """What every message holds, where a test says so."""
         self.woken = 0
+        self.rests: dict[str, float] = {}
         self.outbound = attrs.evolve(
             outbound_of(self.queue, lambda: self.now),
             content=self.content,
             wake=self.wake,
+            rests_until=lambda destination: self.rests.get(destination, 0.0),
         )
         root = Missing()
         root.putChild(b"queue", queue_resource(desk, self.outbound))

@@ -212,10 +212,10 @@ class GlanceTests(QueueApiCase):
             },
         )
 
-    def test_a_destination_that_is_postponed(self) -> None:
+    def test_a_destination_that_rests(self) -> None:
         self.put("m1")
         self.record({0: BUSY})
-        self.answer(self.queue.postpone("example.org", NOW + 60))
+        self.rests["example.org"] = NOW + 60
         (line,) = self.ask("/shape")[1]["destinations"]
         self.assertEqual((line["last"], line["blocked_until"]), ("421 4.7.28 rate limited", NOW + 60))
 

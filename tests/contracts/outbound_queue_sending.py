@@ -326,32 +326,6 @@ class SendingContract(SendingCase):
 
     # Destinations.
 
-    def test_a_destination_that_is_postponed_gets_nothing_and_the_others_do(self):
-        self.put(letter("o", EVE))
-        self.put(letter("c", MAX))
-        self.answer(self.queue.postpone("example.org", LATER))
-        self.assertEqual(self.claimed(seconds=900), ["c"])
-        self.assertEqual(self.claim(now=LATER - 1), ())
-        self.put(letter("o2", EVE))
-        self.assertEqual(self.next_due(), LATER)
-        self.assertEqual(sorted(self.claimed(now=LATER)), ["o", "o2"])
-
-    def test_a_destination_is_postponed_no_more(self):
-        self.put()
-        self.answer(self.queue.postpone("example.org", LATER))
-        self.assertEqual(self.next_due(), LATER)
-        self.answer(self.queue.postpone("example.org", 0))
-        self.assertEqual(self.next_due(), 0)
-        self.assertEqual(self.claimed(), ["id1"])
-
-    def test_one_that_nothing_waits_for_can_be_postponed_too(self):
-        self.answer(self.queue.postpone("example.org", LATER))
-        self.assertIsNone(self.next_due())
-        self.put()
-        self.assertEqual(self.next_due(), LATER)
-        self.assertEqual(self.claim(), ())
-        self.assertEqual(self.claimed(now=LATER), ["id1"])
-
     def test_recipients_go_by_the_destinations_that_hold_now(self):
         self.put(letter("mixed", EVE, MAX, Address("eva", "example.org")))
         self.put(letter("late", EVE, release=LATER))
@@ -395,14 +369,12 @@ class SendingContract(SendingCase):
         self.put(letter("letter", EVE, sender=ANN))
         self.assertIn("letter", self.claimed(count=3))
 
-    def test_nor_where_most_of_its_destinations_are_full_or_postponed(self):
+    def test_nor_where_most_of_its_destinations_are_full(self):
         self.put_all(
             letter(f"news{number}", Address("r", f"d{number % 50}.example"), sender=JOE)
             for number in range(150)
         )
-        for number in range(25):
-            self.answer(self.queue.postpone(f"d{number}.example", LATER))
-        full = {f"d{number}.example": 0 for number in range(25, 45)}
+        full = {f"d{number}.example": 0 for number in range(45)}
         self.claim(count=10, room=full)
         self.put(letter("letter", Address("r", "d46.example"), sender=ANN))
         self.assertIn("letter", self.claimed(count=3, room=full))

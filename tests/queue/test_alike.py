@@ -56,7 +56,6 @@ steps = st.lists(
             st.sampled_from((None, *NotifyOn)),
         ),
         st.tuples(st.just("give_back"), st.integers(0, 9)),
-        st.tuples(st.just("postpone"), st.sampled_from(DOMAINS), st.sampled_from((0, 20))),
         st.tuples(st.just("told"), st.integers(0, 3)),
         st.tuples(st.just("reroute"), st.sampled_from(ROUTES)),
         st.tuples(st.sampled_from(("hold", "release", "retry", "remove", "bounce", "redirect")), some),
@@ -144,10 +143,6 @@ class Both:
         for queue, lease in zip(self.queues, self.chosen(number), strict=False):
             self.answers(queue.give_back([lease], self.now + 7))
 
-    def postpone(self, destination, seconds):
-        for queue in self.queues:
-            self.answers(queue.postpone(destination, self.now + seconds if seconds else 0))
-
     def told(self, number):
         for queue in self.queues:
             owed = sorted(
@@ -183,7 +178,7 @@ def key(lease):
 def blurred(seen):
     """Any one of the last replies may stand for a destination."""
     if isinstance(seen, tuple) and seen and hasattr(seen[0], "destination"):
-        return [(each.destination, each.counts, each.blocked_until) for each in seen]
+        return [(each.destination, each.counts) for each in seen]
     return seen
 
 

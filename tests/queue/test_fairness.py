@@ -81,19 +81,6 @@ def test_each_of_several_senders_has_a_turn(rows):
     assert sorted(id[:3] for id in first) == ["ann"] * 4 + ["bob"] * 4 + ["joe"] * 4
 
 
-def test_what_could_not_be_sent_is_no_credit(rows):
-    """Two hundred destinations rest, others send meanwhile, and all of the two hundred are open again."""
-    for number in range(200):
-        rows.put(f"news{number}", NEWSLETTER, Address("r", f"d{number}.example"))
-        sending.postpone(rows.ledger, rows.connection, destination=f"d{number}.example", until=NOON + 60)
-    for number in range(300):
-        rows.put(f"ann{number}", ANN, Address("x", f"other{number}.example"))
-    assert len(rows.claim(count=300)) == 300
-    rows.put("letter", Address("bob", "example.net"), Address("x", "d7.example"))
-    rows.put("another", Address("eve", "example.net"), Address("x", "new.example"))
-    assert {"letter", "another"} <= set(rows.claimed(now=NOON + 60, count=6, seconds=9))
-
-
 def test_what_is_due_in_thousands_is_seen_to_bit_by_bit(rows, monkeypatch):
     monkeypatch.setattr(sending, "AT_ONCE", 2)
     for number in range(5):
@@ -109,7 +96,6 @@ def test_what_is_due_in_thousands_is_seen_to_bit_by_bit(rows, monkeypatch):
 
 def test_nothing_is_left_of_destinations_that_nothing_waits_for(rows):
     rows.put("m", ANN, Address("x", "d.example"))
-    sending.postpone(rows.ledger, rows.connection, destination="e.example", until=NOON + 5)
     (lease,) = rows.claim()
     rows.claim(now=NOON + 6)
     for table in ("flow", "destination"):

@@ -61,7 +61,6 @@ class FsckTests(FsckCase):
         leases = self.claim()
         self.answer(self.queue.record(leases[0], {0: BUSY}, NOON + 9, {0: NotifyOn.DELAY}))
         self.answer(SqliteDesk(self.queue).hold(QueueFilter(), NOON))
-        self.answer(self.queue.postpone("example.org", NOON + 9))
         self.stop()
         self.assertEqual(self.texts(), [])
         self.assertEqual(self.texts(repair=True), [])

@@ -49,8 +49,6 @@ def filled():
         sending.record(
             ledger, connection, lease=lease, outcomes={0: BUSY}, due=NOON + 9, owed={0: NotifyOn.DELAY}
         )
-    for number in range(500):
-        sending.postpone(ledger, connection, destination=f"d{number}.example", until=NOON + number + 1)
     connection.execute("COMMIT")
     yield connection
     connection.close()

@@ -171,6 +171,9 @@ class Trouble(OwnQueueCase):
         await self.put(EVE, id="id2")
         await self.until(lambda: len(self.events("relay.deferred")) == 3)
         self.assertEqual(len(self.events("relay.unreachable")), 1)
+        self.assertGreater(self.sending.courier.rests_until("example.org"), time.time() + 30)
+        self.sending.courier.wake()
+        self.assertEqual(self.sending.courier.rests_until("example.org"), 0)
 
     async def test_the_second_server_where_the_first_is_not_there(self) -> None:
         self.resolver.set("example.org", Type.MX, (5, "gone.example.org"), (10, "mx.example.org"))

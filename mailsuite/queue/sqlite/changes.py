@@ -60,13 +60,8 @@ def release(now: float, ledger: Ledger, connection: sqlite3.Connection, part: Pa
 
 
 def retry(now: float, ledger: Ledger, connection: sqlite3.Connection, part: Part, chosen: float) -> bool:
-    if part.state not in {WAITING, READY} or now < chosen:
+    if part.state != WAITING or now < chosen:
         return False
-    was_blocked = connection.execute(sql.IS_BLOCKED, (part.destination,)).fetchone() is not None
-    if was_blocked:
-        ledger.turns.block(connection, part.destination, 0.0)
-    if part.state == READY:
-        return was_blocked
     ledger.set_state(connection, part, READY, now)
     return True
 

@@ -177,12 +177,8 @@ def _shape(
         counts.setdefault(name, [0] * (len(ages) + 1))[age] = recipients
         if outcome is not None:
             last[name] = outcome_of(outcome).said
-    blocked = dict(connection.execute("SELECT name, blocked FROM destination WHERE blocked > ?", (now,)))
     most = sorted(counts, key=lambda name: (-sum(counts[name]), name))[:count]
-    return tuple(
-        DestinationShape(name, tuple(counts[name]), last.get(name, ""), blocked.get(name, 0.0))
-        for name in most
-    )
+    return tuple(DestinationShape(name, tuple(counts[name]), last.get(name, "")) for name in most)
 
 
 def _errors(count: int, connection: sqlite3.Connection) -> tuple[tuple[str, int], ...]:

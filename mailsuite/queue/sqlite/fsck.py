@@ -148,7 +148,7 @@ _WRONG: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             "UPDATE destination SET key = NULL, turn = 0",
             "INSERT INTO destination (name, key) SELECT destination, MIN(tag) FROM flow"
             " WHERE TRUE GROUP BY destination ON CONFLICT DO UPDATE SET key = excluded.key",
-            "DELETE FROM destination WHERE key IS NULL AND blocked = 0",
+            "DELETE FROM destination WHERE key IS NULL",
         ),
     ),
 )

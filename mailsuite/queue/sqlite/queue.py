@@ -214,10 +214,6 @@ class SqliteQueue:
         work = partial(sending.give_back, self.ledger, leases=tuple(leases), due=due)
         await self.run(work, is_durable=False)
 
-    async def postpone(self, destination: str, until: float) -> None:
-        work = partial(sending.postpone, self.ledger, destination=destination, until=until)
-        await self.run(work, is_durable=False)
-
     async def owed(self, count: int) -> tuple[Owed, ...]:
         return await self.run(partial(sending.owed, count=count), is_durable=False)
 

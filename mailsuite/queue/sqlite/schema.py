@@ -91,6 +91,14 @@ SCHEMA: Schema = (
         "CREATE TABLE made (at REAL NOT NULL) STRICT",
         "INSERT INTO made (at) VALUES (CAST(strftime('%s', 'now') AS REAL))",
     ),
+    (
+        "DROP INDEX destination_late",
+        "DROP INDEX destination_blocked",
+        "DROP INDEX destination_open",
+        "ALTER TABLE destination DROP COLUMN blocked",
+        "DELETE FROM destination WHERE key IS NULL",
+        "CREATE INDEX destination_open ON destination (key) WHERE key IS NOT NULL",
+    ),
 )
 """``message.number`` is the order of arrival; ``file`` the name in the spool; ``sender`` and ``account`` are
 empty where there is none; ``parameters``, ``recipient.last`` and ``part.order_`` as rows.py writes them.
@@ -100,8 +108,7 @@ who are not over; ``serial`` counts its leases; ``held`` and ``order_`` say what
 ``past`` are ids that were here a short time ago.
 
 ``destination`` and ``flow`` say whose turn it is (turns.py), and follow from the parts that are ready: a flow
-is there while its origin has something ready for that destination, a destination while it has flows or is
-blocked.
+is there while its origin has something ready for that destination, a destination while it has flows.
 
 ``made`` says since when there are these rows: files of the spool that are older belong to others."""
 

@@ -25,7 +25,6 @@ def claim(
     """See IOutboundQueue. What has become due is seen to before, a bounded number of rows of each kind."""
     end_leases(ledger, connection, now=now)
     _promote(ledger, connection, now)
-    ledger.turns.unblock(connection, now, AT_ONCE)
     ledger.forget_past(connection)
     return tuple(
         _lease(connection, number, until) for number in ledger.turns.take(connection, count, room, usual)
@@ -77,10 +76,6 @@ def give_back(
             ledger.end(connection, part, due)
 
 
-def postpone(ledger: Ledger, connection: sqlite3.Connection, *, destination: str, until: float) -> None:
-    ledger.turns.block(connection, destination, until)
-
-
 def record(
     ledger: Ledger,
     connection: sqlite3.Connection,
@@ -128,10 +123,7 @@ def told(ledger: Ledger, connection: sqlite3.Connection, *, owed: Owed) -> None:
 def next_due(connection: sqlite3.Connection) -> float | None:
     if connection.execute(sql.OPEN_DESTINATIONS, (1,)).fetchone():
         return 0
-    found = (
-        connection.execute(statement).fetchone()
-        for statement in (sql.FIRST_WAITING, sql.FIRST_LEASED, sql.FIRST_BLOCKED)
-    )
+    found = (connection.execute(statement).fetchone() for statement in (sql.FIRST_WAITING, sql.FIRST_LEASED))
     return min((row[0] for row in found if row), default=None)
 
 

@@ -105,10 +105,8 @@ NUMBER_OF_ID: Final = "SELECT number FROM message WHERE id = ?"
 HAS_FLOW: Final = "SELECT 1 FROM flow WHERE destination = ? AND origin = ?"
 INSERT_FLOW: Final = "INSERT INTO flow (destination, origin, turn, tag) VALUES (?, ?, ?, ?)"
 UPDATE_FLOW: Final = "UPDATE flow SET turn = ?, tag = ? WHERE destination = ? AND origin = ?"
-SET_TAG: Final = "UPDATE flow SET tag = ? WHERE destination = ? AND origin = ?"
 DELETE_FLOW: Final = "DELETE FROM flow WHERE destination = ? AND origin = ?"
 NEXT_FLOW: Final = "SELECT origin, turn FROM flow WHERE destination = ? ORDER BY turn LIMIT 1"
-LATE_FLOWS: Final = "SELECT origin FROM flow WHERE destination = ? AND tag < ? ORDER BY tag LIMIT 100"
 LAST_TAG: Final = "SELECT MAX(tag) FROM flow WHERE origin = ?"
 FIRST_READY: Final = (
     "SELECT number, cost FROM part WHERE destination = ? AND origin = ? AND state = 'ready'"
@@ -123,21 +121,6 @@ SET_TURN: Final = "UPDATE destination SET turn = ? WHERE name = ?"
 SET_KEY: Final = (
     "UPDATE destination SET key = (SELECT MIN(tag) FROM flow WHERE destination = ?1) WHERE name = ?1"
 )
-DELETE_IDLE_DESTINATION: Final = "DELETE FROM destination WHERE name = ? AND key IS NULL AND blocked = 0"
-BLOCK_DESTINATION: Final = (
-    "INSERT INTO destination (name, blocked) VALUES (?, ?)"
-    " ON CONFLICT DO UPDATE SET blocked = excluded.blocked"
-)
-BLOCKED_UNTIL: Final = (
-    "SELECT name FROM destination WHERE blocked > 0 AND blocked <= ? ORDER BY blocked LIMIT ?"
-)
-IS_BLOCKED: Final = "SELECT 1 FROM destination WHERE name = ? AND blocked > 0"
-FIRST_BLOCKED: Final = (
-    "SELECT blocked FROM destination WHERE blocked > 0 AND key IS NOT NULL ORDER BY blocked LIMIT 1"
-)
-OPEN_DESTINATIONS: Final = (
-    "SELECT key, name FROM destination WHERE key IS NOT NULL AND blocked = 0 ORDER BY key LIMIT ?"
-)
-OPEN_DESTINATION: Final = (
-    "SELECT key, name FROM destination WHERE name = ? AND key IS NOT NULL AND blocked = 0"
-)
+DELETE_IDLE_DESTINATION: Final = "DELETE FROM destination WHERE name = ? AND key IS NULL"
+OPEN_DESTINATIONS: Final = "SELECT key, name FROM destination WHERE key IS NOT NULL ORDER BY key LIMIT ?"
+OPEN_DESTINATION: Final = "SELECT key, name FROM destination WHERE name = ? AND key IS NOT NULL"

@@ -91,25 +91,6 @@ class Turns:
         connection.execute(sql.SET_TURN, (turn, destination))
         self._set_key(connection, destination)
 
-    def block(self, connection: sqlite3.Connection, destination: str, until: float) -> None:
-        """Nothing of it is taken before *until*; 0: from now on it is."""
-        connection.execute(sql.BLOCK_DESTINATION, (destination, until))
-        if not until:
-            self._catch_up(connection, destination)
-
-    def unblock(self, connection: sqlite3.Connection, now: float, count: int) -> None:
-        """Those whose time has come, at most *count*."""
-        for (name,) in connection.execute(sql.BLOCKED_UNTIL, (now, count)).fetchall():
-            self.block(connection, name, 0.0)
-
-    def _catch_up(self, connection: sqlite3.Connection, destination: str) -> None:
-        """What it could not send is no credit against those who sent meanwhile."""
-        now = self._virtual_time(connection)
-        for (origin,) in connection.execute(sql.LATE_FLOWS, (destination, now)).fetchall():
-            tag = self._tag(connection, origin, 1.0)
-            connection.execute(sql.SET_TAG, (tag, destination, origin))
-        self._set_key(connection, destination)
-
     def _set_key(self, connection: sqlite3.Connection, destination: str) -> None:
         connection.execute(sql.SET_KEY, (destination,))
         connection.execute(sql.DELETE_IDLE_DESTINATION, (destination,))
