@@ -44,10 +44,14 @@ class IEventLog(Interface):
     async def heads(accounts: Iterable[Address]) -> Mapping[Address, int]:
         """The seq of the newest entry that each ever had; 0: none."""
 
+    async def grown_since(at: float) -> Mapping[Address, int]:
+        """The heads of the accounts whose newest entry happened then (seconds since the epoch) or later; for
+        the start."""
+
     async def trim(before: float, kept: int) -> int:
-        """Remove what happened before that (seconds since the epoch), and of each account all but the
-        newest *kept*; answers how many. Seqs go on where they were. Does it in small steps: others get
-        their turn between them."""
+        """Remove from the old end of each account's log what happened before that (seconds since the epoch),
+        and all but the newest *kept*; answers how many. Seqs go on where they were. Does it in small steps:
+        others get their turn between them."""
 
     async def erase(account: Address) -> None:
         """Remove all of an account from the disk, so that it cannot be read there either; seqs begin anew."""
@@ -63,15 +67,20 @@ class ISubscriptions(Interface):
         """All of them, in any order; for the start. One whose secrets cannot be opened is left out and
         logged."""
 
+    async def preferences() -> tuple[Cursor, ...]:
+        """The cursors of accounts' own NotifyMail (model.subscription.preference_id), which have no
+        subscription: record() makes them, and remove() takes them."""
+
     async def add(subscription: Subscription, acked: int) -> None:
         """Add one whose cursor stands at *acked*. Raises PermanentFailure(ALREADY_EXISTS)."""
 
     async def change(subscription: Subscription) -> None:
-        """Replace all that may change of it. Raises PermanentFailure(NO_SUCH_SUBSCRIPTION)."""
+        """Replace all that may change of it: account, device and channel stay as they are. Raises
+        PermanentFailure(NO_SUCH_SUBSCRIPTION)."""
 
     async def remove(id: str) -> None:
         """Remove it, its cursor, attempts and dead letters, so that they cannot be read on the disk either.
-        Raises as change() does."""
+        Raises as change() does, but for a preference's cursor that is not there."""
 
     async def record(cursors: Sequence[Cursor], attempts: Sequence[Attempt] = ()) -> None:
         """Keep where subscriptions stand, and what was tried; of a subscription that is gone it is ignored.

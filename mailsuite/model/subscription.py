@@ -12,6 +12,20 @@ from mailsuite.model.notice import Importance, Kind, Level
 
 OWN_PASSWORD = ""
 """The ``device`` of what the account's own password made, or an administrator."""
+ATTEMPTS_KEPT = 50
+"""Of each subscription, the newest."""
+_PREFERENCE = "nm:"
+
+
+def preference_id(account: Address) -> str:
+    """The id under which the cursor of an account's own NotifyMail stands: that is a preference of the
+    account (Account.notify) and no subscription."""
+    return f"{_PREFERENCE}{account}"
+
+
+def is_preference(id: str) -> bool:
+    """Whether it is one of preference_id()."""
+    return id.startswith(_PREFERENCE)
 
 
 class SubscriptionState(enum.Enum):
