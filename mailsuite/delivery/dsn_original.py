@@ -4,12 +4,11 @@ read_original()."""
 from __future__ import annotations
 
 import re
-from email.errors import HeaderParseError
-from email.header import decode_header
 
 import attrs
 
 from mailsuite.delivery.dsn_safe import readable
+from mailsuite.delivery.header_text import decoded
 from mailsuite.interfaces import IQueuedContent
 
 MAX_RETURNED = 64 * 1024
@@ -23,12 +22,6 @@ _PIECE = 16 * 1024
 
 _CRLF = b"\r\n"
 _HEADER_END = b"\r\n\r\n"
-_CHARSET = re.compile(
-    r"us-ascii|utf-8|iso-8859-[0-9]{1,2}|windows-125[0-8]|koi8-[ru]|gb2312|gbk|gb18030|big5|euc-jp|euc-kr|shift_jis"
-    r"|iso-2022-jp|iso-2022-kr",
-    re.I,
-)
-"""Charsets that mail is written in. Python knows codecs by other names that are none of text."""
 _MESSAGE_ID = re.compile(rb"\s*(<[!-;=?-~]{1,250}@[!-;=?-~]{1,250}>)\s*")
 _BULK = re.compile(rb"(?:^|\r\n)(?:List-[A-Za-z-]+[ \t]*:|Precedence[ \t]*:[ \t]*(?:bulk|list|junk)\b)", re.I)
 """What mailing lists and newsletters say of themselves (RFC 2369, RFC 2919, RFC 3834 section 2)."""
@@ -52,7 +45,7 @@ class Original:
     @property
     def subject(self) -> str:
         """For a person to know it again by; empty where there is none."""
-        return readable(_decoded(self._field(b"Subject")[:MAX_SUBJECT_OCTETS]), MAX_SUBJECT_CHARACTERS)
+        return readable(decoded(self._field(b"Subject")[:MAX_SUBJECT_OCTETS]), MAX_SUBJECT_CHARACTERS)
 
     @property
     def is_bulk(self) -> bool:
@@ -92,22 +85,3 @@ async def read_original(content: IQueuedContent) -> Original:
         content.close()
     octets = b"".join(pieces)
     return original_of(octets[:MAX_RETURNED], whole=len(octets) <= MAX_RETURNED)
-
-
-def _decoded(value: bytes) -> str:
-    """The text of a field without structure; encoded words are read (RFC 2047)."""
-    text = value.decode("utf-8", "replace")
-    try:
-        pieces = decode_header(text)
-    except HeaderParseError:
-        return text
-    return "".join(piece if isinstance(piece, str) else _text(piece, charset) for piece, charset in pieces)
-
-
-def _text(octets: bytes, charset: str | None) -> str:
-    if charset is None:  # what stands between encoded words; decode_header() has encoded it so
-        return octets.decode("raw-unicode-escape", "replace")
-    try:
-        return octets.decode(charset if _CHARSET.fullmatch(charset) else "utf-8", "replace")
-    except LookupError:
-        return octets.decode("utf-8", "replace")

@@ -8,6 +8,7 @@ message puts an empty line there, which all of them understand. Everything else 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 import attrs
 
@@ -26,7 +27,7 @@ OF_INTEREST = frozenset(
         b"tls-required",
     )
 )
-"""Names in lower case that Header can be asked for."""
+"""Names in lower case that Header can be asked for, where its reader asks for no others."""
 
 _FIELD_END = re.compile(rb"\r\n(?![ \t])")
 _NAME = re.compile(rb"([!-9;-~]++)[ \t]*+:")
@@ -54,7 +55,7 @@ class Header:
         return len(self._places.get(name, ()))
 
     def values(self, name: bytes) -> list[bytes]:
-        """What stands behind the colon of each field of that name, which is one OF_INTEREST."""
+        """What stands behind the colon of each field of that name, which is one that it was read for."""
         return [self.fields[place].partition(b":")[2] for place in self._places.get(name, ())]
 
     def leave_out(self, name: bytes) -> None:
@@ -89,8 +90,9 @@ class Header:
         return b"\r\n".join(lines) + (behind if lines else behind[2:])
 
 
-def read_header(block: bytes, most: int) -> Header:
-    """Read what stands before the first empty line, without the CRLF at its end. Linear; never fails.
+def read_header(block: bytes, most: int, names: Collection[bytes] = OF_INTEREST) -> Header:
+    """Read what stands before the first empty line, without the CRLF at its end, for fields of these *names*.
+    Linear; never fails.
 
     Where there are more fields than *most*, those beyond are one, unread.
     """
@@ -104,6 +106,6 @@ def read_header(block: bytes, most: int) -> Header:
             fields[0] = b"X-Mailbox-Line: " + field
             continue
         name = found[1].lower()
-        if name in OF_INTEREST:
+        if name in names:
             places.setdefault(name, []).append(place)
     return Header(fields, [], places)
