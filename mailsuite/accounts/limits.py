@@ -1,4 +1,5 @@
-"""Limits and lists of accounts and domains, in the words of those who look after them."""
+"""Limits and lists of accounts and domains, and how a domain may be told of mail, in the words of those who
+look after them."""
 
 from __future__ import annotations
 
@@ -7,25 +8,33 @@ from typing import Any, Final
 
 from mailsuite.accounts.quotas import DEFAULT, asked_quota, quota_document
 from mailsuite.accounts.refusal import bad, parsed
-from mailsuite.config.kinds import Kind
+from mailsuite.config.kinds import Kind, OneOf
+from mailsuite.config.kinds_notify import NoticeLevel
 from mailsuite.config.kinds_relaying import Sender
 from mailsuite.config.quotas import OWN_MAXIMUM
 from mailsuite.model.account import Account, Domain
+from mailsuite.model.notice import Level
 from mailsuite.model.sender_list import MAX_OWN_SENDERS, OwnSenders, SenderEntry
 
 ACCOUNT_LIMITS: Final = ("quota", "max_message", "senders")
-DOMAIN_LIMITS: Final = ("quota", "total_quota", "max_message", "senders")
+DOMAIN_LIMITS: Final = ("quota", "total_quota", "max_message", "senders", "notify", "notify_max_level")
 """The fields that changed_limits() takes."""
 QUOTAS: Final = ("quota", "total_quota")
 _MAXIMUM: Final[dict[str, Kind[Any]]] = {"max_message": OWN_MAXIMUM}
+_NOTIFY: Final[dict[str, Kind[Any]]] = {"notify": OneOf(("allow", "deny"))}
+_LEVEL: Final[dict[str, Kind[Any]]] = {"notify_max_level": NoticeLevel()}
 _WORDS: Final = ("block", "accept", "forget")
 
 
 def limits_document(owner: Account | Domain) -> dict[str, object]:
-    """``max_message`` in octets, null: nothing is said; and the lists as they were written."""
+    """``max_message`` in octets, null: nothing is said, as of ``notify_max_level``; the lists as they were
+    written."""
     document: dict[str, object] = {"quota": quota_document(owner.quota)}
     if isinstance(owner, Domain):
+        most = owner.notify_max_level
         document["total_quota"] = quota_document(owner.total_quota)
+        document["notify"] = "allow" if owner.notify else "deny"
+        document["notify_max_level"] = None if most is None else most.word
     return {
         **document,
         "max_message": owner.max_message,
@@ -39,6 +48,10 @@ def changed_limits(owner: Account | Domain, fields: Mapping[str, object]) -> dic
     changed: dict[str, Any] = {name: asked_quota(fields[name]) for name in QUOTAS if name in fields}
     if "max_message" in fields:
         changed["max_message"] = _asked_maximum(fields["max_message"])
+    if "notify" in fields:
+        changed["notify"] = parsed(_NOTIFY, {"notify": fields["notify"]})["notify"] == "allow"
+    if "notify_max_level" in fields:
+        changed["notify_max_level"] = _asked_level(fields["notify_max_level"])
     if "senders" in fields:
         changed["senders"] = _asked_senders(fields["senders"], owner.senders)
     return changed
@@ -49,6 +62,13 @@ def _asked_maximum(value: object) -> int | None:
         return None
     octets: int = parsed(_MAXIMUM, {"max_message": value})["max_message"]
     return octets
+
+
+def _asked_level(value: object) -> Level | None:
+    if value in {DEFAULT, ""}:
+        return None
+    level: Level = parsed(_LEVEL, {"notify_max_level": value})["notify_max_level"]
+    return level
 
 
 def _asked_senders(value: object, before: OwnSenders) -> OwnSenders:

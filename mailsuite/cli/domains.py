@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from mailsuite.cli.context import Context
+from mailsuite.cli.control import Document
 from mailsuite.cli.directory import open_directory
 from mailsuite.cli.options import json_option, quiet_option
 from mailsuite.cli.quotas import (
@@ -84,6 +85,7 @@ def show(context: Context, name: str, as_json: bool) -> None:
         ("total quota", total),
         ("of each", quota_text(domain["quota"]) if has_limit(domain["quota"]) else "as the server says"),
         *limit_rows(domain),
+        *_notice_rows(domain),
         ("kept in", domain["origin"]),
     ):
         click.echo(f"{label:<12} {clean(text)}")
@@ -94,15 +96,24 @@ def show(context: Context, name: str, as_json: bool) -> None:
 @click.option("--quota", metavar="QUOTA", help=QUOTA_HELP)
 @click.option("--total-quota", metavar="QUOTA", help="How much mail all its accounts may have together.")
 @click.option("--max-message", metavar="SIZE", help=MAXIMUM_HELP)
+@click.option(
+    "--notify", type=click.Choice(("allow", "deny")), help="Whether its accounts may be told of new mail."
+)
+@click.option(
+    "--notify-max-level",
+    metavar="LEVEL",
+    help="The most that a notice may tell: knock, count, sender, subject or preview; default: as the server "
+    "says.",
+)
 @json_option
 @quiet_option
 @click.pass_obj
 def change(context: Context, /, *, name: str, as_json: bool, quiet: bool, **given: str | None) -> None:
     """Change how much mail a domain may have, all its accounts together or each of them that says nothing of
-    its own, and how large a message may be."""
+    its own, how large a message may be, and how its accounts may be told of mail."""
     fields = {field: value for field, value in given.items() if value is not None}
     if not fields:
-        raise click.UsageError("nothing to change: give --quota, --total-quota or --max-message")
+        raise click.UsageError("nothing to change: give --quota, --total-quota, --max-message or --notify")
     with open_directory(context, quiet) as directory:
         domain = directory.change_domain(name, fields)
     if as_json:
@@ -116,4 +127,16 @@ def change(context: Context, /, *, name: str, as_json: bool, quiet: bool, **give
         if "max_message" in fields:
             largest = domain["max_message"]
             words.append(f"a message {'-' if largest is None else octets_text(largest)}")
+        if "notify" in fields:
+            words.append(f"notices {'denied' if domain['notify'] == 'deny' else 'allowed'}")
+        if "notify_max_level" in fields:
+            words.append(f"a notice tells {domain['notify_max_level'] or 'what the server allows'} at most")
         click.echo(f"{clean(domain['name'])} changed: {', '.join(words)}.")
+
+
+def _notice_rows(domain: Document) -> tuple[tuple[str, str], ...]:
+    """How its accounts may be told of new mail, as far as it says something."""
+    if domain.get("notify") == "deny":
+        return (("notices", "nobody is told of new mail"),)
+    level = domain.get("notify_max_level")
+    return () if level is None else (("notices", f"tell no more than the {level}"),)

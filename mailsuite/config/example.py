@@ -38,6 +38,10 @@ _BLOCK_NOTES: Final = {
         "otherwise. The first block that matches is used; where none does, mail goes straight to the "
         "domain's own servers (MX)."
     ),
+    "notify.command": (
+        "One block for each program. It runs as the server's user, with nothing of its environment; a "
+        "subscription with the channel exec names it."
+    ),
     "domain": "The domains whose mail is ours. `mailsuite domain add` makes more, without this file.",
     "account": (
         "Accounts may stand here, for tests, images and configuration management, or be made with "
@@ -63,7 +67,7 @@ _FURTHER_LISTENERS: Final = (
     {"name": "pop3-alternate", "service": "pop3", "port": 2110, "tls": "starttls", "enabled": False},
 )
 
-_COMMENTED_OUT: Final = frozenset({"account", "certificate", "relay", "source"})
+_COMMENTED_OUT: Final = frozenset({"account", "certificate", "notify.command", "relay", "source"})
 """Blocks that would give somebody access, or need files, if they were copied as they stand."""
 
 
@@ -89,7 +93,8 @@ def _table(settings: type[Any], prefix: str, mark: str = "") -> Iterator[str]:
             yield from _table(declared.settings, f"{prefix}{name}.", mark)
         elif isinstance(declared, Blocks):
             yield from _heading(declared.meaning)
-            yield from _blocks(declared, name, "#" if name in _COMMENTED_OUT else "")
+            table = prefix + name
+            yield from _blocks(declared, table, "#" if table in _COMMENTED_OUT else "")
 
 
 def _heading(title: str) -> list[str]:

@@ -70,7 +70,10 @@ def _facts(key: str, declared: Setting) -> Iterator[tuple[str, str]]:
 
 
 def _is_in_block(key: str) -> bool:
-    return isinstance(declarations(Config).get(key.partition(".")[0]), Blocks)
+    """Whether a table around it, or itself, may stand several times."""
+    tables = dict(all_tables(Config))
+    names = key.split(".")
+    return any(isinstance(tables.get(".".join(names[:end])), Blocks) for end in range(1, len(names) + 1))
 
 
 def _one(key: str, declared: Setting) -> str:

@@ -14,7 +14,7 @@ import attrs
 from mailsuite.config.layers import environment_layer, file_layers, override_layer
 from mailsuite.config.look import Look
 from mailsuite.config.machine import Machine
-from mailsuite.config.passwords import with_passwords, with_relay_password
+from mailsuite.config.passwords import with_passwords, with_relay_password, with_tokens
 from mailsuite.config.problems import ConfigurationError, Place, Problem, in_order
 from mailsuite.config.reading import Reading
 from mailsuite.config.relations import relations
@@ -81,7 +81,8 @@ def load(
     reading.problems += surroundings(look)
     accounts = tuple(with_passwords(account, look, reading) for account in config.accounts)
     relays = tuple(with_relay_password(relay, look, reading) for relay in config.relays)
+    notify = with_tokens(config.notify, look, reading)
     found = in_order(reading.problems)
     failed = any(problem.severity == "error" for problem in found)
-    whole = attrs.evolve(config, accounts=accounts, relays=relays)
+    whole = attrs.evolve(config, accounts=accounts, relays=relays, notify=notify)
     return Loaded(None if failed else whole, found, reading.places)

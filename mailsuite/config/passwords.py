@@ -1,4 +1,5 @@
-"""What the password files of accounts, devices and relays hold, read while the configuration is loaded."""
+"""What the files with secrets of accounts, devices, relays and channels hold, read while the configuration is
+loaded."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from mailsuite.config.kinds import BadValue
 from mailsuite.config.look import Look
 from mailsuite.config.names import PasswordHash
 from mailsuite.config.next_hops import RelayBlock
+from mailsuite.config.notify import Notify
 from mailsuite.config.people import AccountBlock, DeviceBlock
 from mailsuite.config.reading import Reading
 from mailsuite.config.secret import Secret, is_open_to_others, read_secret
@@ -40,6 +42,15 @@ def with_relay_password(relay: RelayBlock, look: Look, reading: Reading) -> Rela
         return relay
     key = f"relay.{relay.match}.password_file"
     return attrs.evolve(relay, password=Secret(_read(relay.password_file, key, look, reading, "a password")))
+
+
+def with_tokens(notify: Notify, look: Look, reading: Reading) -> Notify:
+    """The settings with the token of Pushover; where that is not used it is not read."""
+    pushover = notify.pushover
+    if pushover.token_file is None or not (notify.enabled and pushover.enabled):
+        return notify
+    line = _read(pushover.token_file, "notify.pushover.token_file", look, reading, "a token")
+    return attrs.evolve(notify, pushover=attrs.evolve(pushover, token=Secret(line)))
 
 
 def _with_own(account: AccountBlock, look: Look, reading: Reading) -> AccountBlock:
@@ -81,13 +92,14 @@ def _with_device_password(device: DeviceBlock, block: str, look: Look, reading: 
 
 def _read(file: Path, key: str, look: Look, reading: Reading, what: str) -> str:
     """The line in a file, empty where there is none, which is told."""
+    name = key.rpartition(".")[2]
     try:
         line = read_secret(file, what)
     except BadValue as error:
-        reading.problems.append(look.error(f"password_file: {error}", key))
+        reading.problems.append(look.error(f"{name}: {error}", key))
         return ""
     if is_open_to_others(file):
-        text = f"password_file: others can read {file}; chmod 600 {file}"
+        text = f"{name}: others can read {file}; chmod 600 {file}"
         reading.problems.append(look.warning(text, key))
     return line
 

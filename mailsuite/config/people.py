@@ -26,6 +26,7 @@ from mailsuite.config.names import (
     Network,
     PasswordHash,
 )
+from mailsuite.config.notify import DomainNotify
 from mailsuite.config.queue import DomainSending
 from mailsuite.config.quotas import AccountQuota, DomainQuota
 from mailsuite.config.relaying import AccountSending, DeviceSending, OwnLists
@@ -39,7 +40,7 @@ from mailsuite.model.retention import Retention
 
 
 @attrs.frozen(kw_only=True)
-class DomainBlock(DomainSending, DomainQuota, DomainRouting, OwnLists):
+class DomainBlock(DomainSending, DomainQuota, DomainRouting, DomainNotify, OwnLists):
     """``[[domain]]``"""
 
     name: str = setting(
@@ -90,6 +91,8 @@ class DomainBlock(DomainSending, DomainQuota, DomainRouting, OwnLists):
             total_quota=self.total_quota,
             max_message=self.max_message,
             senders=self.senders,
+            notify=self.notify == "allow",
+            notify_max_level=self.notify_max_level,
         )
 
     @property

@@ -2,7 +2,8 @@
 
 Those of listeners stand in config/relations_listeners.py, those of Unix sockets, proxies and LMTP in
 config/relations_doors.py, those of how people log in in config/relations_logins.py, those of accounts in
-config/relations_accounts.py, those of what POP3 promises in config/relations_pop3.py.
+config/relations_accounts.py, those of what POP3 promises in config/relations_pop3.py, those of notices in
+config/relations_notify.py.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ from mailsuite.config.relations_doors import MAX_SOCKET_OCTETS, door_relations
 from mailsuite.config.relations_limits import limit_relations
 from mailsuite.config.relations_listeners import listener_relations
 from mailsuite.config.relations_logins import login_relations
+from mailsuite.config.relations_notify import notify_relations
 from mailsuite.config.relations_pop3 import pop3_relations
 from mailsuite.config.relations_queue import queue_relations
 from mailsuite.config.relations_relaying import relaying_relations
 from mailsuite.config.relations_resolving import resolving_relations
 from mailsuite.config.relations_routing import routing_relations
 from mailsuite.config.sources import source_problems
-from mailsuite.model.account import NotifyState
 
 MAX_REPLY_OCTETS = 512
 """Of an SMTP reply line with its CRLF (RFC 5321 section 4.5.3.1.5)."""
@@ -49,7 +50,7 @@ def relations(look: Look) -> Iterator[Problem]:
     yield from account_relations(look)
     for source in look.config.sources:
         yield from source_problems(look, source)
-    yield from _notify(look)
+    yield from notify_relations(look)
 
 
 def _server(look: Look) -> Iterator[Problem]:
@@ -101,15 +102,3 @@ def _guard(look: Look) -> Iterator[Problem]:
     if guard.ban is not None and guard.ban_maximum < guard.ban and look.sound(*keys):
         longest, first = (toml_text(duration_text(one)) for one in (guard.ban_maximum, guard.ban))
         yield look.error(f"ban_maximum = {longest} is shorter than ban = {first}, where it begins", *keys)
-
-
-def _notify(look: Look) -> Iterator[Problem]:
-    notify = look.config.notify
-    if notify.notifymail.default_state is NotifyState.STATIC and look.is_given(
-        "notify.notifymail.default_state"
-    ):
-        text = 'default_state "static" acts as "last-ip" for each account that names no address'
-        yield look.warning(text, "notify.notifymail.default_state")
-    if not notify.notifymail.learn_from and notify.enabled and notify.notifymail.enabled:
-        text = "learn_from is empty: no last address is ever known, so only fixed ones are knocked at"
-        yield look.warning(text, "notify.notifymail.learn_from")

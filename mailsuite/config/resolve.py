@@ -95,7 +95,7 @@ def resolve(draft: Draft, machine: Machine) -> Config:
         queue=built(Queue, draft["queue"]),
         relays=tuple(RelayBlock(**block) for block in draft["relays"]),
         delivery=_delivery(draft["delivery"], server.state),
-        notify=built(Notify, draft["notify"]),
+        notify=_notify(draft["notify"], server),
         guard=Guard(**draft["guard"]),
         resolver=Resolving(**draft["resolver"]),
         log=LogSettings(
@@ -121,6 +121,11 @@ def built(settings: type[S], draft: Draft) -> S:
                 built(declared.settings, block) for block in values[declared.field]
             )
     return settings(**values)
+
+
+def _notify(draft: Draft, server: Server) -> Notify:
+    webpush = {"contact": f"mailto:{server.admin}", **draft["webpush"]}
+    return built(Notify, {**draft, "webpush": webpush})
 
 
 def _delivery(draft: Draft, state: Path) -> Delivery:

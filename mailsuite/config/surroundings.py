@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mailsuite.config.look import Look
 from mailsuite.config.problems import Problem
+from mailsuite.config.relations_notify import notify_files
 from mailsuite.config.relations_queue import relay_files
 from mailsuite.config.secret import unreadable
 from mailsuite.config.sources import source_files
@@ -23,6 +24,7 @@ def surroundings(look: Look) -> Iterator[Problem]:
     for source in look.config.sources:
         yield from source_files(look, source)
     yield from relay_files(look)
+    yield from notify_files(look)
     seen: set[tuple[Path, Path]] = set()
     tls = look.config.tls
     pairs = [("tls", tls.certificate, tls.key)] if tls.mode == "files" else []

@@ -9,6 +9,7 @@ import attrs
 
 from mailsuite.model.address import Address
 from mailsuite.model.alias import AliasPattern
+from mailsuite.model.notice import Level
 from mailsuite.model.origin import Origin
 from mailsuite.model.quota import UNLIMITED, Quota
 from mailsuite.model.retention import Retention
@@ -105,6 +106,10 @@ class Domain:
     """Octets of a message that its accounts send or get; None: as the listener says."""
     senders: OwnSenders = NO_SENDERS
     """Whom its accounts take no mail from, where they say nothing themselves."""
+    notify: bool = True
+    """Whether its accounts may be told that mail is there, in any way."""
+    notify_max_level: Level | None = None
+    """The most that its accounts are told; None: as the server says. It may only be less."""
 
 
 def quota_in_force(account: Account | None, domain: Domain | None, general: Quota) -> Quota:

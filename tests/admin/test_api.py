@@ -353,6 +353,8 @@ class Domains(ApiCase):
             "accounts": 0,
             "quota": nothing,
             "total_quota": nothing,
+            "notify": "allow",
+            "notify_max_level": None,
             "max_message": None,
             "block_senders": [],
             "accept_senders": [],
@@ -385,6 +387,19 @@ class Domains(ApiCase):
         self.assertEqual(self.ask("GET", "/v1/domains/nowhere.test").status, 404)
         self.assertEqual(self.ask("PATCH", "/v1/domains/example.test", {"state": "off"}).status, 400)
         self.assertEqual(self.ask("PATCH", "/v1/domains/empty.test", {"quota": "1GiB"}).status, 403)
+
+    def test_how_a_domain_may_be_told(self) -> None:
+        self.ask("POST", "/v1/domains", {"name": "example.test"})
+        path = "/v1/domains/example.test"
+        for asked, level, allowed in (
+            ({"notify": "deny", "notify_max_level": "sender"}, "sender", "deny"),
+            ({"notify": "allow"}, "sender", "allow"),
+            ({"notify_max_level": "default"}, None, "allow"),
+        ):
+            domain = self.ask("PATCH", path, asked).document["domain"]
+            self.assertEqual((domain["notify_max_level"], domain["notify"]), (level, allowed))
+        for wrong in ({"notify": True}, {"notify_max_level": "everything"}, {"notify_max_level": 2}):
+            self.assertEqual(self.ask("PATCH", path, wrong).status, 400)
 
 
 class Everywhere(ApiCase):

@@ -123,3 +123,18 @@ def test_the_quota_of_a_domain(run: Run, control: ControlDouble) -> None:
     result = run("domain", "change", "example.test", "--quota", "2GiB,10000")
     assert result.stdout == "example.test changed: each account may have 2.0 GiB, 10000 messages.\n"
     assert control.requests[-1] == ("PATCH", "/v1/domains/example.test", {"quota": "2GiB,10000"})
+
+
+def test_how_a_domain_may_be_told(run: Run) -> None:
+    run("domain", "add", "example.test")
+    result = run("domain", "change", "example.test", "--notify", "deny", "--notify-max-level", "count")
+    assert result.stdout == "example.test changed: notices denied, a notice tells count at most.\n"
+    assert "nobody is told of new mail" in run("domain", "show", "example.test").stdout
+    result = run("domain", "change", "example.test", "--notify", "allow")
+    assert result.stdout == "example.test changed: notices allowed.\n"
+    assert "tell no more than the count" in run("domain", "show", "example.test").stdout
+    result = run("domain", "change", "example.test", "--notify-max-level", "default")
+    assert result.stdout == "example.test changed: a notice tells what the server allows at most.\n"
+    assert "notices" not in run("domain", "show", "example.test").stdout
+    for wrong in (("--notify", "perhaps"), ("--notify-max-level", "all")):
+        assert run("domain", "change", "example.test", *wrong).exit_code != 0

@@ -51,6 +51,8 @@ def test_a_setting_has_a_default_or_must_be_there(key: str) -> None:
         "source.name",
         "source.type",
         "relay.match",
+        "notify.command.name",
+        "notify.command.argv",
     }
     assert declared.required == (key in required)
     assert not (declared.derived and declared.default is not None)
@@ -101,7 +103,8 @@ def test_a_setting_is_in_the_example(key: str) -> None:
     if table == "account.notifymail":
         table, name = "account", f"notifymail.{name}"
     declared = SETTINGS[key]
-    commented_out = table.partition(".")[0] in {"account", "certificate", "relay", "source"}
+    outermost = table if table == "notify.command" else table.partition(".")[0]
+    commented_out = outermost in {"account", "certificate", "notify.command", "relay", "source"}
     mark = "#" if commented_out or not declared.shown else ""
     assert f"\n{mark}{name} = {example_value(declared)}\n" in _example_lines(table)
 
@@ -157,8 +160,10 @@ def test_active_lines_of_the_example_are_the_defaults(load_text: LoadText) -> No
     copied, empty = load_text(example()).config, load_text("").config
     assert copied is not None
     assert empty is not None
-    for name in ("tls", "smtp", "notify", "log", "delivery", "queue"):
+    for name in ("tls", "smtp", "log", "delivery", "queue"):
         assert getattr(copied, name) == getattr(empty, name)
+    assert copied.notify.webpush.contact == f"mailto:{copied.server.admin}"
+    assert attrs.evolve(copied.notify, webpush=empty.notify.webpush) == empty.notify
 
 
 def test_the_example_with_its_commented_lines_has_only_known_settings(load_text: LoadText) -> None:

@@ -14,6 +14,7 @@ from mailsuite.model.address import Address
 from mailsuite.model.alias import Alias, AliasPattern
 from mailsuite.model.device import Device, Scope
 from mailsuite.model.failure import PermanentFailure
+from mailsuite.model.notice import Level
 from mailsuite.model.origin import Origin
 from mailsuite.model.quota import Quota
 from mailsuite.model.reply import (
@@ -70,6 +71,7 @@ DOMAINS = (
         senders=OwnSenders((parse_sender("*.Worse.example"),), (parse_sender("*@fine.example"),)),
     ),
     Domain("example.net", total_quota=Quota(0)),
+    Domain("example.net", notify=False, notify_max_level=Level.KNOCK),
 )
 
 

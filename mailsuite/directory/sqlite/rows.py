@@ -13,6 +13,7 @@ from mailsuite.model.account import Account, AccountState, Domain, NotifyPrefere
 from mailsuite.model.address import Address
 from mailsuite.model.alias import AliasPattern
 from mailsuite.model.device import Device, Scope
+from mailsuite.model.notice import Level
 from mailsuite.model.quota import Quota
 from mailsuite.model.retention import Retention
 from mailsuite.model.sender_list import NO_SENDERS, OwnSenders, parse_sender
@@ -91,13 +92,15 @@ def domain_values(domain: Domain) -> tuple[object, ...]:
         *_senders_values(domain.senders),
         domain.total_quota.octets,
         domain.total_quota.messages,
+        domain.notify,
+        domain.notify_max_level,
     )
 
 
 def read_domain(row: tuple[Any, ...]) -> Domain:
     """From the name and domain_values(). Raises sqlite3.DataError."""
     name, same_as, delimiters, catch_all, catch_all_except, patterns, octets, messages, *rest = row
-    max_message, block, accept, total_octets, total_messages = rest
+    max_message, block, accept, total_octets, total_messages, notify, most = rest
     try:
         return Domain(
             name,
@@ -110,6 +113,8 @@ def read_domain(row: tuple[Any, ...]) -> Domain:
             max_message=max_message,
             senders=_senders(block, accept),
             total_quota=Quota(total_octets, total_messages),
+            notify=bool(notify),
+            notify_max_level=None if most is None else Level(most),
         )
     except (TypeError, ValueError) as error:
         raise sqlite3.DataError(f"the row of {name} cannot be read") from error

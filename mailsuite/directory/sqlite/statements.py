@@ -6,13 +6,14 @@ from typing import Final
 
 LIST_DOMAINS: Final = (
     "SELECT name, same_as, delimiters, catch_all, catch_all_except, patterns, quota_octets, quota_messages,"
-    " max_message, block_senders, accept_senders, total_octets, total_messages FROM domain ORDER BY name"
+    " max_message, block_senders, accept_senders, total_octets, total_messages, notify, notify_max_level"
+    " FROM domain ORDER BY name"
 )
 INSERT_DOMAIN: Final = "INSERT INTO domain (name) VALUES (?) ON CONFLICT DO NOTHING"
 UPDATE_DOMAIN: Final = (
     "UPDATE domain SET same_as = ?, delimiters = ?, catch_all = ?, catch_all_except = ?, patterns = ?,"
     " quota_octets = ?, quota_messages = ?, max_message = ?, block_senders = ?, accept_senders = ?,"
-    " total_octets = ?, total_messages = ? WHERE name = ?"
+    " total_octets = ?, total_messages = ?, notify = ?, notify_max_level = ? WHERE name = ?"
 )
 
 LIST_ALIASES: Final = (

@@ -15,6 +15,7 @@ from mailsuite.model.account import Account, AccountState, Domain, NotifyPrefere
 from mailsuite.model.address import Address
 from mailsuite.model.alias import Alias
 from mailsuite.model.device import Device
+from mailsuite.model.notice import Level
 from mailsuite.model.quota import Quota
 from mailsuite.model.retention import Retention
 from mailsuite.model.sender_list import OwnSenders, parse_sender
@@ -194,6 +195,19 @@ class SchemaTests(FolderCase, SynchronousTestCase):
         self.assertEqual(self.answer(directory.account(JOE.address)), account)
         self.assertEqual(self.answer(directory.domain("example.net")), domain)
         self.assertEqual(self.answer(SqliteTotalsWarned(database).warned("example.net")), 80)
+
+    def test_a_domain_of_the_sixth_version_may_be_told_of_mail(self):
+        database = self.opened(SCHEMA[:6])
+        insert = "INSERT INTO domain (name) VALUES ('example.net')"
+        self.answer(database.run(lambda connection: connection.execute(insert)))
+        database._close()
+        database = self.opened()
+        directory = SqliteDirectory(database)
+        self.assertEqual(self.answer(directory.domain("example.net")), Domain("example.net"))
+        domain = Domain("example.net", notify=False, notify_max_level=Level.COUNT)
+        self.answer(directory.change_domain(domain))
+        database._close()
+        self.assertEqual(self.answer(SqliteDirectory(self.opened()).domain("example.net")), domain)
 
     def test_an_old_file_becomes_what_a_new_one_is(self):
         self.write_first()
