@@ -27,7 +27,7 @@ from mailsuite.durable.committer import Committer
 from mailsuite.durable.files import Files
 from mailsuite.model.address import Address
 from mailsuite.model.envelope import OutboundEnvelope, OutboundRecipient
-from mailsuite.model.outbound import Fate, Lease, Outcome
+from mailsuite.model.outbound import Fate, Lease, Outcome, Room
 from mailsuite.model.reply import Reply
 from mailsuite.observe.log import Log
 from mailsuite.queue.spool.place import SpoolTree, path_of
@@ -128,13 +128,13 @@ class Bench:
         leases: list[Lease] = []
         with timed("claim, one at a time", BATCH):
             for _ in range(BATCH):
-                leases += self.answer(self.queue.claim(NOON, NOON + 600, 1, {}, 20))
+                leases += self.answer(self.queue.claim(NOON, NOON + 600, 1, Room(20)))
         with timed("claim", count):
             for _ in range(rounds):
-                leases += self.answer(self.queue.claim(NOON, NOON + 600, BATCH, {}, 20))
+                leases += self.answer(self.queue.claim(NOON, NOON + 600, BATCH, Room(20)))
         with timed("claim, while as many become due", count):
             for _ in range(rounds):
-                leases += self.answer(self.queue.claim(NOON + messages, NOON + 2 * messages, BATCH, {}, 20))
+                leases += self.answer(self.queue.claim(NOON + messages, NOON + 2 * messages, BATCH, Room(20)))
         with timed("record", len(leases)):
             for first in range(0, len(leases), BATCH):
                 self.together(

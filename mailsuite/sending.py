@@ -11,6 +11,7 @@ import attrs
 from twisted.internet.defer import CancelledError
 from twisted.python.failure import Failure
 
+from mailsuite.client_tls import ClientContexts
 from mailsuite.concurrent.tasks import Tasks
 from mailsuite.config.queue import Queue
 from mailsuite.config.schema import Config
@@ -41,13 +42,8 @@ from mailsuite.relay.pool import Pool
 from mailsuite.relay.routes import routes
 from mailsuite.relay.schedule import expiry
 from mailsuite.relay.teller import Teller
-from mailsuite.relay.tls import ClearHosts, ClientContexts
+from mailsuite.relay.tls import ClearHosts
 from mailsuite.relay.windows import Windows
-
-
-def _unknown(domain: str) -> bool:
-    """Whether a domain is ours: that is asked when its mail is carried."""
-    return False
 
 
 @attrs.define(eq=False)
@@ -105,11 +101,13 @@ class Sending:
 
     def use(self, config: Config) -> None:
         """Go on by another configuration. Cannot fail."""
+        ways = routes(config)
         # Blocks that say the same share a way, and what they do not say stands in [queue].
-        moved = (config.relays, config.queue) != (self.config.relays, self.config.queue)
+        moved = ways != self.courier.carrier.routes
         self.config = config
-        self.courier.carrier.routes = routes(config, _unknown)
+        self.courier.carrier.routes = ways
         self.courier.windows.limit = config.queue.concurrency
+        self.courier.windows.per_source = config.queue.per_source
         self.courier.outgoing = config.queue.outgoing
         self.connector.timeout = config.queue.connect_timeout
         self.contexts.minimum_version = config.tls.minimum_version
@@ -185,7 +183,7 @@ def sending(
         opener=opener,
         pool=Pool(reactor, tasks),
         home=Home(queue, charged, router, tell, time.time, log, lambda: parts.config.smtp.max_hops),
-        routes=routes(config, _unknown),
+        routes=routes(config),
         seconds=time.time,
         log=log,
     )
@@ -202,7 +200,7 @@ def sending(
     )
 
     def until(message: QueuedMessage, recipient: QueuedRecipient) -> float:
-        destination = carrier.routes.destination_of(recipient.recipient.address)
+        destination = carrier.routes.destination_of(message.sender, recipient.recipient.address)
         return expiry(carrier.times(destination), message)
 
     def rules() -> NoticeRules:
@@ -215,7 +213,7 @@ def sending(
     notices = Notices(queue, post, config.server.name, time.time, log, rules, until, contact)
     teller = Teller(notices, reactor, log)
     clerk = Clerk(queue, carrier.times, time.time, chance.random, log, teller.look)
-    windows = Windows(time.time, chance.random, config.queue.concurrency)
+    windows = Windows(time.time, chance.random, config.queue.concurrency, config.queue.per_source)
     courier = Courier(queue, carrier, windows, clerk, reactor, time.time, log, outgoing=config.queue.outgoing)
     metrics.gauge("mailsuite_relay_active", "Messages that are being sent.", lambda: courier.under_way)
     metrics.counters(

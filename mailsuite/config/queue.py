@@ -124,6 +124,14 @@ class Queue:
         meaning="The same for one destination; it begins with 2, and grows while all goes well.",
         applied="live",
     )
+    per_source: int | None = setting(
+        OrNone(Integer(1, 10_000, example=50)),
+        "",
+        example=50,
+        shown=False,
+        meaning='The same for each source_address, all its destinations together; "" is concurrency alone.',
+        applied="live",
+    )
     max_outbound: int | None = setting(
         OrNone(Size(_KIB, 2 * _GIB)),
         "",

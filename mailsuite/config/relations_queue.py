@@ -33,6 +33,10 @@ def queue_relations(look: Look) -> Iterator[Problem]:
             f"per_destination = {queue.per_destination} is never reached: concurrency = {queue.concurrency}"
         )
         yield look.warning(text, *keys)
+    keys = ("queue.per_source", "queue.concurrency")
+    if queue.per_source is not None and queue.per_source > queue.concurrency and look.sound(*keys):
+        text = f"per_source = {queue.per_source} is never reached: concurrency = {queue.concurrency}"
+        yield look.warning(text, *keys)
     largest = look.config.submission.max_message
     keys = ("queue.max_outbound", "submission.max_message")
     if queue.max_outbound is not None and queue.max_outbound > largest and look.sound(*keys):

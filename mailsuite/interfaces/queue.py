@@ -8,7 +8,7 @@ from zope.interface import Attribute, Interface
 
 from mailsuite.model.address import Address
 from mailsuite.model.envelope import NotifyOn, OutboundEnvelope
-from mailsuite.model.outbound import DestinationShape, Lease, Outcome, Owed, QueueEntry, QueueFilter
+from mailsuite.model.outbound import DestinationShape, Lease, Outcome, Owed, QueueEntry, QueueFilter, Room
 from mailsuite.model.reply import Reply
 
 Changed = Callable[[Collection[str]], object]
@@ -32,14 +32,13 @@ class IOutboundQueue(Interface):
         """Call *call*, without arguments and in the reactor's thread, whenever something may have become due
         by what somebody did: a commit, a release. A hint; next_due() is the truth."""
 
-    async def claim(
-        now: float, until: float, count: int, room: Mapping[str, int], usual: int
-    ) -> tuple[Lease, ...]:
+    async def claim(now: float, until: float, count: int, room: Room) -> tuple[Lease, ...]:
         """Lease what is due at *now*, up to the time *until*.
 
-        At most *count* leases, and of each destination at most ``room.get(destination, usual)``. Whoever
-        sends much does not hold up the others: among those that are due, the origins (accounts, or senders
-        where nobody logged in) take turns.
+        At most *count* leases, and of each destination and each source at most what there is *room* for; the
+        source stands in the destination's key (model/outbound.py, source_of). Whoever sends much does not
+        hold up the others: among those that are due, the origins (accounts, or senders where nobody logged
+        in) take turns.
         """
 
     async def extend(leases: Collection[Lease], until: float) -> tuple[Lease, ...]:
@@ -71,9 +70,10 @@ class IOutboundQueue(Interface):
     def content(id: str) -> IQueuedContent:
         """The content of a message that is in the queue."""
 
-    async def reroute(destination_of: Callable[[Address], str]) -> None:
+    async def reroute(destination_of: Callable[[Address | None, Address], str]) -> None:
         """From now on recipients go by these destinations; those in the queue, too, unless they are over
-        or leased. *destination_of* is asked in any thread, raises nothing, and is quick."""
+        or leased. *destination_of* is given sender and recipient; it is asked in any thread, raises nothing,
+        and is quick."""
 
 
 class IQueuing(Interface):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 
 import attrs
 
@@ -12,6 +13,14 @@ from mailsuite.model.reply import Reply
 
 MAX_RECIPIENTS_AT_ONCE = 100
 """Recipients of one lease: what every server takes in one transaction (RFC 5321 section 4.5.3.1.8)."""
+FROM = " from "
+"""In the key of a destination, between it and the source that its mail has for itself."""
+
+
+def source_of(destination: str) -> str:
+    """The addresses of this machine that mail for a destination comes from, as its key says it; empty: the
+    usual ones."""
+    return destination.partition(FROM)[2]
 
 
 class Fate(enum.Enum):
@@ -89,6 +98,27 @@ class QueuedMessage:
     """Octets of the content, CRLF line ends, no dot-stuffing."""
     vouched: bool = False
     """Whoever handed it in is known: logged in, or a listed host. Its sender may be told of its fate."""
+
+
+@attrs.frozen
+class Room:
+    """How many messages may be leased, of each destination and of each source."""
+
+    usual: int
+    """Of a destination that is not named."""
+    destinations: Mapping[str, int] = attrs.field(factory=dict)
+    from_each: int | None = None
+    """Of a source that is not named; None: of each as many as there are."""
+    sources: Mapping[str, int] = attrs.field(factory=dict)
+    """By what source_of() says."""
+
+    def of(self, destination: str) -> int:
+        """For how many of this destination, whatever its source allows."""
+        return self.destinations.get(destination, self.usual)
+
+    def of_source(self, source: str, count: int) -> int:
+        """For how many of this source, up to *count*."""
+        return min(count, self.sources.get(source, count if self.from_each is None else self.from_each))
 
 
 @attrs.frozen

@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from mailsuite.interfaces import IOutboundQueue, IQueuedContent, IQueuing
+from mailsuite.model.address import Address
 from mailsuite.model.envelope import NotifyOn, OutboundEnvelope
 from mailsuite.model.failure import MailFailure, TemporaryFailure
 from mailsuite.model.outbound import (
@@ -20,6 +21,7 @@ from mailsuite.model.outbound import (
     QueuedMessage,
     QueuedRecipient,
     QueueState,
+    Room,
 )
 from mailsuite.model.reply import MESSAGE_GONE
 from mailsuite.queue.memory_turns import Kept, Part, Turns
@@ -117,14 +119,14 @@ class MemoryQueue:
     ) -> None:
         """Put these among what is to be sent."""
         origin = origin_of(kept.message.account, kept.message.sender)
-        for destination, some in divide(recipients, self._destination):
+        for destination, some in divide(recipients, partial(self._destination, kept.message.sender)):
             part = Part(kept, destination, origin, some, cost_of(kept.message.size, len(some)), due, state)
             kept.parts.append(part)
             if state is QueueState.READY:
                 self.turns.add(part)
 
-    def _destination(self, recipient: QueuedRecipient) -> str:
-        return self._destination_of(recipient.recipient.address)
+    def _destination(self, sender: Address | None, recipient: QueuedRecipient) -> str:
+        return self._destination_of(sender, recipient.recipient.address)
 
     def take_back(self, kept: Kept) -> None:
         """Nothing of it was sent, and nobody remembers it."""
@@ -152,16 +154,14 @@ class MemoryQueue:
 
     # Those who send.
 
-    async def claim(
-        self, now: float, until: float, count: int, room: Mapping[str, int], usual: int
-    ) -> tuple[Lease, ...]:
+    async def claim(self, now: float, until: float, count: int, room: Room) -> tuple[Lease, ...]:
         self.check()
         for part in [part for part in self._leases.values() if part.until <= now]:
             self._end(part, part.due)
         for part in self._parts(QueueState.WAITING):
             if part.due <= now:
                 self.turns.add(part)
-        return tuple(self._lease(part, until) for part in self.turns.take(count, room, usual))
+        return tuple(self._lease(part, until) for part in self.turns.take(count, room))
 
     def _parts(self, state: QueueState) -> list[Part]:
         return [part for kept in self._kept.values() for part in kept.parts if part.state is state]
@@ -227,7 +227,7 @@ class MemoryQueue:
     def sort_anew(self, part: Part) -> None:
         """A part that is not leased goes by the destinations that hold now; an empty one goes."""
         kept = part.kept
-        sorted_ = divide(part.recipients, self._destination)
+        sorted_ = divide(part.recipients, partial(self._destination, kept.message.sender))
         if [name for name, _ in sorted_] != [part.destination]:
             self.drop(part)
             self.add_parts(kept, part.recipients, part.due, part.state)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 
 import attrs
 
 from mailsuite.model.envelope import NotifyOn, OutboundEnvelope
-from mailsuite.model.outbound import QueuedMessage, QueuedRecipient, QueueState
+from mailsuite.model.outbound import QueuedMessage, QueuedRecipient, QueueState, Room, source_of
 
 
 @attrs.define(eq=False)
@@ -110,20 +110,18 @@ class Turns:
         """Whether anything may be taken."""
         return any(each.flows for each in self._destinations.values())
 
-    def take(self, count: int, room: Mapping[str, int], usual: int) -> Iterator[Part]:
-        """The next, at most *count*, of each destination as many as there is room."""
-        left = {
-            name: room.get(name, usual)
-            for name, destination in self._destinations.items()
-            if destination.flows
-        }
+    def take(self, count: int, room: Room) -> Iterator[Part]:
+        """The next, at most *count*, of each destination and each source as many as there is room."""
+        left = {name: room.of(name) for name, destination in self._destinations.items() if destination.flows}
+        sources = {source_of(name): room.of_source(source_of(name), count) for name in left}
         for _ in range(count):
-            left = {name: places for name, places in left.items() if places > 0}
+            left = {name: places for name, places in left.items() if places > 0 < sources[source_of(name)]}
             if not left:
                 return
             name = min(left, key=lambda each: self._destinations[each].key)
             yield self._take(self._destinations[name])
             left[name] = left[name] - 1 if self._destinations[name].flows else 0
+            sources[source_of(name)] -= 1
 
     def _take(self, destination: _Destination) -> Part:
         origin, flow = min(destination.flows.items(), key=lambda pair: pair[1].turn)

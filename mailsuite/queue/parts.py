@@ -13,16 +13,17 @@ from mailsuite.model.envelope import NotifyOn, OutboundRecipient, RecipientParam
 from mailsuite.model.outbound import MAX_RECIPIENTS_AT_ONCE
 
 T = TypeVar("T")
-DestinationOf = Callable[[Address], str]
+DestinationOf = Callable[[Address | None, Address], str]
+"""By sender and recipient."""
 
 OCTETS_OF_A_TURN = 1024 * 1024
 """A part this large costs its origin two turns in the place of one, so that large mail does not hold up
 small."""
 
 
-def domain_of(address: Address) -> str:
+def domain_of(sender: Address | None, recipient: Address) -> str:
     """The destination where nobody says anything else."""
-    return address.domain
+    return recipient.domain
 
 
 def text_of(address: Address | None) -> str:

@@ -112,7 +112,8 @@ class Carrier:
 
     def _is_for(self, lease: Lease) -> bool:
         """Whether its recipients go that way still: after a reload another one may have its name."""
-        names = {self.routes.destination_of(each.recipient.address) for each in lease.recipients}
+        sender, ways = lease.message.sender, self.routes
+        names = {ways.destination_of(sender, each.recipient.address) for each in lease.recipients}
         return names == {lease.destination}
 
     def all(self, lease: Lease, fate: Fate, reply: Reply) -> dict[int, Outcome]:

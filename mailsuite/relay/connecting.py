@@ -7,7 +7,7 @@ first; who answers first wins, and the others are given up. An address that has 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 import attrs
@@ -54,8 +54,8 @@ class Connector:
     reactor: ReactorTCPTime
     timeout: float = 30.0
     """Seconds for one address; ``queue.connect_timeout``."""
-    _failed: dict[tuple[IPAddress, int], float] = attrs.field(factory=dict, init=False)
-    """Until when an address and port come last."""
+    _failed: dict[tuple[IPAddress, int, str | None], float] = attrs.field(factory=dict, init=False)
+    """Until when an address and port come last, for what is bound to an address of ours."""
 
     async def dial(self, host: Host, source: Source, make: Callable[[IPAddress], P]) -> P:
         """Connect to the first address that answers; *make* gives the protocol for a connection to it.
@@ -63,24 +63,30 @@ class Connector:
         Raises TemporaryFailure where none answers; its detail says why of each. Whoever cancels this gives up
         all attempts.
         """
-        race = _Race(self, self._in_order(host.addresses, host.port), host.port, make, source)
+        race = _Race(self, self._in_order(host, source), host.port, make, source)
         race.start()
         return await race.finish
 
-    def failed(self, address: IPAddress, port: int) -> None:
-        """This address does not answer, or nothing sensible; it comes last for a while."""
-        self._failed.pop((address, port), None)
+    def failed(self, address: IPAddress, port: int, source: Source) -> None:
+        """This address does not answer, or nothing sensible; it comes last for a while. Another source may
+        have more luck."""
+        key = (address, port, source.towards(address))
+        self._failed.pop(key, None)
         while len(self._failed) >= MAX_FAILED:
             del self._failed[next(iter(self._failed))]
-        self._failed[address, port] = self.reactor.seconds() + FAILED_SECONDS
+        self._failed[key] = self.reactor.seconds() + FAILED_SECONDS
 
-    def answered(self, address: IPAddress, port: int) -> None:
+    def answered(self, address: IPAddress, port: int, source: Source) -> None:
         """It does."""
-        self._failed.pop((address, port), None)
+        self._failed.pop((address, port, source.towards(address)), None)
 
-    def _in_order(self, addresses: Sequence[IPAddress], port: int) -> list[IPAddress]:
+    def _in_order(self, host: Host, source: Source) -> list[IPAddress]:
         now = self.reactor.seconds()
-        return sorted(addresses, key=lambda address: self._failed.get((address, port), 0.0) > now)
+
+        def has_failed(address: IPAddress) -> bool:
+            return self._failed.get((address, host.port, source.towards(address)), 0.0) > now
+
+        return sorted(host.addresses, key=has_failed)
 
 
 @attrs.define(eq=False)
@@ -124,14 +130,14 @@ class _Race(Generic[P]):
 
     def _won(self, protocol: P, address: IPAddress) -> None:
         del self._running[address]
-        self.connector.answered(address, self.port)
+        self.connector.answered(address, self.port, self.source)
         self._give_up()
         self.finish.callback(protocol)
 
     def _lost(self, reason: Failure, address: IPAddress) -> None:
         if self._running.pop(address, None) is None:  # given up: it was not the address that failed
             return
-        self.connector.failed(address, self.port)
+        self.connector.failed(address, self.port, self.source)
         self._reasons.append(f"{address}: {_words(reason)}")
         self.start()
 

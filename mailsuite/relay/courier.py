@@ -29,7 +29,7 @@ from mailsuite.model.outbound import Lease
 from mailsuite.observe.log import Log
 from mailsuite.relay.carrier import Attempt, Carrier
 from mailsuite.relay.clerk import Clerk
-from mailsuite.relay.windows import USUAL, Rest, Turn, Windows, omen_of
+from mailsuite.relay.windows import Rest, Turn, Windows, omen_of
 
 LEASE_SECONDS = 600.0
 """How long a message is leased; what takes longer is extended."""
@@ -155,7 +155,7 @@ class Courier:
         if now - self._held_at > LEASE_SECONDS / 2:  # somebody has set the clock, or this machine has slept
             await self._extend_all()
         if free > 0:
-            leases = await self.queue.claim(now, now + LEASE_SECONDS, free, self.windows.room(), USUAL)
+            leases = await self.queue.claim(now, now + LEASE_SECONDS, free, self.windows.room())
             if not self._runs:
                 await self.queue.give_back(leases, now)
                 return LONGEST_WAIT

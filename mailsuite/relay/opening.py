@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 import attrs
 from twisted.internet.interfaces import IReactorTime
 
+from mailsuite.client_tls import ClientContexts
 from mailsuite.interfaces import IThreads
 from mailsuite.model import reply as replies
 from mailsuite.model.account import IPAddress
@@ -20,7 +21,7 @@ from mailsuite.relay.mx import Host, HostFinder
 from mailsuite.relay.routes import Hop
 from mailsuite.relay.session import RelaySession
 from mailsuite.relay.source import Source
-from mailsuite.relay.tls import ClearHosts, ClientContexts, Level, TlsPolicy
+from mailsuite.relay.tls import ClearHosts, Level, TlsPolicy
 from mailsuite.wire.sasl.client import Credentials, Derive
 from mailsuite.wire.smtp.client.events import (
     Authenticated,
@@ -188,7 +189,8 @@ class Opening:
         await self._hear(session, Ready)
 
     async def _start_tls(self, session: RelaySession, host: Host, policy: TlsPolicy) -> None:
-        creator = await self.opener.contexts.creator(policy, host.name)
+        verify = policy.level is Level.VERIFY
+        creator = await self.opener.contexts.creator(host.name, verify=verify, ca_file=policy.ca_file)
         if not await session.start_tls(creator):
             reason = creator.objection or session.tls_failure
             self.opener.log.warning("relay.tls_failed", host=session.host, reason=reason)

@@ -4,12 +4,15 @@ A destination is what has one way, one queue and one back-off: a domain, or a ne
 domains that go by it. Its key is the domain itself (``example.org``, ``[192.0.2.1]``), or says what the mail
 goes to: ``smtp.provider.example:465``, ``lmtp:10.0.0.5:24``, ``mx:example.org:25``, ``(discard)``,
 ``(error)``. Where two blocks lead to the same place in two ways, the second has ``#2`` behind it.
+
+Mail of senders whose connections come from addresses of their own is apart: its keys have ``from 192.0.2.11``
+behind them. Other servers judge by the address that mail comes from, so each source has its own back-off.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final, Literal
 
 import attrs
@@ -20,12 +23,10 @@ from mailsuite.config.queue import Queue, RetryTimes
 from mailsuite.config.schema import Config
 from mailsuite.config.secret import Secret
 from mailsuite.model.address import Address
+from mailsuite.model.outbound import FROM
 from mailsuite.model.reply import Reply, refused_by_rule
 from mailsuite.relay.source import Source
 from mailsuite.relay.tls import TlsPolicy, policy_of
-
-OURS: Final = ""
-"""The destination of an address of ours: it is routed again."""
 
 _NO_DOMAIN: Final = frozenset(":(#")
 """What keys have that are no domains, and no domain has."""
@@ -79,26 +80,27 @@ class Routes:
     _relays: tuple[tuple[RelayBlock, str], ...]
     """Those that are used, in their order, each with its key; empty where that is the domain itself."""
     _hops: Mapping[str, Hop]
-    _is_ours: Callable[[str], bool]
     _source: Source
     _sources: Mapping[str, Source]
 
-    def destination_of(self, address: Address) -> str:
-        """The key of its destination. Pure, and quick; for any thread where *is_ours* is."""
-        domain = address.domain
-        if not domain or self._is_ours(domain):
-            return OURS
-        return self._first(domain)[1] or domain
+    def destination_of(self, sender: Address | None, recipient: Address) -> str:
+        """The key of the destination of a recipient. Pure, and quick; for any thread."""
+        key = self._first(recipient.domain)[1] or recipient.domain
+        source = self.source(sender)
+        if source.addresses == self._source.addresses or not self._connects(key):
+            return key
+        return f"{key}{FROM}{source}"
 
     def hop(self, destination: str) -> Hop | None:
-        """The way to a destination; None where this configuration knows none by that key, so that its
-        recipients must be routed again."""
-        if destination in self._hops:
-            return self._hops[destination]
-        if not _is_domain(destination):
+        """The way to a destination, from wherever; None where this configuration knows none by that key, so
+        that its recipients must be routed again."""
+        place = destination.partition(FROM)[0]
+        if place in self._hops:
+            return self._hops[place]
+        if not _is_domain(place):
             return None
-        relay, key = self._first(destination)
-        return self._hops[key] if key else _by_exchangers(self._queue, relay, destination)
+        relay, key = self._first(place)
+        return self._hops[key] if key else _by_exchangers(self._queue, relay, place)
 
     @property
     def usual_times(self) -> RetryTimes:
@@ -109,6 +111,9 @@ class Routes:
         """Where connections for mail of this sender come from."""
         return self._sources.get(sender.domain, self._source) if sender is not None else self._source
 
+    def _connects(self, key: str) -> bool:
+        return key not in self._hops or self._hops[key].way in {Way.EXCHANGERS, Way.PLACES}
+
     def _first(self, domain: str) -> tuple[RelayBlock | None, str]:
         for relay, key in self._relays:
             if relay.match.covers(domain):
@@ -116,8 +121,8 @@ class Routes:
         return None, ""
 
 
-def routes(config: Config, is_ours: Callable[[str], bool]) -> Routes:
-    """The ways of a configuration. *is_ours* says whether a domain is one whose mail stays here."""
+def routes(config: Config) -> Routes:
+    """The ways of a configuration."""
     hops: dict[str, Hop] = {}
     relays = []
     for relay in config.relays:
@@ -137,7 +142,7 @@ def routes(config: Config, is_ours: Callable[[str], bool]) -> Routes:
         for domain in config.domains
         if domain.source_address is not None or domain.ip_version is not None
     }
-    return Routes(queue, tuple(relays), hops, is_ours, usual, sources)
+    return Routes(queue, tuple(relays), hops, usual, sources)
 
 
 def _kept(hop: Hop, hops: dict[str, Hop]) -> Hop:
@@ -153,7 +158,7 @@ def _is_domain(destination: str) -> bool:
     """Whether the key is a domain or an address literal, and not the one of a next server."""
     if destination.startswith("["):
         return destination.endswith("]")
-    return destination != OURS and _NO_DOMAIN.isdisjoint(destination)
+    return destination != "" and _NO_DOMAIN.isdisjoint(destination)
 
 
 def _by_exchangers(queue: Queue, relay: RelayBlock | None, domain: str, key: str = "") -> Hop:

@@ -17,6 +17,10 @@ class Source:
     addresses: tuple[IPAddress, ...] = ()
     version: IpVersions = "any"
 
+    def __str__(self) -> str:
+        """As it stands in the key of a destination."""
+        return ", ".join(map(str, self.addresses))
+
     @property
     def only(self) -> Literal[4, 6] | None:
         """The one version of IP that is used; None: both."""

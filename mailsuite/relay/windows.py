@@ -1,5 +1,9 @@
 """How much goes to each destination at a time, and for how long a destination is left alone.
 
+A destination is a key of the queue: where mail of some senders comes from addresses of its own (source.py)
+there is one for each source, so that a server that slows down or shuts out one of them leaves the mail of the
+others as it is.
+
 A destination begins with two messages at a time. When as many as it gets at a time went well it gets one
 more; where it says that this is too much, half as many. Where it cannot be talked to at all, it rests: a
 minute, then twice as long each time, until one message, alone, is answered. What one message is answered with
@@ -13,13 +17,14 @@ from __future__ import annotations
 
 import enum
 import heapq
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Final
 
 import attrs
 
-from mailsuite.model.outbound import Fate, Outcome
+from mailsuite.model.outbound import Fate, Outcome, Room, source_of
 from mailsuite.relay.schedule import wait
 
 USUAL: Final = 2
@@ -126,26 +131,36 @@ class Windows:
     """From 0 up to 1."""
     limit: int = 100
     """Messages on their way at a time; ``queue.concurrency``."""
+    per_source: int | None = None
+    """The same for each source; ``queue.per_source``. None: no further limit."""
     _known: dict[str, _State] = attrs.field(factory=dict, init=False)
     """The one that was used last is the last."""
     _room: dict[str, int] = attrs.field(factory=dict, init=False)
     _ends: list[tuple[float, str]] = attrs.field(factory=list, init=False)
     """When rests end, the first first."""
     _active: int = attrs.field(default=0, init=False)
+    _of_source: Counter[str] = attrs.field(factory=Counter, init=False)
+    """Messages on their way, by what source_of() says; none of zero."""
 
     @property
     def free(self) -> int:
         """How many messages more may go out now."""
         return max(0, self.limit - self._active)
 
-    def room(self) -> Mapping[str, int]:
-        """How many messages more may be claimed now, of each destination where that is not USUAL."""
+    def room(self) -> Room:
+        """How many messages more may be claimed now."""
         now = self.seconds()
         while self._ends and self._ends[0][0] <= now:
             _, destination = heapq.heappop(self._ends)
             if destination in self._known:
                 self._set_room(destination, self._known[destination])
-        return dict(self._room)
+        sources: dict[str, int] = {}
+        if self.per_source is not None:
+            sources = {source: max(0, self.per_source - active) for source, active in self._of_source.items()}
+        return Room(USUAL, dict(self._room), self.per_source, sources)
+
+    def _has_place(self, source: str) -> bool:
+        return self.per_source is None or self._of_source[source] < self.per_source
 
     def resting(self, destination: str) -> Rest | None:
         """Whether, why and for how long a destination is left alone."""
@@ -170,11 +185,13 @@ class Windows:
         self._known[destination] = state
         state.used = self.seconds()
         state.window = min(state.window, most)
-        if state.active >= self._most(state) or not self.free:
+        source = source_of(destination)
+        if state.active >= self._most(state) or not self.free or not self._has_place(source):
             self._set_room(destination, state)
             return None
         state.active += 1
         self._active += 1
+        self._of_source[source] += 1
         self._set_room(destination, state)
         self._forget()
         return Turn(destination, state.era)
@@ -185,6 +202,10 @@ class Windows:
         state = self._known[turn.destination]
         state.active -= 1
         self._active -= 1
+        source = source_of(turn.destination)
+        self._of_source[source] -= 1
+        if not self._of_source[source]:
+            del self._of_source[source]
         state.used = self.seconds()
         if omen is not None and turn.era == state.era:
             if omen.sign in {Sign.TAKEN, Sign.ANSWERED}:

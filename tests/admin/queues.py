@@ -19,7 +19,7 @@ from mailsuite.interfaces import IQueuedContent
 from mailsuite.model.address import Address
 from mailsuite.model.envelope import OutboundEnvelope, OutboundRecipient
 from mailsuite.model.failure import TemporaryFailure
-from mailsuite.model.outbound import Fate, Outcome
+from mailsuite.model.outbound import Fate, Outcome, Room
 from mailsuite.model.reply import STORE_UNAVAILABLE, Reply
 from mailsuite.observe.log import Log
 from mailsuite.queue.memory import MemoryQueue
@@ -129,7 +129,7 @@ class QueueApiCase(SynchronousTestCase):
 
     def record(self, outcomes: Mapping[int, Outcome], due: float = NOW + 600) -> None:
         """Of the lease that is next."""
-        (lease,) = self.answer(self.queue.claim(NOW, NOW + 60, 1, {}, 1))
+        (lease,) = self.answer(self.queue.claim(NOW, NOW + 60, 1, Room(1)))
         self.answer(self.queue.record(lease, outcomes, due, {}))
 
     def answer(self, coroutine: Any) -> Any:

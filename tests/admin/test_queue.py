@@ -19,7 +19,7 @@ from mailsuite.admin.resources import Desk
 from mailsuite.model.address import Address
 from mailsuite.model.envelope import NotifyOn, OutboundEnvelope, OutboundRecipient
 from mailsuite.model.failure import TemporaryFailure
-from mailsuite.model.outbound import QueueFilter
+from mailsuite.model.outbound import QueueFilter, Room
 from mailsuite.model.reply import STORE_UNAVAILABLE
 from mailsuite.observe.log import Log
 from mailsuite.queue.memory import MemoryQueue
@@ -246,7 +246,7 @@ class GlanceTests(QueueApiCase):
 
     def test_the_summary_where_only_a_notice_is_owed(self) -> None:
         self.put("m1")
-        (lease,) = self.answer(self.queue.claim(NOW, NOW + 60, 1, {}, 1))
+        (lease,) = self.answer(self.queue.claim(NOW, NOW + 60, 1, Room(1)))
         self.answer(self.queue.record(lease, {0: GONE}, NOW, {0: NotifyOn.FAILURE}))
         oldest = self.answer(queue_summary(self.outbound))["oldest"]
         self.assertEqual((oldest["id"], oldest["domain"], oldest["last"]), ("m1", None, None))

@@ -23,7 +23,7 @@ def test_what_holds_where_nothing_is_said(load_text: LoadText) -> None:
     config = load_text("").accepted()
     queue = config.queue
     assert (queue.outgoing, queue.tls.default, queue.port, queue.ip_version) == ("allow", "may", 25, "any")
-    assert (queue.concurrency, queue.per_destination) == (100, 20)
+    assert (queue.concurrency, queue.per_destination, queue.per_source) == (100, 20, None)
     assert (queue.max_outbound, queue.source_address, queue.warn_postmaster) == (None, (), False)
     assert (queue.notices_for_bulk, queue.notice_language) == (True, "en")
     assert retry_times(queue) == RetryTimes(300.0, 4 * HOUR, None, (4 * HOUR,), 5 * DAY, 2 * DAY)
@@ -291,6 +291,7 @@ DOUBTFUL = [
     ("two kinds of waits", "[queue]\nretry_fixed = '20m'\nmax_retry = '1h'\n", 3, "first_retry and max_retry are not used"),
     ("a warning that comes too late", "[queue]\nwarn_sender = ['4h', '5d']\n", 2, 'warn_sender = "5d" comes to nothing: give_up = "5d" is before it'),
     ("more than there is", "[queue]\nconcurrency = 10\n", 2, "per_destination = 20 is never reached: concurrency = 10"),
+    ("more of one source than there is", "[queue]\nper_source = 101\n", 2, "per_source = 101 is never reached: concurrency = 100"),
     ("more than anybody hands in", "[queue]\nmax_outbound = '51MiB'\n", 2, "nobody can hand in more than 50MiB"),
     ("an idle source", "[queue]\nsource_address = '2001:db8::1'\nip_version = '4'\n", 2, 'source_address 2001:db8::1 is not used: ip_version = "4"'),
     ("a relay for a domain of ours", "[[domain]]\nname = 'a.test'\n" + H, 4, "a.test is a domain of ours"),

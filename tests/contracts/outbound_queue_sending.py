@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import attrs
 from zope.interface.verify import verifyObject
 
@@ -9,7 +11,7 @@ from mailsuite.interfaces import IQueuedContent
 from mailsuite.model.address import Address
 from mailsuite.model.envelope import NotifyOn, OutboundEnvelope, OutboundRecipient
 from mailsuite.model.failure import TemporaryFailure
-from mailsuite.model.outbound import MAX_RECIPIENTS_AT_ONCE, Fate, Outcome
+from mailsuite.model.outbound import FROM, MAX_RECIPIENTS_AT_ONCE, Fate, Outcome, Room
 from mailsuite.model.reply import Reply
 from tests.contracts.outbound_queue import CONTENT, EVE, JOE, MAX, RICH, QueueCase
 
@@ -31,8 +33,8 @@ def crowd(id, count, domain="example.org", **rest):
 
 
 class SendingCase(QueueCase):
-    def claim(self, now=NOON, count=100, room=None, usual=20, seconds=60.0):
-        return self.answer(self.queue.claim(now, now + seconds, count, room or {}, usual))
+    def claim(self, now=NOON, count=100, room=None, usual=20, seconds=60.0, **sources):
+        return self.answer(self.queue.claim(now, now + seconds, count, Room(usual, room or {}, **sources)))
 
     def claimed(self, **how):
         """The ids of the messages that are leased, in that order."""
@@ -329,7 +331,7 @@ class SendingContract(SendingCase):
     def test_recipients_go_by_the_destinations_that_hold_now(self):
         self.put(letter("mixed", EVE, MAX, Address("eva", "example.org")))
         self.put(letter("late", EVE, release=LATER))
-        self.answer(self.queue.reroute(lambda address: "smarthost"))
+        self.answer(self.queue.reroute(lambda sender, recipient: "smarthost"))
         leases = self.claim()
         self.assertEqual({lease.destination for lease in leases}, {"smarthost"})
         self.assertEqual(sorted(each.number for lease in leases for each in lease.recipients), [0, 1, 2])
@@ -342,7 +344,7 @@ class SendingContract(SendingCase):
     def test_what_is_leased_or_over_keeps_its_destination_until_it_comes_back(self):
         self.put(letter("mixed", EVE, Address("eva", "example.org")))
         (lease,) = self.claim()
-        self.answer(self.queue.reroute(lambda address: address.local))
+        self.answer(self.queue.reroute(lambda sender, recipient: recipient.local))
         self.assertEqual(self.claim(), ())
         self.record(lease, {0: TAKEN, 1: BUSY}, owed={1: NotifyOn.DELAY})
         (lease,) = self.claim(now=LATER)
@@ -351,6 +353,68 @@ class SendingContract(SendingCase):
         self.assertEqual((recipient.number, recipient.tries, recipient.last), (1, 1, BUSY))
         (notice,) = self.owed()
         self.assertEqual(notice.recipients, (recipient,))
+
+    # Sources.
+
+    def by_source(self):
+        """Mail of ANN and JOE comes from two addresses, that of others from the usual one."""
+        from_two = {ANN: f"{FROM}192.0.2.1", JOE: f"{FROM}192.0.2.2"}
+        self.answer(self.queue.reroute(lambda sender, to: to.domain + from_two.get(sender, "")))
+
+    def test_each_source_of_a_destination_has_room_for_itself(self):
+        self.by_source()
+        self.put_all(
+            letter(f"{who.local}{number}", EVE, sender=who) for number in range(9) for who in (ANN, JOE, MAX)
+        )
+        leases = self.claim(usual=2)
+        self.assertEqual(
+            Counter(lease.destination for lease in leases),
+            {"example.org": 2, "example.org from 192.0.2.1": 2, "example.org from 192.0.2.2": 2},
+        )
+        self.assertTrue(
+            all(lease.destination.endswith("1") for lease in leases if lease.message.sender == ANN)
+        )
+        full = {"example.org": 0, "example.org from 192.0.2.1": 0}
+        self.assertEqual([id[:3] for id in self.claimed(room=full)], ["joe"] * 7)
+
+    def test_a_source_has_room_for_so_much_wherever_it_goes(self):
+        self.by_source()
+        self.put_all(
+            letter(f"{who.local}{number}", Address("r", f"d{number}.example"), sender=who)
+            for who in (JOE, ANN, MAX)
+            for number in range(20)
+        )
+        taken = Counter(id[:3] for id in self.claimed(sources={"192.0.2.1": 3}, from_each=5))
+        self.assertEqual(taken, {"ann": 3, "joe": 5, "max": 5})
+        self.assertEqual(self.claimed(from_each=0), [])
+        self.assertEqual(self.claimed(sources={"": 0, "192.0.2.1": 0, "192.0.2.2": -1}), [])
+        self.assertEqual(self.claimed(room={"d0.example": 9}, usual=0, sources={"": 0}), [])
+        taken = Counter(id[:3] for id in self.claimed(sources={"192.0.2.1": 0}))
+        self.assertEqual(taken, {"joe": 15, "max": 15})
+        self.assertEqual(self.next_due(), 0)
+
+    def test_a_full_source_with_much_to_send_does_not_hold_up_another_one(self):
+        self.by_source()
+        self.put_all(
+            letter(f"joe{number}", Address("r", f"d{number % 50}.example"), sender=JOE)
+            for number in range(150)
+        )
+        self.claim(count=20, usual=2)
+        self.put(letter("letter", EVE, sender=ANN))
+        self.assertEqual(self.claimed(count=3, sources={"192.0.2.2": 0}), ["letter"])
+        self.restart()
+        self.by_source()
+        self.assertEqual(self.claimed(count=3, now=NOON + 999, sources={"192.0.2.2": 0}), ["letter"])
+
+    def test_a_message_goes_by_the_source_that_holds_now(self):
+        self.put_all(letter(f"m{number}", EVE, sender=who) for number, who in enumerate((JOE, ANN, None)))
+        (lease,) = self.claim(count=1)
+        self.by_source()
+        self.answer(self.queue.give_back([lease], NOON))
+        self.assertEqual(
+            sorted(lease.destination for lease in self.claim()),
+            ["example.org", "example.org from 192.0.2.1", "example.org from 192.0.2.2"],
+        )
 
     # Fairness.
 

@@ -27,7 +27,7 @@ from mailsuite.model.envelope import (
     RecipientParameters,
 )
 from mailsuite.model.message import Stored
-from mailsuite.model.outbound import Outcome, Owed
+from mailsuite.model.outbound import Outcome, Owed, Room
 from mailsuite.observe.log import Log
 from mailsuite.queue.memory import MemoryQueue, Queued
 from tests.delivery.dsn_cases import ARRIVED, EVE, JOE, LETTER, REFUSED
@@ -106,7 +106,7 @@ class NoticesCase(SynchronousTestCase):
     def happens(self, outcome: Outcome = REFUSED, kind: NotifyOn = NotifyOn.FAILURE) -> None:
         """An attempt at everything ends so for everybody, and the notice is owed."""
         for lease in self.now(
-            self.queue.claim(self.clock.seconds(), self.clock.seconds() + 60, 1000, {}, 1000)
+            self.queue.claim(self.clock.seconds(), self.clock.seconds() + 60, 1000, Room(1000))
         ):
             numbers = [each.number for each in lease.recipients]
             outcomes = dict.fromkeys(numbers, outcome)

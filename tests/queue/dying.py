@@ -17,7 +17,7 @@ from mailsuite.concurrent.threads import Inline
 from mailsuite.durable.committer import Committer
 from mailsuite.model.address import Address
 from mailsuite.model.envelope import NotifyOn, OutboundEnvelope, OutboundRecipient
-from mailsuite.model.outbound import Fate, Outcome
+from mailsuite.model.outbound import Fate, Outcome, Room
 from mailsuite.model.reply import Reply
 from mailsuite.observe.log import Log
 from mailsuite.queue.sqlite.queue import SqliteQueue
@@ -94,7 +94,7 @@ def live(root: str, fatal: int) -> None:
         acknowledged(f"put {id}")
 
     def claim():
-        leases = pump.answer(queue.claim(NOON, NOON + 60, 1, {}, 1))
+        leases = pump.answer(queue.claim(NOON, NOON + 60, 1, Room(1)))
         acknowledged(f"claimed {leases[0].message.id}")
         return leases[0]
 

@@ -12,7 +12,7 @@ from mailsuite.concurrent.threads import Inline
 from mailsuite.durable.committer import Committer
 from mailsuite.model.address import Address
 from mailsuite.model.envelope import NotifyOn, OutboundEnvelope, OutboundRecipient, RecipientParameters
-from mailsuite.model.outbound import QueueFilter
+from mailsuite.model.outbound import FROM, QueueFilter, Room
 from mailsuite.observe.log import Log
 from mailsuite.queue.memory import MemoryQueue
 from mailsuite.queue.memory_desk import MemoryDesk
@@ -28,9 +28,10 @@ DOMAINS = ("a.example", "b.example", "c.example")
 IDS = tuple("mnopq")
 NOTIFY = (None, frozenset({NotifyOn.NEVER}), frozenset({NotifyOn.SUCCESS, NotifyOn.FAILURE}))
 ROUTES = (
-    lambda address: address.domain,
-    lambda address: "smarthost",
-    lambda address: address.local[-1],
+    lambda sender, recipient: recipient.domain,
+    lambda sender, recipient: "smarthost",
+    lambda sender, recipient: recipient.local[-1],
+    lambda sender, recipient: recipient.domain + (f"{FROM}{sender.local}" if sender else ""),
 )
 
 ids = st.sampled_from(IDS)
@@ -117,7 +118,7 @@ class Both:
         for queue, known in zip(self.queues, self.leases, strict=True):
             known.update(
                 (key(lease), lease)
-                for lease in self.answers(queue.claim(self.now, self.now + 60, 999, {}, 999))[0]
+                for lease in self.answers(queue.claim(self.now, self.now + 60, 999, Room(999)))[0]
             )
         assert set(self.leases[0]) == set(self.leases[1])
 

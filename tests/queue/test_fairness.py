@@ -6,6 +6,7 @@ import pytest
 
 from mailsuite.model.address import Address
 from mailsuite.model.envelope import OutboundEnvelope, OutboundRecipient
+from mailsuite.model.outbound import Room
 from mailsuite.queue.sqlite import sending
 from mailsuite.queue.sqlite.ledger import Ledger
 from mailsuite.queue.sqlite.schema import SCHEMA, prepare
@@ -46,8 +47,7 @@ class Rows:
             now=now,
             until=now + seconds,
             count=count,
-            room=room or {},
-            usual=usual,
+            room=Room(usual, room or {}),
         )
 
     def claimed(self, **how):

@@ -6,7 +6,7 @@ import sqlite3
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailsuite.model.envelope import NotifyOn
-from mailsuite.model.outbound import Fate, Outcome, QueueFilter
+from mailsuite.model.outbound import Fate, Outcome, QueueFilter, Room
 from mailsuite.model.reply import Reply
 from mailsuite.queue.sqlite.desk import SqliteDesk
 from mailsuite.queue.sqlite.fsck import Finding, check
@@ -32,7 +32,7 @@ class FsckCase(QueueOnDisk, SynchronousTestCase):
         self.answer(queuing.commit())
 
     def claim(self, now=NOON):
-        return self.answer(self.queue.claim(now, now + 60, 100, {}, 100))
+        return self.answer(self.queue.claim(now, now + 60, 100, Room(100)))
 
     def stop(self):
         self.answer(self.queue.close())
@@ -152,7 +152,7 @@ class FsckTests(FsckCase):
             self.claim()
             self.answer(self.queue.close())
             self.queue = self.open_queue()
-            self.answer(self.queue.claim(NOON, NOON + 1, 0, {}, 1))
+            self.answer(self.queue.claim(NOON, NOON + 1, 0, Room(1)))
 
     def test_content_that_is_lost(self):
         self.stop()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from mailsuite.model.outbound import Room
 from mailsuite.queue.sqlite.fsck import check
 from mailsuite.queue.sqlite.sweeping import sweep
 from tests.queue.dying import BUSY, CONTENTS, NOON
@@ -64,7 +65,7 @@ class KilledTests(QueueOnDisk, SynchronousTestCase):
         queue.opened_at += 60
         self.answer(sweep(queue))
         there = {}
-        for lease in self.answer(queue.claim(NOON + 99, NOON + 199, 99, {}, 99)):
+        for lease in self.answer(queue.claim(NOON + 99, NOON + 199, 99, Room(99))):
             there[lease.message.id] = [each.number for each in lease.recipients]
             content = self.answer(queue.content(lease.message.id).read(1_000_000))
             self.assertEqual(content, CONTENTS[lease.message.id], fatal)

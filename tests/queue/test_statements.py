@@ -7,7 +7,7 @@ import pytest
 
 from mailsuite.model.address import Address
 from mailsuite.model.envelope import NotifyOn, OutboundEnvelope, OutboundRecipient
-from mailsuite.model.outbound import Fate, Outcome
+from mailsuite.model.outbound import Fate, Outcome, Room
 from mailsuite.model.reply import Reply
 from mailsuite.queue.sqlite import sending, statements
 from mailsuite.queue.sqlite.ledger import Ledger
@@ -44,7 +44,7 @@ def filled():
             f"{number:020x}",
             1000,
         )
-    leases = sending.claim(ledger, connection, now=NOON, until=NOON + 60, count=4000, room={}, usual=4)
+    leases = sending.claim(ledger, connection, now=NOON, until=NOON + 60, count=4000, room=Room(4))
     for lease in leases[:3000]:
         sending.record(
             ledger, connection, lease=lease, outcomes={0: BUSY}, due=NOON + 9, owed={0: NotifyOn.DELAY}
@@ -104,7 +104,7 @@ def test_the_next_attempt_costs_no_more_in_a_large_queue(filled):
 
     def claim():
         leases = sending.claim(
-            ledger, filled, now=NOON, until=NOON + 60, count=20, room={"d7.example": 0}, usual=20
+            ledger, filled, now=NOON, until=NOON + 60, count=20, room=Room(20, {"d7.example": 0})
         )
         assert len(leases) == 20
         for lease in leases:

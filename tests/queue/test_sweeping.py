@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from mailsuite.model.address import Address
 from mailsuite.model.envelope import OutboundEnvelope, OutboundRecipient
 from mailsuite.model.failure import TemporaryFailure
-from mailsuite.model.outbound import QueueFilter
+from mailsuite.model.outbound import QueueFilter, Room
 from mailsuite.model.reply import MESSAGE_GONE
 from mailsuite.queue.spool.place import path_of
 from mailsuite.queue.sqlite import sweeping
@@ -143,7 +143,7 @@ class LossTests(SweepingCase):
         errors = self.answer(self.desk.errors(NOON))
         self.assertEqual(errors, ((f"450 4.2.0 {MESSAGE_GONE.text[0]}", 2),))
         self.assertTrue(any("queue.content_missing message=gone" in line for line in self.lines), self.lines)
-        leases = self.answer(self.queue.claim(NOON, NOON + 60, 10, {}, 10))
+        leases = self.answer(self.queue.claim(NOON, NOON + 60, 10, Room(10)))
         self.assertEqual([lease.message.id for lease in leases], ["whole"])
 
     def test_what_is_not_as_long_as_it_was_is_not_read(self):
@@ -156,7 +156,7 @@ class LossTests(SweepingCase):
 
     def test_what_is_being_sent_is_held_afterwards(self):
         path = self.put("gone")
-        leases = self.answer(self.queue.claim(NOON, NOON + 60, 10, {}, 10))
+        leases = self.answer(self.queue.claim(NOON, NOON + 60, 10, Room(10)))
         path.unlink()
         self.assertEqual(self.sweep(), (0, 1))
         self.answer(self.queue.give_back(leases, NOON))

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mailsuite.concurrent.threads import Inline
 from mailsuite.model.failure import TemporaryFailure
-from mailsuite.model.outbound import QueueFilter
+from mailsuite.model.outbound import QueueFilter, Room
 from mailsuite.model.reply import DISK_FULL, STORE_UNAVAILABLE
 from mailsuite.queue.sqlite import statements
 from mailsuite.queue.sqlite.desk import SqliteDesk
@@ -95,7 +95,7 @@ class TroubleCase(QueueOnDisk, SynchronousTestCase):
         return queuing
 
     def claim(self, count=100, now=NOON):
-        return self.answer(self.queue.claim(now, now + 60, count, {}, 100))
+        return self.answer(self.queue.claim(now, now + 60, count, Room(100)))
 
     def ids(self):
         return [entry.message.id for entry in self.answer(self.desk.find(QueueFilter(), NOON))]
@@ -329,7 +329,7 @@ class RowTests(TroubleCase):
         self.queue.turn(held)
         self.sick.fail(0, BAD_DISK, after_effect=True, only="COMMIT")
         committing = Deferred.fromCoroutine(queuing.commit())
-        claiming = Deferred.fromCoroutine(self.queue.claim(NOON, NOON + 60, 100, {}, 100))
+        claiming = Deferred.fromCoroutine(self.queue.claim(NOON, NOON + 60, 100, Room(100)))
         done = []
         committing.addBoth(done.append)
         while held.held:
@@ -371,7 +371,7 @@ class RowTests(TroubleCase):
         (self.root / "queue.db").mkdir()
         lease = letter("x", EVE)
         for coroutine in (
-            self.queue.claim(NOON, NOON, 1, {}, 1),
+            self.queue.claim(NOON, NOON, 1, Room(1)),
             self.queue.owed(1),
             self.queue.next_due(),
             self.queue.content("first").read(1),

@@ -14,6 +14,7 @@ from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from mailsuite.client_tls import ClientContexts
 from mailsuite.concurrent.tasks import Tasks
 from mailsuite.concurrent.threads import Inline
 from mailsuite.config.next_hops import retry_times
@@ -28,7 +29,7 @@ from mailsuite.relay.pool import Pool
 from mailsuite.relay.routes import Hop, Login, Way
 from mailsuite.relay.session import RelaySession
 from mailsuite.relay.source import Source
-from mailsuite.relay.tls import ClearHosts, ClientContexts, Level, TlsPolicy
+from mailsuite.relay.tls import ClearHosts, Level, TlsPolicy
 from mailsuite.resolver.memory import MemoryResolver
 from mailsuite.resolver.question import Type
 from tests.directory.folders import FolderCase

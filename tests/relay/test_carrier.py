@@ -43,7 +43,7 @@ class CarrierCase(StageCase):
         self.queue = MemoryQueue()
         store, seconds = MemoryStore(), self.reactor.seconds
         home = Home(self.queue, store, Foreign(), lambda stored: None, seconds, self.log)
-        routes = Routes(built(Queue, {"tls": {}}), (), {}, lambda domain: False, Source(), {})
+        routes = Routes(built(Queue, {"tls": {}}), (), {}, Source(), {})
         self.carrier = Carrier(self.queue, self.opener, self.pool, home, routes, seconds, self.log)
 
     def carry(self, content: bytes = TEXT, **parameters: Any) -> Deferred[Attempt | None]:

@@ -145,6 +145,12 @@ class ConnectingCase(SynchronousTestCase):
         self.start(SIX, FOUR)
         self.assertEqual(self.tried, ["2001:db8::1"])
 
+    def test_another_source_may_have_more_luck(self) -> None:
+        self.start(SIX, FOUR)
+        self.refuse(0)
+        self.start(SIX, FOUR, source=Source((ip_address("2001:db8::10"),)))
+        self.assertEqual(self.tried[2:], ["2001:db8::1"])
+
     def test_what_was_given_up_has_not_failed(self) -> None:
         self.start(SIX, FOUR)
         self.reactor.advance(STAGGER)
@@ -153,8 +159,8 @@ class ConnectingCase(SynchronousTestCase):
         self.assertEqual(self.tried[2:], ["2001:db8::1"])
 
     def test_what_answers_again_is_forgiven(self) -> None:
-        self.connector.failed(SIX, 25)
-        self.connector.failed(SIX, 2525)
+        self.connector.failed(SIX, 25, ANY)
+        self.connector.failed(SIX, 2525, ANY)
         self.start(SIX)
         self.answer(0)
         self.start(SIX, FOUR)
@@ -163,6 +169,6 @@ class ConnectingCase(SynchronousTestCase):
     def test_not_too_many_are_remembered(self) -> None:
         self.patch(connecting, "MAX_FAILED", 2)
         for address in (SIX, FOUR, OTHER):
-            self.connector.failed(address, 25)
+            self.connector.failed(address, 25, ANY)
         self.start(OTHER, FOUR, SIX)
         self.assertEqual(self.tried, ["2001:db8::1"])

@@ -12,22 +12,21 @@ from mailsuite.config.kinds_next_hops import Place
 from mailsuite.config.load import load
 from mailsuite.config.secret import Secret
 from mailsuite.model.address import Address
+from mailsuite.model.outbound import source_of
 from mailsuite.relay.routes import Hop, Login, Routes, Way, routes
 from mailsuite.relay.source import Source
 from mailsuite.relay.tls import Level, TlsPolicy
-
-OURS = frozenset({"example.net"})
 
 
 def by(tmp_path: Path, text: str = "") -> Routes:
     (tmp_path / "secret").touch(0o600)
     (tmp_path / "secret").write_text("amber-river\n")
     (tmp_path / "mailsuite.toml").write_text(text)
-    return routes(load(tmp_path / "mailsuite.toml", {}).accepted(), OURS.__contains__)
+    return routes(load(tmp_path / "mailsuite.toml", {}).accepted())
 
 
 def destination(ways: Routes, domain: str) -> str:
-    return ways.destination_of(Address("ann", domain))
+    return ways.destination_of(None, Address("ann", domain))
 
 
 def hop(ways: Routes, domain: str) -> Hop:
@@ -54,10 +53,9 @@ def test_what_is_a_destination_like_any_other(tmp_path: Path, domain: str) -> No
     assert hop(ways, domain).domain == domain
 
 
-@pytest.mark.parametrize("domain", ["example.net", ""])
-def test_what_is_ours_is_routed_again(tmp_path: Path, domain: str) -> None:
-    ways = by(tmp_path, "[[relay]]\nmatch = ['*']\nhost = 'smtp.test'\n")
-    assert destination(ways, domain) == ""
+def test_no_domain_has_no_way(tmp_path: Path) -> None:
+    ways = by(tmp_path)
+    assert destination(ways, "") == ""
     assert ways.hop("") is None
 
 
@@ -220,6 +218,36 @@ def test_where_connections_come_from(tmp_path: Path) -> None:
     assert ways.source(None) == ways.source(Address("joe", "example.net")) == usual
     assert ways.source(Address("joe", "four.test")) == attrs.evolve(usual, version="4")
     assert ways.source(Address("joe", "own.test")) == Source((ip_address("192.0.2.11"),))
+
+
+def test_each_source_has_destinations_of_its_own(tmp_path: Path) -> None:
+    ways = by(
+        tmp_path,
+        "[queue]\nsource_address = '192.0.2.10'\n"
+        "[[domain]]\nname = 'same.test'\nsource_address = '192.0.2.10'\nip_version = '4'\n"
+        "[[domain]]\nname = 'own.test'\nsource_address = '192.0.2.11'\n"
+        "[[domain]]\nname = 'two.test'\nsource_address = ['192.0.2.11', '2001:db8::11']\n"
+        "[[relay]]\nmatch = ['a.test']\nhost = 'smtp.test'\n"
+        "[[relay]]\nmatch = ['gone.test']\ntransport = 'discard'\n"
+        "[[relay]]\nmatch = ['never.test']\ntransport = 'error:5.1.6 They have moved'\n"
+        "[[relay]]\nmatch = ['mx.test']\nhost = 'b.test'\nmx = true\n",
+    )
+
+    def key(sender: str, to: str) -> str:
+        return ways.destination_of(Address("joe", sender), Address("ann", to))
+
+    assert [key("example.net", to) for to in ("x.test", "a.test")] == ["x.test", "smtp.test:25"]
+    assert key("same.test", "x.test") == "x.test"
+    assert key("own.test", "x.test") == "x.test from 192.0.2.11"
+    assert key("two.test", "a.test") == "smtp.test:25 from 192.0.2.11, 2001:db8::11"
+    assert key("own.test", "mx.test") == "mx:b.test:25 from 192.0.2.11"
+    assert [key("own.test", to) for to in ("gone.test", "never.test")] == ["(discard)", "(error)"]
+    assert key("own.test", "[192.0.2.1]") == "[192.0.2.1] from 192.0.2.11"
+    for to in ("x.test", "a.test", "mx.test", "[192.0.2.1]"):
+        assert ways.hop(key("own.test", to)) == ways.hop(key("example.net", to)) is not None
+    assert ways.hop("smtp.gone.test:25 from 192.0.2.11") is None
+    assert source_of(key("own.test", "x.test")) == "192.0.2.11"
+    assert source_of(key("same.test", "x.test")) == ""
 
 
 def test_a_source() -> None:

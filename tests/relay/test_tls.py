@@ -15,20 +15,13 @@ from OpenSSL.crypto import X509
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
+from mailsuite import client_tls
+from mailsuite.client_tls import ROOTS_AGE, ClientContexts, ClientTls
 from mailsuite.concurrent.threads import Inline
 from mailsuite.frontends.certificates import self_signed
 from mailsuite.model.failure import TemporaryFailure
 from mailsuite.model.reply import TLS_UNCHECKABLE
-from mailsuite.relay import tls
-from mailsuite.relay.tls import (
-    CLEAR_AGE,
-    ROOTS_AGE,
-    ClearHosts,
-    ClientContexts,
-    ClientTls,
-    Level,
-    TlsPolicy,
-)
+from mailsuite.relay.tls import CLEAR_AGE, ClearHosts, Level, TlsPolicy
 from tests.accounts.sources.certificates import Authority, Pair
 
 NAME = "mx.partner.example"
@@ -54,7 +47,9 @@ def creator(
 ) -> ClientTls:
     contexts = contexts or ClientContexts(Inline(), Hand(), minimum)
     made: list[ClientTls | Failure] = []
-    Deferred.fromCoroutine(contexts.creator(policy, name)).addBoth(made.append)
+    verify = policy.level is Level.VERIFY
+    making = contexts.creator(name, verify=verify, ca_file=policy.ca_file)
+    Deferred.fromCoroutine(making).addBoth(made.append)
     (result,) = made
     if isinstance(result, Failure):
         result.raiseException()
@@ -241,7 +236,7 @@ def test_one_context_serves_all_hosts(authority: Authority) -> None:
 
 
 def test_not_too_many_contexts(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tls, "MAX_CONTEXTS", 1)
+    monkeypatch.setattr(client_tls, "MAX_CONTEXTS", 1)
     contexts = ClientContexts(Inline(), Hand())
     first = creator(verifying(authority), contexts=contexts).context
     assert creator(verifying(authority), contexts=contexts).context is first
@@ -286,7 +281,7 @@ def test_never_in_the_clear_where_tls_must_be(policy: TlsPolicy) -> None:
 
 
 def test_not_too_many_hosts_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tls, "MAX_HOSTS", 2)
+    monkeypatch.setattr("mailsuite.relay.tls.MAX_HOSTS", 2)
     hosts, may = ClearHosts(Hand()), TlsPolicy(Level.MAY)
     for name in ("a.test", "b.test", "a.test", "c.test"):
         hosts.failed(may, name)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailsuite.model import reply as replies
-from mailsuite.model.outbound import Fate, Outcome
+from mailsuite.model.outbound import Fate, Outcome, Room
 from mailsuite.model.reply import Reply
 from mailsuite.relay import windows as module
 from mailsuite.relay.windows import (
@@ -44,7 +44,7 @@ class Desk:
         self.windows = Windows(lambda: self.now, lambda: 0.5)
 
     def room(self, destination: str = A) -> int:
-        return self.windows.room().get(destination, USUAL)
+        return self.windows.room().of(destination)
 
     def begin(self, destination: str = A) -> Turn:
         turn = self.windows.begin(destination, self.most)
@@ -261,6 +261,41 @@ def test_no_more_than_the_limit_in_all(desk: Desk) -> None:
     assert desk.windows.free == 0
 
 
+def test_each_source_of_a_destination_has_a_window_of_its_own(desk: Desk) -> None:
+    other = f"{A} from 192.0.2.11"
+    widen(desk, 5)
+    desk.run(DOWN, other)
+    desk.run(BUSY)
+    assert (desk.windows.resting(other), desk.windows.resting(A)) == (Rest(desk.now + 60, REFUSED), None)
+    assert desk.room() == 2
+    desk.now += 60
+    assert desk.room(other) == 1
+
+
+def test_no_more_than_the_limit_of_each_source(desk: Desk) -> None:
+    desk.windows.per_source = 2
+    turns = [desk.begin(f"{name}.test from 192.0.2.11") for name in "ab"]
+    assert desk.windows.begin("c.test from 192.0.2.11", 20) is None
+    room = desk.windows.room()
+    assert (room.from_each, room.sources) == (2, {"192.0.2.11": 0})
+    usual = [desk.begin(f"{name}.test") for name in "ab"]
+    assert desk.windows.room().sources == {"192.0.2.11": 0, "": 0}
+    desk.windows.per_source = 1
+    assert desk.windows.room().sources == {"192.0.2.11": 0, "": 0}
+    desk.windows.per_source = None
+    turns.append(desk.begin("c.test from 192.0.2.11"))
+    assert desk.windows.room().of_source("192.0.2.11", 7) == 7
+    desk.windows.per_source = 4
+    for turn in usual:
+        desk.end(turn, TAKEN)
+    room = desk.windows.room()
+    assert room.sources == {"192.0.2.11": 1}
+    assert [room.of_source(source, 9) for source in ("192.0.2.11", "", "192.0.2.12")] == [1, 4, 4]
+    for turn in turns:
+        desk.end(turn, ANSWERED)
+    assert desk.windows.room().sources == {}
+
+
 def test_fewer_where_that_is_said(desk: Desk) -> None:
     desk.most = 1
     turn = desk.begin()
@@ -277,7 +312,7 @@ def test_fewer_where_that_is_said(desk: Desk) -> None:
 def test_what_is_nothing_special_is_forgotten_at_once(desk: Desk) -> None:
     for number in range(100):
         desk.run(TAKEN, f"{number}.test")
-    assert desk.windows.room() == {}
+    assert desk.windows.room() == Room(USUAL)
 
 
 def test_what_was_not_used_for_long_is_forgotten(desk: Desk) -> None:
@@ -304,7 +339,7 @@ def test_not_too_many_are_remembered(desk: Desk, monkeypatch: pytest.MonkeyPatch
     busy = [desk.begin(f"busy{number}.test") for number in range(3)]
     for number in range(10):
         desk.run(DOWN, f"{number}.test")
-    assert len(desk.windows.room()) <= 5
+    assert len(desk.windows.room().destinations) <= 5
     assert all(desk.room(turn.destination) == 1 for turn in busy)
     for turn in busy:
         desk.end(turn, TAKEN)
@@ -340,7 +375,7 @@ def test_whatever_happens_the_counts_are_right(steps: list[tuple[str, bool, Omen
             desk.end(turns.pop(0), omen)
         assert len(turns) <= 4
         assert desk.windows.free == 8 - sum(map(len, active.values()))
-        assert all(room >= 0 for room in desk.windows.room().values())
+        assert all(room >= 0 for room in desk.windows.room().destinations.values())
     for turns in active.values():
         for turn in turns:
             desk.end(turn, ANSWERED)

@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from mailsuite.model.address import Address
 from mailsuite.model.envelope import MailParameters, Returned
 from mailsuite.model.failure import TemporaryFailure
-from mailsuite.model.outbound import Fate, Lease, QueueState
+from mailsuite.model.outbound import Fate, Lease, QueueState, Room
 from mailsuite.model.reply import INTERNAL_ERROR, STORE_UNAVAILABLE
 from mailsuite.queue.memory import MemoryQueue
 from mailsuite.queue.memory_desk import MemoryDesk
@@ -440,9 +440,9 @@ class Stopping(OwnQueueCase):
         hold = 'outgoing = "hold"\n'
         self.begin(first + second, queue=hold)
         await self.put(EVE)
-        (lease,) = await self.queue.claim(time.time(), time.time() + 600, 1, {}, 1)
+        (lease,) = await self.queue.claim(time.time(), time.time() + 600, 1, Room(1))
         self.sending.use(self.config(f"[queue]\n{port}{hold}{second}{first}"))
         carrier = self.sending.courier.carrier
-        self.assertEqual(carrier.routes.destination_of(Address("max", "example.com")), lease.destination)
+        self.assertEqual(carrier.routes.destination_of(JOE, Address("max", "example.com")), lease.destination)
         self.assertIsNone(await carrier.carry(lease))
         self.assertEqual(self.sink.record.sessions, ())

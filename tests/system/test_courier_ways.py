@@ -12,7 +12,7 @@ import attrs
 from mailsuite.model.address import Address
 from mailsuite.model.alias import Alias
 from mailsuite.model.failure import TemporaryFailure
-from mailsuite.model.outbound import Fate, Lease, Outcome, QueueState
+from mailsuite.model.outbound import Fate, Lease, Outcome, QueueState, Room
 from mailsuite.model.reply import INTERNAL_ERROR, STORE_UNAVAILABLE
 from mailsuite.queue.memory import MemoryQueue
 from mailsuite.queue.memory_desk import MemoryDesk
@@ -105,7 +105,7 @@ class Elsewhere(CourierCase):
     async def test_a_way_that_is_not_there_any_more(self) -> None:
         self.begin(queue='outgoing = "hold"')
         await self.put(EVE)
-        (lease,) = await self.queue.claim(time.time(), time.time() + 600, 1, {}, 1)
+        (lease,) = await self.queue.claim(time.time(), time.time() + 600, 1, Room(1))
         gone = attrs.evolve(lease, destination="smtp.gone.example:25")
         carrier = self.sending.courier.carrier
         self.assertIsNone(await carrier.carry(gone))
@@ -130,7 +130,7 @@ class Elsewhere(CourierCase):
         eve = Address("eve", "example.com")
         self.begin(blocks, queue='outgoing = "hold"')
         ways = self.sending.courier.carrier.routes
-        self.assertEqual(ways.destination_of(EVE), ways.destination_of(eve))
+        self.assertEqual(ways.destination_of(JOE, EVE), ways.destination_of(JOE, eve))
         await self.put(eve)
         self.sending.use(self.config(f'[queue]\n{port}first_retry = "10m"\n{blocks}'))
         await self.empty()

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable
+from functools import partial
 
 import attrs
 
+from mailsuite.model.address import Address
 from mailsuite.model.envelope import OutboundEnvelope
 from mailsuite.model.outbound import QueueState
 from mailsuite.queue.parts import DestinationOf, cost_of, divide, domain_of, origin_of, text_of
 from mailsuite.queue.sqlite import statements as sql
 from mailsuite.queue.sqlite.orders import Order, obey
-from mailsuite.queue.sqlite.rows import notify_text, outbound_of, parameters_text
+from mailsuite.queue.sqlite.rows import address_of, notify_text, outbound_of, parameters_text
 from mailsuite.queue.sqlite.turns import Turns
 
 READY, WAITING, LEASED = QueueState.READY.value, QueueState.WAITING.value, QueueState.LEASED.value
@@ -77,7 +79,8 @@ class Ledger:
         state, due = (WAITING, envelope.release) if envelope.release else (READY, envelope.arrived)
         origin = origin_of(envelope.account, envelope.sender)
         for destination, some in divide(
-            enumerate(envelope.recipients), lambda pair: self.destination_of(pair[1].address)
+            enumerate(envelope.recipients),
+            lambda pair: self.destination_of(envelope.sender, pair[1].address),
         ):
             number = self.add_part(
                 connection,
@@ -196,7 +199,7 @@ class Ledger:
         """What an administrator said, for a part that nobody has in hand."""
         recipient = obey(connection, part.number, part.message, order)
         if recipient is not None:
-            destination = self.destination_of(order.address)
+            destination = self.destination_of(self._sender(connection, part), order.address)
             state = HELD if part.state == HELD else WAITING
             due = self._due_elsewhere(connection, part, order.at)
             number = self._like(connection, part, destination=destination, state=state, due=due)
@@ -212,7 +215,7 @@ class Ledger:
         """Let a part go by the destinations that hold now; without recipients that are left it is over.
         Answers whether anything changed."""
         left = connection.execute(sql.ADDRESSES_LEFT, (part.number,)).fetchall()
-        sorted_ = divide(left, self._destination)
+        sorted_ = divide(left, partial(self._destination, self._sender(connection, part)))
         if [name for name, _ in sorted_] == [part.destination]:
             return False
         for destination, some in sorted_:
@@ -224,8 +227,11 @@ class Ledger:
         self.finish(connection, part.message)
         return True
 
-    def _destination(self, row: tuple[int, str]) -> str:
-        return self.destination_of(outbound_of(row[1], None, "").address)
+    def _sender(self, connection: sqlite3.Connection, part: Part) -> Address | None:
+        return address_of(connection.execute(sql.SENDER_OF, (part.message,)).fetchone()[0])
+
+    def _destination(self, sender: Address | None, row: tuple[int, str]) -> str:
+        return self.destination_of(sender, outbound_of(row[1], None, "").address)
 
     def _move(self, connection: sqlite3.Connection, part: Part, to: int, places: Iterable[int]) -> None:
         for place in places:

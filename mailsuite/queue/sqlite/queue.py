@@ -25,7 +25,7 @@ from mailsuite.durable.parcel import Parcel
 from mailsuite.interfaces import IOutboundQueue, IThreads
 from mailsuite.model.envelope import NotifyOn, OutboundEnvelope
 from mailsuite.model.failure import MailFailure, TemporaryFailure
-from mailsuite.model.outbound import Lease, Outcome, Owed
+from mailsuite.model.outbound import Lease, Outcome, Owed, Room
 from mailsuite.model.reply import MESSAGE_GONE, STORE_UNAVAILABLE
 from mailsuite.observe.log import Log
 from mailsuite.queue.parts import DestinationOf
@@ -190,12 +190,8 @@ class SqliteQueue:
 
     # Sending.
 
-    async def claim(
-        self, now: float, until: float, count: int, room: Mapping[str, int], usual: int
-    ) -> tuple[Lease, ...]:
-        work = partial(
-            sending.claim, self.ledger, now=now, until=until, count=count, room=dict(room), usual=usual
-        )
+    async def claim(self, now: float, until: float, count: int, room: Room) -> tuple[Lease, ...]:
+        work = partial(sending.claim, self.ledger, now=now, until=until, count=count, room=room)
         return await self.run(work, is_durable=False)
 
     async def extend(self, leases: Collection[Lease], until: float) -> tuple[Lease, ...]:

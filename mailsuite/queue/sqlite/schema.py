@@ -99,6 +99,13 @@ SCHEMA: Schema = (
         "DELETE FROM destination WHERE key IS NULL",
         "CREATE INDEX destination_open ON destination (key) WHERE key IS NOT NULL",
     ),
+    (
+        "DROP INDEX destination_open",
+        """ALTER TABLE destination ADD COLUMN source TEXT GENERATED ALWAYS AS (
+            CASE instr(name, ' from ') WHEN 0 THEN '' ELSE substr(name, instr(name, ' from ') + 6) END
+        ) VIRTUAL""",
+        "CREATE INDEX destination_open ON destination (source, key) WHERE key IS NOT NULL",
+    ),
 )
 """``message.number`` is the order of arrival; ``file`` the name in the spool; ``sender`` and ``account`` are
 empty where there is none; ``parameters``, ``recipient.last`` and ``part.order_`` as rows.py writes them.
@@ -109,6 +116,7 @@ who are not over; ``serial`` counts its leases; ``held`` and ``order_`` say what
 
 ``destination`` and ``flow`` say whose turn it is (turns.py), and follow from the parts that are ready: a flow
 is there while its origin has something ready for that destination, a destination while it has flows.
+``source`` is what source_of() finds in its name (model/outbound.py).
 
 ``made`` says since when there are these rows: files of the spool that are older belong to others."""
 

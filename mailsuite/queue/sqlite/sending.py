@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Collection, Mapping
 
 from mailsuite.model.envelope import NotifyOn
-from mailsuite.model.outbound import Fate, Lease, Outcome, Owed, QueuedRecipient
+from mailsuite.model.outbound import Fate, Lease, Outcome, Owed, QueuedRecipient, Room
 from mailsuite.queue.sqlite import statements as sql
 from mailsuite.queue.sqlite.ledger import AT_ONCE, LEASED, READY, Ledger, Part
 from mailsuite.queue.sqlite.rows import message_of, outcome_text, recipient_of
@@ -19,16 +19,13 @@ def claim(
     now: float,
     until: float,
     count: int,
-    room: Mapping[str, int],
-    usual: int,
+    room: Room,
 ) -> tuple[Lease, ...]:
     """See IOutboundQueue. What has become due is seen to before, a bounded number of rows of each kind."""
     end_leases(ledger, connection, now=now)
     _promote(ledger, connection, now)
     ledger.forget_past(connection)
-    return tuple(
-        _lease(connection, number, until) for number in ledger.turns.take(connection, count, room, usual)
-    )
+    return tuple(_lease(connection, number, until) for number in ledger.turns.take(connection, count, room))
 
 
 def end_leases(ledger: Ledger, connection: sqlite3.Connection, *, now: float) -> int:
@@ -121,7 +118,7 @@ def told(ledger: Ledger, connection: sqlite3.Connection, *, owed: Owed) -> None:
 
 
 def next_due(connection: sqlite3.Connection) -> float | None:
-    if connection.execute(sql.OPEN_DESTINATIONS, (1,)).fetchone():
+    if connection.execute(sql.ANY_DESTINATION).fetchone():
         return 0
     found = (connection.execute(statement).fetchone() for statement in (sql.FIRST_WAITING, sql.FIRST_LEASED))
     return min((row[0] for row in found if row), default=None)

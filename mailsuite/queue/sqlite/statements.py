@@ -19,6 +19,7 @@ INSERT_MESSAGE: Final = (
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 MESSAGE_BY_NUMBER: Final = f"SELECT {MESSAGE} FROM message WHERE number = ?"
+SENDER_OF: Final = "SELECT sender FROM message WHERE number = ?"
 RELEASE_OF: Final = "SELECT release FROM message WHERE number = ?"
 NUMBER_OF_FILE: Final = "SELECT number FROM message WHERE file = ?"
 KNOWN_FILES: Final = "SELECT file FROM json_each(?) CROSS JOIN message ON file = value"
@@ -122,5 +123,11 @@ SET_KEY: Final = (
     "UPDATE destination SET key = (SELECT MIN(tag) FROM flow WHERE destination = ?1) WHERE name = ?1"
 )
 DELETE_IDLE_DESTINATION: Final = "DELETE FROM destination WHERE name = ? AND key IS NULL"
-OPEN_DESTINATIONS: Final = "SELECT key, name FROM destination WHERE key IS NOT NULL ORDER BY key LIMIT ?"
+ANY_DESTINATION: Final = "SELECT 1 FROM destination WHERE key IS NOT NULL LIMIT 1"
+NEXT_SOURCE: Final = (
+    "SELECT source FROM destination WHERE key IS NOT NULL AND source > ? ORDER BY source LIMIT 1"
+)
+OPEN_DESTINATIONS: Final = (
+    "SELECT key, name FROM destination WHERE key IS NOT NULL AND source = ? ORDER BY key LIMIT ?"
+)
 OPEN_DESTINATION: Final = "SELECT key, name FROM destination WHERE name = ? AND key IS NOT NULL"

@@ -22,10 +22,12 @@ from __future__ import annotations
 
 import heapq
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator
 
 import attrs
 
+from mailsuite.model.outbound import Room, source_of
 from mailsuite.queue.sqlite import statements as sql
 
 
@@ -51,34 +53,50 @@ class Turns:
             connection.execute(sql.DELETE_FLOW, (destination, origin))
             self._set_key(connection, destination)
 
-    def take(
-        self, connection: sqlite3.Connection, count: int, room: Mapping[str, int], usual: int
-    ) -> Iterator[int]:
+    def take(self, connection: sqlite3.Connection, count: int, room: Room) -> Iterator[int]:
         """The numbers of the parts whose turn it is. Each must have left the state of being ready when the
         next is asked for."""
-        left = dict(room)
-        shut = sum(places <= 0 for places in room.values())
-        if usual <= 0:
-            open_ = [name for name, places in room.items() if places > 0]
-            keys = [connection.execute(sql.OPEN_DESTINATION, (name,)).fetchone() for name in open_]
-            heads = [row for row in keys if row]
-        else:  # each that is looked at gives a part, or is one of those that are shut
-            heads = connection.execute(sql.OPEN_DESTINATIONS, (count + shut,)).fetchall()
+        heads = self._heads(connection, count, room)
         heapq.heapify(heads)
-        while heads and count > 0:
+        left = count
+        taken: Counter[str] = Counter()
+        by_source: Counter[str] = Counter()
+        while heads and left > 0:
             key, name = heapq.heappop(heads)
-            places = left.get(name, usual)
-            if places <= 0:
+            source = source_of(name)
+            if taken[name] >= room.of(name) or by_source[source] >= room.of_source(source, count):
                 continue
             origin, turn = connection.execute(sql.NEXT_FLOW, (name,)).fetchone()
             (number,) = connection.execute(sql.FIRST_READY, (name, origin)).fetchone()[:1]
             yield number
             self._now = max(self._virtual_time(connection), key)
-            left[name] = places - 1
-            count -= 1
+            taken[name] += 1
+            by_source[source] += 1
+            left -= 1
             self._served(connection, name, origin, turn)
             if (again := connection.execute(sql.OPEN_DESTINATION, (name,)).fetchone()) is not None:
                 heapq.heappush(heads, again)
+
+    def _heads(self, connection: sqlite3.Connection, count: int, room: Room) -> list[tuple[float, str]]:
+        """Key and name of destinations that may come to their turn: the earliest of each source that there
+        is room for. Each that is looked at gives a part, or is one of those that are shut."""
+        if room.usual <= 0:
+            open_ = [name for name, places in room.destinations.items() if places > 0]
+            found = (connection.execute(sql.OPEN_DESTINATION, (name,)).fetchone() for name in open_)
+            return [row for row in found if row]
+        shut = Counter(source_of(name) for name, places in room.destinations.items() if places <= 0)
+        heads: list[tuple[float, str]] = []
+        for source in self._sources(connection):
+            if (places := room.of_source(source, count)) > 0:
+                heads += connection.execute(sql.OPEN_DESTINATIONS, (source, places + shut[source])).fetchall()
+        return heads
+
+    def _sources(self, connection: sqlite3.Connection) -> Iterator[str]:
+        """Those that something is ready for, the usual one whether that is so or not."""
+        found: tuple[str] | None = ("",)
+        while found is not None:
+            yield found[0]
+            found = connection.execute(sql.NEXT_SOURCE, found).fetchone()
 
     def _served(self, connection: sqlite3.Connection, destination: str, origin: str, turn: float) -> None:
         following = connection.execute(sql.FIRST_READY, (destination, origin)).fetchone()
@@ -102,6 +120,9 @@ class Turns:
 
     def _virtual_time(self, connection: sqlite3.Connection) -> float:
         if self._now is None:
-            found = connection.execute(sql.OPEN_DESTINATIONS, (1,)).fetchone()
-            self._now = found[0] if found else 0.0
+            first = (
+                connection.execute(sql.OPEN_DESTINATIONS, (source, 1)).fetchone()
+                for source in self._sources(connection)
+            )
+            self._now = min((row[0] for row in first if row), default=0.0)
         return float(self._now)
