@@ -18,6 +18,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
+from mailsuite.client_tls import ClientContexts
 from mailsuite.concurrent.threads import Inline
 from mailsuite.concurrent.watch import FileWatch
 from mailsuite.config.next_hops import retry_times
@@ -42,7 +43,7 @@ from mailsuite.relay.mx import Host, HostFinder
 from mailsuite.relay.ourselves import Listening
 from mailsuite.relay.routes import Hop, Way
 from mailsuite.relay.source import Source
-from mailsuite.relay.tls import ClientContexts, Level, TlsPolicy
+from mailsuite.relay.tls import Level
 from mailsuite.resolver.service import name_service
 from tests.accounts.sources.certificates import Authority
 from tests.zones import Exchanger, Net
@@ -248,7 +249,7 @@ class TestHandshakes(WaysCase):
         port = self.listen("127.0.0.1", context=context)
         contexts = ClientContexts(Inline(), reactor.seconds)
         caller = await self.call(Host(name, (ip_address("127.0.0.1"),), port))
-        creator = await contexts.creator(TlsPolicy(level, ca_file=self.authority.file), name)
+        creator = await contexts.creator(name, verify=level is Level.VERIFY, ca_file=self.authority.file)
         caller.transport.startTLS(creator)
         done: Deferred[Any] = Deferred()
         for each in (caller.heard, caller.gone):
