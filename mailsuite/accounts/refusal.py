@@ -21,7 +21,7 @@ from mailsuite.model.reply import (
     Reply,
 )
 
-ErrorKind = Literal["bad-request", "not-found", "exists", "read-only", "unavailable"]
+ErrorKind = Literal["bad-request", "not-found", "exists", "read-only", "too-many", "unavailable"]
 
 _KINDS: Final[dict[Reply, ErrorKind]] = {
     ALREADY_EXISTS: "exists",

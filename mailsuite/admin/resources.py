@@ -27,6 +27,7 @@ _STATUS: Final[dict[ErrorKind, int]] = {
     "read-only": 403,
     "not-found": 404,
     "exists": 409,
+    "too-many": 429,
     "unavailable": 503,
 }
 
