@@ -119,6 +119,21 @@ class Vault:
         """
         return ScramParameters(self.keyring.salt(f"{hash}\0{name}"), ITERATIONS)
 
+    def seal(self, plain: bytes, about: str) -> bytes:
+        """Seal what others keep, under the newest key; *about* says what it is and whose. In any thread."""
+        return self.keyring.seal(plain, about)
+
+    def open(self, sealed: bytes, about: str) -> bytes | None:
+        """What seal() sealed for the same *about*; None where it is broken. In any thread."""
+        try:
+            return self.keyring.unseal(sealed, about)
+        except SealBroken:
+            return None
+
+    def is_current(self, sealed: bytes) -> bool:
+        """Whether it is sealed under the newest key."""
+        return self.keyring.is_current(sealed)
+
     def reseal_device(self, account: Address, device: Device) -> Device | None:
         """The same under the newest key; None: it is. Raises SealBroken."""
         sealed = self._resealed(device.sealed, _about_device(account, device.id))
