@@ -26,6 +26,13 @@ PSEUDONYM_OCTETS: Final = 12
 TOPIC_OCTETS: Final = 24
 """In base64url as long as a topic may be (RFC 8030 section 5.4)."""
 
+TEMPLATE_NAMES: Final = (
+    *("id", "type", "account", "seq", "at", "first", "count"),
+    *("label", "name", "addr", "subject", "list", "preview", "detail"),
+)
+"""The fields of templates (wire/templates.py): as in JSON, but for ``name`` and ``addr`` of the sender.
+``name`` is the address where there is no name."""
+
 Json = dict[str, Any]
 _MISSED_LEAST: Final = ("preview", "list", "detail", "subject", "from", "label")
 _FRAME: Final = b',"digest":[]'
@@ -88,6 +95,14 @@ def encode(notice: Notice, limit: int = MAX_NOTICE) -> bytes:
         octets = _octets(told)
     newest = _newest(digest, limit - len(octets) - len(_FRAME))
     return _octets({**told, "digest": newest}) if newest else octets
+
+
+def template_values(notice: Notice) -> dict[str, str]:
+    """The notice as values for the fields TEMPLATE_NAMES; what is not told is empty."""
+    told = notice_object(notice)
+    sender = told.get("from", {})
+    told |= {"name": sender.get("name") or sender.get("addr", ""), "addr": sender.get("addr", "")}
+    return {name: str(told.get(name, "")) for name in TEMPLATE_NAMES}
 
 
 def verification(code: str) -> bytes:

@@ -17,11 +17,13 @@ from mailsuite.model.address import Address
 from mailsuite.model.notice import Kind, Level, Notice, Shown
 from mailsuite.wire.notice import (
     MAX_NOTICE,
+    TEMPLATE_NAMES,
     account_pseudonym,
     encode,
     event_id,
     notice_object,
     push_topic,
+    template_values,
     verification,
 )
 from mailsuite.wire.webpush import request_fields
@@ -227,6 +229,43 @@ def test_the_page_names_every_kind_and_field() -> None:
     page = (REFERENCE / "notice.md").read_text("utf-8")
     for name in (*SCHEMA["$defs"]["notice"]["properties"], *(kind.value for kind in Kind)):
         assert f"`{name}`" in page
+
+
+# Fields of templates
+
+
+def test_values_for_templates() -> None:
+    notice = attrs.evolve(NOTICE, detail="a line")
+    assert template_values(notice) == {
+        "id": NOTICE.id,
+        "type": "mail.new",
+        "account": NOTICE.account,
+        "seq": "912",
+        "at": "2027-01-15T08:00:00.123Z",
+        "first": "910",
+        "count": "3",
+        "label": "shop",
+        "name": "Eve",
+        "addr": "eve@example.org",
+        "subject": "Grüße",
+        "list": "dev.example.org",
+        "preview": "Hello Joe",
+        "detail": "a line",
+    }
+    assert (
+        template_values(attrs.evolve(notice, shown=Shown(sender="eve@example.org")))["name"]
+        == "eve@example.org"
+    )
+
+
+@pytest.mark.parametrize("level", Level)
+def test_templates_see_no_more_than_their_level_allows(level: Level) -> None:
+    values = template_values(attrs.evolve(NOTICE, level=level, detail="a line"))
+    assert set(values) == set(TEMPLATE_NAMES)
+    told = {name for name, value in values.items() if value}
+    known = set(notice_object(attrs.evolve(NOTICE, level=level, detail="a line")))
+    assert told - {"name", "addr"} == known - {"from", "v"}
+    assert ("name" in told) == ("addr" in told) == ("from" in known)
 
 
 # Names
