@@ -44,6 +44,15 @@ def event_id(key: bytes, account: Address, seq: int) -> str:
     return "ev_" + base64url(_digest(key, "event", str(account.canonical), str(seq))[:EVENT_ID_OCTETS])
 
 
+def subscription_key(key: bytes, subscription: str) -> bytes:
+    """The key of one subscription, by its id: what account_pseudonym() and push_topic() go by.
+
+    Made from a key of the server, not from what a receiver is given to verify signatures with: whoever knew
+    it could try addresses until one fits. It stays when that secret changes.
+    """
+    return _digest(key, "subscription", subscription)
+
+
 def account_pseudonym(key: bytes, account: Address) -> str:
     """How one subscription knows the account; *key* is the subscription's own, so that the receivers of two
     cannot find out by it that they are told of the same person."""

@@ -23,6 +23,7 @@ from mailsuite.wire.notice import (
     event_id,
     notice_object,
     push_topic,
+    subscription_key,
     template_values,
     verification,
 )
@@ -294,6 +295,14 @@ def test_two_subscriptions_know_an_account_by_two_names() -> None:
     assert account_pseudonym(KEY, JOE) != account_pseudonym(OTHER_KEY, JOE)
     assert push_topic(KEY) != push_topic(OTHER_KEY)
     assert account_pseudonym(KEY, JOE)[2:] not in event_id(KEY, JOE, 1)
+
+
+def test_each_subscription_has_a_key_of_its_own() -> None:
+    key = subscription_key(KEY, "sub_AAECAwQFBgcICQoL")
+    assert key == subscription_key(KEY, "sub_AAECAwQFBgcICQoL")
+    assert len(key) == 32
+    assert key != subscription_key(KEY, "sub_AAECAwQFBgcICQoM")
+    assert key != subscription_key(OTHER_KEY, "sub_AAECAwQFBgcICQoL")
 
 
 def test_topics_are_as_long_as_they_may_be() -> None:
