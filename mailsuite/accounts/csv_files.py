@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from mailsuite.accounts.import_file import (
     FileRefused,
@@ -24,6 +24,7 @@ from mailsuite.accounts.registry import MAX_NAME_CHARACTERS
 from mailsuite.config.kinds import BadValue, Kind, Member, OneOf, port
 from mailsuite.config.kinds_quota import QuotaLimits
 from mailsuite.config.names import KnockAddress, MailAddress
+from mailsuite.config.queue import NoticeLanguage
 from mailsuite.config.quotas import OWN_MAXIMUM
 from mailsuite.model.account import AccountState, NotifyState
 from mailsuite.model.hashes.stored import looks_hashed
@@ -40,9 +41,10 @@ _FIELDS: Final[dict[str, Kind[Any]]] = {
     "notifymail_port": port(),
     "quota": QuotaLimits(inherits=True),
     "max_message": OWN_MAXIMUM,
+    "language": OneOf(get_args(NoticeLanguage)),
 }
 """Columns of one word each, empty where nothing is said."""
-_AS_THEY_ARE: Final = ("state", "forward", "pop3", "quota", "max_message")
+_AS_THEY_ARE: Final = ("state", "forward", "pop3", "quota", "max_message", "language")
 COLUMNS: Final = ("address", "name", "password", "password_hash", *_FIELDS)
 
 

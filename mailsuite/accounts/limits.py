@@ -1,34 +1,36 @@
-"""Limits and lists of accounts and domains, and how a domain may be told of mail, in the words of those who
-look after them."""
+"""Limits and lists of accounts and domains, their languages, and how a domain may be told of mail, in the
+words of those who look after them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from mailsuite.accounts.quotas import DEFAULT, asked_quota, quota_document
 from mailsuite.accounts.refusal import bad, parsed
 from mailsuite.config.kinds import Kind, OneOf
 from mailsuite.config.kinds_notify import NoticeLevel
 from mailsuite.config.kinds_relaying import Sender
+from mailsuite.config.queue import NoticeLanguage
 from mailsuite.config.quotas import OWN_MAXIMUM
 from mailsuite.model.account import Account, Domain
 from mailsuite.model.notice import Level
 from mailsuite.model.sender_list import MAX_OWN_SENDERS, OwnSenders, SenderEntry
 
-ACCOUNT_LIMITS: Final = ("quota", "max_message", "senders")
-DOMAIN_LIMITS: Final = ("quota", "total_quota", "max_message", "senders", "notify", "notify_max_level")
+ACCOUNT_LIMITS: Final = ("quota", "max_message", "senders", "language")
+DOMAIN_LIMITS: Final = (*ACCOUNT_LIMITS, "total_quota", "notify", "notify_max_level")
 """The fields that changed_limits() takes."""
 QUOTAS: Final = ("quota", "total_quota")
 _MAXIMUM: Final[dict[str, Kind[Any]]] = {"max_message": OWN_MAXIMUM}
 _NOTIFY: Final[dict[str, Kind[Any]]] = {"notify": OneOf(("allow", "deny"))}
 _LEVEL: Final[dict[str, Kind[Any]]] = {"notify_max_level": NoticeLevel()}
+_LANGUAGE: Final[dict[str, Kind[Any]]] = {"language": OneOf(get_args(NoticeLanguage))}
 _WORDS: Final = ("block", "accept", "forget")
 
 
 def limits_document(owner: Account | Domain) -> dict[str, object]:
-    """``max_message`` in octets, null: nothing is said, as of ``notify_max_level``; the lists as they were
-    written."""
+    """``max_message`` in octets, null: nothing is said, as of ``notify_max_level`` and ``language``; the
+    lists as they were written."""
     document: dict[str, object] = {"quota": quota_document(owner.quota)}
     if isinstance(owner, Domain):
         most = owner.notify_max_level
@@ -40,6 +42,7 @@ def limits_document(owner: Account | Domain) -> dict[str, object]:
         "max_message": owner.max_message,
         "block_senders": [entry.text for entry in owner.senders.block],
         "accept_senders": [entry.text for entry in owner.senders.accept],
+        "language": owner.language or None,
     }
 
 
@@ -52,6 +55,8 @@ def changed_limits(owner: Account | Domain, fields: Mapping[str, object]) -> dic
         changed["notify"] = parsed(_NOTIFY, {"notify": fields["notify"]})["notify"] == "allow"
     if "notify_max_level" in fields:
         changed["notify_max_level"] = _asked_level(fields["notify_max_level"])
+    if "language" in fields:
+        changed["language"] = _asked_language(fields["language"])
     if "senders" in fields:
         changed["senders"] = _asked_senders(fields["senders"], owner.senders)
     return changed
@@ -69,6 +74,13 @@ def _asked_level(value: object) -> Level | None:
         return None
     level: Level = parsed(_LEVEL, {"notify_max_level": value})["notify_max_level"]
     return level
+
+
+def _asked_language(value: object) -> str:
+    if value in {DEFAULT, ""}:
+        return ""
+    tag: str = parsed(_LANGUAGE, {"language": value})["language"]
+    return tag
 
 
 def _asked_senders(value: object, before: OwnSenders) -> OwnSenders:

@@ -14,6 +14,7 @@ from mailsuite.cli.importing import import_
 from mailsuite.cli.options import json_option, quiet_option, yes_option
 from mailsuite.cli.passwords import PasswordSource, password_options, reveal
 from mailsuite.cli.quotas import (
+    LANGUAGE_HELP,
     MAXIMUM_HELP,
     QUOTA_HELP,
     limit_rows,
@@ -202,6 +203,7 @@ def show(context: Context, address: str, as_json: bool) -> None:
 @click.option("--delete-unread-after", metavar="TIME", help="How long unread mail stays: 120d, or never.")
 @click.option("--quota", metavar="QUOTA", help=QUOTA_HELP)
 @click.option("--max-message", metavar="SIZE", help=MAXIMUM_HELP)
+@click.option("--language", metavar="LANGUAGE", help=LANGUAGE_HELP)
 @_notifymail_options
 @json_option
 @quiet_option
@@ -218,8 +220,8 @@ def change(
     quiet: bool,
     **given: Any,
 ) -> None:
-    """Change the name, the state, how much mail it may have and how long that stays, or how the user is told
-    of new mail.
+    """Change the name, the state, how much mail it may have and how long that stays, or how and in which
+    language the user is told of things.
 
     Whoever may not log in any more is logged out at once.
     """
@@ -230,7 +232,7 @@ def change(
     if not fields:
         raise click.UsageError(
             "nothing to change: give --name, --state, --forward, --pop3, --delete-after, --quota, "
-            "--max-message or --notifymail"
+            "--max-message, --language or --notifymail"
         )
     with open_directory(context, quiet) as directory:
         account = directory.change_account(address, fields)

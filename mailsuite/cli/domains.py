@@ -9,6 +9,7 @@ from mailsuite.cli.control import Document
 from mailsuite.cli.directory import open_directory
 from mailsuite.cli.options import json_option, quiet_option
 from mailsuite.cli.quotas import (
+    LANGUAGE_HELP,
     MAXIMUM_HELP,
     QUOTA_HELP,
     has_limit,
@@ -96,6 +97,7 @@ def show(context: Context, name: str, as_json: bool) -> None:
 @click.option("--quota", metavar="QUOTA", help=QUOTA_HELP)
 @click.option("--total-quota", metavar="QUOTA", help="How much mail all its accounts may have together.")
 @click.option("--max-message", metavar="SIZE", help=MAXIMUM_HELP)
+@click.option("--language", metavar="LANGUAGE", help=LANGUAGE_HELP)
 @click.option(
     "--notify", type=click.Choice(("allow", "deny")), help="Whether its accounts may be told of new mail."
 )
@@ -110,10 +112,12 @@ def show(context: Context, name: str, as_json: bool) -> None:
 @click.pass_obj
 def change(context: Context, /, *, name: str, as_json: bool, quiet: bool, **given: str | None) -> None:
     """Change how much mail a domain may have, all its accounts together or each of them that says nothing of
-    its own, how large a message may be, and how its accounts may be told of mail."""
+    its own, how large a message may be, and how and in which language its accounts may be told of things."""
     fields = {field: value for field, value in given.items() if value is not None}
     if not fields:
-        raise click.UsageError("nothing to change: give --quota, --total-quota, --max-message or --notify")
+        raise click.UsageError(
+            "nothing to change: give --quota, --total-quota, --max-message, --language or --notify"
+        )
     with open_directory(context, quiet) as directory:
         domain = directory.change_domain(name, fields)
     if as_json:
@@ -127,6 +131,8 @@ def change(context: Context, /, *, name: str, as_json: bool, quiet: bool, **give
         if "max_message" in fields:
             largest = domain["max_message"]
             words.append(f"a message {'-' if largest is None else octets_text(largest)}")
+        if "language" in fields:
+            words.append(f"written to in {domain['language'] or 'the language of the server'}")
         if "notify" in fields:
             words.append(f"notices {'denied' if domain['notify'] == 'deny' else 'allowed'}")
         if "notify_max_level" in fields:

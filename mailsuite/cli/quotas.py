@@ -18,6 +18,9 @@ QUOTA_HELP: Final = (
 MAXIMUM_HELP: Final = (
     "The largest message that is sent or taken, as 20MiB, below what others allow; default: as they say."
 )
+LANGUAGE_HELP: Final = (
+    "The language of what the server writes to people: en or de; default: as somebody else says."
+)
 NEAR: Final = 80
 """Percent. Where the owner is warned first."""
 
@@ -60,13 +63,15 @@ def quota_rows(quota: Document | None, percent: int | None) -> tuple[tuple[str, 
 
 
 def limit_rows(owner: Document) -> tuple[tuple[str, str], ...]:
-    """What an account or a domain says of sizes and senders, as far as it says something."""
+    """What an account or a domain says of sizes, senders and its language, as far as it says something."""
     rows = []
     if owner.get("max_message") is not None:
         rows.append(("largest", f"messages up to {octets_text(owner['max_message'])}"))
     block, accept = (len(owner.get(name, ())) for name in ("block_senders", "accept_senders"))
     if block or accept:
         rows.append(("senders", f"{block} blocked, {accept} accepted: mailsuite sender list"))
+    if owner.get("language") is not None:
+        rows.append(("language", owner["language"]))
     return tuple(rows)
 
 

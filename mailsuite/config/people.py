@@ -27,7 +27,7 @@ from mailsuite.config.names import (
     PasswordHash,
 )
 from mailsuite.config.notify import DomainNotify
-from mailsuite.config.queue import DomainSending
+from mailsuite.config.queue import AccountLanguage, DomainSending
 from mailsuite.config.quotas import AccountQuota, DomainQuota
 from mailsuite.config.relaying import AccountSending, DeviceSending, OwnLists
 from mailsuite.config.routing import DomainRouting
@@ -93,6 +93,7 @@ class DomainBlock(DomainSending, DomainQuota, DomainRouting, DomainNotify, OwnLi
             senders=self.senders,
             notify=self.notify == "allow",
             notify_max_level=self.notify_max_level,
+            language=self.language or "",
         )
 
     @property
@@ -203,7 +204,7 @@ class DeviceBlock(DeviceSending):
 
 
 @attrs.frozen(kw_only=True)
-class AccountBlock(AccountSending, AccountQuota, OwnLists):
+class AccountBlock(AccountSending, AccountQuota, AccountLanguage, OwnLists):
     """``[[account]]``"""
 
     address: Address = setting(
@@ -301,4 +302,5 @@ class AccountBlock(AccountSending, AccountQuota, OwnLists):
             quota=self.quota,
             max_message=self.max_message,
             senders=self.senders,
+            language=self.language or "",
         )

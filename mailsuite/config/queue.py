@@ -194,6 +194,28 @@ class DomainSending:
         meaning='As queue.ip_version, for such mail; "" is what stands there.',
         applied="live",
     )
+    language: NoticeLanguage | None = setting(
+        OrNone(OneOf(get_args(NoticeLanguage))),
+        "",
+        example="de",
+        shown=False,
+        meaning='As queue.notice_language, for its accounts; "" is what stands there.',
+        applied="live",
+    )
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class AccountLanguage:
+    """Keys of ``[[account]]``."""
+
+    language: NoticeLanguage | None = setting(
+        OrNone(OneOf(get_args(NoticeLanguage))),
+        "",
+        example="de",
+        shown=False,
+        meaning='As queue.notice_language, for this account; "" is as its domain says.',
+        applied="live",
+    )
 
 
 @attrs.frozen

@@ -81,6 +81,8 @@ class Account:
     """Octets of a message that it sends or gets; None: as its domain says. It may only be lower."""
     senders: OwnSenders = NO_SENDERS
     """Whom it takes no mail from, and from whom all the same."""
+    language: str = ""
+    """That the server writes to it in, by its tag (RFC 5646); empty: as its domain says."""
 
 
 @attrs.frozen
@@ -110,12 +112,20 @@ class Domain:
     """Whether its accounts may be told that mail is there, in any way."""
     notify_max_level: Level | None = None
     """The most that its accounts are told; None: as the server says. It may only be less."""
+    language: str = ""
+    """That the server writes to its accounts in, by its tag (RFC 5646); empty: as the server says."""
 
 
 def quota_in_force(account: Account | None, domain: Domain | None, general: Quota) -> Quota:
     """What holds for an account, also for one that is no more: what it says, else its domain, else all."""
     own = UNLIMITED if account is None else account.quota
     return own.within(UNLIMITED if domain is None else domain.quota).within(general)
+
+
+def language_in_force(account: Account | None, domain: Domain | None) -> str:
+    """What the server writes to an account in: what it says, else its domain; empty: nobody says anything."""
+    own = "" if account is None else account.language
+    return own or ("" if domain is None else domain.language)
 
 
 def largest_message(account: Account | None, domain: Domain | None, ceiling: int) -> int:

@@ -288,11 +288,12 @@ def test_a_rehearsal_does_not_miss_what_is_not_made() -> None:
 
 def test_limits_of_a_table() -> None:
     text = (
-        'address,quota,max_message\njoe@example.net,"1GiB,500",10MiB\nann@example.net,,\nbob@example.net,0,\n'
+        'address,quota,max_message,language\njoe@example.net,"1GiB,500",10MiB,de\n'
+        "ann@example.net,,,\nbob@example.net,0,,\n"
     )
     accounts, unusable = read_file(text, "example.net")
     assert [account.fields for account in accounts] == [
-        {"quota": "1GiB,500", "max_message": "10MiB"},
+        {"quota": "1GiB,500", "max_message": "10MiB", "language": "de"},
         {},
         {"quota": "0"},
     ]

@@ -16,6 +16,7 @@ from mailsuite.model.sender_list import MAX_OWN_SENDERS, OwnSenders, parse_sende
 JOE = Account(
     Address("joe", "example.net"),
     max_message=70_000,
+    language="de",
     senders=OwnSenders((parse_sender("Eve@example.org"),), (parse_sender("*.fine.example"),)),
 )
 HOME = Domain("example.net", total_quota=Quota(1, 2))
@@ -36,13 +37,17 @@ def test_as_json() -> None:
         "max_message": 70_000,
         "block_senders": ["Eve@example.org"],
         "accept_senders": ["*.fine.example"],
+        "language": "de",
     }
     assert limits_document(HOME) == {
         "quota": nothing,
         "total_quota": {"octets": 1, "messages": 2},
+        "notify": "allow",
+        "notify_max_level": None,
         "max_message": None,
         "block_senders": [],
         "accept_senders": [],
+        "language": None,
     }
 
 
@@ -73,9 +78,17 @@ def test_numbers() -> None:
         assert changed_limits(JOE, {"max_message": nothing}) == {"max_message": None}
 
 
+def test_languages() -> None:
+    assert changed_limits(JOE, {"language": "en"}) == {"language": "en"}
+    for nothing in ("default", ""):
+        assert changed_limits(HOME, {"language": nothing}) == {"language": ""}
+
+
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
+        ({"language": "fr"}, '"en", "de"'),
+        ({"language": 7}, "language: 7"),
         ({"max_message": "big"}, 'max_message: "big" is no size'),
         ({"max_message": 5}, "max_message: 5"),
         ({"total_quota": "much"}, "is no size"),

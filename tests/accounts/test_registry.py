@@ -75,6 +75,7 @@ def test_add_account_answers_the_account_as_it_stands(registry: Registry, databa
         "max_message": None,
         "block_senders": [],
         "accept_senders": [],
+        "language": None,
         "notifymail": {"state": "last-ip", "address": None, "port": 79},
     }
     assert generated is None
@@ -125,6 +126,7 @@ def test_domains_count_their_accounts(registry: Registry) -> None:
     run(registry.add_account("ann@example.test", "", None))
     nothing = {"octets": None, "messages": None}
     lists: dict[str, object] = {"max_message": None, "block_senders": [], "accept_senders": []}
+    lists |= {"language": None, "notify": "allow", "notify_max_level": None}
     unsaid = {"quota": nothing, "total_quota": nothing, **lists}
     assert run(registry.add_domain("Grün.TEST")) == {
         "name": "xn--grn-ioa.test",

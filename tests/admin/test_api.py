@@ -46,6 +46,7 @@ JOE = {
     "max_message": None,
     "block_senders": [],
     "accept_senders": [],
+    "language": None,
     "notifymail": {"state": None, "address": None, "port": 79},
 }
 
@@ -358,6 +359,7 @@ class Domains(ApiCase):
             "max_message": None,
             "block_senders": [],
             "accept_senders": [],
+            "language": None,
         }
         self.assertEqual(answer.document, {"domain": domain})
         self.assertEqual(self.ask("POST", "/v1/domains", {"name": "example.test"}).status, 409)

@@ -29,7 +29,8 @@ def test_lists_of_an_account_without_a_server(run: Run) -> None:
     assert [line.split() for line in lines] == [["SENDER"], ["block", EVE], ["accept", "*.fine.example"]]
     assert "senders      1 blocked, 1 accepted: mailsuite sender list\n" in run("account", "show", JOE).stdout
     assert "largest " not in run("account", "show", JOE).stdout
-    assert run("account", "change", JOE, "--max-message", "64KiB").exit_code == 0
+    assert run("account", "change", JOE, "--max-message", "64KiB", "--language", "de").exit_code == 0
+    assert "language     de\n" in run("account", "show", JOE).stdout
     assert "largest      messages up to 64 KiB\n" in run("account", "show", JOE).stdout
     result = run("sender", "block", "nobody@example.test", EVE)
     assert (result.exit_code, "there is no account of that name" in result.stderr) == (1, True)
@@ -112,6 +113,14 @@ def test_a_domain_without_a_server(run: Run) -> None:
     assert told == "example.test changed: each account may have 1.0 GiB, a message -.\n"
     shown = run("domain", "show", "example.test").stdout
     assert "total quota  1.0 GiB, 5 messages\nof each      1.0 GiB\n" in shown
+    told = run("domain", "change", "example.test", "--language", "de").stdout
+    assert told == "example.test changed: written to in de.\n"
+    assert "language     de\n" in run("domain", "show", "example.test").stdout
+    told = run("domain", "change", "example.test", "--language", "default").stdout
+    assert told == "example.test changed: written to in the language of the server.\n"
+    assert "language" not in run("domain", "show", "example.test").stdout
+    refused = run("domain", "change", "example.test", "--language", "fr")
+    assert (refused.exit_code, '"en", "de"' in refused.stderr) == (1, True)
     result = run("domain", "change", "example.test")
     assert (result.exit_code, "nothing to change" in result.stderr) == (2, True)
     result = run("domain", "show", "nowhere.test")

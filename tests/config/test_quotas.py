@@ -76,10 +76,12 @@ name = "example.net"
 quota = "3GiB"
 total_quota = "100GiB,500000"
 max_message = "20MiB"
+language = "de"
 [[account]]
 address = "joe@example.net"
 quota = "0"
 max_message = "100KiB"
+language = "en"
 [[account]]
 address = "ann@example.net"
 """,
@@ -94,6 +96,8 @@ address = "ann@example.net"
     assert [one.domain.total_quota for one in config.domains] == [Quota(100 * GIB, 500_000)]
     assert [one.domain.max_message for one in config.domains] == [20 << 20]
     assert [one.account.max_message for one in config.accounts] == [100 << 10, None]
+    assert [one.domain.language for one in config.domains] == ["de"]
+    assert [one.account.language for one in config.accounts] == ["en", ""]
     shown = {one.key: one.text for one in values(config)}
     assert shown["delivery.quota"] == '"1GiB,5000"'
 

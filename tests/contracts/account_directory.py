@@ -69,6 +69,7 @@ DOMAINS = (
         total_quota=Quota(1 << 40, 3),
         max_message=65536,
         senders=OwnSenders((parse_sender("*.Worse.example"),), (parse_sender("*@fine.example"),)),
+        language="de",
     ),
     Domain("example.net", total_quota=Quota(0)),
     Domain("example.net", notify=False, notify_max_level=Level.KNOCK),
@@ -158,6 +159,7 @@ class AccountDirectoryContract:
                 send_as=(JOE.address,),
                 max_message=1 + number,
                 senders=OwnSenders((parse_sender("Eve@example.org"),), (parse_sender("a.example"),) * number),
+                language=("", "de", "en", "de")[number],
             )
             self.answer(self.directory.change_account(changed))
             self.assertEqual(self.answer(self.directory.account(account.address)), changed)

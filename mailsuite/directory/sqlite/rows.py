@@ -46,6 +46,7 @@ def account_values(account: Account) -> tuple[object, ...]:
         _json(account.send_as),
         account.max_message,
         *_senders_values(account.senders),
+        account.language,
     )
 
 
@@ -53,7 +54,7 @@ def read_account(row: tuple[Any, ...]) -> Account:
     """From domain, local and account_values(). Raises sqlite3.DataError, with nothing secret in it."""
     domain, local, name, password_hash, notify_state, address, port, state, *rest = row
     forward_local, forward_domain, keep_copy, pop3, own_retention, read, unread, *rest = rest
-    octets, messages, send_as, max_message, block, accept = rest
+    octets, messages, send_as, max_message, block, accept, language = rest
     try:
         return Account(
             Address(local, domain),
@@ -73,6 +74,7 @@ def read_account(row: tuple[Any, ...]) -> Account:
             send_as=_addresses(send_as),
             max_message=max_message,
             senders=_senders(block, accept),
+            language=language,
         )
     except (TypeError, ValueError) as error:
         raise sqlite3.DataError(f"the row of {local}@{domain} cannot be read") from error
@@ -94,13 +96,14 @@ def domain_values(domain: Domain) -> tuple[object, ...]:
         domain.total_quota.messages,
         domain.notify,
         domain.notify_max_level,
+        domain.language,
     )
 
 
 def read_domain(row: tuple[Any, ...]) -> Domain:
     """From the name and domain_values(). Raises sqlite3.DataError."""
     name, same_as, delimiters, catch_all, catch_all_except, patterns, octets, messages, *rest = row
-    max_message, block, accept, total_octets, total_messages, notify, most = rest
+    max_message, block, accept, total_octets, total_messages, notify, most, language = rest
     try:
         return Domain(
             name,
@@ -115,6 +118,7 @@ def read_domain(row: tuple[Any, ...]) -> Domain:
             total_quota=Quota(total_octets, total_messages),
             notify=bool(notify),
             notify_max_level=None if most is None else Level(most),
+            language=language,
         )
     except (TypeError, ValueError) as error:
         raise sqlite3.DataError(f"the row of {name} cannot be read") from error

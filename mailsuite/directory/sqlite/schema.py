@@ -115,6 +115,10 @@ SCHEMA: Schema = (
         "ALTER TABLE domain ADD COLUMN notify INTEGER NOT NULL DEFAULT 1 CHECK (notify IN (0, 1))",
         "ALTER TABLE domain ADD COLUMN notify_max_level INTEGER CHECK (notify_max_level >= 0)",
     ),
+    (
+        "ALTER TABLE account ADD COLUMN language TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE domain ADD COLUMN language TEXT NOT NULL DEFAULT ''",
+    ),
 )
 """``notify_state`` NULL: as the configuration's default says. Devices, verifiers and logins refer to no
 account, because an account of the configuration file has them too; ``folded`` is the device's name without
@@ -124,5 +128,5 @@ sqlite/bans.py's; an alias without a target discards, and refers to no domain, b
 aliases here too; a domain's ``delimiters`` or ``catch_all`` NULL: as the server says, and a quota NULL
 likewise; ``send_as``, ``sender`` (one at most), ``recipients``, ``catch_all``, ``catch_all_except``,
 ``patterns``, ``block_senders`` and ``accept_senders`` are JSON; ``max_message`` and
-``notify_max_level`` NULL: as somebody else says;
+``notify_max_level`` NULL: as somebody else says, and ``language`` empty likewise;
 ``domain_warned`` is sqlite/totals.py's, also for domains of the configuration file."""

@@ -6,14 +6,14 @@ from typing import Final
 
 LIST_DOMAINS: Final = (
     "SELECT name, same_as, delimiters, catch_all, catch_all_except, patterns, quota_octets, quota_messages,"
-    " max_message, block_senders, accept_senders, total_octets, total_messages, notify, notify_max_level"
-    " FROM domain ORDER BY name"
+    " max_message, block_senders, accept_senders, total_octets, total_messages, notify, notify_max_level,"
+    " language FROM domain ORDER BY name"
 )
 INSERT_DOMAIN: Final = "INSERT INTO domain (name) VALUES (?) ON CONFLICT DO NOTHING"
 UPDATE_DOMAIN: Final = (
     "UPDATE domain SET same_as = ?, delimiters = ?, catch_all = ?, catch_all_except = ?, patterns = ?,"
     " quota_octets = ?, quota_messages = ?, max_message = ?, block_senders = ?, accept_senders = ?,"
-    " total_octets = ?, total_messages = ?, notify = ?, notify_max_level = ? WHERE name = ?"
+    " total_octets = ?, total_messages = ?, notify = ?, notify_max_level = ?, language = ? WHERE name = ?"
 )
 
 LIST_ALIASES: Final = (
@@ -39,27 +39,28 @@ LIST_ACCOUNTS: Final = (
     "SELECT domain, local, name, password_hash, notify_state, notify_address, notify_port,"
     " state, forward_local, forward_domain, keep_copy, pop3, own_retention, delete_after,"
     " delete_unread_after, quota_octets, quota_messages, send_as,"
-    " max_message, block_senders, accept_senders FROM account ORDER BY domain, local"
+    " max_message, block_senders, accept_senders, language FROM account ORDER BY domain, local"
 )
 FIND_ACCOUNT: Final = (
     "SELECT domain, local, name, password_hash, notify_state, notify_address, notify_port,"
     " state, forward_local, forward_domain, keep_copy, pop3, own_retention, delete_after,"
     " delete_unread_after, quota_octets, quota_messages, send_as,"
-    " max_message, block_senders, accept_senders FROM account WHERE domain = ? AND local = ?"
+    " max_message, block_senders, accept_senders, language FROM account WHERE domain = ? AND local = ?"
 )
 MEMBERS: Final = "SELECT local FROM account WHERE domain = ? ORDER BY local"
 INSERT_ACCOUNT: Final = (
     "INSERT INTO account (domain, local, name, password_hash, notify_state, notify_address, notify_port,"
     " state, forward_local, forward_domain, keep_copy, pop3, own_retention, delete_after,"
-    " delete_unread_after, quota_octets, quota_messages, send_as, max_message, block_senders, accept_senders)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " delete_unread_after, quota_octets, quota_messages, send_as, max_message, block_senders, accept_senders,"
+    " language) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 UPDATE_ACCOUNT: Final = (
     "UPDATE account SET name = ?, password_hash = ?, notify_state = ?, notify_address = ?, notify_port = ?,"
     " state = ?, forward_local = ?, forward_domain = ?, keep_copy = ?, pop3 = ?,"
     " own_retention = ?, delete_after = ?, delete_unread_after = ?,"
     " quota_octets = ?, quota_messages = ?, send_as = ?,"
-    " max_message = ?, block_senders = ?, accept_senders = ? WHERE domain = ? AND local = ?"
+    " max_message = ?, block_senders = ?, accept_senders = ?, language = ?"
+    " WHERE domain = ? AND local = ?"
 )
 REPLACE_HASH: Final = (
     "UPDATE account SET password_hash = ? WHERE domain = ? AND local = ? AND password_hash = ?"

@@ -209,6 +209,23 @@ class SchemaTests(FolderCase, SynchronousTestCase):
         database._close()
         self.assertEqual(self.answer(SqliteDirectory(self.opened()).domain("example.net")), domain)
 
+    def test_the_seventh_version_can_have_languages(self):
+        database = self.opened(SCHEMA[:7])
+        self.answer(database.run(lambda connection: connection.executescript(FIFTH)))
+        database._close()
+        database = self.opened()
+        directory = SqliteDirectory(database)
+        before = self.answer(directory.account(JOE.address))
+        self.assertEqual((before.language, before.name), ("", "Joe Doe"))
+        account = attrs.evolve(before, language="de")
+        domain = Domain("example.net", quota=Quota(7), language="en")
+        self.answer(directory.change_account(account))
+        self.answer(directory.change_domain(domain))
+        database._close()
+        directory = SqliteDirectory(self.opened())
+        self.assertEqual(self.answer(directory.account(JOE.address)), account)
+        self.assertEqual(self.answer(directory.domain("example.net")), domain)
+
     def test_an_old_file_becomes_what_a_new_one_is(self):
         self.write_first()
         self.answer(self.opened().open())
