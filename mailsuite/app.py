@@ -36,6 +36,7 @@ from mailsuite.concurrent.tasks import Tasks
 from mailsuite.concurrent.threads import Inline, Patient, Pool
 from mailsuite.concurrent.watch import FileWatch
 from mailsuite.config.schema import Config
+from mailsuite.delivery.arrivals import Arrivals
 from mailsuite.delivery.srs import SenderRewriting
 from mailsuite.directory.layered import LayeredDirectory
 from mailsuite.directory.memory import MemoryDirectory
@@ -311,12 +312,13 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
         knocked=turnstile.delay.knocked,
     )
     queue = SqliteQueue(state.path, store.committer, queue_thread, files, log)
+    arrivals = Arrivals(bus, time.time, log)
     receives = receiving(
         config,
         store=store,
         places=(config.server.state, Path(queue.spool), Path(store.layout.base)),
         directory=directory,
-        bus=bus,
+        arrivals=arrivals,
         names=name_service(config.resolver, reactor, files, watch, log),
         senders=SenderLists(files, watch, log),
         totals_warned=totals_db.SqliteTotalsWarned(accounts),
@@ -333,7 +335,7 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
         charged=receives.receptions.store,
         router=receives.receptions.ways,
         resolver=receives.names.names,
-        bus=bus,
+        arrivals=arrivals,
         threads=files,
         commits=receives.commits,
         metrics=premises.metrics,

@@ -12,6 +12,7 @@ from twisted.internet.task import deferLater
 from mailsuite.concurrent.disk import DiskSpace
 from mailsuite.concurrent.tasks import Tasks
 from mailsuite.config.schema import Config
+from mailsuite.delivery.arrivals import Arrivals, Mail
 from mailsuite.delivery.charged import ChargedDeliveries
 from mailsuite.delivery.delivered import Delivered
 from mailsuite.delivery.quota_ledger import Ledger, QuotaRules
@@ -22,10 +23,9 @@ from mailsuite.delivery.routing_limits import CatchAllLimits
 from mailsuite.delivery.srs import SenderRewriting
 from mailsuite.frontends.premises import Premises
 from mailsuite.frontends.receptions import Receptions
-from mailsuite.interfaces import IAccountDirectory, IEventBus, IMailStore, IOutboundQueue
+from mailsuite.interfaces import IAccountDirectory, IMailStore, IOutboundQueue
 from mailsuite.interfaces.directory import ITotalsWarned
 from mailsuite.model.address import Address
-from mailsuite.model.events import MessageStored
 from mailsuite.model.facts import Route
 from mailsuite.model.message import Stored
 from mailsuite.model.quota import QuotaReached
@@ -79,7 +79,7 @@ def receiving(
     store: IMailStore,
     places: tuple[Path, ...],
     directory: IAccountDirectory,
-    bus: IEventBus,
+    arrivals: Arrivals,
     names: NameService,
     senders: SenderLists,
     totals_warned: ITotalsWarned,
@@ -94,13 +94,13 @@ def receiving(
     clock, log = premises.clock, premises.log
     commits = Tasks(partial(log.failure, "smtp.failed"))
 
-    def written(stored: Stored) -> None:
+    async def written(stored: Stored, octets: bytes) -> None:
         totals.doubt(stored.account)  # letters are charged to nobody
-        bus.publish(MessageStored(stored.account, stored.uidl, stored.size))
+        await arrivals.tell([stored], Mail(octets, None))
 
-    def warned(stored: Stored, reached: QuotaReached) -> None:
-        written(stored)
-        bus.publish(reached)
+    async def warned(stored: Stored, octets: bytes, reached: QuotaReached) -> None:
+        await written(stored, octets)
+        await arrivals.quota_reached(reached)
 
     warnings = QuotaWarnings(
         store,
@@ -140,7 +140,7 @@ def receiving(
         directory=directory,
         store=ChargedDeliveries(store, ledger),
         quotas=ledger,
-        bus=bus,
+        arrivals=arrivals,
         resolver=names.names,
         disk=disk,
         senders=senders,

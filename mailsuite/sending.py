@@ -15,17 +15,16 @@ from mailsuite.client_tls import ClientContexts
 from mailsuite.concurrent.tasks import Tasks
 from mailsuite.config.queue import Queue
 from mailsuite.config.schema import Config
+from mailsuite.delivery.arrivals import Arrivals
 from mailsuite.delivery.dsn_decision import NoticeRules
 from mailsuite.delivery.notices import Notices
 from mailsuite.delivery.notices_post import Post
 from mailsuite.delivery.ways import Routes as Router
-from mailsuite.interfaces import IDeliveries, IEventBus, IOutboundQueue, IResolver, IThreads
+from mailsuite.interfaces import IDeliveries, IOutboundQueue, IResolver, IThreads
 from mailsuite.model.account import IPAddress
 from mailsuite.model.address import POSTMASTER, Address
 from mailsuite.model.envelope import NotifyOn
-from mailsuite.model.events import MessageStored
 from mailsuite.model.failure import MailFailure
-from mailsuite.model.message import Stored
 from mailsuite.model.outbound import Fate, QueuedMessage, QueuedRecipient
 from mailsuite.observe.log import Log
 from mailsuite.observe.metrics import Metrics
@@ -151,7 +150,7 @@ def sending(
     charged: IDeliveries,
     router: Router,
     resolver: IResolver,
-    bus: IEventBus,
+    arrivals: Arrivals,
     threads: IThreads,
     commits: Tasks,
     metrics: Metrics,
@@ -161,9 +160,6 @@ def sending(
     chance = random.SystemRandom()
     tasks, routing = (Tasks(lambda failure: log.failure("relay.failed", failure)) for _ in range(2))
     sockets = Sockets()
-
-    def tell(stored: Stored) -> None:
-        bus.publish(MessageStored(stored.account, stored.uidl, stored.size))
 
     connector = Connector(reactor, config.queue.connect_timeout)
     contexts = ClientContexts(threads, reactor.seconds, config.tls.minimum_version)
@@ -182,7 +178,7 @@ def sending(
         queue=queue,
         opener=opener,
         pool=Pool(reactor, tasks),
-        home=Home(queue, charged, router, tell, time.time, log, lambda: parts.config.smtp.max_hops),
+        home=Home(queue, charged, router, arrivals, time.time, log, lambda: parts.config.smtp.max_hops),
         routes=routes(config),
         seconds=time.time,
         log=log,
@@ -195,7 +191,7 @@ def sending(
         seconds=time.time,
         tasks=commits,
         log=log,
-        tell=tell,
+        arrivals=arrivals,
         sends=lambda: parts.config.queue.takes,
     )
 

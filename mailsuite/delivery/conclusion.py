@@ -7,14 +7,13 @@ from collections.abc import Callable, Container, Mapping
 import attrs
 from twisted.python.failure import Failure
 
+from mailsuite.delivery.arrivals import Arrivals, Mail
 from mailsuite.delivery.delivered import Delivered, tell_delivered
 from mailsuite.delivery.envelope import Accepted
 from mailsuite.delivery.incoming import Incoming
 from mailsuite.delivery.judge import Judge, shown
-from mailsuite.interfaces import IEventBus
 from mailsuite.model import reply as replies
 from mailsuite.model.address import Address
-from mailsuite.model.events import MessageStored
 from mailsuite.model.facts import ConnectionFacts
 from mailsuite.model.failure import PermanentFailure
 from mailsuite.model.message import Stored
@@ -29,7 +28,7 @@ class Conclusion:
     """Delivers it and tells of it, or undoes it; answers what the client is told. Never raises."""
 
     _judge: Judge
-    _bus: IEventBus
+    _arrivals: Arrivals
     _delivered: Delivered
     _seconds: Callable[[], float]
     _connection: ConnectionFacts
@@ -46,7 +45,7 @@ class Conclusion:
             stored = await incoming.transaction.commit()
         except Exception as error:
             return self._judge.no(error, id=incoming.id)
-        self._tell(incoming, stored, range(len(incoming.envelope.accepted)), event.size)
+        await self._tell(incoming, stored, range(len(incoming.envelope.accepted)), event.size)
         return replies.message_accepted(incoming.id)
 
     async def of_each(self, incoming: Incoming, event: BodyEnd) -> tuple[Reply, ...]:
@@ -72,7 +71,7 @@ class Conclusion:
         found = tuple(_reply(each, failed, good) if each.takes(event.size) else big for each in accepted)
         if stored or not failed:
             had = {number for number, reply in enumerate(found) if reply is good}
-            self._tell(incoming, stored, had, event.size)
+            await self._tell(incoming, stored, had, event.size)
         return found
 
     async def _too_large(self, incoming: Incoming) -> Reply:
@@ -95,14 +94,15 @@ class Conclusion:
             await incoming.transaction.abort()
         return refusal
 
-    def _tell(self, incoming: Incoming, stored: tuple[Stored, ...], had: Container[int], size: int) -> None:
-        """Publish one event for each copy, write the one line of the log, and tell the sender of those who
+    async def _tell(
+        self, incoming: Incoming, stored: tuple[Stored, ...], had: Container[int], size: int
+    ) -> None:
+        """Tell whoever follows its readers, write the one line of the log, and tell the sender of those who
         have it, by their place, where that was asked for. The message is safe: nothing that happens here
         undoes the 250."""
         envelope, queuings = incoming.envelope, incoming.transaction.queuings
         try:
-            for each in stored:
-                self._bus.publish(MessageStored(each.account, each.uidl, each.size))
+            await self._arrivals.tell(stored, self._mail(incoming), incoming.followed)
             self._log.info(
                 "smtp.accepted",
                 id=incoming.id,
@@ -127,6 +127,13 @@ class Conclusion:
             )
         except Exception:
             self._log.failure("smtp.telling_failed", Failure(), id=incoming.id)
+
+    def _mail(self, incoming: Incoming) -> Mail:
+        if not incoming.followed:  # nobody will look at it
+            return Mail(b"", None)
+        envelope = incoming.envelope
+        recipients = {copy.account: copy.recipient for copy in envelope.copies}
+        return Mail(bytes(incoming.beginning), envelope.sender, self._connection.account, recipients)
 
 
 def _refused(incoming: Incoming, octets: int) -> Mapping[Address, Exception]:

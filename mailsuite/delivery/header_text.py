@@ -18,7 +18,7 @@ _CHARSET = re.compile(
 )
 """Charsets that mail is written in. Python knows codecs by other names that are none of text."""
 _WORD = re.compile(r"=\?([^?\s*]{1,40})(?:\*[^?\s]{0,40})?\?([bq])\?([^?\r\n]*)\?=", re.I)
-"""An encoded word, with the language of RFC 2231 section 5. Blanks within are against the rules and common."""
+"""An encoded word, with the language of RFC 2231 section 5. Blanks within are wrong, and common."""
 _FOLD = re.compile(r"\r\n(?=[ \t])")
 _OCTET = re.compile(rb"=([0-9A-F]{2})", re.I)
 

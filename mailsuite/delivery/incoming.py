@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import attrs
 
 from mailsuite.delivery.envelope import Envelope
@@ -9,6 +11,7 @@ from mailsuite.delivery.header import CRLF, HEADER_END, HeaderFilter
 from mailsuite.delivery.transaction import Transaction
 from mailsuite.model.address import Address
 from mailsuite.model.facts import HeaderFacts
+from mailsuite.model.notice import Level
 from mailsuite.model.reply import Reply
 
 
@@ -29,7 +32,9 @@ class Incoming:
     apart: bool = False
     """Each recipient has a fate of their own."""
     room: int = 0
-    """Octets of its beginning that are kept, for a notice about it."""
+    """Octets of its beginning that are kept, for notices about it."""
+    followed: Mapping[Address, Level] = attrs.field(factory=dict)
+    """The accounts that get it and that somebody follows."""
     beginning: bytearray = attrs.field(factory=bytearray, init=False)
     refusal: Reply | None = attrs.field(default=None, init=False)
 

@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+import attrs
+
 from mailsuite.delivery.header_addresses import read_addresses
 from mailsuite.delivery.header_fields import Header, read_header
 from mailsuite.delivery.header_text import decoded
@@ -74,13 +76,12 @@ def message_facts(beginning: bytes, sender: Address | None, level: Level) -> Mes
     """
     block, body = _split(beginning[:ROOM])
     header = read_header(block, MAX_FIELDS, _NAMES)
-    texts = {} if level < Level.SENDER else _texts(header)
+    facts = MessageFacts() if level < Level.SENDER else _texts(header)
     if level >= Level.PREVIEW:
-        texts["preview"] = preview(
-            _first(header, b"content-type"), _first(header, b"content-transfer-encoding"), body
-        )
-    return MessageFacts(
-        **texts,
+        type, encoding = _first(header, b"content-type"), _first(header, b"content-transfer-encoding")
+        facts = attrs.evolve(facts, preview=preview(type, encoding, body))
+    return attrs.evolve(
+        facts,
         importance=_importance(header),
         junk=any(_word(header, name) in {b"yes", b"true"} for name in _JUNK),
         bulk=any(map(header.has, _LISTS)) or _word(header, b"precedence") in {b"bulk", b"list", b"junk"},
@@ -103,16 +104,16 @@ def _split(beginning: bytes) -> tuple[bytes, bytes]:
     return header.rpartition(_CRLF)[0], b""  # the last line is cut
 
 
-def _texts(header: Header) -> dict[str, str]:
+def _texts(header: Header) -> MessageFacts:
     address, name = _author(_first(header, b"from"))
     lists = _first(header, b"list-id")
     found = _LIST_ID.search(lists)
-    return {
-        "sender": _short(address),
-        "sender_name": _short(name),
-        "subject": _short(decoded(_first(header, b"subject"))),
-        "list_id": _short((found[1] if found else lists).decode("utf-8", "replace")),
-    }
+    return MessageFacts(
+        sender=_short(address),
+        sender_name=_short(name),
+        subject=_short(decoded(_first(header, b"subject"))),
+        list_id=_short((found[1] if found else lists).decode("utf-8", "replace")),
+    )
 
 
 def _author(value: bytes) -> tuple[str, str]:

@@ -1,7 +1,7 @@
 """The first words of a message (features row N-09). Pure; reads what is there, guesses nothing, never fails.
 
-They come from the first part that is plain text (RFC 2046), without what it quotes, up to the signature. There
-are none in a message of HTML alone.
+They come from the first part that is plain text (RFC 2046), without what it quotes, up to the signature; a
+message of HTML alone has none.
 """
 
 from __future__ import annotations

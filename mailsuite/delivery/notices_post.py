@@ -9,6 +9,7 @@ import attrs
 
 from mailsuite.concurrent.tasks import Tasks
 from mailsuite.delivery import trace
+from mailsuite.delivery.arrivals import Arrivals, Mail
 from mailsuite.delivery.dsn import Notice
 from mailsuite.delivery.shield import to_its_end
 from mailsuite.delivery.transaction import Transaction
@@ -18,7 +19,6 @@ from mailsuite.model.address import POSTMASTER, Address
 from mailsuite.model.envelope import NotifyOn, OutboundEnvelope, OutboundRecipient, RecipientParameters
 from mailsuite.model.facts import Copy, Route, RouteKind
 from mailsuite.model.failure import PermanentFailure, TemporaryFailure
-from mailsuite.model.message import Stored
 from mailsuite.model.reply import FORWARDING_STRANDED, NO_REMOTE_DELIVERY, UNKNOWN_RECIPIENT
 from mailsuite.observe.log import Log
 
@@ -45,8 +45,8 @@ class Post:
     tasks: Tasks
     """Owns commits under way; they outlive whoever waits for them."""
     log: Log
-    tell: Callable[[Stored], None]
-    """Is told of what came into a maildrop. Raises nothing."""
+    arrivals: Arrivals
+    """Are told of what came into a maildrop."""
     sends: Callable[[], bool] = _sends
     """Whether mail leaves for other servers at all."""
 
@@ -81,8 +81,9 @@ class Post:
                 transaction.begin_outbound(self.queue, self._envelope(notice, route, last), b"")
             transaction.write(notice.content)
             await transaction.drained()
-        for stored in await transaction.commit():
-            self.tell(stored)
+        stored = await transaction.commit()
+        if stored:
+            await self.arrivals.tell(stored, Mail(notice.content, None))
 
     def _envelope(self, notice: Notice, route: Route, last: bool) -> OutboundEnvelope:
         recipients = tuple(

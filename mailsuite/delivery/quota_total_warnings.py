@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import attrs
 
@@ -33,8 +33,8 @@ class TotalWarnings:
     """Since the epoch."""
     tasks: Tasks
     log: Log
-    tell: Callable[[Stored], None]
-    """Is told of each letter."""
+    tell: Callable[[Stored, bytes], Awaitable[None]]
+    """Is told of each letter and its octets. Raises nothing."""
     rejects: Callable[[], bool] = lambda: False
     """Whether mail for a full domain is refused for good."""
     new_id: Callable[[], str] = new_id
@@ -60,7 +60,9 @@ class TotalWarnings:
 
     async def _warn(self, standing: TotalStanding) -> None:
         route = await self.route(Address(POSTMASTER.local, standing.domain))
-        stored = await self._deliver(standing, route.accounts)
+        head = Letterhead(self.hostname, self.new_id(), self.seconds(), self.rejects())
+        letters = {account: total_letter(standing, account, head) for account in route.accounts}
+        stored = await self._deliver(letters)
         self.log.info(
             "quota.domain_warned",
             domain=standing.domain,
@@ -70,14 +72,13 @@ class TotalWarnings:
             letters=len(stored),
         )
         for each in stored:
-            self.tell(each)
+            await self.tell(each, letters[each.account])
 
-    async def _deliver(self, standing: TotalStanding, accounts: tuple[Address, ...]) -> tuple[Stored, ...]:
-        head = Letterhead(self.hostname, self.new_id(), self.seconds(), self.rejects())
+    async def _deliver(self, letters: Mapping[Address, bytes]) -> tuple[Stored, ...]:
         deliveries = []
-        for account in accounts:
+        for account, octets in letters.items():
             delivery = self.store.begin(account)
-            delivery.write(total_letter(standing, account, head))
+            delivery.write(octets)
             deliveries.append(delivery)
         stored: tuple[Stored, ...] = await self.store.deliver(deliveries)
         return stored

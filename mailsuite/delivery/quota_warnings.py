@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import attrs
 
@@ -12,6 +12,7 @@ from mailsuite.delivery.quota_crossings import Crossings
 from mailsuite.delivery.quota_ledger import Standing
 from mailsuite.delivery.quota_letter import Letterhead, letter
 from mailsuite.interfaces import IMailStore
+from mailsuite.model.address import Address
 from mailsuite.model.message import Stored
 from mailsuite.model.quota import QuotaReached
 from mailsuite.observe.log import Log
@@ -33,8 +34,8 @@ class QuotaWarnings:
     tasks: Tasks
     """Owns what is under way; it outlives the sessions."""
     log: Log
-    tell: Callable[[Stored, QuotaReached], None]
-    """Is told of the letter, and of what it is about."""
+    tell: Callable[[Stored, bytes, QuotaReached], Awaitable[None]]
+    """Is told of the letter and its octets, and of what it is about. Raises nothing."""
     rejects: Callable[[], bool] = lambda: False
     """Whether mail for a full maildrop is refused for good."""
     new_id: Callable[[], str] = new_id
@@ -60,7 +61,9 @@ class QuotaWarnings:
 
     async def _warn(self, standing: Standing) -> None:
         account, level = standing.account, standing.level
-        stored = await self._deliver(standing)
+        head = Letterhead(self.hostname, self.new_id(), self.seconds(), self.rejects())
+        octets = letter(standing, level, head)
+        stored = await self._deliver(account, octets)
         self.log.info(
             "quota.warned",
             account=account,
@@ -68,12 +71,11 @@ class QuotaWarnings:
             messages=standing.usage.messages,
             octets=standing.usage.octets,
         )
-        self.tell(stored, QuotaReached(account, level, standing.usage, standing.quota))
+        await self.tell(stored, octets, QuotaReached(account, level, standing.usage, standing.quota))
 
-    async def _deliver(self, standing: Standing) -> Stored:
-        head = Letterhead(self.hostname, self.new_id(), self.seconds(), self.rejects())
-        delivery = self.store.begin(standing.account)
-        delivery.write(letter(standing, standing.level, head))
+    async def _deliver(self, account: Address, octets: bytes) -> Stored:
+        delivery = self.store.begin(account)
+        delivery.write(octets)
         stored: Stored
         (stored,) = await self.store.deliver([delivery])
         return stored

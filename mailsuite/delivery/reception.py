@@ -7,7 +7,7 @@ commit, never before; a mistake of ours is answered 451 4.3.0 and logged with it
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import attrs
 from twisted.cred.error import UnauthorizedLogin
@@ -15,6 +15,7 @@ from twisted.internet.defer import CancelledError
 
 from mailsuite.concurrent.tasks import Tasks
 from mailsuite.delivery.archiving import ArchiveCopies, archive_copies
+from mailsuite.delivery.arrivals import Arrivals
 from mailsuite.delivery.conclusion import Conclusion
 from mailsuite.delivery.delivered import Delivered, nobody_hears, wants_to_hear
 from mailsuite.delivery.dsn_original import MAX_RETURNED
@@ -23,15 +24,17 @@ from mailsuite.delivery.incoming import Incoming
 from mailsuite.delivery.judge import Judge, codes, shown
 from mailsuite.delivery.letters import Letters
 from mailsuite.delivery.logins import Login, Scram
+from mailsuite.delivery.message_facts import ROOM
 from mailsuite.delivery.route_archive import Archives
 from mailsuite.delivery.shield import to_its_end
 from mailsuite.delivery.transaction import Transaction
 from mailsuite.delivery.ways import Archiving, Routes
-from mailsuite.interfaces import IDeliveries, IEventBus, IOutboundQueue, IPolicyRule
+from mailsuite.interfaces import IDeliveries, IOutboundQueue, IPolicyRule
 from mailsuite.model import reply as replies
 from mailsuite.model.account import IPAddress
 from mailsuite.model.address import Address
 from mailsuite.model.facts import Accept, ConnectionFacts, Refuse, RouteKind, Stage, StageFacts, Verdict
+from mailsuite.model.notice import Level
 from mailsuite.model.reply import Reply
 from mailsuite.observe.log import Log
 from mailsuite.wire.sasl.steps import Claim, ScramParameters, ScramQuestion
@@ -63,7 +66,8 @@ class Services:
     store: IDeliveries
     router: Routes
     policy: IPolicyRule
-    bus: IEventBus
+    arrivals: Arrivals
+    """Are told of what is in a maildrop."""
     login: Login
     scram: Scram
     seconds: Callable[[], float]
@@ -226,6 +230,9 @@ class Reception:
             passed_on_as = envelope.sender
             if envelope.leading:
                 passed_on_as = await services.router.passed_on_as(envelope.sender, envelope.leading)
+            followed = await services.arrivals.followed(
+                (*envelope.copies, *archive.whole), brief=archive.headers
+            )
         except CancelledError:
             raise
         except Exception as error:
@@ -235,14 +242,18 @@ class Reception:
         self._abandon()
         transaction = Transaction(services.store, self._log)
         try:
-            self._incoming = self._begin(transaction, archive, passed_on_as)
+            self._incoming = self._begin(transaction, archive, passed_on_as, followed)
         except Exception as error:
             services.commits.start(transaction.abort())
             return self._judge.no(error)
         return replies.START_MAIL_INPUT
 
     def _begin(
-        self, transaction: Transaction, archive: ArchiveCopies, passed_on_as: Address | None
+        self,
+        transaction: Transaction,
+        archive: ArchiveCopies,
+        passed_on_as: Address | None,
+        followed: Mapping[Address, Level],
     ) -> Incoming:
         """Begin all that the envelope asks for; *passed_on_as* is the sender for those it leads to elsewhere.
         Fails as the transaction does."""
@@ -259,8 +270,8 @@ class Reception:
             for each in outbound:
                 transaction.begin_outbound(services.queue, each, letter.trace)
         apart = self.facts.service == "lmtp" and not outbound and not archive
-        room = MAX_RETURNED if wants_to_hear(envelope) else 0
-        return Incoming(id, envelope, transaction, letter.filter, apart, room)
+        room = max(MAX_RETURNED if wants_to_hear(envelope) else 0, ROOM if followed else 0)
+        return Incoming(id, envelope, transaction, letter.filter, apart, room, followed)
 
     def take(self, chunk: bytes) -> None:
         """Take octets of the body. Never raises: trouble is kept for end()."""
@@ -388,7 +399,7 @@ class Reception:
     def _conclusion(self) -> Conclusion:
         services = self._services
         delivered, seconds = services.delivered, services.seconds
-        return Conclusion(self._judge, services.bus, delivered, seconds, self.facts, self._log)
+        return Conclusion(self._judge, services.arrivals, delivered, seconds, self.facts, self._log)
 
     def _used_up(self, event: BodyEnd) -> None:
         if event.defect is not None:

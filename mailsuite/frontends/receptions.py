@@ -11,6 +11,7 @@ from twisted.internet.task import deferLater
 from mailsuite.concurrent.disk import DiskSpace
 from mailsuite.concurrent.tasks import Tasks
 from mailsuite.config.schema import Config, Smtp, Submission
+from mailsuite.delivery.arrivals import Arrivals
 from mailsuite.delivery.delivered import Delivered, nobody_hears
 from mailsuite.delivery.header import HeaderLimits
 from mailsuite.delivery.header_results import OwnResults
@@ -27,7 +28,6 @@ from mailsuite.frontends.smtp_plan import MailTaking
 from mailsuite.interfaces import (
     IAccountDirectory,
     IDeliveries,
-    IEventBus,
     IOutboundQueue,
     IPolicyRule,
     IQuotas,
@@ -56,7 +56,7 @@ class Receptions:
     directory: IAccountDirectory
     store: IDeliveries
     quotas: IQuotas
-    bus: IEventBus
+    arrivals: Arrivals
     resolver: IResolver
     disk: DiskSpace
     senders: Lists
@@ -107,7 +107,7 @@ class Receptions:
             store=self.store,
             router=self.ways,
             policy=Chain(self._rules(config, settings), self.log),
-            bus=self.bus,
+            arrivals=self.arrivals,
             login=login,
             scram=scram,
             seconds=self.seconds,

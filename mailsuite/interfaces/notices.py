@@ -8,7 +8,7 @@ from zope.interface import Attribute, Interface
 
 from mailsuite.model.account import IPAddress
 from mailsuite.model.address import Address
-from mailsuite.model.notice import Entry, Happening, Notice, Stretch
+from mailsuite.model.notice import Entry, Happening, Level, Notice, Stretch
 from mailsuite.model.subscription import (
     Attempt,
     ChannelTerms,
@@ -23,8 +23,9 @@ class INoticeIntake(Interface):
     """Where the rest of the server says what happened. A notice is never in the way of mail: nothing here
     raises but its own cancellation, and whatever is slow is waited for no longer than a bound."""
 
-    async def followed(accounts: Iterable[Address]) -> frozenset[Address]:
-        """Those that somebody follows. Where nobody does, nothing need be found out about a message."""
+    async def followed(accounts: Iterable[Address]) -> Mapping[Address, Level]:
+        """Those that somebody follows, with the highest level at which anybody may be told or asks for
+        something. Of all others nothing need be found out about a message."""
 
     async def happened(happenings: Sequence[Happening]) -> None:
         """Put these into the log, of accounts that are followed, and have whoever follows told, later than

@@ -11,6 +11,7 @@ from twisted.python.failure import Failure
 
 from mailsuite.concurrent.tasks import Tasks
 from mailsuite.delivery import trace
+from mailsuite.delivery.arrivals import Arrivals, Mail
 from mailsuite.delivery.envelope import is_for_several, led_on
 from mailsuite.delivery.header import HeaderLimits
 from mailsuite.delivery.passed import Passed
@@ -22,7 +23,6 @@ from mailsuite.model.address import Address
 from mailsuite.model.envelope import OutboundEnvelope, OutboundRecipient
 from mailsuite.model.facts import Copy, Route, RouteKind
 from mailsuite.model.failure import MailFailure
-from mailsuite.model.message import Stored
 from mailsuite.model.outbound import Fate, Lease, Outcome, QueuedMessage, QueuedRecipient, fate_of
 from mailsuite.model.reply import Reply
 from mailsuite.observe.log import Log
@@ -37,8 +37,8 @@ class Home:
     queue: IOutboundQueue
     store: IDeliveries
     router: Routes
-    tell: Callable[[Stored], None]
-    """Is told of what came into a maildrop. Raises nothing."""
+    arrivals: Arrivals
+    """Are told of what came into a maildrop."""
     seconds: Callable[[], float]
     """Since the epoch."""
     log: Log
@@ -111,8 +111,11 @@ class Home:
             while piece := await content.read():
                 transaction.write(piece)
                 await transaction.drained()
-        for stored in await transaction.commit():
-            self.tell(stored)
+        stored = await transaction.commit()
+        if stored:
+            recipients = {copy.account: copy.recipient for copy in route.copies}
+            mail = Mail(await content.first(), message.sender, message.account, recipients)
+            await self.arrivals.tell(stored, mail)
 
     def _onward(
         self, message: QueuedMessage, sender: Address | None, recipient: QueuedRecipient, route: Route

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from ipaddress import ip_address
 from typing import Any, TypeVar
 
@@ -12,10 +12,11 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from mailsuite.delivery.arrivals import Arrivals
 from mailsuite.delivery.reception import Reception, Services
 from mailsuite.delivery.router import Router
 from mailsuite.directory.memory import MemoryDirectory
-from mailsuite.interfaces import IEventBus, IPolicyRule
+from mailsuite.interfaces import IEventBus, INoticeIntake, IPolicyRule
 from mailsuite.model import reply as replies
 from mailsuite.model.account import Account
 from mailsuite.model.address import Address
@@ -23,6 +24,7 @@ from mailsuite.model.device import Device
 from mailsuite.model.events import MessageStored
 from mailsuite.model.facts import Accept, ConnectionFacts, Stage, StageFacts, Verdict
 from mailsuite.model.failure import TemporaryFailure
+from mailsuite.model.notice import Happening, Level
 from mailsuite.model.reply import Reply
 from mailsuite.observe.log import Log
 from mailsuite.policy.chain import Chain
@@ -70,6 +72,28 @@ class Recorder:
 
     def subscribe(self, subscriber: Callable[[MessageStored], None]) -> Callable[[], None]:
         raise AssertionError("nobody subscribes here")
+
+
+@implementer(INoticeIntake)
+@attrs.define
+class Intake:
+    """Keeps what it is told; ``follows`` says of whom it wants to hear."""
+
+    follows: dict[Address, Level] = attrs.field(factory=dict)
+    happenings: list[Happening] = attrs.field(factory=list)
+    asked: list[Address] = attrs.field(factory=list)
+    held: Deferred[None] | None = None
+    """happened() waits for it."""
+
+    async def followed(self, accounts: Iterable[Address]) -> Mapping[Address, Level]:
+        asked = list(accounts)
+        self.asked += asked
+        return {account: self.follows[account] for account in asked if account in self.follows}
+
+    async def happened(self, happenings: Sequence[Happening]) -> None:
+        if self.held is not None:
+            await self.held
+        self.happenings += happenings
 
 
 class Logins:
@@ -128,6 +152,7 @@ class Case(SynchronousTestCase):
         self.store = WatchedStore()
         self.directory = MemoryDirectory([Account(JOE), Account(ANN)])
         self.bus = Recorder()
+        self.intake = Intake()
         self.logins = Logins()
         self.clock = Clock()
         self.clock.advance(1_700_000_000)
@@ -139,7 +164,7 @@ class Case(SynchronousTestCase):
             store=self.store,
             router=Router(self.directory, "mail.example.net", JOE),
             policy=Chain((Sender(), Relaying(), Recipients()), log),
-            bus=self.bus,
+            arrivals=Arrivals(self.bus, self.clock.seconds, log, self.intake),
             login=self.logins,
             scram=self.logins.scram,
             seconds=self.clock.seconds,

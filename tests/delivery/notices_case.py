@@ -11,6 +11,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailsuite.concurrent.tasks import Tasks
+from mailsuite.delivery.arrivals import Arrivals
 from mailsuite.delivery.dsn_decision import NoticeRules
 from mailsuite.delivery.notices import Notices
 from mailsuite.delivery.notices_post import Post
@@ -26,10 +27,10 @@ from mailsuite.model.envelope import (
     OutboundRecipient,
     RecipientParameters,
 )
-from mailsuite.model.message import Stored
 from mailsuite.model.outbound import Outcome, Owed, Room
 from mailsuite.observe.log import Log
 from mailsuite.queue.memory import MemoryQueue, Queued
+from tests.delivery.case import Intake, Recorder
 from tests.delivery.dsn_cases import ARRIVED, EVE, JOE, LETTER, REFUSED
 from tests.delivery.watched import WatchedStore
 
@@ -54,7 +55,8 @@ class NoticesCase(SynchronousTestCase):
         self.log = Log(lambda line, level: self.lines.append(line))
         self.failures: list[Any] = []
         self.tasks = Tasks(self.failures.append)
-        self.told: list[Stored] = []
+        self.bus = Recorder()
+        self.intake = Intake()
         self.rules = NoticeRules()
         router = Router(self.directory, HOSTNAME, ADMIN, RoutingRules(sends=True))
         self.post = Post(
@@ -65,7 +67,7 @@ class NoticesCase(SynchronousTestCase):
             self.clock.seconds,
             self.tasks,
             self.log,
-            self.told.append,
+            Arrivals(self.bus, self.clock.seconds, self.log, self.intake),
         )
         self.notices = self.make()
 

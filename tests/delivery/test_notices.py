@@ -8,9 +8,11 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred
 
 from mailsuite.delivery.dsn_decision import NoticeRules
+from mailsuite.delivery.dsn_languages import Languages
 from mailsuite.delivery.notices import BATCH, MAX_LATER, MAX_TOGETHER, PATIENCE
 from mailsuite.delivery.notices_digest import RETRY
 from mailsuite.model import reply as replies
+from mailsuite.model.account import Account, Domain
 from mailsuite.model.address import Address
 from mailsuite.model.envelope import MailParameters, NotifyOn, Returned
 from mailsuite.model.failure import TemporaryFailure
@@ -48,7 +50,7 @@ class Told(NoticesCase):
         self.assertIn("From: Mail Delivery System <postmaster@example.net>\r\n", content)
         self.assertEqual(self.owed, [])
         self.assertEqual(self.queue.messages, ())
-        self.assertEqual([each.account for each in self.told], [JOE])
+        self.assertEqual([each.account for each in self.bus.events], [JOE])
         (line,) = self.logged("notice.sent")
         for part in ("of=m1", "kind=failure", "to=joe@example.net", "recipients=1"):
             self.assertIn(part, line)
@@ -117,6 +119,54 @@ class Told(NoticesCase):
         self.failed()
         self.work()
         self.assertIn("Content-Language: de", self.only())
+
+    def speak(self, domain: str, *accounts: Account) -> None:
+        """The domain of ours, and these accounts, have a language."""
+        self.now(self.directory.change_domain(Domain(JOE.domain, language=domain)))
+        for account in accounts:
+            self.now(self.directory.change_account(account))
+        self.notices = self.make(language_of=Languages(self.directory).of)
+
+    def test_in_the_language_of_the_account(self) -> None:
+        self.speak("en", Account(JOE, language="de"))
+        self.failed()
+        self.work()
+        self.assertIn("Content-Language: de", self.only())
+
+    def test_in_the_language_of_the_domain(self) -> None:
+        self.speak("de")
+        self.failed(sender=Address("JOE", JOE.domain), account=None, vouched=True)
+        self.work()
+        self.assertIn("Content-Language: de", self.only())
+
+    def test_in_the_language_of_who_sent_it_for_another(self) -> None:
+        self.speak("en", Account(ADMIN, language="de"))
+        self.failed(account=ADMIN)
+        self.work()
+        self.assertIn("Content-Language: de", self.only())
+
+    def test_in_the_usual_language_where_nobody_has_said_one_that_we_know(self) -> None:
+        self.rules = NoticeRules(language="de")
+        self.speak("", Account(JOE, language="x-klingon"))
+        self.failed()
+        self.work()
+        self.assertIn("Content-Language: de", self.only())
+
+    def test_to_the_postmaster_in_that_of_the_domain(self) -> None:
+        self.speak("de", Account(JOE, language="en"))
+        self.failed(sender=None)
+        self.work()
+        (letter,) = self.contents(ADMIN)
+        self.assertIn("Content-Language: de", letter)
+
+    def test_it_waits_for_a_directory_that_does_not_answer(self) -> None:
+        async def busy(*readers: Address | None) -> str:
+            raise BUSY
+
+        self.notices = self.make(language_of=busy)
+        self.failed()
+        self.work()
+        self.assertEqual((self.contents(), self.owed), ([], ["m1"]))
 
     def test_what_was_asked_back(self) -> None:
         self.failed(parameters=MailParameters(returned=Returned.FULL))

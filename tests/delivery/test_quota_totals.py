@@ -46,7 +46,7 @@ class TotalCase(QuotaCase):
             lambda: 1_795_000_000.0,
             self.tasks,
             self.log,
-            self.letters_told.append,
+            self.letter_told,
             rejects=lambda: self.ledger.rules.rejects,
         )
         self.totals = Totals(
@@ -54,6 +54,10 @@ class TotalCase(QuotaCase):
         )
         self.ledger.totals = self.totals
         self.store.changed = self.totals.doubt
+
+    async def letter_told(self, stored: Stored, octets: bytes) -> None:
+        self.assertEqual(self.store.contents(stored.account)[-1], octets)
+        self.letters_told.append(stored)
 
     async def route(self, address: Address) -> Route:
         self.assertEqual(address, Address("postmaster", "example.net"))

@@ -83,8 +83,9 @@ class QuotaCase(SynchronousTestCase):
         self.ledger = Ledger(self.store, self.directory, self.warnings)
         self.charged = ChargedDeliveries(self.store, self.ledger)
 
-    def tell(self, stored: Stored, reached: QuotaReached) -> None:
+    async def tell(self, stored: Stored, octets: bytes, reached: QuotaReached) -> None:
         self.assertEqual(stored.account, reached.account)
+        self.assertEqual(self.store.contents(stored.account)[-1], octets)
         self.told.append(reached)
 
     def answer(self, coroutine: Any) -> Any:

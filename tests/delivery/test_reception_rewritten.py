@@ -210,7 +210,7 @@ class Rewritten(Case):
             self.clock.seconds,
             self.services.commits,
             log,
-            lambda stored: None,
+            self.services.arrivals,
         )
         self.assertFalse(self.now(post.is_ours(self.rewritten())))
         self.assertTrue(self.now(post.is_ours(ANN)))

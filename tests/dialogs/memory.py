@@ -40,6 +40,7 @@ from mailsuite.concurrent.threads import Inline
 from mailsuite.concurrent.watch import FileWatch
 from mailsuite.config.load import load
 from mailsuite.config.schema import Config
+from mailsuite.delivery.arrivals import Arrivals
 from mailsuite.delivery.quota_ledger import Ledger, Standing
 from mailsuite.delivery.routing_limits import CatchAllLimits
 from mailsuite.directory.bans import MemoryBans
@@ -177,7 +178,7 @@ class MemoryServer:
             directory=self.directory,
             store=self.store,
             quotas=Ledger(self.store, self.directory, _NoWarnings()),
-            bus=LocalBus(self.clock, log),
+            arrivals=Arrivals(LocalBus(self.clock, log), time.time, log),
             resolver=MemoryResolver(),
             disk=DiskSpace((), Inline(), self.clock, log, look=lambda paths: ()),
             senders=senders,

@@ -20,6 +20,7 @@ from mailsuite.bus.local import LocalBus
 from mailsuite.concurrent.now import run_now
 from mailsuite.config.load import load
 from mailsuite.config.schema import Config
+from mailsuite.delivery.arrivals import Arrivals
 from mailsuite.delivery.logins import Login as SubmitterLogin
 from mailsuite.delivery.logins import Scram
 from mailsuite.delivery.reception import Services
@@ -118,9 +119,11 @@ class World:
         directory = MemoryDirectory([Account(Address("joe", "example.test"))])
         router = Router(directory, "mail.example.test", Address("joe", "example.test"))
         chain = Chain((), self.log)
-        bus = LocalBus(self.clock, self.log)
         now = self.clock.seconds
-        return Services("mail.example.test", MemoryStore(), router, chain, bus, login, scram, now, self.log)
+        arrivals = Arrivals(LocalBus(self.clock, self.log), now, self.log)
+        return Services(
+            "mail.example.test", MemoryStore(), router, chain, arrivals, login, scram, now, self.log
+        )
 
     def fill(self, *messages: bytes) -> None:
         """From now on everybody gets in, and finds these."""

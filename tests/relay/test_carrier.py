@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred
 
 from mailsuite.config.queue import Queue
 from mailsuite.config.resolve import built
+from mailsuite.delivery.arrivals import Arrivals
 from mailsuite.model import reply as replies
 from mailsuite.model.address import Address
 from mailsuite.model.envelope import MailParameters, OutboundEnvelope, OutboundRecipient
@@ -20,6 +21,7 @@ from mailsuite.relay.routes import Routes
 from mailsuite.relay.source import Source
 from mailsuite.resolver.question import Type
 from mailsuite.store.memory import MemoryStore
+from tests.delivery.case import Recorder
 from tests.relay.stage import Server, StageCase
 
 EVE = OutboundRecipient(Address("eve", "example.org"))
@@ -42,7 +44,7 @@ class CarrierCase(StageCase):
         super().setUp()
         self.queue = MemoryQueue()
         store, seconds = MemoryStore(), self.reactor.seconds
-        home = Home(self.queue, store, Foreign(), lambda stored: None, seconds, self.log)
+        home = Home(self.queue, store, Foreign(), Arrivals(Recorder(), seconds, self.log), seconds, self.log)
         routes = Routes(built(Queue, {"tls": {}}), (), {}, Source(), {})
         self.carrier = Carrier(self.queue, self.opener, self.pool, home, routes, seconds, self.log)
 

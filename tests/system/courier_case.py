@@ -18,6 +18,7 @@ from mailsuite.concurrent.tasks import Tasks
 from mailsuite.concurrent.threads import Inline
 from mailsuite.config.load import load
 from mailsuite.config.schema import Config
+from mailsuite.delivery.arrivals import Arrivals
 from mailsuite.delivery.routing import configured_router
 from mailsuite.delivery.routing_limits import CatchAllLimits
 from mailsuite.delivery.srs import SenderRewriting
@@ -93,7 +94,7 @@ class CourierCase(TestCase):
             charged=self.store,
             router=router,
             resolver=self.resolver,
-            bus=LocalBus(reactor, log),
+            arrivals=Arrivals(LocalBus(reactor, log), time.time, log),
             threads=Inline(),
             commits=commits,
             metrics=Metrics(),
