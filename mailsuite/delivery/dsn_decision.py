@@ -91,7 +91,7 @@ class NoticeRules:
     copies: frozenset[NotifyOn] = frozenset()
     """Of which notices the postmaster gets a copy, without the text of the message."""
     language: str = "en"
-    """In which the notices are written; one of dsn_texts.LANGUAGES."""
+    """In which notices are written to who says nothing of it; one of dsn_languages.LANGUAGES."""
 
 
 def _is_time_to_warn(

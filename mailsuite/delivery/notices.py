@@ -15,7 +15,7 @@ between the two a notice in a maildrop is there twice; one to another server is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 import attrs
@@ -25,7 +25,7 @@ from twisted.python.failure import Failure
 from mailsuite.delivery.dsn import Notice, compose
 from mailsuite.delivery.dsn_decision import NoticeRules, is_moot, wanted, was_asked_for
 from mailsuite.delivery.dsn_digest import digest
-from mailsuite.delivery.dsn_languages import LANGUAGES
+from mailsuite.delivery.dsn_languages import LANGUAGES, nobody_says
 from mailsuite.delivery.dsn_original import Original, original_of, read_original
 from mailsuite.delivery.dsn_report import OUR_IDS, Reader, Report
 from mailsuite.delivery.dsn_texts import Texts
@@ -76,6 +76,9 @@ class Notices:
     contact: Callable[[], Address | None] = nobody_else
     """Who reads answers to notices where the sender is none of ours, and is told of what nobody else can be
     told of; None: the postmaster of this host."""
+    language_of: Callable[..., Awaitable[str]] = nobody_says
+    """The language that the first of some readers wants who wants any, by its tag; empty: none of them does.
+    Fails as the directory of accounts does."""
     _later: dict[Key, float] = attrs.field(factory=dict, init=False)
     """What could not be told, and when it is tried again."""
     _digest: Digest = attrs.field(init=False)
@@ -236,8 +239,9 @@ class Notices:
 
     # What all of it needs
 
-    def _write_digest(self, to: Address, owed: Sequence[Owed], unlisted: int) -> Notice:
-        return digest(owed, unlisted, to=to, hostname=self.hostname, texts=self._texts, now=self.seconds())
+    async def _write_digest(self, to: Address, owed: Sequence[Owed], unlisted: int) -> Notice:
+        texts = await self._texts(to)
+        return digest(owed, unlisted, to=to, hostname=self.hostname, texts=texts, now=self.seconds())
 
     async def _report(
         self,
@@ -246,23 +250,25 @@ class Notices:
         reader: Reader = Reader.SENDER,
         expanded: frozenset[int] = frozenset(),
     ) -> Report:
-        """A notice; to the postmaster, where *to* is None. Fails as the router does."""
+        """A notice; to the postmaster, where *to* is None. Fails as router and directory do."""
         contact = await self._postmaster_of(owed.message)
+        readers = (contact,) if to is None else (owed.message.account, to)
         return Report(
             owed,
             to or contact,
             self.hostname,
             contact,
-            self._texts,
+            await self._texts(*readers),
             self.seconds(),
             reader,
             expanded,
             partial(self.retry_until, owed.message),
         )
 
-    @property
-    def _texts(self) -> Texts:
-        return LANGUAGES[self.rules().language]
+    async def _texts(self, *readers: Address | None) -> Texts:
+        """In the language of whoever is nearest: the account that sent the message, then the sender."""
+        tag = await self.language_of(*readers)
+        return LANGUAGES.get(tag) or LANGUAGES[self.rules().language]
 
     def _contact(self) -> Address:
         return self.contact() or Address(POSTMASTER.local, self.hostname)

@@ -3,7 +3,7 @@ Q-08)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import attrs
 from twisted.internet.defer import CancelledError
@@ -26,7 +26,7 @@ RETRY = 300.0
 """Seconds until a notice is tried again that could not be sent."""
 
 Key = tuple[str, NotifyOn]
-Write = Callable[[Address, Sequence[Owed], int], Notice]
+Write = Callable[[Address, Sequence[Owed], int], Awaitable[Notice]]
 
 
 def key_of(owed: Owed) -> Key:
@@ -45,7 +45,7 @@ class Digest:
     """Since the epoch."""
     log: Log
     write: Write
-    """To whom, of what, and of how many more messages."""
+    """To whom, of what, and of how many more messages. Fails as the directory of accounts does."""
     _since: dict[Key, float] = attrs.field(factory=dict, init=False)
     _unlisted: int = attrs.field(default=0, init=False)
     _not_before: float = attrs.field(default=0.0, init=False)
@@ -90,7 +90,8 @@ class Digest:
         listed = [each for each in owed if key_of(each) in self._since]
         try:
             to = self.to()
-            notice = await self.post.send(to, lambda _: self.write(to, listed, self._unlisted), last=True)
+            letter = await self.write(to, listed, self._unlisted)
+            notice = await self.post.send(to, lambda _: letter, last=True)
         except CancelledError:
             raise
         except PermanentFailure as failure:

@@ -8,8 +8,10 @@ from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 
+from mailsuite.delivery.dsn_languages import Languages
 from mailsuite.delivery.notices_digest import DIGEST_EVERY, MAX_DIGEST, RETRY
 from mailsuite.model import reply as replies
+from mailsuite.model.account import Account
 from mailsuite.model.address import Address
 from mailsuite.model.envelope import NotifyOn
 from mailsuite.model.failure import TemporaryFailure
@@ -42,6 +44,16 @@ class Strangers(NoticesCase):
         self.assertEqual(self.queued, [])
         self.assertEqual(len(self.logged("notice.withheld")), 2)
         self.assertIn("messages=2", self.logged("notice.digest")[0])
+
+    def test_in_the_language_of_the_postmaster(self) -> None:
+        self.now(self.directory.change_account(Account(ADMIN, language="de")))
+        self.notices = self.make(language_of=Languages(self.directory).of, contact=lambda: ADMIN)
+        self.stranger()
+        self.work()
+        self.clock.advance(DIGEST_EVERY)
+        self.work()
+        (letter,) = self.contents(ADMIN)
+        self.assertIn("Content-Language: de", letter)
 
     def test_the_next_hour(self) -> None:
         for id in ("m1", "m2"):
