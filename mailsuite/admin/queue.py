@@ -8,14 +8,15 @@ of them; ``shape`` and ``errors`` are the whole at a glance; the verbs are in qu
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
 import attrs
 from twisted.web.resource import Resource
 from twisted.web.server import Request
 
 from mailsuite.accounts.refusal import asked_address
+from mailsuite.admin.questions import Look, Question, count_of, nothing_else
 from mailsuite.admin.queue_changes import OWNERS_VERBS, VERBS, ChangeResource
 from mailsuite.admin.queue_content import ContentResource, header_of
 from mailsuite.admin.queue_documents import (
@@ -32,13 +33,8 @@ from mailsuite.model.outbound import QueueEntry, QueueFilter
 
 AGES: Final = (300.0, 600.0, 1800.0, 7200.0, 43200.0)
 """Columns of the shape, in seconds."""
-COUNT: Final = 100
-MAX_COUNT: Final = 1000
-"""Messages, destinations or errors in one answer."""
 MAX_DESTINATIONS: Final = 10_000
 """Those for which most waits; what waits for others is in no sum."""
-
-Look = Callable[[Document], Awaitable[Document]]
 
 
 def _nobody_sends() -> None:
@@ -98,11 +94,11 @@ class _Queue:
     outbound: Outbound
     owner: str | None
 
-    def look(self, look: Look) -> _Look:
-        return _Look(self.desk, look)
+    def look(self, look: Look) -> Question:
+        return Question(self.desk, look, many=("ids",))
 
     async def list(self, fields: Document) -> Document:
-        count, after = _count(fields), fields.pop("after", "")
+        count, after = count_of(fields), fields.pop("after", "")
         entries = await self._desk.find(self._which(fields), self._now(), after, count)
         return {
             "messages": [entry_document(entry) for entry in entries],
@@ -113,8 +109,8 @@ class _Queue:
         return {"messages": await self._desk.count(self._which(fields), self._now())}
 
     async def shape(self, fields: Document) -> Document:
-        count = _count(fields)
-        _nothing_else(fields)
+        count = count_of(fields)
+        nothing_else(fields)
         shapes = await self._desk.shape(self._now(), AGES, MAX_DESTINATIONS)
         counts = [sum(each.counts[column] for each in shapes) for column in range(len(AGES) + 1)]
         return {
@@ -128,8 +124,8 @@ class _Queue:
         }
 
     async def errors(self, fields: Document) -> Document:
-        count = _count(fields)
-        _nothing_else(fields)
+        count = count_of(fields)
+        nothing_else(fields)
         errors = await self._desk.errors(self._now(), count)
         return {"errors": [{"error": error, "recipients": number} for error, number in errors]}
 
@@ -155,25 +151,6 @@ class _Queue:
 
     def _own(self, which: QueueFilter) -> QueueFilter:
         return which if self.owner is None else attrs.evolve(which, account=asked_address(self.owner))
-
-
-class _Look(JsonResource):
-    """GET, with what stands behind the question mark."""
-
-    def __init__(self, desk: Desk, look: Look) -> None:
-        super().__init__(desk, {})
-        self._look = look
-
-    def getChild(self, path: bytes, request: Request) -> Resource:
-        return super().getChild(path, request) if path else self
-
-    def render(self, request: Request) -> Any:
-        """What a resource made for this one question answers."""
-
-        async def look(body: Document) -> tuple[int, Document]:
-            return 200, await self._look(_fields(request.args or {}))
-
-        return JsonResource(self._desk, {"GET": look}).render(request)
 
 
 class _Messages(Missing):
@@ -214,26 +191,3 @@ class _Message(JsonResource):
 
     def _open(self) -> IQueuedContent:
         return self._queue.outbound.content(self._id)
-
-
-def _fields(arguments: Mapping[bytes, list[bytes]]) -> Document:
-    """Each with its last value, but for ids, which are all meant."""
-    fields: Document = {}
-    for name, values in arguments.items():
-        texts = [value.decode("utf-8", "replace") for value in values]
-        fields[name.decode("utf-8", "replace")] = texts if name == b"ids" else texts[-1]
-    return fields
-
-
-def _count(fields: Document) -> int:
-    """How many are asked for; taken out of *fields*."""
-    text = fields.pop("count", str(COUNT))
-    count = int(text) if text.isascii() and text.isdecimal() and len(text) < len(str(MAX_COUNT)) + 1 else 0
-    if not 0 < count <= MAX_COUNT:
-        raise bad_request(f"count is no number from 1 to {MAX_COUNT}")
-    return count
-
-
-def _nothing_else(fields: Document) -> None:
-    if fields:
-        raise bad_request(f"nothing here is called {min(fields)!r}")

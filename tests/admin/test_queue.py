@@ -12,7 +12,8 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
 from mailsuite.admin.control import control_site
-from mailsuite.admin.queue import MAX_COUNT, queue_summary
+from mailsuite.admin.questions import MAX_COUNT
+from mailsuite.admin.queue import queue_summary
 from mailsuite.admin.queue_content import CHUNK_OCTETS, MAX_HEADER_OCTETS
 from mailsuite.admin.queue_documents import MAX_IDS, MAX_LISTED
 from mailsuite.admin.resources import Desk
