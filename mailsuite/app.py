@@ -334,6 +334,7 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
         store=store,
         charged=receives.receptions.store,
         router=receives.receptions.ways,
+        directory=directory,
         resolver=receives.names.names,
         arrivals=arrivals,
         threads=files,

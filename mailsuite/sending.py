@@ -17,10 +17,11 @@ from mailsuite.config.queue import Queue
 from mailsuite.config.schema import Config
 from mailsuite.delivery.arrivals import Arrivals
 from mailsuite.delivery.dsn_decision import NoticeRules
+from mailsuite.delivery.dsn_languages import Languages
 from mailsuite.delivery.notices import Notices
 from mailsuite.delivery.notices_post import Post
 from mailsuite.delivery.ways import Routes as Router
-from mailsuite.interfaces import IDeliveries, IOutboundQueue, IResolver, IThreads
+from mailsuite.interfaces import IAccountDirectory, IDeliveries, IOutboundQueue, IResolver, IThreads
 from mailsuite.model.account import IPAddress
 from mailsuite.model.address import POSTMASTER, Address
 from mailsuite.model.envelope import NotifyOn
@@ -149,6 +150,7 @@ def sending(
     store: IDeliveries,
     charged: IDeliveries,
     router: Router,
+    directory: IAccountDirectory,
     resolver: IResolver,
     arrivals: Arrivals,
     threads: IThreads,
@@ -206,7 +208,8 @@ def sending(
         """Who reads what is answered to notices."""
         return Address(POSTMASTER.local, parts.config.server.admin.domain)
 
-    notices = Notices(queue, post, config.server.name, time.time, log, rules, until, contact)
+    language_of = Languages(directory).of
+    notices = Notices(queue, post, config.server.name, time.time, log, rules, until, contact, language_of)
     teller = Teller(notices, reactor, log)
     clerk = Clerk(queue, carrier.times, time.time, chance.random, log, teller.look)
     windows = Windows(time.time, chance.random, config.queue.concurrency, config.queue.per_source)

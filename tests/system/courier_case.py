@@ -93,6 +93,7 @@ class CourierCase(TestCase):
             store=self.store,
             charged=self.store,
             router=router,
+            directory=self.directory,
             resolver=self.resolver,
             arrivals=Arrivals(LocalBus(reactor, log), time.time, log),
             threads=Inline(),

@@ -10,6 +10,8 @@ from typing import Any
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 
+from mailsuite.directory.memory import MemoryDirectory
+from mailsuite.model.account import Account
 from mailsuite.model.address import Address
 from mailsuite.model.envelope import MailParameters, Returned
 from mailsuite.model.failure import TemporaryFailure
@@ -22,7 +24,7 @@ from mailsuite.resolver.memory import MemoryResolver
 from mailsuite.resolver.question import Type
 from tests.sinks.script import DROP, GOODBYE, HANG, Say, Scene, Wait
 from tests.sinks.sink import Sink
-from tests.system.courier_case import EVE, JOE, LETTER, MAX, ZOE, CourierCase
+from tests.system.courier_case import EVE, JOE, LETTER, MAX, POSTMASTER, ZOE, CourierCase
 
 
 class Queue(MemoryQueue):
@@ -182,6 +184,15 @@ class Trouble(OwnQueueCase):
         await self.put(EVE)
         await self.empty()
         self.assertEqual(len(self.sink.record.messages), 1)
+
+    async def test_the_sender_is_told_in_his_language(self) -> None:
+        self.directory = MemoryDirectory([Account(JOE, language="de"), Account(POSTMASTER)])
+        self.sink.script.table = {"RCPT": "550 5.1.1 No such user"}
+        self.begin()
+        await self.put(EVE)
+        await self.empty()
+        (notice,) = self.letters_of(JOE)
+        self.assertIn(b"Content-Language: de", notice)
 
     async def test_a_domain_that_takes_no_mail(self) -> None:
         self.resolver.set("example.org", Type.MX, (0, ""))
