@@ -66,6 +66,10 @@ class Zone:
         """Records in the form of a zone file; the names in them are whole ones, with their last dot."""
         self._records.setdefault(name.lower(), {}).setdefault(kind, []).extend(values)
 
+    def forget(self, name: str) -> None:
+        """There is no such name any more."""
+        self._records.pop(name.lower(), None)
+
     def host(self, name: str, *addresses: str) -> None:
         """A host with its addresses; each has the name in turn."""
         for address in addresses:

@@ -25,7 +25,7 @@ _WHOLE: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#\\]*)(.*)", re.DO
 _AUTHORITY: Final = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::([0-9]{0,5}))?", re.DOTALL)
 _PRINTABLE: Final = re.compile(r"[\x21-\x7e]*")
 _UNWISE: Final = re.compile(r'[<>"{}|\\^`]')
-"""RFC 3986 has no place for these; programs read a backslash in two ways."""
+"""No URL has these; a backslash is read in two ways."""
 _NUMBER: Final = re.compile(r"\d+|0x[0-9a-f]*")
 
 
