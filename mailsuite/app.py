@@ -43,8 +43,8 @@ from mailsuite.directory.memory import MemoryDirectory
 from mailsuite.directory.sqlite import accounts as accounts_db
 from mailsuite.directory.sqlite import bans as bans_db
 from mailsuite.directory.sqlite import logins as logins_db
-from mailsuite.directory.sqlite import sightings as sightings_db
 from mailsuite.directory.sqlite import totals as totals_db
+from mailsuite.directory.sqlite.sightings import SqliteSightings
 from mailsuite.frontends.certificates import self_signed
 from mailsuite.frontends.keeper import CertificateKeeper
 from mailsuite.frontends.premises import Premises
@@ -53,6 +53,7 @@ from mailsuite.keys import keyring
 from mailsuite.model.failure import MailFailure
 from mailsuite.model.origin import Origin
 from mailsuite.model.retention import MaildropRules
+from mailsuite.notices.sqlite.notify_db import NotifyDb
 from mailsuite.notify.channels.nm import NotifyMailChannel
 from mailsuite.notify.configured import notifier_settings
 from mailsuite.notify.notifier import Notifier
@@ -99,6 +100,7 @@ class Parts:
     pools: tuple[Pool, ...]
     databases: dict[Database, Pool]
     """Each with the one thread that works on it."""
+    notices: NotifyDb
     directory: LayeredDirectory
     people: People
     throttle: FailureThrottle
@@ -192,6 +194,7 @@ class Parts:
             await self.premises.bans.stop()
             await self.notifier.stop()
             await self.sources.stop()
+            await self.notices.commits.finished()
             for database in self.databases:
                 await database.close()
             await self.queue.close()
@@ -256,13 +259,13 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
     failed = partial(log.failure, "task.failed")
     tasks = Tasks(failed)
     accounts = Database(state.accounts_db, accounts_db.SCHEMA, accounts_thread, log)
-    notices = Database(state.notify_db, sightings_db.SCHEMA, notify_thread, log)
     directory = LayeredDirectory(MemoryDirectory(origin=Origin.FILE), accounts_db.SqliteDirectory(accounts))
-    sightings = sightings_db.SqliteSightings(notices)
     patient = Patient(hashing, reactor, HASH_PATIENCE)
     slow_hashing = Pool(reactor, "slow hashing", 1, HASH_QUEUE, HASH_NICE)
     passwords = Passwords(patient, log, slow=Patient(slow_hashing, reactor, HASH_PATIENCE))
     vault = Vault(keyring(state), patient)
+    notices = NotifyDb.at(state.notify_db, notify_thread, vault, log)
+    sightings = SqliteSightings(notices.database)
     sources = sources_of(config, reactor, files, passwords, log)
     store = MaildirStore(layout(config), reactor, files, log, rules=maildrop_rules(config))
     store.deleted_quota = config.delivery.deleted_quota
@@ -347,12 +350,14 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
         tasks=tasks,
         files=files,
         pools=(files, hashing, slow_hashing, accounts_thread, notify_thread, queue_thread),
-        databases={accounts: accounts_thread, notices: notify_thread},
+        databases={accounts: accounts_thread, notices.database: notify_thread},
+        notices=notices,
         directory=directory,
         people=People(
             directory=directory,
             logins=logins_db.SqliteLogins(accounts),
             sightings=sightings,
+            subscriptions=notices.subscriptions,
             passwords=passwords,
             vault=vault,
             threads=files,

@@ -10,6 +10,8 @@ from mailsuite.concurrent.threads import Inline
 from mailsuite.config.schema import Config
 from mailsuite.directory.sqlite import accounts as accounts_db
 from mailsuite.model.failure import MailFailure
+from mailsuite.notices.sqlite.schema import SCHEMA
+from mailsuite.notices.sqlite.subscriptions import count_sealed
 from mailsuite.sqlite.database import Database
 from mailsuite.state import State
 
@@ -40,7 +42,21 @@ def keyring(state: State) -> Keyring:
 
 
 def _count_sealed(state: State) -> int:
-    """How many sealed secrets the database has."""
+    """How many sealed secrets the databases have."""
+    return _count_in_accounts(state) + _count_in_notices(state)
+
+
+def _count_in_notices(state: State) -> int:
+    if not state.notify_db.exists():
+        return 0
+    database = Database(state.notify_db, SCHEMA, Inline())
+    try:
+        return run_now(count_sealed(database))
+    finally:
+        run_now(database.close())
+
+
+def _count_in_accounts(state: State) -> int:
     if not state.accounts_db.exists():
         return 0
     database = Database(state.accounts_db, accounts_db.SCHEMA, Inline())

@@ -16,11 +16,13 @@ from mailsuite.config.schema import Config
 from mailsuite.directory.layered import LayeredDirectory
 from mailsuite.directory.sqlite import accounts as accounts_db
 from mailsuite.directory.sqlite import logins as logins_db
-from mailsuite.directory.sqlite import sightings as sightings_db
+from mailsuite.directory.sqlite.sightings import SqliteSightings
 from mailsuite.file_accounts import file_directory
 from mailsuite.keys import inline_passwords, inline_vault
+from mailsuite.notices.sqlite.notify_db import NotifyDb
 from mailsuite.notify.configured import notifier_settings
 from mailsuite.notify.targets import objection
+from mailsuite.observe.log import Log
 from mailsuite.people import People
 from mailsuite.sqlite.database import Database
 from mailsuite.state import State
@@ -48,8 +50,8 @@ def _opened_offline(
 ) -> Iterator[Office]:
     threads = Inline()
     accounts = Database(state.accounts_db, accounts_db.SCHEMA, threads)
-    notices = Database(state.notify_db, sightings_db.SCHEMA, threads)
     passwords, vault = inline_passwords(), inline_vault(state)
+    notices = NotifyDb.at(state.notify_db, threads, vault, Log())
     directory = LayeredDirectory(
         run_now(file_directory(config, passwords, vault)), accounts_db.SqliteDirectory(accounts)
     )
@@ -57,18 +59,19 @@ def _opened_offline(
     people = People(
         directory=directory,
         logins=logins_db.SqliteLogins(accounts),
-        sightings=sightings_db.SqliteSightings(notices),
+        sightings=SqliteSightings(notices.database),
         passwords=passwords,
         vault=vault,
         threads=threads,
         key_file=state.seal_key,
         gate=Gate(directory, vault, time.time),
         sources=Sources(),
+        subscriptions=notices.subscriptions,
         objection=lambda preference: objection(preference, rules),
     )
 
     try:
         yield people.office(lambda: config, foresee)
     finally:
-        for database in (accounts, notices):
-            run_now(database.close())
+        run_now(accounts.close())
+        run_now(notices.close())

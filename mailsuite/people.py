@@ -24,7 +24,7 @@ from mailsuite.config.load import Loaded
 from mailsuite.config.schema import Config
 from mailsuite.directory.layered import LayeredDirectory
 from mailsuite.file_accounts import file_directory
-from mailsuite.interfaces import ILogins, ISightings, IThreads
+from mailsuite.interfaces import ILogins, ISightings, ISubscriptions, IThreads
 from mailsuite.model.account import NotifyPreference
 from mailsuite.model.address import Address
 
@@ -42,6 +42,7 @@ class People:
     key_file: Path
     gate: Gate
     sources: Sources
+    subscriptions: ISubscriptions
     objection: Callable[[NotifyPreference], str]
     turn: DeferredLock = attrs.field(factory=DeferredLock)
     """Held by whoever changes accounts; see Registry."""
@@ -93,7 +94,14 @@ class People:
                 enroll=self.enroll_view,
                 turn=self.turn,
             ),
-            keys=KeyRotation(self.directory.database, self.vault, self.key_file, self.threads, reseal_file),
+            keys=KeyRotation(
+                self.directory.database,
+                self.vault,
+                self.key_file,
+                self.threads,
+                reseal_file,
+                self.subscriptions.reseal,
+            ),
             what_if=WhatIf(self.directory, self.logins, time.time, foresee),
             rehearsal=Rehearsal(self.gate, self.passwords, config, self.sources),
         )

@@ -29,6 +29,7 @@ from mailsuite.model.account import Account
 from mailsuite.model.address import Address
 from mailsuite.model.origin import Origin
 from mailsuite.model.retention import DAY, Retention
+from mailsuite.notices.memory import MemorySubscriptions
 from mailsuite.people import People
 from tests.accounts.fakes import CHEAP
 from tests.concurrent.held import HeldThreads
@@ -90,6 +91,7 @@ class World:
             key_file=self.path,
             gate=Gate(self.directory, self.vault, time.time),
             sources=Sources(),
+            subscriptions=MemorySubscriptions(),
             objection=lambda preference: "",
             own_retentions=self.own_retentions,
             forget_view=lambda account, device: self.forgotten.append((account, device)),

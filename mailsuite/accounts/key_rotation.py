@@ -26,12 +26,18 @@ MAX_ROUNDS = 6
 """Where there is never an end to it, the old keys stay until the next rotation."""
 
 
+async def nothing_elsewhere() -> tuple[int, int]:
+    """Where nobody else keeps anything sealed."""
+    return 0, 0
+
+
 @attrs.define
 class _Round:
     """What one walk over all secrets came to."""
 
     devices: int = 0
     verifiers: int = 0
+    subscriptions: int = 0
     unreadable: int = 0
     clean: bool = True
     """Nothing was under an old key, as far as could be seen."""
@@ -54,6 +60,8 @@ class KeyRotation:
     threads: IThreads
     reseal_file: Callable[[], Awaitable[None]]
     """Makes the devices of the configuration file anew; they are sealed in memory only."""
+    reseal_subscriptions: Callable[[], Awaitable[tuple[int, int]]] = nothing_elsewhere
+    """As ISubscriptions.reseal()."""
     _turn: DeferredLock = attrs.field(factory=DeferredLock, init=False)
 
     async def rotate(self) -> Document:
@@ -77,12 +85,13 @@ class KeyRotation:
 
     async def _seal_all(self) -> Document:
         """Seal everything under the newest key, and drop the others."""
-        devices = verifiers = unreadable = clean = 0
+        devices = verifiers = subscriptions = unreadable = clean = 0
         await self.reseal_file()
         for _ in range(MAX_ROUNDS):
             found = await self._round()
             devices += found.devices
             verifiers += found.verifiers
+            subscriptions += found.subscriptions
             unreadable = found.unreadable
             clean = clean + 1 if found.clean else 0
             if clean == CLEAN_ROUNDS:
@@ -92,6 +101,7 @@ class KeyRotation:
         return {
             "devices": devices,
             "verifiers": verifiers,
+            "subscriptions": subscriptions,
             "unreadable": unreadable,
             "dropped": clean == CLEAN_ROUNDS,
         }
@@ -103,6 +113,9 @@ class KeyRotation:
             await self._device(account, device, found)
         for account, sealed in await self.directory.all_verifiers():
             await self._verifiers(account, sealed, found)
+        found.subscriptions, unreadable = await self.reseal_subscriptions()
+        found.unreadable += unreadable
+        found.clean &= not found.subscriptions
         return found
 
     async def _device(self, account: Address, device: Device, found: _Round) -> None:

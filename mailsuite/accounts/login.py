@@ -141,15 +141,15 @@ class Login:
 
     def _remember(self, attempt: Attempt, granted: Granted) -> None:
         facts, at = attempt.facts, self.now()
-        if facts.service in self.learn_from:
-            self.tasks.start(self._record_sighting(attempt, granted.account, at))
         device = granted.device.id if granted.device is not None else ""
+        if facts.service in self.learn_from:
+            self.tasks.start(self._record_sighting(attempt, granted.account, at, device))
         record = LoginRecord(granted.account, device, facts.service, attempt.mechanism, facts.peer, at)
         self.tasks.start(self._record_login(attempt, record))
 
-    async def _record_sighting(self, attempt: Attempt, account: Address, at: float) -> None:
+    async def _record_sighting(self, attempt: Attempt, account: Address, at: float, device: str) -> None:
         try:
-            await self.sightings.record(account, attempt.facts.peer, at)
+            await self.sightings.record(account, attempt.facts.peer, at, device, attempt.facts.service)
         except MailFailure as failure:
             self._log(attempt, account).warning("sighting.lost", reason=failure.reason)
 

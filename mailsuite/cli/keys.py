@@ -31,12 +31,13 @@ def rotate(context: Context, as_json: bool, quiet: bool) -> None:
     elif not quiet:
         devices = count_text(done["devices"], "device password")
         verifiers = count_text(done["verifiers"], "account's SCRAM verifiers", "accounts' SCRAM verifiers")
-        click.echo(f"There is a new key. Sealed again: {devices}, {verifiers}.")
+        subscriptions = count_text(done["subscriptions"], "subscription")
+        click.echo(f"There is a new key. Sealed again: {devices}, {verifiers}, {subscriptions}.")
         if done["dropped"]:
             click.echo("The old keys are gone; make a new copy of the key file, and keep it elsewhere.")
     if done["unreadable"]:
         secrets = count_text(done["unreadable"], "secret")
-        note(f"{secrets} could not be opened by any key: nobody can log in by them; make new ones.")
+        note(f"{secrets} could not be opened by any key, and are of no use any more; make new ones.")
     if not done["dropped"]:
         raise CommandFailed("the old keys are kept, since secrets were changed all the while; run this again")
     if done["unreadable"]:

@@ -1,4 +1,4 @@
-"""Where each account was seen last: the value, the rule that orders it, and the memory of it."""
+"""Where each account was seen last, in memory."""
 
 from __future__ import annotations
 
@@ -9,31 +9,7 @@ from mailsuite.interfaces import ISightings
 from mailsuite.model.account import IPAddress
 from mailsuite.model.address import Address
 from mailsuite.model.failure import MailFailure
-
-KEPT = 3
-"""How many addresses of an account are remembered."""
-
-
-@attrs.frozen
-class Sighting:
-    """An account was logged in from here, the last time at this moment (seconds since the epoch)."""
-
-    peer: IPAddress
-    at: float
-
-
-def with_newest(sightings: tuple[Sighting, ...], newest: Sighting) -> tuple[Sighting, ...]:
-    """*sightings* with *newest* in front and its address nowhere else, cut to the newest few.
-
-    The order is that of recording, so a clock that was set back does not leave an old address in front.
-    """
-    others = (sighting for sighting in sightings if sighting.peer != newest.peer)
-    return (newest, *others)[:KEPT]
-
-
-def newest_since(sightings: tuple[Sighting, ...], since: float) -> IPAddress | None:
-    """The first address that was seen at or after *since*."""
-    return next((sighting.peer for sighting in sightings if sighting.at >= since), None)
+from mailsuite.model.sighting import Sighting, newest_since, recent, seen_from, with_newest
 
 
 @implementer(ISightings)
@@ -44,17 +20,30 @@ class MemorySightings:
     refuse_with: MailFailure | None = None
     _seen: dict[Address, tuple[Sighting, ...]] = attrs.field(factory=dict, init=False)
 
-    async def record(self, account: Address, peer: IPAddress, at: float) -> None:
+    async def record(
+        self, account: Address, peer: IPAddress, at: float, device: str = "", via: str = ""
+    ) -> None:
         self._refuse()
-        self._seen[account] = with_newest(self._seen.get(account, ()), Sighting(peer, at))
+        self._seen[account] = with_newest(self._of(account), Sighting(peer, at, device, via))
 
-    async def last(self, account: Address, since: float) -> IPAddress | None:
+    async def last(self, account: Address, since: float, device: str | None = None) -> IPAddress | None:
         self._refuse()
-        return newest_since(self._seen.get(account, ()), since)
+        return newest_since(self._of(account), since, device)
 
-    async def forget(self, account: Address) -> None:
+    async def recent(self, account: Address, since: float) -> tuple[Sighting, ...]:
         self._refuse()
-        self._seen.pop(account, None)
+        return recent(self._of(account), since)
+
+    async def seen_from(self, account: Address, peer: IPAddress, since: float) -> bool:
+        self._refuse()
+        return seen_from(self._of(account), peer, since)
+
+    async def forget(self, account: Address, device: str | None = None) -> None:
+        self._refuse()
+        self._seen[account] = tuple(each for each in self._of(account) if device not in {None, each.device})
+
+    def _of(self, account: Address) -> tuple[Sighting, ...]:
+        return self._seen.get(account, ())
 
     def _refuse(self) -> None:
         if self.refuse_with is not None:

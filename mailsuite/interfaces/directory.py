@@ -9,6 +9,7 @@ from mailsuite.model.address import Address
 from mailsuite.model.alias import Alias
 from mailsuite.model.device import Device
 from mailsuite.model.login import LoginRecord
+from mailsuite.model.sighting import Sighting
 
 
 class IAccountDirectory(Interface):
@@ -123,16 +124,25 @@ class ITotalsWarned(Interface):
 
 
 class ISightings(Interface):
-    """From where each account last logged in; survives a restart."""
+    """From where each account last logged in, by which device; survives a restart. Of the newest few devices
+    the newest few addresses are remembered."""
 
-    async def record(account: Address, peer: IPAddress, at: float) -> None:
-        """Note an authenticated session (*at*: seconds since the epoch). Cheap when nothing changed."""
+    async def record(account: Address, peer: IPAddress, at: float, device: str = "", via: str = "") -> None:
+        """Note an authenticated session (*at*: seconds since the epoch) of a device ("": by the account's own
+        password) with a service. Cheap when nothing changed."""
 
-    async def last(account: Address, since: float) -> IPAddress | None:
-        """The newest address seen at or after *since*, or None."""
+    async def last(account: Address, since: float, device: str | None = None) -> IPAddress | None:
+        """The newest address seen at or after *since*, of that device or of any; or None."""
 
-    async def forget(account: Address) -> None:
-        """Never answer again what was recorded before; whoever has the address next is somebody else."""
+    async def recent(account: Address, since: float) -> tuple[Sighting, ...]:
+        """Of each device where it was seen last, if that was at or after *since*; the newest first."""
+
+    async def seen_from(account: Address, peer: IPAddress, since: float) -> bool:
+        """Whether it is remembered that the account was seen there at or after *since*."""
+
+    async def forget(account: Address, device: str | None = None) -> None:
+        """Never answer again what was recorded before, of that device or of any; whoever has the address
+        next is somebody else."""
 
 
 class ILogins(Interface):

@@ -103,6 +103,11 @@ class ISubscriptions(Interface):
     async def trim(before: float) -> int:
         """Forget attempts and dead letters from before that; answers how many."""
 
+    async def reseal() -> tuple[int, int]:
+        """Seal by the newest key what is sealed by another: how many subscriptions were, and how many no key
+        opens. What is left then that can be opened is sealed by a key that was the newest when it began, or
+        by a newer one. In small steps."""
+
 
 class INotifyChannel(Interface):
     """A way to hand a notice to a subscriber. Keeps no state but connections; one contract suite

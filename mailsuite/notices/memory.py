@@ -177,6 +177,10 @@ class MemorySubscriptions:
                 removed += 1
         return removed
 
+    async def reseal(self) -> tuple[int, int]:
+        self._refuse()
+        return 0, 0
+
     def _is_kept(self, id: str) -> bool:
         return id in self._subscriptions or is_preference(id)
 

@@ -12,6 +12,7 @@ import pytest
 from mailsuite.accounts import key_rotation
 from mailsuite.accounts.key_rotation import KeyRotation
 from mailsuite.accounts.keyring import Keyring, KeyringError, SealBroken
+from mailsuite.accounts.refusal import RegistryError
 from mailsuite.accounts.vault import Vault
 from mailsuite.concurrent.threads import Inline
 from mailsuite.directory.memory import MemoryDirectory
@@ -59,7 +60,7 @@ def test_everything_is_sealed_anew_and_the_old_key_is_gone(
     before = now(world.directory.devices(JOE))
     old = world.vault.keyring
     done = now(world.office.keys.rotate())
-    assert done == {"devices": 2, "verifiers": 1, "unreadable": 0, "dropped": True}
+    assert done == {"devices": 2, "verifiers": 1, "subscriptions": 0, "unreadable": 0, "dropped": True}
     assert all_open(world, world.vault, passwords)
     assert all_open(world, on_disk(world), passwords)
     with pytest.raises(SealBroken):
@@ -77,7 +78,13 @@ def test_a_rotation_can_be_repeated(world: World, passwords: tuple[str, list[str
 
 
 def test_a_rotation_of_nothing(world: World) -> None:
-    assert now(world.office.keys.rotate()) == {"devices": 0, "verifiers": 0, "unreadable": 0, "dropped": True}
+    assert now(world.office.keys.rotate()) == {
+        "devices": 0,
+        "verifiers": 0,
+        "subscriptions": 0,
+        "unreadable": 0,
+        "dropped": True,
+    }
 
 
 class Killed(BaseException):
@@ -173,7 +180,13 @@ def test_what_comes_in_meanwhile_is_sealed_too(world: World, passwords: tuple[st
 
     directory: Any = Late()
     rotation = KeyRotation(directory, world.vault, key_file(world), Inline(), world._reseal_file)
-    assert now(rotation.rotate()) == {"devices": 2, "verifiers": 1, "unreadable": 0, "dropped": True}
+    assert now(rotation.rotate()) == {
+        "devices": 2,
+        "verifiers": 1,
+        "subscriptions": 0,
+        "unreadable": 0,
+        "dropped": True,
+    }
     assert all_open(world, on_disk(world), passwords)
 
 
@@ -218,7 +231,7 @@ def test_what_the_configuration_covers_is_sealed_too(tmp_path: Path) -> None:
     )
     world.directory.replace_file(covering)
     done = now(world.office.keys.rotate())
-    assert done == {"devices": 1, "verifiers": 1, "unreadable": 0, "dropped": True}
+    assert done == {"devices": 1, "verifiers": 1, "subscriptions": 0, "unreadable": 0, "dropped": True}
     world.directory.replace_file(MemoryDirectory([account], origin=Origin.FILE))
     [uncovered] = now(world.directory.devices(FILED))
     assert on_disk(world).open_device(FILED, uncovered).matches(password)
@@ -284,7 +297,13 @@ def test_an_account_that_is_removed_meanwhile_stays_removed(
 
     directory: Any = Gone()
     rotation = KeyRotation(directory, world.vault, key_file(world), Inline(), world._reseal_file)
-    assert now(rotation.rotate()) == {"devices": 2, "verifiers": 0, "unreadable": 0, "dropped": True}
+    assert now(rotation.rotate()) == {
+        "devices": 2,
+        "verifiers": 0,
+        "subscriptions": 0,
+        "unreadable": 0,
+        "dropped": True,
+    }
     assert now(world.directory.all_devices()) == ()
 
 
@@ -311,7 +330,7 @@ def test_what_no_key_opens_is_counted_and_keeps_no_key(
     now(world.directory.change_device(JOE, broken))
     now(world.directory.keep_verifiers(JOE, b"not sealed by anybody"))
     done = now(world.office.keys.rotate())
-    assert done == {"devices": 1, "verifiers": 0, "unreadable": 2, "dropped": True}
+    assert done == {"devices": 1, "verifiers": 0, "subscriptions": 0, "unreadable": 2, "dropped": True}
 
 
 def test_a_key_file_that_cannot_be_written_changes_nothing(
@@ -336,3 +355,34 @@ def test_a_directory_that_is_away_ends_the_rotation(world: World, passwords: tup
     assert all_open(world, on_disk(world), passwords)
     assert now(world.office.keys.rotate())["dropped"] is True
     assert len(on_disk(world).keyring) == 1
+
+
+def test_subscriptions_are_sealed_anew_too_and_count_as_work(world: World) -> None:
+    """The walk that finds nothing under an old key is the last but one."""
+    done = [(3, 1), (1, 1), (0, 1), (0, 1)]
+    rounds: list[tuple[int, int]] = []
+
+    async def reseal() -> tuple[int, int]:
+        rounds.append(done[len(rounds)])
+        return rounds[-1]
+
+    rotation = KeyRotation(world.database, world.vault, key_file(world), Inline(), world._reseal_file, reseal)
+    document = now(rotation.rotate())
+    assert document == {
+        "devices": 0,
+        "verifiers": 0,
+        "subscriptions": 4,
+        "unreadable": 1,
+        "dropped": True,
+    }
+    assert len(rounds) == 4
+
+
+def test_the_old_keys_stay_while_subscriptions_cannot_be_sealed(world: World) -> None:
+    async def reseal() -> tuple[int, int]:
+        raise TemporaryFailure(DIRECTORY_UNAVAILABLE)
+
+    rotation = KeyRotation(world.database, world.vault, key_file(world), Inline(), world._reseal_file, reseal)
+    with pytest.raises(RegistryError):
+        now(rotation.rotate())
+    assert len(on_disk(world).keyring) == 2

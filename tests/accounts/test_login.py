@@ -29,6 +29,7 @@ from mailsuite.model.failure import MaildropInUse, TemporaryFailure
 from mailsuite.model.login import LoginRecord
 from mailsuite.model.origin import Origin
 from mailsuite.model.reply import DIRECTORY_UNAVAILABLE, INTERNAL_ERROR
+from mailsuite.model.sighting import Sighting
 from mailsuite.model.view import View
 from mailsuite.store.memory import MemoryStore
 from mailsuite.wire.sasl.steps import ScramQuestion
@@ -430,6 +431,17 @@ class MemoryTests(LoginCase):
     def test_opening_a_maildrop_is_seen(self):
         self.successResultOf(self.maildrop(attempt()))
         self.assertEqual(self.seen(), PEER)
+
+    def test_where_each_device_was_seen_is_told_apart(self):
+        self.successResultOf(self.maildrop(digest("joe", password_of("eudora"))))
+        self.successResultOf(self.submitter(attempt(service="pop3")))
+        self.assertEqual(
+            self.do(self.sightings.recent(JOE.address, NOON)),
+            (
+                Sighting(PEER, NOON, "", "pop3", NOON),
+                Sighting(PEER, NOON, "joe@example.net/eudora", "pop3", NOON),
+            ),
+        )
 
     def test_how_somebody_logged_in_is_recorded(self):
         self.successResultOf(self.maildrop(digest("joe", password_of("eudora"))))

@@ -314,10 +314,10 @@ class Checks(ApiCase):
         self.add()
         self.lines.clear()
         answer = self.ask("POST", "/v1/keys/rotate")
-        done = {"devices": 0, "verifiers": 1, "unreadable": 0, "dropped": True}
+        done = {"devices": 0, "verifiers": 1, "subscriptions": 0, "unreadable": 0, "dropped": True}
         self.assertEqual((answer.status, answer.document), (200, done))
         [line] = self.lines
-        self.assertIn("key.rotated devices=0 verifiers=1 unreadable=0 dropped=true", line)
+        self.assertIn("key.rotated devices=0 verifiers=1 subscriptions=0 unreadable=0 dropped=true", line)
         self.assertEqual(self.ask("GET", "/v1/keys/rotate").status, 405)
         self.assertEqual(self.ask("GET", "/v1/keys").status, 404)
 

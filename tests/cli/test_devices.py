@@ -211,16 +211,16 @@ def test_rotate(run: Run, control: ControlDouble, world: World) -> None:
     result = run("key", "rotate")
     assert result.exit_code == 0
     assert result.output == (
-        "There is a new key. Sealed again: 1 device password, 1 account's SCRAM verifiers.\n"
+        "There is a new key. Sealed again: 1 device password, 1 account's SCRAM verifiers, 0 subscriptions.\n"
         "The old keys are gone; make a new copy of the key file, and keep it elsewhere.\n"
     )
     assert run("key", "rotate", "-q").output == ""
     document = json.loads(run("key", "rotate", "--json").output)
-    assert document == {"devices": 1, "verifiers": 1, "unreadable": 0, "dropped": True}
+    assert document == {"devices": 1, "verifiers": 1, "subscriptions": 0, "unreadable": 0, "dropped": True}
 
 
 def test_a_rotation_that_did_not_come_to_its_end(run: Run, control: ControlDouble) -> None:
-    answer = {"devices": 3, "verifiers": 0, "unreadable": 2, "dropped": False}
+    answer = {"devices": 3, "verifiers": 0, "subscriptions": 0, "unreadable": 2, "dropped": False}
     control.answers["POST /v1/keys/rotate"] = (200, answer)
     result = run("key", "rotate")
     assert result.exit_code == 1

@@ -9,6 +9,7 @@ from zope.interface.verify import verifyObject
 
 from mailsuite.interfaces import ISightings
 from mailsuite.model.address import Address
+from mailsuite.model.sighting import Sighting
 
 JOE = Address("joe", "example.net")
 ANN = Address("ann", "example.net")
@@ -36,6 +37,9 @@ class SightingsContract:
 
     def last(self, since=0.0, account=JOE):
         return self.answer(self.sightings.last(account, since))
+
+    def recent(self, since=0.0):
+        return [(each.device, each.peer) for each in self.answer(self.sightings.recent(JOE, since))]
 
     def test_provides_the_interface(self):
         verifyObject(ISightings, self.sightings)
@@ -94,3 +98,36 @@ class SightingsContract:
         for number, peer in enumerate((HOME, WORK, TRAIN, HOTEL)):
             self.record(peer, NOON + number)
         self.assertEqual(self.last(), HOTEL)
+
+    def test_each_device_has_an_address_of_its_own(self):
+        self.answer(self.sightings.record(JOE, HOME, NOON, "desk", "pop3"))
+        self.answer(self.sightings.record(JOE, TRAIN, NOON + 1, "phone", "stream"))
+        self.answer(self.sightings.record(JOE, HOTEL, NOON + 2, "phone", "pop3"))
+        self.record(WORK, NOON + 3)
+        self.assertEqual(self.recent(), [("", WORK), ("phone", HOTEL), ("desk", HOME)])
+        self.assertEqual(self.recent(NOON + 1), [("", WORK), ("phone", HOTEL)])
+        self.assertEqual(self.last(), WORK)
+        self.assertEqual(self.answer(self.sightings.last(JOE, NOON, "desk")), HOME)
+        self.assertIsNone(self.answer(self.sightings.last(JOE, NOON + 1, "desk")))
+        self.assertIsNone(self.answer(self.sightings.last(JOE, NOON, "fridge")))
+
+    def test_a_sighting_is_answered_whole(self):
+        self.answer(self.sightings.record(JOE, HOME, NOON, "desk", "pop3"))
+        self.answer(self.sightings.record(JOE, HOME, NOON + 60, "desk", "pop3"))
+        seen = Sighting(HOME, NOON + 60, "desk", "pop3", first=NOON)
+        self.assertEqual(self.answer(self.sightings.recent(JOE, NOON)), (seen,))
+
+    def test_who_was_seen_where(self):
+        self.answer(self.sightings.record(JOE, HOME, NOON, "desk", "pop3"))
+        self.record(WORK, NOON)
+        for peer, since, seen in ((HOME, NOON, True), (HOME, NOON + 1, False), (TRAIN, NOON, False)):
+            self.assertEqual(self.answer(self.sightings.seen_from(JOE, peer, since)), seen)
+        self.assertFalse(self.answer(self.sightings.seen_from(ANN, HOME, NOON)))
+
+    def test_one_device_is_forgotten_alone(self):
+        self.answer(self.sightings.record(JOE, HOME, NOON, "desk"))
+        self.answer(self.sightings.record(JOE, TRAIN, NOON, "phone"))
+        self.answer(self.sightings.forget(JOE, "phone"))
+        self.assertEqual(self.recent(), [("desk", HOME)])
+        self.answer(self.sightings.forget(JOE, "fridge"))
+        self.assertEqual(self.recent(), [("desk", HOME)])

@@ -220,3 +220,7 @@ class SubscriptionsContract:
         self.assertEqual([letter.seq for letter in self.letters()], [2])
         self.assertEqual(self.answer(self.subscriptions.trim(NOON)), 0)
         self.assertEqual(list(self.all()), [PLAIN.id])
+
+    def test_what_is_sealed_by_the_newest_key_is_left_alone(self):
+        self.add(PLAIN)
+        self.assertEqual(self.answer(self.subscriptions.reseal()), (0, 0))

@@ -4,7 +4,8 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailsuite.concurrent.threads import Inline
-from mailsuite.directory.sqlite.sightings import SCHEMA, SqliteSightings
+from mailsuite.directory.sqlite.sightings import SqliteSightings
+from mailsuite.notices.sqlite.schema import SCHEMA
 from mailsuite.sqlite.database import Database
 from tests.contracts.sightings import SightingsContract
 from tests.directory.folders import FolderCase

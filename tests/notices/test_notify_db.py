@@ -15,7 +15,7 @@ from mailsuite.model.notice import MessageFacts
 from mailsuite.model.subscription import Attempt, Cursor, SubscriptionState
 from mailsuite.notices.sqlite import event_log as event_log_module
 from mailsuite.notices.sqlite import subscriptions as subscriptions_module
-from mailsuite.notices.sqlite.subscriptions import Resealed, count_sealed
+from mailsuite.notices.sqlite.subscriptions import count_sealed
 from tests.concurrent.held import HeldThreads
 from tests.contracts.event_log import ANN, JOE, NOON, mail
 from tests.contracts.subscriptions import FULL, PLAIN
@@ -147,11 +147,11 @@ class SealTests(NotifyDbCase, SynchronousTestCase):
         wanted = [attrs.evolve(FULL, id=f"sub_{number}") for number in range(5)]
         for each in wanted:
             self.answer(self.db.subscriptions.add(each, 0))
-        self.assertEqual(self.reseal(), Resealed(0, 0))
+        self.assertEqual(self.reseal(), (0, 0))
         self.vault.use(self.vault.keyring.with_new_key(self.key_file))
         self.answer(self.db.subscriptions.add(PLAIN, 0))
-        self.assertEqual(self.reseal(), Resealed(5, 0))
-        self.assertEqual(self.reseal(), Resealed(0, 0))
+        self.assertEqual(self.reseal(), (5, 0))
+        self.assertEqual(self.reseal(), (0, 0))
         self.vault.use(self.vault.keyring.drop_old_keys(self.key_file))
         found = [each.subscription for each in self.answer(self.db.subscriptions.all())]
         self.assertEqual(sorted(found, key=lambda each: each.id), [*wanted, PLAIN])
@@ -161,7 +161,7 @@ class SealTests(NotifyDbCase, SynchronousTestCase):
         self.vault.use(Keyring.new())
         self.answer(self.db.subscriptions.add(FULL, 0))
         self.sql("UPDATE subscription SET sealed = x'00' WHERE id = ?", PLAIN.id)
-        self.assertEqual(self.reseal(), Resealed(0, 1))
+        self.assertEqual(self.reseal(), (0, 1))
         self.assertEqual(self.answer(count_sealed(self.db.database)), 2)
 
 

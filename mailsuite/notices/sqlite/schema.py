@@ -84,6 +84,21 @@ SCHEMA: Schema = (
             PRIMARY KEY (subscription, seq)
         ) STRICT, WITHOUT ROWID""",
     ),
+    (
+        """CREATE TABLE seen (
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            account TEXT NOT NULL,
+            device TEXT NOT NULL,
+            peer TEXT NOT NULL,
+            at REAL NOT NULL,
+            via TEXT NOT NULL,
+            first REAL NOT NULL,
+            UNIQUE (account, device, peer)
+        ) STRICT""",
+        "INSERT INTO seen SELECT number, account, '', peer, at, '', at FROM sighting",
+        "DROP TABLE sighting",
+        "ALTER TABLE seen RENAME TO sighting",
+    ),
 )
 """``sighting.number`` grows with every recording: the newest of an account has its greatest.
 

@@ -49,14 +49,6 @@ RESEALED_AT_ONCE = 500
 """Rows in one step; some 10 ms."""
 
 
-@attrs.frozen
-class Resealed:
-    """What reseal() came to, in rows."""
-
-    done: int
-    unreadable: int
-
-
 @implementer(ISubscriptions)
 @attrs.define(eq=False)
 class SqliteSubscriptions:
@@ -108,18 +100,16 @@ class SqliteSubscriptions:
         await self.eraser.again()
         return await self.commits.run(partial(_trim, before), is_durable=False)
 
-    async def reseal(self) -> Resealed:
-        """Seal by the newest key what is sealed by another, in small steps. When it returns, nothing that
-        can be opened is sealed by an older key than the newest there was when it began."""
+    async def reseal(self) -> tuple[int, int]:
         done = unreadable = 0
         last: str | None = ""
         while last is not None:
-            some, last = await self.commits.run(partial(_reseal, self.seal, last))
-            done += some.done
-            unreadable += some.unreadable
+            some, broken, last = await self.commits.run(partial(_reseal, self.seal, last))
+            done += some
+            unreadable += broken
         if done:
             await self.eraser.scrub()
-        return Resealed(done, unreadable)
+        return done, unreadable
 
 
 async def count_sealed(database: Database) -> int:
@@ -234,8 +224,9 @@ def _trim(before: float, connection: sqlite3.Connection) -> int:
     return sum(connection.execute(statement, (before,)).rowcount for statement in sql.TRIM)
 
 
-def _reseal(seal: Seal, after: str, connection: sqlite3.Connection) -> tuple[Resealed, str | None]:
-    """One step, of the subscriptions behind this id; and where the next one begins, None: nowhere."""
+def _reseal(seal: Seal, after: str, connection: sqlite3.Connection) -> tuple[int, int, str | None]:
+    """One step, of the subscriptions behind this id: how many were sealed anew, and how many cannot be; and
+    where the next one begins, None: nowhere."""
     rows = connection.execute(sql.SEALED_AFTER, (after, RESEALED_AT_ONCE)).fetchall()
     done = unreadable = 0
     for id, account, sealed in rows:
@@ -247,4 +238,4 @@ def _reseal(seal: Seal, after: str, connection: sqlite3.Connection) -> tuple[Res
             continue
         connection.execute(sql.SET_SEALED, (seal.seal(plain, _about(id, account)), id))
         done += 1
-    return Resealed(done, unreadable), rows[-1][0] if len(rows) == RESEALED_AT_ONCE else None
+    return done, unreadable, rows[-1][0] if len(rows) == RESEALED_AT_ONCE else None

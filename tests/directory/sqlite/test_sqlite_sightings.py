@@ -6,9 +6,11 @@ from ipaddress import ip_address
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailsuite.directory.sqlite.sightings import REWRITE_AFTER, SCHEMA, SqliteSightings
+from mailsuite.directory.sqlite.sightings import REWRITE_AFTER, SqliteSightings
 from mailsuite.model.address import Address
 from mailsuite.model.failure import TemporaryFailure
+from mailsuite.model.sighting import Sighting
+from mailsuite.notices.sqlite.schema import SCHEMA
 from mailsuite.sqlite.database import Database
 from tests.concurrent.held import HeldThreads
 from tests.directory.folders import FolderCase
@@ -38,8 +40,8 @@ class SqliteSightingsTests(FolderCase, SynchronousTestCase):
             self.threads.release()
         return self.successResultOf(asking), count
 
-    def record(self, peer, at):
-        return self.asked(self.sightings.record(JOE, peer, at))[1]
+    def record(self, peer, at, *what):
+        return self.asked(self.sightings.record(JOE, peer, at, *what))[1]
 
     def last(self, since=0.0):
         return self.asked(self.sightings.last(JOE, since))[0]
@@ -75,6 +77,50 @@ class SqliteSightingsTests(FolderCase, SynchronousTestCase):
         for number, peer in enumerate(PEERS):
             self.record(peer, NOON + number)
         self.assertEqual([peer for peer, _ in self.rows()], list(map(str, reversed(PEERS[2:]))))
+
+    def test_of_each_of_the_newest_three_devices_the_newest_three_are_kept(self):
+        for number, device in enumerate("abacadab"):
+            for offset, peer in enumerate(PEERS[:4]):
+                self.record(peer, NOON + 10 * number + offset, device)
+        seen = self.asked(self.sightings.recent(JOE, 0.0))[0]
+        self.assertEqual([each.device for each in seen], ["b", "a", "d"])
+        self.assertEqual(len(self.rows()), 9)
+        self.restart()
+        self.assertEqual(self.asked(self.sightings.recent(JOE, 0.0)), (seen, 1))
+
+    def test_two_devices_that_poll_by_turns_cost_one_write_each(self):
+        self.record(HOME, NOON, "desk")
+        self.record(WORK, NOON, "phone")
+        for at in range(10, int(REWRITE_AFTER), 50):
+            self.assertEqual(self.record(HOME, NOON + at, "desk"), 0)
+            self.assertEqual(self.record(WORK, NOON + at + 1, "phone"), 0)
+        self.assertEqual(self.record(HOME, NOON + REWRITE_AFTER, "desk"), 1)
+
+    def test_how_a_device_was_seen_first_and_last_is_remembered(self):
+        self.record(HOME, NOON, "desk", "pop3")
+        self.record(HOME, NOON + REWRITE_AFTER, "desk", "submission")
+        self.restart()
+        seen = Sighting(HOME, NOON + REWRITE_AFTER, "desk", "submission", first=NOON)
+        self.assertEqual(self.asked(self.sightings.recent(JOE, NOON))[0], (seen,))
+
+    def test_one_device_is_forgotten_over_a_restart(self):
+        self.record(HOME, NOON, "desk")
+        self.record(WORK, NOON + 1, "phone")
+        self.asked(self.sightings.forget(JOE, "phone"))
+        self.assertEqual(self.last(), HOME)
+        self.restart()
+        self.assertEqual(self.last(), HOME)
+
+    def test_what_an_older_mailsuite_wrote_is_still_known(self):
+        with sqlite3.connect(self.path) as connection:
+            for statement in SCHEMA[0]:
+                connection.execute(statement)
+            connection.execute("INSERT INTO sighting VALUES (7, ?, ?, ?)", (str(JOE), str(HOME), NOON))
+            connection.execute("PRAGMA user_version = 1")
+        connection.close()
+        self.assertEqual(self.asked(self.sightings.recent(JOE, NOON))[0], (Sighting(HOME, NOON, first=NOON),))
+        self.record(WORK, NOON + 1)
+        self.assertEqual(self.rows(), [(str(WORK), NOON + 1), (str(HOME), NOON)])
 
     def test_one_account_s_addresses_push_out_nobody_else_s(self):
         self.asked(self.sightings.record(Address("ann", "example.net"), WORK, NOON))
