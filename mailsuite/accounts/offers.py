@@ -11,7 +11,15 @@ import attrs
 from mailsuite.accounts.attempt import LoginRules
 from mailsuite.accounts.gate import SHOWN
 from mailsuite.config.mechanisms import PLAINTEXT, SASL_NAMES, UNDER_TLS
-from mailsuite.config.schema import Config, DomainBlock, Listener, Pop3, ServiceSettings, Submission
+from mailsuite.config.schema import (
+    Config,
+    DomainBlock,
+    Listener,
+    NotifyDoor,
+    Pop3,
+    ServiceSettings,
+    Submission,
+)
 from mailsuite.model.account import IPAddress
 
 SASL: Final = tuple(name.upper() for name in SASL_NAMES)
@@ -94,7 +102,7 @@ def rules_of(settings: ServiceSettings, domains: Iterable[DomainBlock]) -> Login
                 max_sessions=settings.max_connections_per_account,
                 takeover=settings.takeover,
             )
-        case Submission():
+        case Submission() | NotifyDoor():
             return LoginRules(settings.default_domain, settings.alternate_at)
     return LoginRules()
 

@@ -30,7 +30,7 @@ def explain(key: str) -> str:
     if key in tables:
         return _contents(key, tables[key])
     table, _, name = key.rpartition(".")
-    overridden = [f"{service}.{name}" for service in SERVICE_SECTIONS if f"{service}.{name}" in known]
+    overridden = [f"{service}.{name}" for service in SERVICE_SECTIONS if _is_of_door(service, name)]
     if table == "listener" and overridden:
         return "\n".join(_one(one, known[one]) for one in overridden)
     same_name = [one for one in known if one.rpartition(".")[2] == name]
@@ -62,11 +62,19 @@ def _facts(key: str, declared: Setting) -> Iterator[tuple[str, str]]:
         yield "caution", f"less than {toml_text(declared.caution.least)} {declared.caution.why}"
     yield "applied", _APPLIED[declared.applied]
     table, _, name = key.rpartition(".")
-    if table in SERVICE_SECTIONS and name not in declarations(Listener):
+    if _is_of_door(table, name):
         yield "also in", f'a [[listener]] with service = "{table}", for that listener alone'
     if not _is_in_block(key):
         variable = f"MAILSUITE_{key.upper().replace('.', '__')}"
         yield "set by", f"the file, {variable}, or --set {key}=..." if table else "the file"
+
+
+def _is_of_door(service: str, name: str) -> bool:
+    """Whether the setting may stand in a listener block of the service."""
+    section = next((each for known, each in SERVICE_SECTIONS.items() if known == service), None)
+    if section is None or name in declarations(Listener):
+        return False
+    return isinstance(declarations(section).get(name), Setting)
 
 
 def _is_in_block(key: str) -> bool:

@@ -24,6 +24,7 @@ from mailsuite.config.notify_channels import (
     Webhook,
     WebPush,
 )
+from mailsuite.config.notify_door import NotifyDoor
 from mailsuite.model.account import IPAddress, NotifyState
 from mailsuite.model.notice import Level
 
@@ -113,7 +114,7 @@ class NotifyMail:
 
 
 @attrs.frozen(kw_only=True)
-class Notify:
+class Notify(NotifyDoor):
     """``[notify]``"""
 
     enabled: bool = setting(

@@ -8,7 +8,7 @@ from mailsuite.config.look import Look
 from mailsuite.config.measures import size_text
 from mailsuite.config.people import DomainBlock
 from mailsuite.config.problems import Problem
-from mailsuite.config.schema import Metrics, Pop3
+from mailsuite.config.schema import Lmtp, Smtp, Submission
 
 
 def limit_relations(look: Look) -> Iterator[Problem]:
@@ -17,7 +17,7 @@ def limit_relations(look: Look) -> Iterator[Problem]:
         (
             listener.settings.max_message
             for listener in look.config.listeners
-            if listener.enabled and not isinstance(listener.settings, Metrics | Pop3)
+            if listener.enabled and isinstance(listener.settings, Smtp | Submission | Lmtp)
         ),
         default=None,
     )

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from mailsuite.config.look import Look
 from mailsuite.config.mechanisms import UNDER_TLS
 from mailsuite.config.problems import Problem
-from mailsuite.config.schema import Listener, Metrics, Pop3, Submission
+from mailsuite.config.schema import Listener, Metrics, NotifyDoor, Pop3, Submission
 from mailsuite.model.response import MAX_RESPONSE_OCTETS
 
 STAMP_OCTETS = 46
@@ -42,6 +42,7 @@ def _listener(look: Look, listener: Listener) -> Iterator[Problem]:
     if listener.enabled:
         yield from _unsafe_door(look, listener, block)
         yield from _greeting(look, listener, block)
+        yield from _http(look, listener, block)
         yield from _figures(look, listener, block)
 
 
@@ -75,15 +76,29 @@ def _unsafe_door(look: Look, listener: Listener, block: str) -> Iterator[Problem
         yield from _clear_door(look, listener, block)
 
 
+def _http(look: Look, listener: Listener, block: str) -> Iterator[Problem]:
+    """What is spoken there knows no command that begins TLS, and shows the password itself."""
+    if not isinstance(listener.settings, Metrics | NotifyDoor) or not look.sound(f"{block}.tls"):
+        return
+    if listener.tls in {"starttls", "required-starttls"}:
+        yield look.error(
+            f'tls = "{listener.tls}": HTTP has no such command; write "implicit" or "off"', f"{block}.tls"
+        )
+    is_clear = isinstance(listener.settings, NotifyDoor) and listener.tls == "off"
+    if is_clear and not is_local(listener) and look.sound(f"{block}.bind"):
+        yield look.error(
+            f'tls = "off" on {_doors(listener)}: passwords are taken under TLS, or from this machine, only, '
+            "so nobody could log in; did you mean 'implicit'?",
+            f"{block}.tls",
+            block,
+        )
+
+
 def _figures(look: Look, listener: Listener, block: str) -> Iterator[Problem]:
     """Figures tell nobody's mail, but they are nobody else's business either."""
     settings = listener.settings
     if not isinstance(settings, Metrics):
         return
-    if listener.tls in {"starttls", "required-starttls"} and look.sound(f"{block}.tls"):
-        yield look.error(
-            f'tls = "{listener.tls}": HTTP has no such command; write "implicit" or "off"', f"{block}.tls"
-        )
     if any(not network.prefixlen for network in settings.allow):
         text = "allow names everybody: whoever reaches this listener sees how much mail goes through here"
         yield look.warning(text, f"{block}.allow", "metrics.allow")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import attrs
 
@@ -24,6 +24,7 @@ from mailsuite.config.schema import (
     LogSettings,
     Metrics,
     Notify,
+    NotifyDoor,
     Pop3,
     Queue,
     RelayBlock,
@@ -58,6 +59,8 @@ _PORTS: dict[tuple[Service, bool], int] = {
     ("smtp", True): 465,
     ("lmtp", False): 24,
     ("lmtp", True): 24,
+    ("notify", False): 8443,
+    ("notify", True): 8443,
     ("metrics", False): 9110,
     ("metrics", True): 9110,
 }
@@ -70,15 +73,18 @@ def resolve(draft: Draft, machine: Machine) -> Config:
     tls = Tls(**draft["tls"])
     domains = tuple(DomainBlock(**block) for block in draft["domains"])
     default_domain = domains[0].name if domains else server.name
+    alternate_at = draft["pop3"].get("alternate_at", "")
+    notify = {"default_domain": default_domain, "alternate_at": alternate_at, **draft["notify"]}
     sections: dict[Service, Draft] = {
         "pop3": {"response_name": server.name, "default_domain": default_domain, **draft["pop3"]},
         "smtp": draft["smtp"],
         "submission": {
             "default_domain": default_domain,
-            "alternate_at": draft["pop3"].get("alternate_at", ""),
+            "alternate_at": alternate_at,
             **draft["submission"],
         },
         "lmtp": draft["lmtp"],
+        "notify": {name: notify[name] for name in _names(NotifyDoor) if name in notify},
         "metrics": draft["metrics"],
     }
     log = LogSettings(**draft["log"])
@@ -95,7 +101,7 @@ def resolve(draft: Draft, machine: Machine) -> Config:
         queue=built(Queue, draft["queue"]),
         relays=tuple(RelayBlock(**block) for block in draft["relays"]),
         delivery=_delivery(draft["delivery"], server.state),
-        notify=_notify(draft["notify"], server),
+        notify=_notify(notify, server),
         guard=Guard(**draft["guard"]),
         resolver=Resolving(**draft["resolver"]),
         log=LogSettings(
@@ -108,6 +114,10 @@ def resolve(draft: Draft, machine: Machine) -> Config:
         accounts=tuple(built(AccountBlock, block) for block in draft["accounts"]),
         sources=tuple(SourceBlock(**block) for block in draft["sources"]),
     )
+
+
+def _names(settings: type[Any]) -> Iterator[str]:
+    return (declared.field for declared in declarations(settings).values())
 
 
 def built(settings: type[S], draft: Draft) -> S:
@@ -190,6 +200,8 @@ def _overridden(section: Draft, own: Draft) -> Draft:
 def _usual_tls(service: Service, port: int | None) -> TlsUse:
     if service == "metrics":
         return "off"
+    if service == "notify":
+        return "implicit"
     if port in {465, 995}:
         return "implicit"
     return "required-starttls" if service == "submission" else "starttls"

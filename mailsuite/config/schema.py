@@ -26,6 +26,7 @@ from mailsuite.config.metrics import Metrics
 from mailsuite.config.names import FilePath, HostName, LogTarget, MailAddress, MaildropPath, Network
 from mailsuite.config.next_hops import RelayBlock
 from mailsuite.config.notify import Notify, NotifyMail
+from mailsuite.config.notify_door import NotifyDoor
 from mailsuite.config.people import AccountBlock, AccountNotifyMail, DeviceBlock, DomainBlock
 from mailsuite.config.pop3 import Pop3
 from mailsuite.config.queue import Queue, QueueTls
@@ -34,6 +35,7 @@ from mailsuite.config.resolving import Resolving
 from mailsuite.config.routing import DeliveryRouting
 from mailsuite.config.services import (
     SYSTEM_NAME,
+    DoorSettings,
     Listener,
     Lmtp,
     MailSettings,
@@ -57,6 +59,7 @@ __all__ = [
     "Delivery",
     "DeviceBlock",
     "DomainBlock",
+    "DoorSettings",
     "Guard",
     "Listener",
     "Lmtp",
@@ -64,6 +67,7 @@ __all__ = [
     "MailSettings",
     "Metrics",
     "Notify",
+    "NotifyDoor",
     "NotifyMail",
     "Pop3",
     "Queue",

@@ -21,13 +21,14 @@ from mailsuite.config.measures import Duration, Size
 from mailsuite.config.mechanisms import SaslName, mechanisms
 from mailsuite.config.metrics import Metrics
 from mailsuite.config.names import AlternateAt, BindAddress, FilePath, Greeting, HostName, Network
+from mailsuite.config.notify_door import NotifyDoor
 from mailsuite.config.pop3 import OnOverlong, Pop3
 from mailsuite.config.relaying import ReceptionRules, SubmissionRules
 from mailsuite.config.resolving import HelloNames
 from mailsuite.config.routing import ReceptionRouting
 from mailsuite.config.strictness import Extension, Strictness
 
-Service = Literal["smtp", "submission", "lmtp", "pop3", "metrics"]
+Service = Literal["smtp", "submission", "lmtp", "pop3", "notify", "metrics"]
 TlsUse = Literal["implicit", "starttls", "required-starttls", "off"]
 
 SYSTEM_NAME = r"[A-Za-z0-9_][A-Za-z0-9_.\-]*\$?|"
@@ -166,13 +167,16 @@ class Lmtp(SmtpLimits):
 
 
 MailSettings = Pop3 | Smtp | Submission | Lmtp
-ServiceSettings = MailSettings | Metrics
+DoorSettings = MailSettings | NotifyDoor
+"""Those of doors that the world comes to: with limits and an access list."""
+ServiceSettings = DoorSettings | Metrics
 
-SERVICE_SECTIONS: dict[Service, type[Pop3] | type[Smtp] | type[Submission] | type[Lmtp] | type[Metrics]] = {
+SERVICE_SECTIONS: dict[Service, type[ServiceSettings]] = {
     "smtp": Smtp,
     "submission": Submission,
     "lmtp": Lmtp,
     "pop3": Pop3,
+    "notify": NotifyDoor,
     "metrics": Metrics,
 }
 """The section whose keys may stand in a listener block of the service."""
@@ -191,7 +195,7 @@ class Listener:
     service: Service = setting(
         OneOf(get_args(Service)),
         example="pop3",
-        meaning="What is spoken there: mail from other servers, users or an MTA of ours, fetching, figures.",
+        meaning="What is spoken there: mail from other servers, users or an MTA, fetching, notices, figures.",
         applied="live",
     )
     bind: tuple[str, ...] = setting(
@@ -214,15 +218,15 @@ class Listener:
     )
     port: int = setting(
         port(0),
-        derived="25, 587, 24 (lmtp), 110 or 9110; with implicit TLS 465 or 995",
+        derived="25, 587, 24 (lmtp), 110, 8443 or 9110; with implicit TLS 465 or 995",
         example=995,
         meaning="The TCP port; with 0 the system chooses a free one.",
         applied="live",
     )
     tls: TlsUse = setting(
         OneOf(("implicit", "starttls", "required-starttls", "off")),
-        derived='"implicit" on 465 and 995, else "starttls"; submission "required-starttls", metrics "off"; '
-        'on a Unix socket "off"',
+        derived='"implicit" on 465 and 995, else "starttls"; submission "required-starttls", notify '
+        '"implicit", metrics "off"; on a Unix socket "off"',
         example="implicit",
         meaning="When TLS begins: with the connection, on command, on command before all else, or never.",
         applied="live",

@@ -95,7 +95,7 @@ def _table(settings: Any, declared_in: type[Any], spot: _Spot, inner: str = "") 
 def _overrides(listener: Listener, config: Config, spot: _Spot) -> Iterator[Value]:
     section: ServiceSettings = getattr(config, listener.service)
     own = declarations(Listener)
-    for name, declared in declarations(type(section)).items():
+    for name, declared in declarations(type(listener.settings)).items():
         value, general = getattr(listener.settings, name), getattr(section, name)
         if name in own or value == general:
             continue

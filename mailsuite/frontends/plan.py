@@ -15,7 +15,7 @@ from mailsuite.accounts.callers import Callers
 from mailsuite.accounts.login import Login, OpenedMaildrop
 from mailsuite.accounts.offers import mechanisms_of, rules_of
 from mailsuite.config.pop3 import Utf8Mail
-from mailsuite.config.schema import Config, MailSettings, Metrics, Pop3, Submission
+from mailsuite.config.schema import Config, DoorSettings, MailSettings, Metrics, NotifyDoor, Pop3, Submission
 from mailsuite.config.schema import Listener as ListenerBlock
 from mailsuite.delivery.downgraded import downgraded
 from mailsuite.delivery.logins import Login as SubmitterLogin
@@ -25,6 +25,8 @@ from mailsuite.frontends.base import SessionProtocol
 from mailsuite.frontends.called import CalledSession
 from mailsuite.frontends.door import Door
 from mailsuite.frontends.factory import SessionFactory, Sessions
+from mailsuite.frontends.http import Application, HttpSession, nothing_is_there
+from mailsuite.frontends.http_core import unread
 from mailsuite.frontends.listener import Listener, Place, each_once
 from mailsuite.frontends.metrics import Exposition, MetricsFactory
 from mailsuite.frontends.offer import Offer
@@ -60,6 +62,9 @@ class Plan:
     reception: Callable[[MailTaking, SubmitterLogin, Scram], ReceptionServices]
     """By the settings of a listener, how a submitter logs in, and how SCRAM's question is answered."""
     certificates: Certificates
+    web: Callable[[ListenerBlock, NotifyDoor, Ruling, Login], Application] = nothing_is_there
+    """Who answers the requests of a listener for notices, by its settings, what it says about logins, and the
+    way in."""
 
     def listeners(self) -> list[Listener]:
         """One for each open block, in the order of the file."""
@@ -71,8 +76,10 @@ class Plan:
         settings = block.settings
         if isinstance(settings, Metrics):
             factory: Sessions = self._figures(block, settings)
+        elif isinstance(settings, NotifyDoor):
+            factory = self._web(block, settings, tls)
         else:
-            factory = self._sessions(block, settings, tls)
+            factory = self._mail(block, settings, tls)
         return Listener(
             block.name,
             block.service,
@@ -96,16 +103,40 @@ class Plan:
         exposition = Exposition(premises.metrics.text, allowed, premises.log, path=settings.path)
         return MetricsFactory(premises.clock, exposition)
 
+    def _mail(self, block: ListenerBlock, settings: MailSettings, tls: ServerTLS | None) -> SessionFactory:
+        door = self._door(block, settings, tls)
+        return self._sessions(block, settings, door, self._session_of(block, settings, door))
+
+    def _web(self, block: ListenerBlock, settings: NotifyDoor, tls: ServerTLS | None) -> SessionFactory:
+        """What is spoken there is HTTP; who answers is above front-ends."""
+        premises = self.premises
+        door = Door(
+            service=block.service,
+            listener=block.name,
+            clock=premises.clock,
+            log=premises.log,
+            idle_timeout=settings.idle_timeout,
+            tls=tls,
+            implicit_tls=block.tls == "implicit",
+            watches=premises.watches,
+            meter=premises.metrics.sessions(block.service, block.name),
+        )
+        application = self.web(block, settings, Ruling(block, self.current), self.login)
+        return self._sessions(block, settings, door, lambda: HttpSession(door, application))
+
     def _sessions(
-        self, block: ListenerBlock, settings: MailSettings, tls: ServerTLS | None
+        self,
+        block: ListenerBlock,
+        settings: DoorSettings,
+        door: Door,
+        session: Callable[[], SessionProtocol[Any]],
     ) -> SessionFactory:
         premises, guard = self.premises, self.config.guard
-        door = self._door(block, settings, tls)
         general = getattr(self.config, block.service)
         keeper = Gatekeeper(premises.bans, premises.access, block.name, _denial(block))
         return SessionFactory(
             premises.clock,
-            self._session_of(block, settings, door),
+            session,
             premises.admissions.listener(block, settings, general, guard),
             _refusal(block),
             premises.log,
@@ -284,11 +315,15 @@ def pair_of(block: ListenerBlock) -> Pair | None:
 
 def _denial(block: ListenerBlock) -> bytes:
     """What is told who is denied; nothing may be said in clear where TLS comes first."""
-    return b"" if block.service == "pop3" or block.tls == "implicit" else reply.ACCESS_DENIED.encode()
+    if block.service in {"pop3", "notify"} or block.tls == "implicit":
+        return b""
+    return reply.ACCESS_DENIED.encode()
 
 
 def _refusal(block: ListenerBlock) -> bytes:
     """What a connection beyond the limits is told."""
     if block.service == "pop3":
         return response.TOO_MANY_CONNECTIONS.encode()
+    if block.service == "notify":
+        return unread(b"503 Service Unavailable", "there are too many connections")
     return reply.TOO_MANY_CONNECTIONS.encode()

@@ -6,7 +6,7 @@ import attrs
 from twisted.internet.interfaces import IReactorTime
 
 from mailsuite.accounts.terms import OwnRetentions
-from mailsuite.config.schema import Guard, MailSettings
+from mailsuite.config.schema import DoorSettings, Guard
 from mailsuite.config.schema import Listener as ListenerBlock
 from mailsuite.frontends.admission import Admission
 from mailsuite.interfaces import IThreads
@@ -26,7 +26,7 @@ class Admissions:
     """By service and listener."""
 
     def listener(
-        self, block: ListenerBlock, own: MailSettings, general: MailSettings, guard: Guard
+        self, block: ListenerBlock, own: DoorSettings, general: DoorSettings, guard: Guard
     ) -> Admission:
         """A listener's own limits, within those of its service, as they are today."""
         service = self._services.setdefault(block.service, Admission(0, 0))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mailsuite.config.schema import Config, Listener, Lmtp, MailSettings, Metrics, Smtp, Submission
+from mailsuite.config.schema import Config, DoorSettings, Listener, Lmtp, Metrics, Smtp, Submission
 from mailsuite.policy.access import AccessRules
 from mailsuite.policy.bans import BanRules
 from mailsuite.policy.hello_settings import machine_addresses
@@ -20,7 +20,7 @@ def access_rules(config: Config) -> dict[str, AccessRules]:
     }
 
 
-def _rules(config: Config, block: Listener, settings: MailSettings) -> AccessRules:
+def _rules(config: Config, block: Listener, settings: DoorSettings) -> AccessRules:
     """Listeners that say nothing of their own share the list of their service, and its name."""
     own, general = settings.access, getattr(config, block.service).access
     name = f"{block.service}.access" if own == general else f"listener.{block.name}.access"

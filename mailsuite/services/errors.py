@@ -10,7 +10,7 @@ from twisted.python.failure import Failure
 
 from mailsuite.observe.log import Log
 
-SERVICES = ("smtp", "submission", "lmtp", "pop3")
+SERVICES = ("smtp", "submission", "lmtp", "pop3", "notify")
 """What can be stopped and started alone, each with all of its listeners."""
 
 

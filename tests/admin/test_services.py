@@ -48,7 +48,7 @@ class ServicesApiTests(ServicesCase):
         self.assertEqual(status, 200)
         shown = {each["service"]: (each["state"], each["limit"]) for each in document["services"]}
         self.assertEqual(shown["pop3"], ("running", 7))
-        self.assertEqual(list(shown), ["smtp", "submission", "lmtp", "pop3"])
+        self.assertEqual(list(shown), ["smtp", "submission", "lmtp", "pop3", "notify"])
         self.assertEqual(Asked(self.site, "GET", "/services").answer[0], 200)
 
     def test_one(self) -> None:
@@ -86,7 +86,7 @@ class ServicesApiTests(ServicesCase):
         self.assertEqual(document["service"]["state"], "running")
 
     def test_what_cannot_be(self) -> None:
-        words = "there is no service 'imap'; there are smtp, submission, lmtp, pop3"
+        words = "there is no service 'imap'; there are smtp, submission, lmtp, pop3, notify"
         self.assertEqual(self.ask("GET", "imap").answer, (404, {"error": words}))
         self.assertEqual(self.act("stop", "imap"), (404, {"error": words}))
         self.assertEqual(self.act("explode"), (400, {"error": "action is none of start, stop, restart"}))

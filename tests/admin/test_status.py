@@ -83,9 +83,10 @@ class StatusTests(FolderCase, SynchronousTestCase):
         )
         self.assertEqual(document["queue"], EMPTY)
         self.assertEqual(document["config"], {"path": "/etc/mailsuite.toml", "read_at": 1.0})
-        smtp, submission, lmtp, pop3 = document["services"]  # type: ignore[misc, attr-defined]
+        smtp, submission, lmtp, pop3, notify = document["services"]  # type: ignore[misc, attr-defined]
         self.assertEqual((smtp["state"], smtp["since"], smtp["last_error"]), ("stopped", 3.0, None))
         self.assertEqual((submission["state"], submission["sessions"]), ("stopped", 0))
+        self.assertEqual((notify["service"], notify["state"], notify["limit"]), ("notify", "stopped", 10_000))
         self.assertEqual((lmtp["service"], lmtp["state"], lmtp["limit"]), ("lmtp", "stopped", 1000))
         self.assertEqual(
             pop3,

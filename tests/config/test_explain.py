@@ -26,7 +26,7 @@ def test_an_override_explains_the_settings_behind_it() -> None:
     text = explain("listener.trusted_networks")
     assert text.startswith("pop3.trusted_networks\n")
     assert text.count("  type ") == 1
-    assert explain("listener.default_domain").count("  type ") == 2
+    assert explain("listener.default_domain").count("  type ") == 3
 
 
 def test_blocks_are_set_by_the_file_alone() -> None:
@@ -48,7 +48,7 @@ def test_a_table_tells_what_it_has(key: str) -> None:
         (
             "idle_timeout",
             "did you mean pop3.idle_timeout or smtp.idle_timeout or submission.idle_timeout "
-            "or lmtp.idle_timeout?",
+            "or lmtp.idle_timeout or notify.idle_timeout?",
         ),
         ("max_command", "did you mean pop3.max_command?"),
         ("pop", "did you mean 'pop3'?"),

@@ -65,7 +65,7 @@ class Stopping(ServicesCase):
         self.assertEqual(self.state(), "stopped")
 
     def test_an_unknown_name(self) -> None:
-        words = "there is no service 'imap'; there are smtp, submission, lmtp, pop3"
+        words = "there is no service 'imap'; there are smtp, submission, lmtp, pop3, notify"
         for verb in (self.services.stop, self.services.start, self.services.restart):
             self.assertEqual(self.fails(verb("imap"), UnknownService), words)
         self.assertEqual(self.at(), ALL)

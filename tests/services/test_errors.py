@@ -17,7 +17,7 @@ def test_the_last_one_of_each(errors: LastErrors) -> None:
     for number in range(3):
         errors.record("pop3", f"error {number}")
     errors.record("imap", "is no service")
-    assert [errors.of(name) for name in SERVICES] == [None, None, None, LastError(7.0, "error 2")]
+    assert [errors.of(name) for name in SERVICES] == [None, None, None, LastError(7.0, "error 2"), None]
     assert errors.of("imap") is None
 
 
