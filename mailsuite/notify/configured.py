@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mailsuite.config.schema import Config
+from mailsuite.notify.intake import IntakeSettings
 from mailsuite.notify.notifier import NotifierSettings
 from mailsuite.notify.targets import TargetRules
 
@@ -20,3 +21,10 @@ def notifier_settings(config: Config) -> NotifierSettings:
             allow_networks=config.notify.allow_networks,
         ),
     )
+
+
+def intake_settings(config: Config) -> IntakeSettings:
+    """Who is followed."""
+    notify = config.notify
+    rules = notifier_settings(config).rules if notify.notifymail.enabled else None
+    return IntakeSettings(notify.enabled, notify.max_level, rules)

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from mailsuite.config.load import load
 from mailsuite.model.account import NotifyState
-from mailsuite.notify.configured import notifier_settings
+from mailsuite.model.notice import Level
+from mailsuite.notify.configured import intake_settings, notifier_settings
+from mailsuite.notify.intake import IntakeSettings
 from mailsuite.notify.notifier import NotifierSettings
 
 HEAD = '[server]\nname = "mail.example.test"\nadmin = "joe@example.test"\nstate = "{state}"\n'
@@ -40,3 +42,17 @@ def test_each_setting_reaches_its_place(tmp_path: Path) -> None:
 def test_either_switch_is_enough(tmp_path: Path) -> None:
     assert not read(tmp_path, "[notify]\nenabled = false\n").enabled
     assert not read(tmp_path, "[notify.notifymail]\nenabled = false\n").enabled
+
+
+def test_who_is_followed(tmp_path: Path) -> None:
+    def settings(text: str) -> IntakeSettings:
+        read(tmp_path, text)
+        return intake_settings(load(tmp_path / "mailsuite.toml", {}).accepted())
+
+    usual = settings("")
+    assert (usual.enabled, usual.max_level) == (True, Level.SUBJECT)
+    assert usual.notifymail is not None
+    changed = settings(
+        '[notify]\nenabled = false\nmax_level = "count"\n[notify.notifymail]\nenabled = false\n'
+    )
+    assert (changed.enabled, changed.max_level, changed.notifymail) == (False, Level.COUNT, None)
