@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any, Final
 
+import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IHandshakeListener, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
@@ -34,6 +35,17 @@ class Unanswered(Unreached):
         super().__init__(Cause.LOST, "the connection was closed before an answer")
 
 
+@attrs.define(eq=False)
+class _Exchange:
+    """A request that is not answered yet."""
+
+    answered: Deferred[AnswerReader]
+    until: float
+    reader: AnswerReader = attrs.field(factory=AnswerReader)
+    heard: bool = False
+    """Something has come."""
+
+
 @implementer(IHandshakeListener)
 class HttpConnection(Protocol):
     """Lives as long as its connection; carries one exchange at a time."""
@@ -45,10 +57,7 @@ class HttpConnection(Protocol):
         """Fires when the connection is no more."""
         self._clock = clock
         self._timer = Timer(clock, self._expired)
-        self._until = math.inf
-        self._reader: AnswerReader | None = None
-        self._answered: Deferred[AnswerReader] | None = None
-        self._heard = False
+        self._exchange: _Exchange | None = None
         self._creator: ClientTls | None = None
         self._shaken: Deferred[None] | None = None
         self._left: Callable[[HttpConnection], object] | None = None
@@ -66,20 +75,21 @@ class HttpConnection(Protocol):
             shaken.callback(None)
 
     def dataReceived(self, data: bytes) -> None:
-        if self._reader is None:
+        exchange = self._exchange
+        if exchange is None:
             self.abort()  # nobody asked
             return
-        self._heard = True
-        knew = self._reader.status
+        exchange.heard = True
+        knew = exchange.reader.status
         try:
-            self._reader.receive(data)
+            exchange.reader.receive(data)
         except HttpError as error:
-            self._fail(Unreached(Cause.PROTOCOL, str(error)))
+            self._fail(exchange, Unreached(Cause.PROTOCOL, str(error)))
             return
-        if self._reader.is_done:
-            self._finish()
-        elif self._reader.status and not knew:
-            self._timer.watch(math.inf, min(self._until, self._clock.seconds() + BODY_SECONDS))
+        if exchange.reader.is_done:
+            self._finish(exchange)
+        elif exchange.reader.status and not knew:
+            self._timer.watch(math.inf, min(exchange.until, self._clock.seconds() + BODY_SECONDS))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.is_open = False
@@ -90,23 +100,26 @@ class HttpConnection(Protocol):
         shaken, self._shaken = self._shaken, None
         if shaken is not None:
             shaken.errback(Unreached(Cause.TLS, self._creator_s_words(reason)))
-        if self._reader is not None:
+        exchange = self._exchange
+        if exchange is not None:
             try:
-                self._reader.closed()
+                exchange.reader.closed()
             except HttpError as error:
-                self._fail(Unreached(Cause.LOST, str(error)) if self._heard else Unanswered())
+                lost = Unreached(Cause.LOST, str(error)) if exchange.heard else Unanswered()
+                self._fail(exchange, lost)
             else:
-                self._finish()
+                self._finish(exchange)
         self.gone.callback(None)
 
     def _expired(self) -> None:
-        if self._reader is None:
+        exchange = self._exchange
+        if exchange is None:
             self.abort()  # kept for nothing, or the other side does not close
-        elif self._reader.status:
-            self._reader.closed()
-            self._finish()
+        elif exchange.reader.status:
+            exchange.reader.closed()
+            self._finish(exchange)
         else:
-            self._fail(Unreached(Cause.TIMED_OUT, "no answer in time"))
+            self._fail(exchange, Unreached(Cause.TIMED_OUT, "no answer in time"))
 
     # What it is told to do
 
@@ -125,7 +138,7 @@ class HttpConnection(Protocol):
         if not self.is_open:
             raise Unanswered
         answered: Deferred[AnswerReader] = Deferred(lambda _: self._give_up())
-        self._reader, self._answered, self._heard, self._until = AnswerReader(), answered, False, until
+        self._exchange = _Exchange(answered, until)
         self._timer.watch(math.inf, until)
         self._transport.write(request)
         return await answered
@@ -143,27 +156,22 @@ class HttpConnection(Protocol):
 
     # Inside
 
-    def _finish(self) -> None:
+    def _finish(self, exchange: _Exchange) -> None:
         """There is an answer."""
-        reader, answered = self._reader, self._answered
-        self._reader = self._answered = None
-        if reader is None or answered is None:
-            return
+        self._exchange = None
         if self.is_open:
             self._timer.limit(CLOSE_SECONDS)
-            if not reader.can_go_on:
+            if not exchange.reader.can_go_on:
                 self._transport.loseConnection()
-        answered.callback(reader)
+        exchange.answered.callback(exchange.reader)
 
-    def _fail(self, failure: Unreached) -> None:
-        answered = self._answered
+    def _fail(self, exchange: _Exchange, failure: Unreached) -> None:
         self._give_up()
-        if answered is not None:
-            answered.errback(failure)
+        exchange.answered.errback(failure)
 
     def _give_up(self) -> None:
         """Nobody waits any more."""
-        self._reader = self._answered = self._shaken = None
+        self._exchange = self._shaken = None
         self.abort()
 
     def _creator_s_words(self, reason: Failure) -> str:

@@ -129,7 +129,7 @@ class Dialler:
         allowed: tuple[IPAddress, ...],
         made: Callable[[HttpConnection], object],
     ) -> HttpConnection:
-        reactor = _ReactorThatKnows(self.reactor, _Known(allowed))
+        reactor = ReactorThatKnows(self.reactor, Known(allowed))
         factory = GuardedFactory(self.reactor, frozenset(allowed), partial(self.objection, target))
         endpoint = HostnameEndpoint(
             reactor, target.host, target.port, timeout=CONNECT_SECONDS, attemptDelay=STAGGER
@@ -143,7 +143,7 @@ class Dialler:
             except BaseException as error:
                 connection.abort()
                 if isinstance(error, TemporaryFailure) and not isinstance(error, Unreached):
-                    raise Unreached(Cause.TLS, error.reason) from None  # it is we that cannot check
+                    raise Unreached(Cause.TLS, "certificates cannot be checked here") from None
                 raise
         return connection
 
@@ -203,7 +203,7 @@ class _Resolution:
 
 @implementer(IHostnameResolver)
 @attrs.frozen
-class _Known:
+class Known:
     """Every name means these addresses, and nobody is asked."""
 
     addresses: tuple[IPAddress, ...]
@@ -226,15 +226,16 @@ class _Known:
 
 
 @implementer(IReactorPluggableNameResolver)
-@attrs.frozen(eq=False)
-class _ReactorThatKnows:
+@attrs.define(eq=False)
+class ReactorThatKnows:
     """A reactor, as far as HostnameEndpoint needs one, with another resolver."""
 
     reactor: Any
     nameResolver: IHostnameResolver
 
     def installNameResolver(self, resolver: IHostnameResolver) -> IHostnameResolver:
-        raise NotImplementedError("the addresses of a connection stand")
+        before, self.nameResolver = self.nameResolver, resolver
+        return before
 
     def seconds(self) -> float:
         now: float = self.reactor.seconds()
