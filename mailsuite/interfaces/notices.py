@@ -116,9 +116,9 @@ class INotifyChannel(Interface):
     name: str = Attribute("As in subscriptions, in the log and in the configuration.")
     terms: ChannelTerms = Attribute("How it is dealt with.")
 
-    def prepare(subscription: Subscription) -> Subscription:
-        """Check what somebody asks for, and answer it as it is to be kept: target normalised, target_key
-        and secrets set. Raises ValueError with a sentence for who asks, which names the field."""
+    def prepare(subscription: Subscription, by_admin: bool = False) -> Subscription:
+        """Check what somebody asks for, perhaps an administrator, and answer it as it is to be kept: target
+        normalised, target_key and secrets set. Raises ValueError with a sentence for who asks, which names the field."""
 
     async def tell(subscription: Subscription, notice: Notice) -> int:
         """Hand it over once; answers the HTTP status, or 0 where there is none. Bounded in time.

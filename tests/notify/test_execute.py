@@ -135,12 +135,16 @@ class CommandChannelTests(TestCase):
             await _turn()
 
     def test_only_commands_of_the_configuration_can_be_named(self) -> None:
-        channel = CommandChannel(
-            Clock(), Clock(), {"it": Command(("/bin/true",)), "two": Command(("/bin/true",))}
-        )
-        self.assertEqual(channel.prepare(WANTED).target_key, "exec:it")
+        true = Command(("/bin/true",))
+        channel = CommandChannel(Clock(), Clock(), {"it": true, "two": attrs.evolve(true, users=True)})
+        self.assertEqual(channel.prepare(WANTED, by_admin=True).target_key, "exec:it")
+        self.assertEqual(channel.prepare(attrs.evolve(WANTED, target="two")).target_key, "exec:two")
+        with self.assertRaisesRegex(ValueError, "no command 'it'; there are: two$"):
+            channel.prepare(WANTED)
         with self.assertRaisesRegex(ValueError, "no command '/bin/sh'; there are: it, two$"):
-            channel.prepare(attrs.evolve(WANTED, target="/bin/sh"))
+            channel.prepare(attrs.evolve(WANTED, target="/bin/sh"), by_admin=True)
+        with self.assertRaisesRegex(ValueError, "^options.x: exec has no such option$"):
+            channel.prepare(attrs.evolve(WANTED, options={"x": "y"}), by_admin=True)
 
 
 def _turn() -> Deferred[None]:

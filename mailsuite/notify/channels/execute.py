@@ -24,6 +24,7 @@ from mailsuite.interfaces import INotifyChannel
 from mailsuite.model.failure import TellingFailed, TellingRefused
 from mailsuite.model.notice import Level, Notice
 from mailsuite.model.subscription import ChannelTerms, Subscription
+from mailsuite.notify.channels.posting import asked
 from mailsuite.wire.notice import encode
 
 MAX_AT_ONCE = 4
@@ -43,6 +44,8 @@ class Command:
     """The first is an absolute path."""
     timeout: float = 10.0
     """Seconds; then it is killed."""
+    users: bool = False
+    """Whether users may choose it themselves."""
 
 
 @implementer(INotifyChannel)
@@ -66,9 +69,11 @@ class CommandChannel:
     _room: DeferredSemaphore = attrs.field(factory=lambda: DeferredSemaphore(MAX_AT_ONCE), init=False)
     _running: set[_Run] = attrs.field(factory=set, init=False)
 
-    def prepare(self, subscription: Subscription) -> Subscription:
-        if subscription.target not in self.commands:
-            known = ", ".join(sorted(self.commands)) or "none"
+    def prepare(self, subscription: Subscription, by_admin: bool = False) -> Subscription:
+        asked(subscription)
+        mine = {name for name, command in self.commands.items() if by_admin or command.users}
+        if subscription.target not in mine:
+            known = ", ".join(sorted(mine)) or "none"
             raise ValueError(f"target: there is no command {subscription.target!r}; there are: {known}")
         return attrs.evolve(subscription, target_key=f"exec:{subscription.target}", secrets=())
 
