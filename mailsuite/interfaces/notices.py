@@ -118,7 +118,8 @@ class INotifyChannel(Interface):
 
     def prepare(subscription: Subscription, by_admin: bool = False) -> Subscription:
         """Check what somebody asks for, perhaps an administrator, and answer it as it is to be kept: target
-        normalised, target_key and secrets set. Raises ValueError with a sentence for who asks, which names the field."""
+        normalised, target_key and secrets set. Raises ValueError with a sentence for who asks, which names
+        the field."""
 
     async def tell(subscription: Subscription, notice: Notice) -> int:
         """Hand it over once; answers the HTTP status, or 0 where there is none. Bounded in time.
