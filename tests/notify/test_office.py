@@ -62,7 +62,9 @@ class Hook:
     fails: Exception | None = None
     waits: Deferred[None] | None = None
 
-    def prepare(self, subscription: Subscription) -> Subscription:
+    def prepare(self, subscription: Subscription, by_admin: bool = False) -> Subscription:
+        if subscription.target == "https://a.example/hook/for-administrators" and not by_admin:
+            raise ValueError("target: only an administrator chooses that")
         if not subscription.target.startswith("https://"):
             raise ValueError("target: expected a URL that begins with https://")
         secrets = (b"k" * 24,)
@@ -172,6 +174,20 @@ def refused(kind: str, words: str, coroutine: Coroutine[Any, Any, T]) -> None:
 
 
 # Verification
+
+
+def test_an_administrator_may_vouch_for_a_target(house: House) -> None:
+    made = run_now(house.office.subscribe(ADMIN, HOOK, verified=True))
+    assert (made.document["state"], house.hook.sent) == ("active", [])
+    for caller in (OWNER, PHONE):
+        refused("bad-request", "only an administrator", house.office.subscribe(caller, HOOK, verified=True))
+    assert len(house.book.all()) == 1
+
+
+def test_some_targets_are_for_administrators_to_choose(house: House) -> None:
+    kept_back = {**HOOK, "target": "https://a.example/hook/for-administrators"}
+    refused("bad-request", "only an administrator chooses", house.office.subscribe(OWNER, kept_back))
+    assert run_now(house.office.subscribe(ADMIN, kept_back)).document["channel"] == "hook"
 
 
 def test_nothing_but_a_code_until_it_comes_back(house: House) -> None:
