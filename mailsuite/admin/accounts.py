@@ -10,6 +10,7 @@ from mailsuite.accounts.refusal import asked_address
 from mailsuite.accounts.registry import Registry
 from mailsuite.admin.deleted import AccountDeleted
 from mailsuite.admin.devices import AccountDevices
+from mailsuite.admin.notices import Notices, owners_notices_resource
 from mailsuite.admin.queue import Outbound, queue_resource
 from mailsuite.admin.resources import (
     Desk,
@@ -43,6 +44,7 @@ class Accounts(JsonResource):
         store: IMailStore,
         *,
         outbound: Outbound,
+        notices: Notices | None = None,
         general: General = lambda: UNLIMITED,
     ) -> None:
         super().__init__(desk, {"GET": self._list, "POST": self._add})
@@ -50,6 +52,7 @@ class Accounts(JsonResource):
         self._devices = devices
         self._store = store
         self._outbound = outbound
+        self._notices = notices
         self._general = general
         self.putChild(b"usage", AllUsage(desk, registry.directory, store, general))
 
@@ -61,6 +64,8 @@ class Accounts(JsonResource):
             self._desk, self._registry, self._devices, self._store, address, general=self._general
         )
         account.putChild(b"queue", queue_resource(self._desk, self._outbound, address))
+        if self._notices is not None:
+            account.putChild(b"notices", owners_notices_resource(self._desk, self._notices, address))
         return account
 
     async def _list(self, body: Document) -> tuple[int, Document]:

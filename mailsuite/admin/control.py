@@ -30,6 +30,7 @@ from mailsuite.admin.devices import AllDevices
 from mailsuite.admin.domains import Domains
 from mailsuite.admin.imports import AccountImport
 from mailsuite.admin.metrics import metrics_resource
+from mailsuite.admin.notices import Notices, notices_resource
 from mailsuite.admin.protocol_log import log_resource
 from mailsuite.admin.queue import Outbound, queue_resource
 from mailsuite.admin.resources import (
@@ -90,6 +91,8 @@ class Operations:
     retention: Report
     """What retention would remove."""
     delay: LoginDelay
+    notices: Notices | None = None
+    """None: nobody is told of anything."""
     rewriting: SenderRewriting | None = None
     """Whose addresses ``mailsuite route`` can read; None: nobody's."""
 
@@ -107,6 +110,8 @@ def control_site(reactor: Any, desk: Desk, office: Office, operations: Operation
     _put_people(version, desk, office, operations)
     _put_connections(version, desk, office, operations)
     version.putChild(b"queue", queue_resource(desk, operations.outbound))
+    if operations.notices is not None:
+        version.putChild(b"notices", notices_resource(desk, operations.notices))
     version.putChild(b"status", JsonResource(desk, {"GET": status}))
     version.putChild(b"reload", JsonResource(desk, {"POST": reload}))
     root = Missing()
@@ -130,6 +135,7 @@ def _put_people(version: Missing, desk: Desk, office: Office, operations: Operat
         office.devices,
         operations.store,
         outbound=operations.outbound,
+        notices=operations.notices,
         general=lambda: operations.config().delivery.quota,
     )
     version.putChild(b"retention", RetentionReport(desk, operations.retention))
