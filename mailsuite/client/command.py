@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import cast
 
 import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ProcessExitedAlready
-from twisted.internet.interfaces import IProcessTransport, IReactorProcess, IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IProcessTransport, IReactorProcess, IReactorTime
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
@@ -18,6 +19,7 @@ NOT_STARTED = 127
 """The exit status for a program that is not there, as a POSIX shell gives it."""
 PATIENCE = 5.0
 """Seconds between asking a command to end and ending it."""
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @attrs.define(eq=False)
@@ -32,6 +34,8 @@ class CommandRunner:
     clock: IReactorTime
     argv: Sequence[str]
     ended: Callable[[int], None]
+    limit: float | None = None
+    """Seconds after which a run is asked to end; None: it may take as long as it likes."""
     _running: _Command | None = attrs.field(default=None, init=False)
     _next: str | None = attrs.field(default=None, init=False)
 
@@ -40,17 +44,11 @@ class CommandRunner:
         if self._running is not None:
             self._next = text
             return
-        running = _Command(self.clock, text, self._command_ended)
-        environment = dict(os.environ)
-        descriptors: dict[int, int | str] = {0: "w", 1: 1, 2: 2}
-        try:
-            self.reactor.spawnProcess(
-                running, self.argv[0], list(self.argv), environment, childFDs=descriptors
-            )
-        except OSError:
-            self.ended(NOT_STARTED)
-        else:
+        running = _Command(self.clock, text, self._command_ended, self.limit)
+        if running.start(self.reactor, self.argv):
             self._running = running
+        else:
+            self.ended(NOT_STARTED)
 
     async def stop(self) -> None:
         """Ask a command that runs to end, and wait for it. Nothing is run afterwards."""
@@ -66,14 +64,37 @@ class CommandRunner:
             self.run(text)
 
 
+async def run_to_end(
+    reactor: IReactorProcess, clock: IReactorTime, argv: Sequence[str], limit: float, more: Mapping[str, str]
+) -> int:
+    """Run *argv* with nothing on its standard input and *more* in its environment; its exit status, as
+    ended() is told it. What runs longer than *limit* seconds is ended."""
+    ended: Deferred[int] = Deferred()
+    command = _Command(clock, "", ended.callback, limit)
+    return await ended if command.start(reactor, argv, more) else NOT_STARTED
+
+
 class _Command(ProcessProtocol):
     """One run."""
 
-    def __init__(self, clock: IReactorTime, text: str, ended: Callable[[int], None]) -> None:
+    def __init__(
+        self, clock: IReactorTime, text: str, ended: Callable[[int], None], limit: float | None
+    ) -> None:
         self._clock = clock
         self._text = text
         self._ended = ended
+        self._limit = limit
+        self._timer: IDelayedCall | None = None
         self._gone: Deferred[None] = Deferred()
+
+    def start(self, reactor: IReactorProcess, argv: Sequence[str], more: Mapping[str, str] = NOTHING) -> bool:
+        """Whether the program could be run."""
+        descriptors: dict[int, int | str] = {0: "w", 1: 1, 2: 2}
+        try:
+            reactor.spawnProcess(self, argv[0], list(argv), {**os.environ, **more}, childFDs=descriptors)
+        except OSError:
+            return False
+        return True
 
     @property
     def _process(self) -> IProcessTransport:
@@ -82,19 +103,29 @@ class _Command(ProcessProtocol):
     def connectionMade(self) -> None:
         self._process.writeToChild(0, self._text.encode())
         self._process.closeStdin()
+        if self._limit is not None:
+            self._timer = self._clock.callLater(self._limit, self._end)
 
     async def terminate(self) -> None:
-        self._signal("TERM")
-        kill = self._clock.callLater(PATIENCE, self._signal, "KILL")
+        self._end()
         await self._gone
-        if kill.active():
-            kill.cancel()
+
+    def _end(self) -> None:
+        self._stop_waiting()
+        self._signal("TERM")
+        if not self._gone.called:
+            self._timer = self._clock.callLater(PATIENCE, self._signal, "KILL")
+
+    def _stop_waiting(self) -> None:
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
 
     def _signal(self, name: str) -> None:
         with contextlib.suppress(ProcessExitedAlready):
             self._process.signalProcess(name)
 
     def processEnded(self, reason: Failure) -> None:
+        self._stop_waiting()
         error = reason.value
         signal = getattr(error, "signal", None)
         status = -signal if signal else int(getattr(error, "exitCode", None) or 0)

@@ -91,7 +91,7 @@ class ListenProgram:
         """The sockets that systemd hands over, else the wished one."""
         inherited = self.wishes.inherited
         if inherited:
-            return [AdoptedStreamServerEndpoint(self.reactor, each, _family(each)) for each in inherited]
+            return [AdoptedStreamServerEndpoint(self.reactor, each, family_of(each)) for each in inherited]
         address, port = self.wishes.address, self.wishes.port
         kind = TCP4ServerEndpoint if address.version == 4 else TCP6ServerEndpoint
         return [kind(self.reactor, port, interface=str(address))]
@@ -101,7 +101,7 @@ class ListenProgram:
         if self.wishes.as_json:
             self._say(json.dumps({"event": "listening", "address": host.host, "port": host.port}))
         else:
-            self._say(f"listening on {_place(host.host, host.port)}")
+            self._say(f"listening on {place(host.host, host.port)}")
         if ip_address(host.host).is_loopback:
             self.complain("only this machine can knock here; for a server elsewhere add  --bind 0.0.0.0")
 
@@ -155,21 +155,23 @@ class ListenProgram:
 def cannot_listen(error: CannotListenError, wishes: Wishes) -> str:
     """What a person can do about it."""
     code = error.socketError.errno
-    place = _place(str(wishes.address), wishes.port)
+    where = place(str(wishes.address), wishes.port)
     if code in {errno.EACCES, errno.EPERM}:
         return NO_RIGHT.format(port=wishes.port)
     if code == errno.EADDRINUSE:
-        return IN_USE.format(place=place)
+        return IN_USE.format(place=where)
     if code == errno.EADDRNOTAVAIL:
         return NO_SUCH_ADDRESS.format(address=wishes.address)
-    return f"cannot listen on {place}: {error.socketError.strerror}"
+    return f"cannot listen on {where}: {error.socketError.strerror}"
 
 
-def _place(host: str, port: int) -> str:
+def place(host: str, port: int) -> str:
+    """As people write it."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _family(descriptor: int) -> socket.AddressFamily:
+def family_of(descriptor: int) -> socket.AddressFamily:
+    """Of a socket that was handed over."""
     borrowed = socket.socket(fileno=descriptor)
     try:
         return socket.AddressFamily(borrowed.family)

@@ -35,27 +35,49 @@ class ReceiverCounters:
     """Connections that said something else, or nothing in time."""
     turned_away: int = 0
     """Connections beyond MAX_CONNECTIONS."""
+    strangers: int = 0
+    """Connections from elsewhere than where knocks may come from."""
+
+
+def _anybody(peer: str) -> bool:
+    return True
+
+
+def _unworried(peer: str) -> None:
+    """Hears of no flood."""
 
 
 class Receiver(Factory):
     """Listens for knocks and calls *act* with the peer's address and the number of knocks it stands for.
 
-    stop() ends the open connections and forgets what waits; whoever listens closes the port.
+    *allowed* says by its address who may knock at all; *flooded* hears of a flood once. stop() ends the open
+    connections and forgets what waits; whoever listens closes the port.
     """
 
     noisy = False
 
-    def __init__(self, clock: IReactorTime, act: Callable[[str, int], None]) -> None:
+    def __init__(
+        self,
+        clock: IReactorTime,
+        act: Callable[[str, int], None],
+        allowed: Callable[[str], bool] = _anybody,
+        flooded: Callable[[str], None] = _unworried,
+    ) -> None:
         self.clock = clock
+        self.allowed = allowed
         self.counters = ReceiverCounters()
         self.connections: set[_Listening] = set()
-        self._throttle: Throttle[str] = Throttle(clock, ACTION_INTERVAL, act)
+        self._throttle: Throttle[str] = Throttle(clock, ACTION_INTERVAL, act, flooded)
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
+        peer = _peer(addr)
+        if not self.allowed(peer):
+            self.counters.strangers += 1
+            return None  # which closes the connection
         if len(self.connections) >= MAX_CONNECTIONS:
             self.counters.turned_away += 1
-            return None  # which closes the connection
-        return _Listening(self, _peer(addr))
+            return None
+        return _Listening(self, peer)
 
     def heard(self, what: Heard, peer: str) -> None:
         """One connection's judgement."""

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
 from mailsuite.client import command
-from mailsuite.client.command import NOT_STARTED, CommandRunner
+from mailsuite.client.command import NOT_STARTED, CommandRunner, run_to_end
 
 WRITE_DOWN = "import sys; open(sys.argv[1], 'a').write(sys.stdin.read())"
 
@@ -107,8 +107,32 @@ class CommandTests(TestCase):
         await runner.stop()
         self.assertEqual(self.statuses, [-9])
 
+    async def test_what_takes_too_long_is_ended(self) -> None:
+        runner = CommandRunner(
+            reactor, reactor, [sys.executable, "-c", "import time; time.sleep(600)"], self.ended, 0.1
+        )
+        runner.run("x")
+        await self.after(1)
+        self.assertEqual(self.statuses, [-15])
+
+    async def test_a_program_is_run_to_its_end(self) -> None:
+        code = "import os, sys; sys.exit(int(os.environ['STATUS']) + len(sys.stdin.read()))"
+        argv = [sys.executable, "-c", code]
+        self.assertEqual(await run_to_end(reactor, reactor, argv, 30, {"STATUS": "3"}), 3)
+
+    async def test_a_program_that_takes_too_long(self) -> None:
+        argv = [sys.executable, "-c", "import time; time.sleep(600)"]
+        self.assertEqual(await run_to_end(reactor, reactor, argv, 0.1, {}), -15)
+
 
 class NoSuchProgramTests(TestCase):
+    async def test_one_that_is_not_there(self) -> None:
+        class Broken:
+            def spawnProcess(self, *arguments: object, **more: object) -> None:
+                raise FileNotFoundError("gone")
+
+        self.assertEqual(await run_to_end(Broken(), reactor, ["gone"], 1, {}), NOT_STARTED)
+
     def test_a_program_that_cannot_be_started(self) -> None:
         class Broken:
             def spawnProcess(self, *arguments: object, **more: object) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IAddress
@@ -129,6 +133,49 @@ class ReceiverTests(SynchronousTestCase):
         self.close()
         self.assertEqual(self.clock.getDelayedCalls(), [])
         self.assertEqual((self.counters.knocks, self.counters.noise), (1, 0))
+
+    def test_strangers_are_not_heard(self) -> None:
+        self.receiver.allowed = {"192.0.2.1"}.__contains__
+        self.assertIsNone(self.receiver.buildProtocol(SOMEBODY))
+        self.assertIsNone(self.receiver.buildProtocol(None))
+        self.assertIsNotNone(self.receiver.buildProtocol(IPv6Address("TCP", "::ffff:192.0.2.1", 1)))
+        self.assertEqual((self.counters.strangers, self.counters.turned_away), (2, 0))
+
+    def test_a_flood_is_told_of_once(self) -> None:
+        floods: list[str] = []
+        self.receiver = Receiver(self.clock, lambda peer, knocks: None, flooded=floods.append)
+        for _ in range(500):
+            self.connect()
+            self.protocol.dataReceived(KNOCK)
+            self.close()
+        self.assertEqual(floods, ["198.41.0.4"])
+
+    def test_no_more_is_kept_than_a_knock_has(self) -> None:
+        """A line without an end is judged as soon as it differs."""
+        transport = self.connect()
+        self.protocol.dataReceived(b"nm_notifyuser" + b" " * 1_000_000)
+        self.assertTrue(transport.disconnecting)
+        self.assertEqual((self.acts, self.counters.noise), ([], 1))
+
+
+@given(st.binary(max_size=40) | st.just(KNOCK) | st.just(KNOCK[:-2] + b"\n"), st.lists(st.integers(0, 40)))
+def test_whatever_comes_there_is_one_judgement_and_no_answer(said: bytes, cuts: list[int]) -> None:
+    clock = Clock()
+    acts: list[str] = []
+    receiver = Receiver(clock, lambda peer, knocks: acts.append(peer))
+    protocol = receiver.buildProtocol(SOMEBODY)
+    assert protocol is not None
+    transport = StringTransport()
+    protocol.makeConnection(transport)
+    places = sorted({0, len(said), *(cut for cut in cuts if cut < len(said))})
+    for begin, end in itertools.pairwise(places):
+        protocol.dataReceived(said[begin:end])
+    protocol.connectionLost(Failure(ConnectionDone()))
+    is_knock = said.startswith((KNOCK, b"nm_notifyuser\n")) or said == b"nm_notifyuser"
+    assert (len(acts) == 1) == is_knock
+    assert receiver.counters.knocks + receiver.counters.noise == 1
+    assert transport.value() == b""
+    assert not receiver.connections
 
 
 @pytest.mark.parametrize(
