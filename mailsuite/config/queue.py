@@ -6,14 +6,16 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network, IPv6Network
 from typing import Literal, get_args
 
 import attrs
 
 from mailsuite.config.declare import Caution, section, setting
-from mailsuite.config.kinds import Boolean, Integer, OneOf, OrNone, port
+from mailsuite.config.kinds import Boolean, Integer, ListOf, OneOf, OrNone, port
 from mailsuite.config.kinds_queue import Delays, SourceAddresses
 from mailsuite.config.measures import Duration, Size
+from mailsuite.config.names import Network
 from mailsuite.model.account import IPAddress
 
 Outgoing = Literal["allow", "hold", "local-only"]
@@ -164,6 +166,13 @@ class Queue:
         OneOf(get_args(IpVersions)),
         "any",
         meaning="The version of IP that is used towards other servers.",
+        applied="live",
+    )
+    ignore_target_hosts: tuple[IPv4Network | IPv6Network, ...] = setting(
+        ListOf(Network(), example='["127.0.0.0/8", "10.0.0.0/8"]'),
+        ["127.0.0.0/8", "::1", "169.254.0.0/16", "fe80::/10"],
+        shown=False,
+        meaning="Networks where the DNS names no server for us; those that [[relay]] names may be there.",
         applied="live",
     )
     tls: QueueTls = section(QueueTls, "TLS towards other servers")

@@ -5,6 +5,9 @@ when it is their turn: whoever reaches the first asks for no other. No more than
 
 Mail never comes back to us: where one of the hosts is this server, it and all that are no better are left
 out. This server is our own name, and each address and port that it listens on; not all of 127.0.0.0/8.
+
+What the DNS says of a stranger's domain is the stranger's: addresses in the networks that the way ignores,
+which by default are loopback and link-local ones, are as if they were not there.
 """
 
 from __future__ import annotations
@@ -93,7 +96,7 @@ class HostFinder:
         for rank in _by_rank(candidates):
             if found.is_ours and rank[0].is_exchanger:
                 continue
-            for host in await self._look_up(rank, source, found):
+            for host in await self._look_up(rank, hop, source, found):
                 yield host
         if not found.addresses:
             raise self._none(hop, found)
@@ -153,7 +156,9 @@ class HostFinder:
         self.log.info("relay.exchanger_unusable", destination=hop.destination, exchanger=name)
         return False
 
-    async def _look_up(self, rank: Sequence[_Candidate], source: Source, found: _Found) -> list[Host]:
+    async def _look_up(
+        self, rank: Sequence[_Candidate], hop: Hop, source: Source, found: _Found
+    ) -> list[Host]:
         """Those of one rank with their addresses; none where one of them is this server."""
         rank = rank[: MAX_HOSTS - found.hosts]
         found.hosts += len(rank)
@@ -164,17 +169,28 @@ class HostFinder:
         except FirstError as error:  # which hides what it is, a cancellation for one
             error.subFailure.raiseException()
         hosts = []
-        for candidate, addresses in zip(rank, answers, strict=True):
-            if any(self.is_ours(address, candidate.port) for address in addresses):
+        for candidate, all_addresses in zip(rank, answers, strict=True):
+            if any(self.is_ours(address, candidate.port) for address in all_addresses):
                 found.is_ours = True
                 if candidate.is_exchanger:
                     return []
                 continue
+            addresses = self._without_ignored(all_addresses, candidate, hop)
             taken = addresses[: min(MAX_ADDRESSES_OF_HOST, MAX_ADDRESSES - found.addresses)]
             if taken:
                 found.addresses += len(taken)
                 hosts.append(Host(candidate.name, tuple(taken), candidate.port))
         return hosts
+
+    def _without_ignored(
+        self, addresses: list[IPAddress], candidate: _Candidate, hop: Hop
+    ) -> list[IPAddress]:
+        if not candidate.is_exchanger:
+            return addresses
+        left = [each for each in addresses if not any(unmapped(each) in network for network in hop.ignored)]
+        if len(left) < len(addresses):
+            self.log.info("relay.exchanger_unusable", destination=hop.destination, exchanger=candidate.name)
+        return left
 
     async def _addresses(self, candidate: _Candidate, source: Source, found: _Found) -> list[IPAddress]:
         """Where a host is, IPv6 and IPv4 in turn; nowhere where that cannot be known now."""

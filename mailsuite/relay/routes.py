@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network
 from typing import Final, Literal
 
 import attrs
@@ -70,6 +71,8 @@ class Hop:
     per_destination: int = 20
     """Messages on their way there at the same time, at most."""
     reply: Reply | None = None
+    ignored: tuple[IPv4Network | IPv6Network, ...] = ()
+    """Where the DNS names no server for us (as ignore_target_hosts of Exim); ``places`` may be there."""
 
 
 @attrs.frozen
@@ -177,6 +180,7 @@ def _by_exchangers(queue: Queue, relay: RelayBlock | None, domain: str, key: str
         port=port,
         tls=policy_of(queue.tls.default, relay),
         per_destination=most,
+        ignored=queue.ignore_target_hosts,
     )
 
 

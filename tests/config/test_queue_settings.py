@@ -27,6 +27,12 @@ def test_what_holds_where_nothing_is_said(load_text: LoadText) -> None:
     assert (queue.max_outbound, queue.source_address, queue.warn_postmaster) == (None, (), False)
     assert (queue.notices_for_bulk, queue.notice_language) == (True, "en")
     assert retry_times(queue) == RetryTimes(300.0, 4 * HOUR, None, (4 * HOUR,), 5 * DAY, 2 * DAY)
+    assert list(map(str, queue.ignore_target_hosts)) == [
+        "127.0.0.0/8",
+        "::1/128",
+        "169.254.0.0/16",
+        "fe80::/10",
+    ]
     assert config.relays == ()
 
 
@@ -210,6 +216,7 @@ SECRET = "password_file = 'secret'\n"
 
 WRONG = [
     ("a later issue's key", "[queue.tls]\nmta_sts = true\n", 2, "unknown setting 'mta_sts'"),
+    ("a host that is ignored by name", "[queue]\nignore_target_hosts = ['localhost']\n", 2, "is no network"),
     ("no direction", "[queue]\noutgoing = 'stop'\n", 2, '"allow", "hold", "local-only"'),
     ("a retry without unit", "[queue]\nfirst_retry = 5\n", 2, "has no unit"),
     ("a retry too late", "[queue]\nmax_retry = '8d'\n", 2, "expected a duration from 1s to 7d"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 import attrs
@@ -336,3 +336,51 @@ def test_a_host_can_be_compared() -> None:
     hop = to_domain("a.test")
     assert attrs.evolve(hop) == hop
     assert hash(hop) == hash(attrs.evolve(hop))
+
+
+HERE = tuple(map(ip_network, ("127.0.0.0/8", "::1/128", "169.254.0.0/16", "fe80::/10")))
+
+
+class TestWhereNobodyLeadsUs(MxCase):
+    """What the DNS says of a domain is its owner's, and may name this machine or its neighbours."""
+
+    def ignoring(self, domain: str, *places: Place) -> Hop:
+        return attrs.evolve(to_domain(domain, *places), ignored=HERE)
+
+    def test_such_an_address_is_as_if_it_were_not_there(self) -> None:
+        self.mx("a.test", (5, "b.test"), (10, "c.test"), (20, "d.test"))
+        self.host("b.test", "127.0.0.1", "::ffff:127.0.0.1", "::1", "fe80::1")
+        self.host("c.test", "169.254.169.254", "10.0.0.5")
+        self.host("d.test", "192.168.1.1", "fc00::1")
+        self.assertEqual(
+            self.found(self.ignoring("a.test")),
+            [("c.test", ["10.0.0.5"], 25), ("d.test", ["fc00::1", "192.168.1.1"], 25)],
+        )
+        self.assertIn("relay.exchanger_unusable destination=a.test exchanger=b.test", self.lines[0])
+        self.assertEqual(len(self.lines), 2)
+
+    def test_a_domain_that_leads_nowhere_else_comes_back(self) -> None:
+        self.mx("a.test", (5, "b.test"))
+        self.host("b.test", "127.0.0.9")
+        self.host("c.test", "::1")
+        for domain in ("a.test", "c.test", "[127.0.0.1]", "[IPv6:::1]"):
+            self.assertEqual(self.refused(self.ignoring(domain)).enhanced, "5.4.4", domain)
+
+    def test_it_waits_where_another_host_is_not_known_now(self) -> None:
+        self.mx("a.test", (5, "b.test"), (10, "c.test"))
+        self.host("b.test", "127.0.0.9")
+        self.names.trouble("c.test", Type.A)
+        self.refused(self.ignoring("a.test"), TemporaryFailure)
+
+    def test_this_server_is_this_server(self) -> None:
+        self.mx("a.test", (5, "b.test"), (10, "c.test"))
+        self.host("b.test", "127.0.0.1")
+        self.host("c.test", "192.0.2.1")
+        self.listening = {("127.0.0.1", 25)}
+        self.assertEqual(self.refused(self.ignoring("a.test")).enhanced, "5.4.6")
+
+    def test_a_server_that_is_named_in_the_configuration_is_asked(self) -> None:
+        self.host("a.test", "127.0.0.1")
+        hop = self.ignoring("a.test", Place("127.0.0.1", 10025))
+        self.assertEqual(self.found(hop), [("127.0.0.1", ["127.0.0.1"], 10025)])
+        self.assertEqual(self.found(to_places(Place("127.0.0.1"))), [("127.0.0.1", ["127.0.0.1"], 25)])

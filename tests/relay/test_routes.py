@@ -258,3 +258,18 @@ def test_a_source() -> None:
     assert Source((four,)).towards(there_six) is None
     assert (both.only, Source(version="4").only, Source(version="6").only) == (None, 4, 6)
     assert [Source(version=version).reaches(there) for version in ("any", "4", "6")] == [True, True, False]
+
+
+def test_where_the_dns_names_no_server(tmp_path: Path) -> None:
+    ways = by(
+        tmp_path,
+        "[queue]\nignore_target_hosts = ['10.0.0.0/8']\n"
+        "[[relay]]\nmatch = ['a.test']\nhost = '10.0.0.5'\n"
+        "[[relay]]\nmatch = ['b.test']\nhost = 'c.test'\nmx = true\n"
+        "[[relay]]\nmatch = ['d.test']\nport = 26\n",
+    )
+    ignored = {
+        name: list(map(str, hop(ways, name).ignored)) for name in ("a.test", "b.test", "d.test", "e.test")
+    }
+    some = ["10.0.0.0/8"]
+    assert ignored == {"a.test": [], "b.test": some, "d.test": some, "e.test": some}

@@ -46,6 +46,7 @@ _QUEUE = """
 [queue]
 port = {port}
 connect_timeout = "2s"
+ignore_target_hosts = []
 {more}
 [queue.tls]
 default = "{tls}"

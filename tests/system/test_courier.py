@@ -202,6 +202,14 @@ class Trouble(OwnQueueCase):
         (notice,) = self.letters_of(JOE)
         self.assertIn(b"Status: 5.1.10", notice)
 
+    async def test_a_domain_that_leads_to_this_machine(self) -> None:
+        self.begin(queue="ignore_target_hosts = ['127.0.0.0/8']")
+        await self.put(EVE)
+        await self.empty()
+        (notice,) = self.letters_of(JOE)
+        self.assertIn(b"Status: 5.4.4", notice)
+        self.assertEqual(self.sink.record.sessions, ())
+
     async def test_a_domain_that_is_not_there(self) -> None:
         self.begin()
         await self.put(Address("eve", "nowhere.test"))
