@@ -212,9 +212,7 @@ class _Subscription(JsonResource):
         seq = body.get("seq")
         if not isinstance(seq, int) or isinstance(seq, bool):
             raise bad_request("seq is missing" if seq is None else "seq is no number")
-        caller = self._caller()
-        await self._office.replay(caller, self._id, seq)
-        return 200, {"subscription": await self._office.one(caller, self._id)}
+        return 200, {"attempt": await self._office.replay(self._caller(), self._id, seq)}
 
 
 def _made(made: Made) -> tuple[int, Document]:

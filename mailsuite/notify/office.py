@@ -365,13 +365,13 @@ class Office:
         with in_words("the test"):
             return wishes.attempt_document(await self.desk.tell_now(id))
 
-    async def replay(self, caller: Caller, id: str, seq: int) -> None:
-        """Tell again what was given up and ends with *seq*."""
+    async def replay(self, caller: Caller, id: str, seq: int) -> Document:
+        """Tell again what was given up and ends with *seq*; what came of it."""
         self._tellable(caller, id)
         if seq not in {letter["seq"] for letter in await self.letters(caller, id)}:
             raise RegistryError("not-found", f"seq: no notice that was given up ends with {seq}")
         with in_words("the notice"):
-            await self.desk.replay(id, seq)
+            return wishes.attempt_document(await self.desk.replay(id, seq))
 
     def _tellable(self, caller: Caller, id: str) -> None:
         subscription = self._found(caller, id).subscription

@@ -487,7 +487,7 @@ def test_attempts_and_letters(house: House) -> None:
     run_now(house.kept.bury(DeadLetter(one, 3, 4, NOON, "http 503", 503)))
     assert [each["seq"] for each in run_now(house.office.letters(PHONE, one))] == [4]
     refused("not-found", "seq: ", house.office.replay(PHONE, one, 3))
-    run_now(house.office.replay(PHONE, one, 4))
+    assert run_now(house.office.replay(PHONE, one, 4))["result"] == "ok"
     assert house.desk.told == [(one, 4)]
 
 
