@@ -360,6 +360,7 @@ def test_rules_that_became_stricter_hold(posts: Posts, told: Told, name: str) ->
         ("webhook", "https://127.0.0.1/", {}, "^target: 127.0.0.1"),
         ("webhook", "https://u:p@hooks.example.net/", {}, "^target: the URL holds a user name"),
         ("webhook", "https://hooks.example.net/", {"colour": "red"}, "^options.colour: webhook has no such"),
+        ("webhook", "https://h.example/", {"mode": "all"}, "^options.mode: expected one of each, latest"),
         ("webhook", "https://h.example/", {"header.Host": "x"}, "^options.header: .*'Host'"),
         (
             "webhook",

@@ -36,6 +36,7 @@ RETRIES: Final = (
 LIFETIME = 90 * DAY
 SECRET_OCTETS: Final = 32
 JSON: Final = "application/json"
+MODES: Final = ("each", "latest")
 MAX_FIELDS: Final = 10
 MAX_VALUE: Final = 512
 """Characters of the value of a field."""
@@ -53,6 +54,7 @@ class WebhookChannel:
     Option ``secret`` is a key that its owner brings along, else one is made. ``template`` is the body in a
     form of the receiver's own (wire/templates.py, values escaped as in a string of JSON), ``content_type``
     what that is; ``header.<name>`` are further fields of the request, ``header.Authorization`` say.
+    ``mode`` is "each", a notice for each message in order, or "latest", the newest for all before it.
     """
 
     told: Told
@@ -65,8 +67,10 @@ class WebhookChannel:
     def prepare(self, subscription: Subscription, by_admin: bool = False) -> Subscription:
         options = dict(subscription.options)
         own_fields = _own_fields(options)
-        asked(subscription, "secret", "template", "content_type", *map(_HEADER.__add__, own_fields))
+        asked(subscription, "secret", "mode", "template", "content_type", *map(_HEADER.__add__, own_fields))
         _check(own_fields, options)
+        if options.get("mode", "each") not in MODES:
+            raise ValueError(f"options.mode: expected one of {', '.join(MODES)}")
         target = read_target("target", subscription.target, self.told.rules())
         own = options.pop("secret", "")
         secret = Secret.parse(own) if own else Secret(self.told.random(SECRET_OCTETS))
