@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import tempfile
 from collections.abc import Callable
 from ipaddress import ip_address, ip_network
@@ -105,21 +106,25 @@ class WebCase(TestCase):
         temporary = tempfile.TemporaryDirectory(prefix="ms-")
         self.addCleanup(temporary.cleanup)
         self.authority = Authority(Path(temporary.name))
-        self.zone = Zone(ttl=0)
-        dns = DnsServer(self.zone)
-        dns.__enter__()
-        self.addCleanup(dns.__exit__, None, None, None)
         self.log = Log(sink=lambda line, level: self.lines.append(line), level="debug")
         self.lines: list[str] = []
-        upstream = Upstream((NameServer(ip_address(HERE), dns.port),))
-        servers = Servers(Transports(reactor, reactor, reactor), upstream, self.log)
-        resolver = Resolver(servers, reactor, self.log)
-        self.addCleanup(self.ended, resolver)
+        servers = Servers(Transports(reactor, reactor, reactor), Upstream(()), self.log)
+        self.resolver = Resolver(servers, reactor, self.log)
+        self.addCleanup(self.ended, self.resolver)
         self.servers: list[WebServer] = []
         self.addCleanup(self.all_gone)
-        self.names = LocalNames(resolver, Hosts)
+        self.names = LocalNames(self.resolver, Hosts)
         self.rules = UrlRules(AddressRules(tuple(map(ip_network, self.networks))), frozenset({443}))
         self.client = self.made()
+
+    @functools.cached_property
+    def zone(self) -> Zone:
+        """What names mean; there is a name server where somebody asks for this."""
+        dns = DnsServer(Zone(ttl=0))
+        dns.__enter__()
+        self.addCleanup(dns.__exit__, None, None, None)
+        self.resolver.use(Upstream((NameServer(ip_address(HERE), dns.port),)))
+        return dns.zone
 
     def made(self, ca_file: Path | None = None) -> WebClient:
         contexts = ClientContexts(Inline(), reactor.seconds)
