@@ -29,14 +29,13 @@ from mailsuite.model.outbound import Lease
 from mailsuite.observe.log import Log
 from mailsuite.relay.carrier import Attempt, Carrier
 from mailsuite.relay.clerk import Clerk
+from mailsuite.relay.rounds import PAUSE, Rounds
 from mailsuite.relay.windows import Rest, Turn, Windows, omen_of
 
 LEASE_SECONDS = 600.0
 """How long a message is leased; what takes longer is extended."""
 EXTEND_SECONDS = 200.0
 """How often."""
-QUEUE_PAUSE = 10.0
-"""Seconds until the queue is looked at again after it could not be reached."""
 RECORD_PAUSE = 2.0
 """Seconds until what came of an attempt is recorded again where that has failed."""
 LONGEST_WAIT = 3600.0
@@ -69,16 +68,18 @@ class Courier:
     _held_at: float = attrs.field(default=0.0, init=False)
     """Each lease is held for LEASE_SECONDS from here on, or longer."""
     _under_way: dict[str, Lease] = attrs.field(factory=dict, init=False)
-    _looking: bool = attrs.field(default=False, init=False)
-    _again: bool = attrs.field(default=False, init=False)
-    _runs: bool = attrs.field(default=False, init=False)
-    _next_look: IDelayedCall | None = attrs.field(default=None, init=False)
+    rounds: Rounds = attrs.field(init=False)
+    """Its looks at the queue."""
     _extension: IDelayedCall | None = attrs.field(default=None, init=False)
 
     @_tasks.default
     @_books.default
     def _own_tasks(self) -> Tasks:
         return Tasks(lambda failure: self.log.failure("relay.failed", failure))
+
+    @rounds.default
+    def _own_rounds(self) -> Rounds:
+        return Rounds(self._hand_out, self.clock, self._tasks, self.log, "relay.failed")
 
     @property
     def under_way(self) -> int:
@@ -87,19 +88,17 @@ class Courier:
 
     def start(self) -> None:
         """Begin with what is due."""
-        self._runs = True
         self._held_at = self.seconds()
         self.queue.watch(self.look)
         self._extension = self.clock.callLater(EXTEND_SECONDS, self._extend)
-        self.look()
+        self.rounds.start()
 
     async def stop(self) -> None:
         """Begin nothing more. What is on its way has a few seconds to get there; what has no answer by then
         goes back into the queue."""
-        self._runs = False
-        for call in (self._next_look, self._extension):
-            if call is not None and call.active():
-                call.cancel()
+        self.rounds.stop()
+        if self._extension is not None and self._extension.active():
+            self._extension.cancel()
         patience = self.clock.callLater(GRACE_SECONDS, self._tasks.cancel)
         await self._tasks.finished()
         await self._books.finished()
@@ -109,13 +108,7 @@ class Courier:
 
     def look(self) -> None:
         """Something may be due."""
-        if not self._runs:
-            return
-        if self._looking:
-            self._again = True
-        else:
-            self._looking = True
-            self._tasks.start(self._look())
+        self.rounds.look()
 
     def wake(self) -> None:
         """Whatever could not be reached is tried again now, as far as it is due."""
@@ -127,25 +120,6 @@ class Courier:
         rest = self.windows.resting(destination)
         return 0.0 if rest is None else rest.until
 
-    async def _look(self) -> None:
-        try:
-            self._again = True
-            while self._again:
-                self._again = False
-                wait = await self._hand_out()
-        except MailFailure as failure:
-            self.log.error("relay.queue_unavailable", reason=failure.reason)
-            wait = QUEUE_PAUSE
-        except Exception:
-            self.log.failure("relay.failed", Failure())
-            wait = QUEUE_PAUSE
-        finally:
-            self._looking = False
-        if self._next_look is not None and self._next_look.active():
-            self._next_look.cancel()
-        if self._runs:
-            self._next_look = self.clock.callLater(wait, self.look)
-
     async def _hand_out(self) -> float:
         """Lease what there is room for; answers in how many seconds to come back."""
         if self.outgoing != "allow":
@@ -156,7 +130,7 @@ class Courier:
             await self._extend_all()
         if free > 0:
             leases = await self.queue.claim(now, now + LEASE_SECONDS, free, self.windows.room())
-            if not self._runs:
+            if not self.rounds.runs:
                 await self.queue.give_back(leases, now)
                 return LONGEST_WAIT
             for lease in leases:
@@ -195,7 +169,7 @@ class Courier:
             pass
         except Exception:
             self.log.failure("relay.failed", Failure(), id=lease.message.id)
-            end = partial(self._give_back, QUEUE_PAUSE)
+            end = partial(self._give_back, PAUSE)
         self._books.start(self._end(lease, end))
 
     async def _end(self, lease: Lease, end: End) -> None:
@@ -241,7 +215,7 @@ class Courier:
                 await self.clerk.record(lease, attempt, no_later)
             except MailFailure as failure:
                 self.log.error("relay.unrecorded", id=lease.message.id, reason=failure.reason)
-                if not self._runs or self.seconds() >= end:
+                if not self.rounds.runs or self.seconds() >= end:
                     raise
                 await deferLater(self.clock, RECORD_PAUSE)
             else:

@@ -11,7 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from mailsuite.model.failure import TemporaryFailure
 from mailsuite.model.reply import STORE_UNAVAILABLE
 from mailsuite.observe.log import Log
-from mailsuite.relay.teller import HINT_PAUSE, PAUSE, Teller
+from mailsuite.relay.rounds import PAUSE
+from mailsuite.relay.teller import HINT_PAUSE, Teller
 
 
 class Notices:
@@ -109,3 +110,11 @@ class TellerCase(SynchronousTestCase):
         first.callback(None)
         self.successResultOf(stopping)
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_who_is_cancelled_does_not_come_back(self) -> None:
+        first: Deferred[None] = Deferred()
+        self.begin(first)
+        self.teller._rounds.tasks.cancel()
+        self.assertEqual((self.lines, self.clock.getDelayedCalls()), ([], []))
+        self.teller.look()
+        self.assertEqual(self.notices.calls, 2)

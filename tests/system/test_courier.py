@@ -19,7 +19,7 @@ from mailsuite.model.outbound import Fate, Lease, QueueState, Room
 from mailsuite.model.reply import INTERNAL_ERROR, STORE_UNAVAILABLE
 from mailsuite.queue.memory import MemoryQueue
 from mailsuite.queue.memory_desk import MemoryDesk
-from mailsuite.relay import courier
+from mailsuite.relay import courier, rounds
 from mailsuite.resolver.memory import MemoryResolver
 from mailsuite.resolver.question import Type
 from tests.sinks.script import DROP, GOODBYE, HANG, Say, Scene, Wait
@@ -150,9 +150,9 @@ class Plain(CourierCase):
         self.begin(queue='outgoing = "hold"')
         await self.put(EVE)
         await self.put(EVE, id="id2", release=time.time() + 3600)
-        await self.until(lambda: self.sending.courier._next_look is not None)
+        await self.until(lambda: self.sending.courier.rounds.waits)
         self.sending.use(self.config(f'[queue]\nport = {self.sink.port}\noutgoing = "local-only"'))
-        await self.until(lambda: not self.sending.courier._looking)
+        await self.until(lambda: not self.sending.courier.rounds.works)
         self.assertEqual(self.sink.record.sessions, ())
         self.sending.use(self.config(f"[queue]\nport = {self.sink.port}"))
         await self.until(lambda: len(self.queue.messages) == 1)
@@ -270,7 +270,7 @@ class Trouble(OwnQueueCase):
         self.assertEqual(last.host, "mx.example.org [127.0.0.1]")
 
     async def test_a_queue_that_cannot_be_reached_is_asked_again(self) -> None:
-        self.patch(courier, "QUEUE_PAUSE", 0.01)
+        self.patch(rounds, "PAUSE", 0.01)
         self.queue.refuse_with = TemporaryFailure(STORE_UNAVAILABLE, "as the test wants it")
         self.begin()
         await self.until(lambda: len(self.events("relay.queue_unavailable")) > 1)
@@ -306,7 +306,7 @@ class Trouble(OwnQueueCase):
         self.assertEqual(len(self.events("relay.failed")), 1)
 
     async def test_a_mistake_of_ours_does_not_end_the_courier(self) -> None:
-        self.patch(courier, "QUEUE_PAUSE", 0.01)
+        self.patch(rounds, "PAUSE", 0.01)
         self.own.mistakes = 2
         await self.put(EVE)
         self.begin()
@@ -422,7 +422,7 @@ class Once(OwnQueueCase):
         await self.put(JOE)
         await self.until(lambda: self.sending.courier.under_way)
         stopping = Deferred.fromCoroutine(self.sending.stop())
-        await self.until(lambda: self.sending.courier._runs is False)
+        await self.until(lambda: not self.sending.courier.rounds.runs)
         turn: Deferred[None] = Deferred()
         reactor.callLater(0.05, turn.callback, None)  # longer than the grace
         await turn

@@ -16,7 +16,7 @@ from mailsuite.model.outbound import Fate, Lease, Outcome, QueueState, Room
 from mailsuite.model.reply import INTERNAL_ERROR, STORE_UNAVAILABLE
 from mailsuite.queue.memory import MemoryQueue
 from mailsuite.queue.memory_desk import MemoryDesk
-from mailsuite.relay import courier
+from mailsuite.relay import courier, rounds
 from mailsuite.resolver.question import Type
 from mailsuite.store.memory import MemoryStore
 from tests.sinks.script import HANG, Wait
@@ -143,7 +143,8 @@ class Leases(CourierCase):
         self.own = Queue()
         self.queue, self.desk = self.own, MemoryDesk(self.own)
         self.patch(courier, "RECORD_PAUSE", 0.01)
-        self.patch(courier, "QUEUE_PAUSE", 0.01)
+        self.patch(courier, "PAUSE", 0.01)
+        self.patch(rounds, "PAUSE", 0.01)
         self.patch(courier, "BREATH", 0.01)
         self.patch(courier, "GRACE_SECONDS", 0.01)
 
