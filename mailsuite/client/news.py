@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import attrs
 
-from mailsuite.client.safe_text import LONG, SHORT, one_line
+from mailsuite.model.display_text import LONG, SHORT, one_line
 from mailsuite.model.notice import Kind, Shown
 
 MAX_COUNT: Final = 1_000_000

@@ -52,9 +52,7 @@ class QuietHours:
     def _moments_of(self, day: date, minutes: int) -> list[datetime]:
         """Two where the clock shows this time twice, or not at all."""
         clock = time(minutes // 60, minutes % 60)
-        return [
-            datetime.combine(day, clock.replace(fold=fold), self.zone).astimezone(UTC) for fold in (0, 1)
-        ]
+        return [datetime.combine(day, clock.replace(fold=fold), self.zone).astimezone(UTC) for fold in (0, 1)]
 
 
 def read_span(days: str, begin: str, end: str) -> QuietSpan:

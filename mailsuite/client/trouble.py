@@ -11,8 +11,8 @@ from twisted.internet.defer import TimeoutError as TookTooLong
 
 from mailsuite.client.pop3 import LoginRefused, TryLater
 from mailsuite.client.pop3_replies import NotPop3
-from mailsuite.client.safe_text import LONG, one_line
 from mailsuite.client.stream import StreamBroken, StreamMissing
+from mailsuite.model.display_text import LONG, one_line
 
 _WORDS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
     ((net.ConnectionRefusedError, ConnectionRefusedError), "nothing listens there"),

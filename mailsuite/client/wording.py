@@ -7,7 +7,7 @@ from typing import Final
 import attrs
 
 from mailsuite.client.news import News
-from mailsuite.client.safe_text import LONG, SHORT, one_line
+from mailsuite.model.display_text import LONG, one_line, with_address
 from mailsuite.model.notice import Kind
 
 _TITLES: Final = {
@@ -34,22 +34,15 @@ def popup_of(news: News) -> Popup:
     shown = news.shown
     if news.kind is not Kind.MAIL_NEW:
         return Popup(_TITLES[news.kind], _about(news.detail, news.account))
+    sender = with_address(shown.sender_name, shown.sender)
     if news.count != 1 or not shown.sender:
         what = "1 new message" if news.count == 1 else f"{news.count} new messages"
-        newest = f", the newest from {sender_of(news)}" if shown.sender else ""
+        newest = f", the newest from {sender}" if shown.sender else ""
         label = f" ({shown.label})" if shown.label else ""
         return Popup(_TITLES[news.kind], _about(what + label + newest, news.account))
-    return Popup(one_line(sender_of(news), SHORT), _about(shown.subject or shown.preview, news.account))
-
-
-def sender_of(news: News) -> str:
-    """The name, and the address beside it where the name could be taken for an address."""
-    name, address = news.shown.sender_name, news.shown.sender
-    if not name:
-        return address
-    return f"{name} <{address}>" if "@" in name else name
+    return Popup(sender, _about(shown.subject or shown.preview, news.account))
 
 
 def _about(what: str, account: str) -> str:
     room = LONG - len(account) - 3
-    return f"{one_line(what, room)} ({account})" if what and room > 0 else account
+    return f"{one_line(what, room)} ({account})" if what and room > 1 else account

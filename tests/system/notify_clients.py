@@ -94,6 +94,10 @@ class Home:
     def config(self) -> Path:
         return self.directory / ".config" / "mailsuite-notify"
 
+    @property
+    def command(self) -> tuple[str, ...]:
+        return PROGRAM
+
     def environment(self) -> dict[str, str]:
         kept = {
             name: value

@@ -99,6 +99,6 @@ def _with_bus(work: Callable[[Call], T]) -> T:
             return work(call)
     except DBusErrorResponse as error:
         raise NoPopups(f"the desktop does not show pop-ups: {error.name}") from error
-    except (OSError, KeyError, ValueError) as error:
-        # KeyError: there is no DBUS_SESSION_BUS_ADDRESS.
+    except (OSError, KeyError, ValueError, RuntimeError) as error:
+        # KeyError: there is no DBUS_SESSION_BUS_ADDRESS; RuntimeError: it names no Unix socket.
         raise NoPopups("there is no desktop session here that D-Bus leads to") from error

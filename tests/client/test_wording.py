@@ -1,48 +1,15 @@
-"""Strangers' words on the screen."""
+"""What a pop-up says."""
 
 from __future__ import annotations
 
-import unicodedata
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from mailsuite.client.news import News
-from mailsuite.client.safe_text import LONG, SHORT, one_line
 from mailsuite.client.wording import Popup, popup_of
+from mailsuite.model.display_text import LONG
 from mailsuite.model.notice import Kind, Shown
 
 ALICE = "alice@example.org"
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("hello", "hello"),
-        ("a\r\nb\tc\u2028d  e", "a b c d e"),
-        ("\x1b[31mred\x07\x00", "[31mred"),
-        ("invoice\u202efdp.exe", "invoicefdp.exe"),
-        ("\u2066abc\u2069\ufeff", "abc"),
-        ("e\u0301", "é"),
-        ("\ud800x", "x"),
-        ("", ""),
-    ],
-)
-def test_one_safe_line(text: str, shown: str) -> None:
-    assert one_line(text, SHORT) == shown
-
-
-def test_what_is_long_is_cut_and_quickly() -> None:
-    assert one_line("x" * 10_000_000, 10) == "x" * 9 + "…"
-    assert len(one_line("n\u0303" * 500, 10)) <= 10
-
-
-@given(st.text(max_size=300), st.sampled_from([1, 2, 10, SHORT, LONG]))
-def test_whatever_comes_it_is_short_and_harmless(text: str, limit: int) -> None:
-    line = one_line(text, limit)
-    assert len(line) <= limit
-    assert not any(unicodedata.category(each) in {"Cc", "Cf", "Cs", "Zl", "Zp"} for each in line)
 
 
 @pytest.mark.parametrize(
