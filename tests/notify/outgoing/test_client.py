@@ -463,6 +463,7 @@ class TestConnections(ClientCase):
         server = await self.listen(WebServer(lambda session: session.transport.write(LAST)))
         for _ in range(3):
             await self.post(self.target(server))
+            self.assertEqual(len(self.client._kept), 0)
         self.assertEqual(server.connections, 3)
 
     async def test_an_answer_before_the_question(self):
