@@ -101,8 +101,9 @@ class Office:
     """Those that are offered now, by name."""
     desk: Desk
     destinations: Destinations
-    cap: Callable[[Address], Awaitable[Level]]
-    """The most that notices of an account may tell, by server and domain. Raises MailFailure."""
+    cap: Callable[[Address], Awaitable[Level | None]]
+    """The most that notices of an account may tell, by server and domain; None: it gets none. Raises
+    MailFailure."""
     now: Callable[[], float]
     """Seconds since the epoch."""
     log: Log = attrs.field(factory=Log)
@@ -164,7 +165,8 @@ class Office:
         with in_words(str(subscription.account)):
             most = await self.cap(subscription.account)
         channel = self.channels.get(subscription.channel)
-        most = most if channel is None else min(most, channel.terms.max_level)
+        if most is not None and channel is not None:
+            most = min(most, channel.terms.max_level)
         return wishes.subscription_document(standing, most)
 
     # Making
@@ -178,6 +180,9 @@ class Office:
             raise bad("verified: only an administrator can say that")
         wish = wishes.wish(fields)
         channel = self._channel(wish["channel"])
+        with in_words(str(caller.account)):
+            if await self.cap(caller.account) is None:
+                raise RegistryError("read-only", f"there are no notices for {caller.account}")
         subscription = await self._prepared(caller, channel, wish)
         code = new_code() if channel.terms.verifies and not verified else ""
         if code:
@@ -190,7 +195,7 @@ class Office:
         self._say("notify.subscribed", subscription, caller)
         if code:
             await self._verification.send(channel, subscription, code)
-        return Made(await self.one(caller, subscription.id), _told_once(subscription))
+        return Made(await self.one(caller, subscription.id), _told_once(subscription, wish["options"]))
 
     def _channel(self, name: str) -> INotifyChannel:
         channel = self.channels.get(name)
@@ -408,8 +413,8 @@ def _paused(subscription: Subscription) -> Subscription:
     return attrs.evolve(subscription, state=SubscriptionState.PAUSED, reason="paused by its owner")
 
 
-def _told_once(subscription: Subscription) -> str:
-    """The secret of a webhook that was made here."""
-    if subscription.channel != SIGNED or "secret" in subscription.options or not subscription.secrets:
+def _told_once(subscription: Subscription, options: Mapping[str, str]) -> str:
+    """The secret of a webhook, unless its owner brought it along in these *options*."""
+    if subscription.channel != SIGNED or options.get("secret") or not subscription.secrets:
         return ""
     return Secret(subscription.secrets[0]).text

@@ -40,7 +40,7 @@ Document = dict[str, Any]
 MAX_NAME_CHARACTERS: Final = 100
 MAX_TARGET_CHARACTERS: Final = 512
 MAX_OPTIONS: Final = 16
-MAX_OPTION_CHARACTERS: Final = 2000
+MAX_OPTION_CHARACTERS: Final = 4096
 MAX_PATTERNS: Final = 50
 MAX_PATTERN_CHARACTERS: Final = 200
 MAX_SPANS: Final = 21
@@ -52,7 +52,7 @@ WANTED: Final = ("bulk", "own", "auto")
 """Of what the server keeps quiet about, what a subscription may want all the same; junk never."""
 
 _TIME = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
-_OPTION = re.compile(r"[a-z][a-z0-9_]{0,31}")
+_OPTION = re.compile(r"[a-z][a-z0-9_]{0,31}(\.[A-Za-z0-9-]{1,64})?")
 
 
 @attrs.frozen
@@ -274,9 +274,9 @@ def _options(value: object) -> dict[str, str]:
 # What they are shown
 
 
-def subscription_document(standing: Standing, told: Level) -> Document:
+def subscription_document(standing: Standing, told: Level | None) -> Document:
     """A subscription without what is secret of it, and how it went. *told* is the most that it gets, whatever
-    it asks for. Times are seconds since the epoch."""
+    it asks for; None: nothing at all. Times are seconds since the epoch."""
     subscription, cursor = standing.subscription, standing.cursor
     return {
         "id": subscription.id,
@@ -286,7 +286,7 @@ def subscription_document(standing: Standing, told: Level) -> Document:
         "host": subscription.target_key,
         "name": subscription.name,
         "level": subscription.level.word,
-        "told": min(subscription.level, told).word,
+        "told": None if told is None else min(subscription.level, told).word,
         "filter": _filter_document(subscription.filter),
         "quiet": None if subscription.quiet is None else _quiet_document(subscription.quiet),
         "window": None if subscription.window is None else duration_text(subscription.window),

@@ -123,7 +123,7 @@ class House:
         self.book = Book(self.kept, Clock(), log)
         self.destinations = Destinations(lambda: self.now)
         self.gone: list[str] = []
-        self.cap = Level.SUBJECT
+        self.cap: Level | None = Level.SUBJECT
         self.objections: list[str] = []
         self.office = Office(
             self.book,
@@ -139,7 +139,7 @@ class House:
             removed=lambda subscription: self.gone.append(subscription.id),
         )
 
-    async def most(self, account: Address) -> Level:
+    async def most(self, account: Address) -> Level | None:
         return self.cap
 
     async def objection(self, subscription: Subscription, caller: Caller) -> str:
@@ -398,6 +398,9 @@ def test_no_more_is_told_than_server_and_channel_allow(house: House) -> None:
     assert (asked["level"], asked["told"]) == ("preview", "sender")
     house.cap = Level.KNOCK
     assert run_now(house.office.one(OWNER, asked["id"]))["told"] == "knock"
+    house.cap = None
+    assert run_now(house.office.one(OWNER, asked["id"]))["told"] is None
+    refused("read-only", "no notices", house.office.subscribe(ADMIN, HOOK))
 
 
 def test_it_begins_with_what_happens_from_now_on(house: House) -> None:

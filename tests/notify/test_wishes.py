@@ -180,7 +180,7 @@ def test_tries_and_what_was_given_up() -> None:
         ({"channel": "webhook", "options": "x"}, "options is no JSON object"),
         ({"channel": "webhook", "options": {"Mode": "each"}}, "options: "),
         ({"channel": "webhook", "options": {"mode": 5}}, "options.mode: "),
-        ({"channel": "webhook", "options": {"mode": "x" * 2001}}, "options.mode: "),
+        ({"channel": "webhook", "options": {"mode": "x" * 4097}}, "options.mode: "),
         ({"channel": "webhook", "options": {f"o{n}": "x" for n in range(17)}}, "options: "),
     ],
 )
