@@ -71,7 +71,7 @@ from mailsuite.queue.sqlite.queue import SqliteQueue
 from mailsuite.queue.sqlite.sweeping import sweep
 from mailsuite.receiving import Receiving, receiving
 from mailsuite.resolver.service import name_service
-from mailsuite.sending import Sending, sending
+from mailsuite.sending import Ground, Sending, sending
 from mailsuite.sqlite.database import Database
 from mailsuite.state import State
 from mailsuite.store.maildir.layout import Layout
@@ -330,9 +330,8 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
         rewriting=SenderRewriting(vault.keyring.derived("rewritten senders"), time.time),
         delivered=lambda *what: sends.delivered(*what),  # noqa: PLW0108 - it is made of what receives
     )
-    sends = sending(
-        config,
-        reactor,
+    ground = Ground(
+        reactor=reactor,
         queue=queue,
         store=store,
         charged=receives.receptions.store,
@@ -345,6 +344,7 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
         metrics=premises.metrics,
         log=log,
     )
+    sends = sending(config, ground)
     return Parts(
         log=log,
         tasks=tasks,

@@ -65,11 +65,39 @@ def _is_of_this_machine(address: IPAddress) -> bool:
     return address.is_loopback or address in machine_addresses()
 
 
+@attrs.frozen(kw_only=True, eq=False)
+class Ground:
+    """What it all stands on."""
+
+    reactor: Any
+    queue: IOutboundQueue
+    store: IDeliveries
+    charged: IDeliveries
+    """The store that counts what it takes towards quotas."""
+    router: Router
+    directory: IAccountDirectory
+    resolver: IResolver
+    arrivals: Arrivals
+    threads: IThreads
+    commits: Tasks
+    """Deliveries under way."""
+    metrics: Metrics
+    log: Log
+    chance: random.Random = attrs.field(factory=random.SystemRandom)
+
+
+@attrs.define(eq=False)
+class Settings:
+    """The configuration of the moment."""
+
+    config: Config
+
+
 @attrs.define(eq=False)
 class Sending:
     """Lives as long as the server does. sending() makes it; nothing is sent before start()."""
 
-    config: Config
+    settings: Settings
     queue: IOutboundQueue
     courier: Courier
     teller: Teller
@@ -104,7 +132,7 @@ class Sending:
         ways = routes(config)
         # Blocks that say the same share a way, and what they do not say stands in [queue].
         moved = ways != self.courier.carrier.routes
-        self.config = config
+        self.settings.config = config
         self.courier.carrier.routes = ways
         self.courier.windows.limit = config.queue.concurrency
         self.courier.windows.per_source = config.queue.per_source
@@ -142,78 +170,109 @@ def notice_rules(queue: Queue) -> NoticeRules:
     return NoticeRules(queue.notices_for_bulk, frozenset(copied), queue.notice_language)
 
 
-def sending(
-    config: Config,
-    reactor: Any,
-    *,
-    queue: IOutboundQueue,
-    store: IDeliveries,
-    charged: IDeliveries,
-    router: Router,
-    directory: IAccountDirectory,
-    resolver: IResolver,
-    arrivals: Arrivals,
-    threads: IThreads,
-    commits: Tasks,
-    metrics: Metrics,
-    log: Log,
-) -> Sending:
-    """Join them. *charged* is the store that counts what it takes towards quotas."""
-    chance = random.SystemRandom()
-    tasks, routing = (Tasks(lambda failure: log.failure("relay.failed", failure)) for _ in range(2))
-    sockets = Sockets()
-
+def sending(config: Config, ground: Ground) -> Sending:
+    """Join them."""
+    settings, sockets, reactor, log = Settings(config), Sockets(), ground.reactor, ground.log
+    goodbyes, routing = (Tasks(lambda failure: log.failure("relay.failed", failure)) for _ in range(2))
     connector = Connector(reactor, config.queue.connect_timeout)
-    contexts = ClientContexts(threads, reactor.seconds, config.tls.minimum_version)
+    contexts = ClientContexts(ground.threads, reactor.seconds, config.tls.minimum_version)
     opener = Opener(
-        finder=HostFinder(resolver, sockets.listening(), config.server.name, chance.shuffle, log),
+        finder=HostFinder(
+            ground.resolver, sockets.listening(), config.server.name, ground.chance.shuffle, log
+        ),
         connector=connector,
         contexts=contexts,
         clear=ClearHosts(reactor.seconds),
-        threads=threads,
+        threads=ground.threads,
         clock=reactor,
         seconds=time.time,
         log=log,
         hostname=config.server.name,
     )
-    carrier = Carrier(
-        queue=queue,
-        opener=opener,
-        pool=Pool(reactor, tasks),
-        home=Home(queue, charged, router, arrivals, time.time, log, lambda: parts.config.smtp.max_hops),
-        routes=routes(config),
+    carrier = _carrier(settings, ground, opener, Pool(reactor, goodbyes))
+    teller = Teller(_notices(settings, ground, carrier), reactor, log)
+    clerk = Clerk(ground.queue, carrier.times, time.time, ground.chance.random, log, teller.look)
+    courier = Courier(
+        queue=ground.queue,
+        carrier=carrier,
+        windows=Windows(time.time, ground.chance.random, config.queue.concurrency, config.queue.per_source),
+        clerk=clerk,
+        clock=reactor,
         seconds=time.time,
         log=log,
+        outgoing=config.queue.outgoing,
     )
-    post = Post(
-        queue=queue,
-        store=store,
-        router=router,
-        hostname=config.server.name,
+    _count(ground.metrics, courier, clerk)
+    return Sending(
+        settings,
+        ground.queue,
+        courier,
+        teller,
+        connector,
+        contexts,
+        sockets,
+        goodbyes,
+        routing,
+        ground.commits,
+        log,
+    )
+
+
+def _carrier(settings: Settings, ground: Ground, opener: Opener, pool: Pool) -> Carrier:
+    """With the way home for mail that is ours after all."""
+    home = Home(
+        queue=ground.queue,
+        store=ground.charged,
+        router=ground.router,
+        arrivals=ground.arrivals,
         seconds=time.time,
-        tasks=commits,
-        log=log,
-        arrivals=arrivals,
-        sends=lambda: parts.config.queue.takes,
+        log=ground.log,
+        max_hops=lambda: settings.config.smtp.max_hops,
+    )
+    return Carrier(
+        queue=ground.queue,
+        opener=opener,
+        pool=pool,
+        home=home,
+        routes=routes(settings.config),
+        seconds=time.time,
+        log=ground.log,
+    )
+
+
+def _notices(settings: Settings, ground: Ground, carrier: Carrier) -> Notices:
+    """To senders, postmasters and administrators."""
+    hostname = settings.config.server.name
+    post = Post(
+        queue=ground.queue,
+        store=ground.store,
+        router=ground.router,
+        hostname=hostname,
+        seconds=time.time,
+        tasks=ground.commits,
+        log=ground.log,
+        arrivals=ground.arrivals,
+        sends=lambda: settings.config.queue.takes,
     )
 
     def until(message: QueuedMessage, recipient: QueuedRecipient) -> float:
         destination = carrier.routes.destination_of(message.sender, recipient.recipient.address)
         return expiry(carrier.times(destination), message)
 
-    def rules() -> NoticeRules:
-        return notice_rules(parts.config.queue)
+    return Notices(
+        queue=ground.queue,
+        post=post,
+        hostname=hostname,
+        seconds=time.time,
+        log=ground.log,
+        rules=lambda: notice_rules(settings.config.queue),
+        retry_until=until,
+        contact=lambda: Address(POSTMASTER.local, settings.config.server.admin.domain),
+        language_of=Languages(ground.directory).of,
+    )
 
-    def contact() -> Address:
-        """Who reads what is answered to notices."""
-        return Address(POSTMASTER.local, parts.config.server.admin.domain)
 
-    language_of = Languages(directory).of
-    notices = Notices(queue, post, config.server.name, time.time, log, rules, until, contact, language_of)
-    teller = Teller(notices, reactor, log)
-    clerk = Clerk(queue, carrier.times, time.time, chance.random, log, teller.look)
-    windows = Windows(time.time, chance.random, config.queue.concurrency, config.queue.per_source)
-    courier = Courier(queue, carrier, windows, clerk, reactor, time.time, log, outgoing=config.queue.outgoing)
+def _count(metrics: Metrics, courier: Courier, clerk: Clerk) -> None:
     metrics.gauge("mailsuite_relay_active", "Messages that are being sent.", lambda: courier.under_way)
     metrics.counters(
         "mailsuite_relay_attempts",
@@ -221,7 +280,3 @@ def sending(
         "result",
         lambda: {fate.value: clerk.fates[fate] for fate in Fate},
     )
-    parts = Sending(
-        config, queue, courier, teller, connector, contexts, sockets, tasks, routing, commits, log
-    )
-    return parts

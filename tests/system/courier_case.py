@@ -33,7 +33,7 @@ from mailsuite.queue.memory import MemoryQueue
 from mailsuite.queue.memory_desk import MemoryDesk
 from mailsuite.resolver.memory import MemoryResolver
 from mailsuite.resolver.question import Type
-from mailsuite.sending import Sending, sending
+from mailsuite.sending import Ground, Sending, sending
 from mailsuite.store.memory import MemoryStore
 from tests.sinks.sink import Sink
 
@@ -88,9 +88,8 @@ class CourierCase(TestCase):
             turn=_no_turn,
             rewriting=self.rewriting,
         )
-        self.sending = sending(
-            config,
-            reactor,
+        ground = Ground(
+            reactor=reactor,
             queue=self.queue,
             store=self.store,
             charged=self.store,
@@ -103,6 +102,7 @@ class CourierCase(TestCase):
             metrics=Metrics(),
             log=log,
         )
+        self.sending = sending(config, ground)
         self.sending.start()
         self.addCleanup(lambda: Deferred.fromCoroutine(self.sending.stop()))
 
