@@ -97,14 +97,17 @@ class Arrivals:
     async def quota_reached(self, reached: QuotaReached) -> None:
         """A maildrop has got so full. Raises nothing but its own cancellation."""
         self.bus.publish(reached)
-        detail = f"your mailbox is more than {reached.level} percent full"
-        await self.intake.happened(
-            [
-                Happening(
-                    reached.account, Kind.QUOTA_REACHED, self.seconds(), size=reached.level, detail=detail
-                )
-            ]
-        )
+        account, level, at = reached.account, reached.level, self.seconds()
+        detail = f"your mailbox is more than {level} percent full"
+        await self.intake.happened([Happening(account, Kind.QUOTA_REACHED, at, size=level, detail=detail)])
+
+    async def outgoing(self, account: Address, kind: Kind, recipients: Sequence[Address]) -> None:
+        """What became of mail that this account has sent: QUEUE_DELAYED or QUEUE_FAILED for these recipients,
+        at least one. Raises nothing but its own cancellation."""
+        what = "not delivered yet" if kind is Kind.QUEUE_DELAYED else "not delivered"
+        others = f" and {len(recipients) - 1} more" if len(recipients) > 1 else ""
+        detail = f"{what} to {recipients[0]}{others}"
+        await self.intake.happened([Happening(account, kind, self.seconds(), detail=detail)])
 
     def _happenings(
         self, stored: Sequence[Stored], mail: Mail, followed: Mapping[Address, Level]

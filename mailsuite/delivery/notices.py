@@ -35,6 +35,7 @@ from mailsuite.interfaces import IOutboundQueue
 from mailsuite.model.address import POSTMASTER, Address
 from mailsuite.model.envelope import NotifyOn
 from mailsuite.model.failure import MailFailure, TemporaryFailure
+from mailsuite.model.notice import Kind
 from mailsuite.model.outbound import Owed, QueuedMessage, QueuedRecipient
 from mailsuite.observe.log import Log
 
@@ -47,6 +48,7 @@ MAX_LATER = 200
 PATIENCE = 2 * 86_400.0
 """Seconds from what a notice is about to where nobody waits any more for the way to its reader; as long as
 mail without a sender is tried (features row Q-03). After twice as long it is in the log alone."""
+_KINDS = {NotifyOn.DELAY: Kind.QUEUE_DELAYED, NotifyOn.FAILURE: Kind.QUEUE_FAILED}
 
 
 def nobody_else() -> Address | None:
@@ -161,10 +163,19 @@ class Notices:
         for part in _parts(owed, to_tell):
             await self._tell_part(part, original)
             await self.queue.told(part)
+        if to_tell:
+            await self._tell_followers(owed, to_tell)
         told = {each.number for each in to_tell}
         rest = tuple(each for each in owed.recipients if each.number not in told)
         if rest:  # nobody is to hear of them
             await self.queue.told(attrs.evolve(owed, recipients=rest))
+
+    async def _tell_followers(self, owed: Owed, recipients: Sequence[QueuedRecipient]) -> None:
+        """Of whoever sent it: beside the notice, which is mail that programs write."""
+        account, kind = owed.message.account, _KINDS.get(owed.kind)
+        if account is not None and kind is not None:
+            names = [each.recipient.address for each in recipients]
+            await self.post.arrivals.outgoing(account, kind, names)
 
     def _to_tell(self, owed: Owed, original: Original | None) -> tuple[QueuedRecipient, ...]:
         if owed.kind is not NotifyOn.FAILURE and not _is_known(owed.message):

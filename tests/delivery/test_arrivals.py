@@ -18,6 +18,7 @@ from mailsuite.model.quota import Quota, QuotaReached
 from mailsuite.model.retention import Usage
 from mailsuite.wire.smtp.events import BodyEnd
 from tests.delivery.case import ANN, BODY, CLAIM, EVE, FULL, JOE, Case
+from tests.delivery.dsn_cases import DEFERRED, RELAYED
 from tests.delivery.notices_case import NoticesCase
 
 TAGGED = Address("joe+shop", "example.net")
@@ -207,6 +208,36 @@ class OwnMailTests(NoticesCase):
         assert happening.facts is not None
         self.assertTrue(happening.facts.auto)
         self.assertIn("Not delivered: ", happening.facts.subject)
+
+    def outgoing(self) -> list[tuple[Address, Kind, str]]:
+        return [
+            (each.account, each.kind, each.detail)
+            for each in self.intake.happenings
+            if each.kind is not Kind.MAIL_NEW
+        ]
+
+    def test_mail_that_failed_is_told_of_by_itself_once_for_each_message(self) -> None:
+        self.intake.follows = {JOE: Level.SUBJECT}
+        self.failed(EVE, Address("max", "example.org"), Address("moritz", "example.org"))
+        self.work()
+        detail = "not delivered to eve@example.org and 2 more"
+        self.assertEqual(self.outgoing(), [(JOE, Kind.QUEUE_FAILED, detail)])
+        self.work()
+        self.assertEqual(len(self.outgoing()), 1)
+
+    def test_so_is_mail_that_is_late(self) -> None:
+        self.put()
+        self.happens(DEFERRED, NotifyOn.DELAY)
+        self.work()
+        detail = "not delivered yet to eve@example.org"
+        self.assertEqual(self.outgoing(), [(JOE, Kind.QUEUE_DELAYED, detail)])
+
+    def test_not_what_a_stranger_sent_nor_what_went_well(self) -> None:
+        self.failed(account=None, id="m1")
+        self.put(notify={NotifyOn.SUCCESS}, id="m2")
+        self.happens(RELAYED, NotifyOn.SUCCESS)
+        self.work()
+        self.assertEqual(self.outgoing(), [])
 
     def test_a_quota_is_told_of_by_itself(self) -> None:
         arrivals = Arrivals(self.bus, self.clock.seconds, self.log, self.intake)
