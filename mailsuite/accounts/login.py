@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 import attrs
@@ -13,6 +14,7 @@ from zope.interface import Interface
 from mailsuite.accounts.attempt import Attempt, Granted, LoginRules
 from mailsuite.accounts.gate import Gate, SecretsUnreadable
 from mailsuite.accounts.names import Named
+from mailsuite.accounts.presence import Presence
 from mailsuite.accounts.terms import terms_of
 from mailsuite.accounts.throttle import FailureThrottle
 from mailsuite.accounts.turnstile import Entry, Turnstile
@@ -24,13 +26,17 @@ from mailsuite.model.facts import ConnectionFacts
 from mailsuite.model.failure import MailFailure
 from mailsuite.model.login import LoginRecord
 from mailsuite.model.retention import Terms
-from mailsuite.model.view import View
+from mailsuite.model.view import Box, View
 from mailsuite.observe.log import Log
 from mailsuite.wire.sasl.steps import ScramParameters, ScramQuestion
 
 
 def _nobody_counts() -> None:
     """Where sessions have no limit."""
+
+
+def _nobody_hears(uidl: str) -> None:
+    """Where nobody is told of what is fetched."""
 
 
 @attrs.frozen
@@ -43,6 +49,8 @@ class OpenedMaildrop:
     view: View = attrs.field(factory=View)
     leave: Callable[[], None] = _nobody_counts
     """To be called when the maildrop was released: the account may have one more session then."""
+    fetched: Callable[[str], None] = _nobody_hears
+    """To be called with the UIDL of each message that the client has whole, or has deleted."""
 
 
 @attrs.frozen
@@ -69,6 +77,8 @@ class Login:
     """Seconds since the epoch."""
     tasks: Tasks
     log: Log = attrs.field(factory=Log)
+    presence: Presence | None = None
+    """Who else hears of it."""
     turnstile: Turnstile = attrs.field()
     """One for all listeners and over reloads, so that it counts right."""
 
@@ -90,7 +100,10 @@ class Login:
         entry.succeeded(account.address)
         view = attempt.view
         terms = terms_of(account, attempt.rules, view.box)
-        return OpenedMaildrop(cast(IMaildrop, avatar), granted, terms, view, entry.leave)
+        opened = OpenedMaildrop(cast(IMaildrop, avatar), granted, terms, view, entry.leave)
+        if self.presence is None or view.box is not Box.INBOX:
+            return opened
+        return attrs.evolve(opened, fetched=partial(self.presence.fetched, account.address))
 
     async def login_submitter(self, attempt: Attempt) -> Granted:
         """Who this is."""
@@ -145,7 +158,9 @@ class Login:
         if facts.service in self.learn_from:
             self.tasks.start(self._record_sighting(attempt, granted.account, at, device))
         record = LoginRecord(granted.account, device, facts.service, attempt.mechanism, facts.peer, at)
-        self.tasks.start(self._record_login(attempt, record))
+        if self.presence is not None:
+            self.presence.came(record)
+        self.tasks.start(self._record_login(attempt, granted, record))
 
     async def _record_sighting(self, attempt: Attempt, account: Address, at: float, device: str) -> None:
         try:
@@ -153,7 +168,9 @@ class Login:
         except MailFailure as failure:
             self._log(attempt, account).warning("sighting.lost", reason=failure.reason)
 
-    async def _record_login(self, attempt: Attempt, record: LoginRecord) -> None:
+    async def _record_login(self, attempt: Attempt, granted: Granted, record: LoginRecord) -> None:
+        if self.presence is not None:
+            await self.presence.look_at(record, granted.device.name if granted.device is not None else "")
         try:
             await self.logins.record(record)
         except MailFailure as failure:

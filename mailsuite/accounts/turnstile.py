@@ -42,6 +42,8 @@ class Turnstile:
     delay: LoginDelay = attrs.field(init=False)
     _places: Counter[Address] = attrs.field(factory=Counter, init=False)
     """Logins that are under way, and sessions until their maildrop is released."""
+    _open: dict[Address, Counter[str]] = attrs.field(factory=dict, init=False)
+    """Sessions in inboxes, by account and then by device."""
 
     def __attrs_post_init__(self) -> None:
         self.delay = LoginDelay(self.clock.seconds)
@@ -51,6 +53,25 @@ class Turnstile:
         if limit and self._places[account] >= limit:
             raise AccountCrowded
         self._places[account] += 1
+
+    def is_open(self, account: Address, device: str | None = None) -> bool:
+        """Whether somebody is in the inbox of this account, by the password of this device ("": the account's
+        own); None: by any."""
+        devices = self._open.get(account, {})
+        return bool(devices) if device is None else device in devices
+
+    def opened(self, account: Address, device: str) -> None:
+        """A session in the inbox has begun."""
+        self._open.setdefault(account, Counter())[device] += 1
+
+    def closed(self, account: Address, device: str) -> None:
+        """It has ended."""
+        devices = self._open[account]
+        devices[device] -= 1
+        if not devices[device]:
+            del devices[device]
+        if not devices:
+            del self._open[account]
 
     def leave_place(self, account: Address) -> None:
         """The session has ended, or will be none."""
@@ -69,6 +90,8 @@ class Entry:
     attempt: Attempt
     _account: Address | None = attrs.field(default=None, init=False)
     """Where it holds a place."""
+    _inside: Address | None = attrs.field(default=None, init=False)
+    """In whose inbox its session is."""
     _turn: int = attrs.field(default=0, init=False)
 
     async def open(self, account: Address, opening: Opening) -> IMaildrop:
@@ -94,6 +117,9 @@ class Entry:
 
     def succeeded(self, account: Address) -> None:
         """The client is in: from now on its login delay counts."""
+        if self._is_delayed:
+            self._inside = account
+            self.turnstile.opened(account, self._device)
         if self._is_delayed and self.attempt.rules.login_delay_of(account.domain):
             self.turnstile.delay.succeeded(account, self._device, self._turn)
 
@@ -102,6 +128,9 @@ class Entry:
         account, self._account = self._account, None
         if account is not None:
             self.turnstile.leave_place(account)
+        inside, self._inside = self._inside, None
+        if inside is not None:
+            self.turnstile.closed(inside, self._device)
 
     @property
     def _is_delayed(self) -> bool:

@@ -85,6 +85,10 @@ class MemoryLogins:
         self._refuse()
         return newest_first(login for login in self._logins.values() if login.at >= at)
 
+    async def of(self, account: Address) -> tuple[LoginRecord, ...]:
+        self._refuse()
+        return newest_first(login for login in self._logins.values() if login.account == account)
+
     async def last_uses(self, account: Address) -> dict[str, LoginRecord]:
         self._refuse()
         return last_of_each_device(login for login in self._logins.values() if login.account == account)

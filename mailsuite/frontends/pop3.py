@@ -78,6 +78,8 @@ class Pop3Session(SessionProtocol[Event]):
         self._opened: OpenedMaildrop | None = None
         self._traffic = Traffic()
         self._device_name = ""
+        self._has_read_all = False
+        """The last message was read to its end."""
         self._watched: list[Watch] = []
 
     def begin(self, facts: ConnectionFacts) -> None:
@@ -210,7 +212,7 @@ class Pop3Session(SessionProtocol[Event]):
 
     async def _stream_safely(self, body: IMessageBody, event: Retrieve) -> None:
         """From here on no -ERR can be told from the text: whatever goes wrong ends the connection."""
-        before, whole = self.octets_out, False
+        before, whole, self._has_read_all = self.octets_out, False, False
         try:
             whole = await (self._send(body) if self._can_send(body) else self._stream(body))
         except MailFailure as failure:
@@ -221,6 +223,8 @@ class Pop3Session(SessionProtocol[Event]):
             self.core.retrieval_broken()
         finally:
             self._traffic.sent(event, whole, self.octets_out - before)
+            if whole and self._has_read_all:
+                self._fetched(event.ref.uidl)
 
     async def _stream(self, body: IMessageBody) -> bool:
         """Send the text as fast as the client reads it, at most 64 KiB of it in memory.
@@ -233,6 +237,7 @@ class Pop3Session(SessionProtocol[Event]):
                 return False
             chunk = await body.read()
             if not chunk:
+                self._has_read_all = True
                 break
             self.write(core.body_chunk(chunk))
         self.say(core.retrieval_ended())
@@ -253,7 +258,13 @@ class Pop3Session(SessionProtocol[Event]):
         if not await self.send_file(body.descriptor, body.size):
             return False
         self.say(self.core.body_sent())
+        self._has_read_all = True
         return True
+
+    def _fetched(self, uidl: str) -> None:
+        """The client has all of a message, by RETR or by a TOP that has asked for as much."""
+        if self._opened is not None:
+            self._opened.fetched(uidl)
 
     async def _multiline(self, chunks: Iterator[bytes]) -> None:
         for chunk in chunks:
@@ -271,6 +282,8 @@ class Pop3Session(SessionProtocol[Event]):
             if event.deleted or event.retrieved:
                 left = await maildrop.update(event.deleted, event.retrieved)
             self._traffic.deleted = len(event.deleted) - left
+            for ref in event.deleted:
+                self._fetched(ref.uidl)
         finally:
             await self._release()
         self.core.quit_done(left)

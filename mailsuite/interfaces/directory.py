@@ -155,6 +155,9 @@ class ILogins(Interface):
         """For each way (account, device, service, mechanism, peer) its newest login at or after *at*
         (seconds since the epoch); the newest first."""
 
+    async def of(account: Address) -> tuple[LoginRecord, ...]:
+        """All that is kept of one account, the newest first."""
+
     async def last_uses(account: Address) -> dict[str, LoginRecord]:
         """The newest login of each device of an account, by its id; "" is the account's own password."""
 

@@ -86,6 +86,45 @@ class EntryCase(LoginCase):
         return [line for line in self.lines if event in line]
 
 
+class OpenTests(EntryCase):
+    def is_open(self, *device):
+        return self.turnstile.is_open(JOE.address, *device)
+
+    def test_who_is_in(self):
+        self.assertFalse(self.is_open() or self.is_open(""))
+        own = self.is_in()
+        self.assertTrue(self.is_open() and self.is_open(""))
+        self.assertFalse(self.is_open("laptop"))
+        laptop = self.is_in(password=password_of("laptop"))
+        self.assertTrue(self.is_open("laptop"))
+        self.leave(own)
+        self.assertFalse(self.is_open(""))
+        self.assertTrue(self.is_open())
+        self.leave(laptop)
+        self.assertFalse(self.is_open() or self.is_open("laptop"))
+        self.assertEqual(self.turnstile._open, {})
+
+    def test_two_by_one_password(self):
+        first, second = (self.is_in(password=password_of(name)) for name in ("laptop", "tablet"))
+        self.turnstile.opened(JOE.address, "laptop")
+        self.leave(first)
+        self.assertTrue(self.is_open("laptop"))
+        self.turnstile.closed(JOE.address, "laptop")
+        self.assertFalse(self.is_open("laptop"))
+        self.leave(second)
+
+    def test_the_trash_is_another_place(self):
+        opened = self.is_in(TRASH)
+        self.assertFalse(self.is_open())
+        self.leave(opened)
+
+    def test_who_is_refused_is_not_in(self):
+        opened = self.is_in()
+        self.failureResultOf(self.enter(), MaildropInUse)
+        self.leave(opened)
+        self.assertFalse(self.is_open())
+
+
 class BoxTests(EntryCase):
     def proof(self, name, hash):
         parameters = self.do(self.login.scram_parameters(ScramQuestion(name, hash), RULES, facts_of()))

@@ -47,6 +47,16 @@ class LoginsContract:
     def last_uses(self, account=JOE):
         return self.answer(self.logins.last_uses(account))
 
+    def of(self, account=JOE):
+        return self.answer(self.logins.of(account))
+
+    def test_all_of_one_account(self):
+        self.assertEqual(self.of(), ())
+        first, second = POLL, at(NOON + 5, peer=TRAIN)
+        self.record(first, second, at(NOON + 1, account=ANN))
+        self.assertEqual(self.of(), (second, first))
+        self.assertEqual(self.of(Address("joe", "example.org")), ())
+
     def test_provides_the_interface(self):
         verifyObject(ILogins, self.logins)
 

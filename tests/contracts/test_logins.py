@@ -27,6 +27,9 @@ class Forgetful:
     async def since(self, at):
         return await SqliteLogins(self.database).since(at)
 
+    async def of(self, account):
+        return await SqliteLogins(self.database).of(account)
+
     async def last_uses(self, account):
         return await SqliteLogins(self.database).last_uses(account)
 

@@ -128,6 +128,7 @@ class Pop3Case(SynchronousTestCase):
         self.view = View()
         self.shows: Drop | Exception | None = None
         self.shown: list[bool] = []
+        self.fetched: list[str] = []
         self.door = Door(
             "pop3",
             "door",
@@ -163,7 +164,7 @@ class Pop3Case(SynchronousTestCase):
             raise self.opens
         drop = await self.opens if isinstance(self.opens, Deferred) else self.opens
         granted = Granted(drop.account, self.device, judged(claim) or b"")
-        return OpenedMaildrop(cast(IMaildrop, drop), granted, Terms(), self.view)
+        return OpenedMaildrop(cast(IMaildrop, drop), granted, Terms(), self.view, fetched=self.fetched.append)
 
     async def show(self, maildrop: IMaildrop, utf8: bool) -> IMaildrop:
         self.shown.append(utf8)
@@ -540,6 +541,32 @@ class Ending(Pop3Case):
             line,
         )
         self.assertTrue(line.endswith(" seconds=1.5"), line)
+
+    def test_what_the_client_has_whole_is_told(self) -> None:
+        first, second = (ref.uidl for ref in self.drop.messages)
+        self.log_in()
+        self.say(b"TOP 1 0")
+        self.assertEqual(self.fetched, [])
+        self.say(b"RETR 1")
+        self.assertEqual(self.fetched, [first])
+        self.say(b"TOP 2 1000")
+        self.assertEqual(self.fetched, [first, second])
+        self.go()
+        self.assertEqual(self.fetched, [first, second])
+
+    def test_and_what_it_deletes_at_quit_alone(self) -> None:
+        _, second = (ref.uidl for ref in self.drop.messages)
+        self.log_in()
+        self.say(b"DELE 1", b"RSET", b"DELE 2")
+        self.assertEqual(self.fetched, [])
+        self.say(b"QUIT")
+        self.assertEqual(self.fetched, [second])
+
+    def test_nothing_is_told_of_who_does_not_quit(self) -> None:
+        self.log_in()
+        self.say(b"DELE 2")
+        self.go()
+        self.assertEqual(self.fetched, [])
 
     def test_one_line_tells_of_the_whole_session(self) -> None:
         self.device = Device("d1", "Joe's phone", b"sealed")

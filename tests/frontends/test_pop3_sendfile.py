@@ -58,6 +58,7 @@ class BySendfile(Pop3Case):
 
     def test_where_nothing_is_logged(self) -> None:
         self.assertTrue(self.by_the_kernel("off"))
+        self.assertEqual(self.fetched, [self.drop.messages[0].uidl])
 
     def test_where_commands_are_logged(self) -> None:
         self.assertTrue(self.by_the_kernel("commands"))

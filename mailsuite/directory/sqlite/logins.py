@@ -99,11 +99,14 @@ class SqliteLogins:
         rows = await self._database.run(lambda connection: _read(connection.execute(_SINCE, (at,))))
         return self._with_unwritten(rows, (login for login in self._remembered() if login.at >= at))
 
-    async def last_uses(self, account: Address) -> dict[str, LoginRecord]:
+    async def of(self, account: Address) -> tuple[LoginRecord, ...]:
         which = (account.domain, account.local)
         rows = await self._database.run(lambda connection: _read(connection.execute(_OF_ACCOUNT, which)))
         unwritten = (login for login in self._remembered() if login.account == account)
-        return last_of_each_device(self._with_unwritten(rows, unwritten))
+        return self._with_unwritten(rows, unwritten)
+
+    async def last_uses(self, account: Address) -> dict[str, LoginRecord]:
+        return last_of_each_device(await self.of(account))
 
     async def forget(self, account: Address, device: str | None = None) -> None:
         for way, known in self._cache.items():
