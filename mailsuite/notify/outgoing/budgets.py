@@ -61,8 +61,10 @@ class Budgets(Generic[K]):
         return self.rate.seconds / self.rate.count
 
     def _time_of_fullness(self, key: K, now: float) -> float:
-        full_at = self._full_at.get(key, now)
-        return min(max(now, full_at), now + self.burst * self._each + _ROUNDING)
+        full_at, latest = self._full_at.get(key, now), now + self.burst * self._each + _ROUNDING
+        if full_at > latest:  # the clock was set back
+            self._full_at[key] = full_at = latest
+        return max(now, full_at)
 
     def _forget(self, now: float) -> None:
         """Those that are full, each time a look at the two that were taken from first; and where there are

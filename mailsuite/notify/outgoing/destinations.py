@@ -163,7 +163,8 @@ class Destinations:
 
     def _ends(self, state: _State) -> float:
         """When its breaker lets one through; a clock that was set back does not make that later."""
-        return min(state.open_until, self.seconds() + OPEN_SECONDS)
+        state.open_until = min(state.open_until, self.seconds() + OPEN_SECONDS)
+        return state.open_until
 
     def _forget(self) -> None:
         """Where there are too many, one that is not in use: first one whose breaker is closed."""

@@ -156,6 +156,8 @@ def test_a_clock_that_is_set_back_holds_nobody_up_for_long(hand: Hand, destinati
     fail(destinations)
     hand.time -= 1e6
     assert destinations.ready_at(KEY) == hand.time + OPEN_SECONDS
+    hand.time += OPEN_SECONDS
+    assert destinations.begin(KEY)
 
 
 def test_memory_is_bounded_and_open_breakers_are_forgotten_last(
