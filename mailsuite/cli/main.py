@@ -48,7 +48,7 @@ COMMANDS: Final = {
     "config": Place("config", "config_group", "Check, show and explain the configuration."),
     "log": Place("log", "log_group", "Watch what one mail program says."),
     "metrics": Place("metrics", "metrics", "The figures that Prometheus reads."),
-    "notify": Place("notify", "notify_group", "New-mail notification, by hand."),
+    "notify": Place("notify", "notify_group", "Who is told of new mail, how, and how it went."),
     "send": Place("send", "send", "Send a message: speak SMTP by hand."),
     "fetch": Place("fetch", "fetch", "List and fetch messages: speak POP3 by hand."),
     "bench": Place("bench", "bench_group", "A source and a sink of mail, to see what a server bears."),

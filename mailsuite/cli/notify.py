@@ -1,4 +1,4 @@
-"""``mailsuite notify``: new-mail notification, by hand."""
+"""``mailsuite notify``: who is told of new mail, and a program that is told."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mailsuite.cli.notices import LOOKS
+from mailsuite.cli.notices_changes import CHANGES
 from mailsuite.cli.options import address_type
 
 if TYPE_CHECKING:
@@ -21,7 +23,11 @@ FIRST_DESCRIPTOR = 3
 
 @click.group("notify")
 def notify_group() -> None:
-    """New-mail notification, by hand."""
+    """Who is told of new mail, how, and how it went."""
+
+
+for command in (*LOOKS, *CHANGES):
+    notify_group.add_command(command)
 
 
 @notify_group.command(context_settings={"allow_interspersed_args": False})
