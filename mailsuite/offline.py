@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 
 from mailsuite.accounts.gate import Gate
 from mailsuite.accounts.office import Office
@@ -21,6 +22,7 @@ from mailsuite.file_accounts import file_directory
 from mailsuite.keys import inline_passwords, inline_vault
 from mailsuite.notices.sqlite.notify_db import NotifyDb
 from mailsuite.notify.configured import notifier_settings
+from mailsuite.notify.erasing import erase
 from mailsuite.notify.targets import objection
 from mailsuite.observe.log import Log
 from mailsuite.people import People
@@ -68,6 +70,7 @@ def _opened_offline(
         sources=Sources(),
         subscriptions=notices.subscriptions,
         objection=lambda preference: objection(preference, rules),
+        erase=partial(erase, notices.subscriptions, notices.event_log),
     )
 
     try:

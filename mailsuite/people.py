@@ -29,6 +29,10 @@ from mailsuite.model.account import NotifyPreference
 from mailsuite.model.address import Address
 
 
+async def _nobody_followed(account: Address, device: str | None) -> None:
+    """Where nobody is told of anything."""
+
+
 @attrs.frozen
 class People:
     """Who exists, by what they prove themselves, and how they did."""
@@ -51,6 +55,8 @@ class People:
     """Is told of each device password that is removed."""
     enroll_view: Callable[[Address, str], None] = lambda account, device: None
     """Is told of each that is added with a view of its own."""
+    erase: Callable[[Address, str | None], Awaitable[None]] = _nobody_followed
+    """Removes who follows an account, or what one of its devices has subscribed to. Raises MailFailure."""
 
     async def learn_retentions(self) -> None:
         """Look at all accounts, after the configuration was read. Raises MailFailure; then what was known
@@ -80,6 +86,7 @@ class People:
             vault=self.vault,
             forget=self.sources.forget,
             retained=self.own_retentions.note,
+            erase=lambda account: self.erase(account, None),
             sends=lambda: config().queue.takes,
             turn=self.turn,
         )
@@ -92,6 +99,7 @@ class People:
                 time.time,
                 removed=self.forget_view,
                 enroll=self.enroll_view,
+                erase=self.erase,
                 turn=self.turn,
             ),
             keys=KeyRotation(

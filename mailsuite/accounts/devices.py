@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -47,6 +47,10 @@ _FIELDS: Final[dict[str, Kind[Any]]] = {
 }
 
 
+async def _nothing_was_made(account: Address, device: str) -> None:
+    """Where nobody is told of anything."""
+
+
 @attrs.frozen
 class DeviceRegistry:
     """What can be done with device passwords. Every method raises RegistryError.
@@ -62,6 +66,8 @@ class DeviceRegistry:
     """Seconds since the epoch."""
     removed: Callable[[Address, str], None] = lambda account, id: None
     enroll: Callable[[Address, str], None] = lambda account, id: None
+    erase: Callable[[Address, str], Awaitable[None]] = _nothing_was_made
+    """Removes what a device has subscribed to. Raises MailFailure; it is tried again then."""
     turn: DeferredLock = attrs.field(factory=DeferredLock)
     """As the Registry's: whoever adds one has counted them."""
     make_password: Callable[[], str] = generate_device_password
@@ -146,6 +152,8 @@ class DeviceRegistry:
             await self.directory.remove_device(account, device.id)
         self.removed(account, device.id)
         with suppress(MailFailure):  # removed it is, and its id is never given again
+            await self.erase(account, device.id)
+        with suppress(MailFailure):
             await self.logins.forget(account, device.id)
         return device_document(account, device, None)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
@@ -63,6 +63,10 @@ CHANGEABLE: Final = ("name", "notifymail", *_STANDING, *STAY, *ACCOUNT_LIMITS)
 """The fields that change_account() takes."""
 
 
+async def _nobody_followed(address: Address) -> None:
+    """Where nobody is told of anything."""
+
+
 @attrs.frozen
 class Registry:
     """What can be done with accounts and domains. Every method raises RegistryError.
@@ -85,6 +89,8 @@ class Registry:
     disabled: Callable[[Address, str], None] = lambda address, reason: None
     forget: Callable[[Address], None] = lambda address: None
     retained: Callable[[Account], None] = lambda account: None
+    erase: Callable[[Address], Awaitable[None]] = _nobody_followed
+    """Removes whoever follows an account, and what happened to it. Raises MailFailure."""
     sends: Callable[[], bool] = lambda: False
     """Whether mail for other servers can be sent on; else none is forwarded there."""
     turn: DeferredLock = attrs.field(factory=DeferredLock)
@@ -315,7 +321,8 @@ class Registry:
             await self.directory.change_account(account)
 
     async def _forget_traces(self, address: Address) -> None:
-        """From where and how somebody logged in who had this address."""
+        """Who was told of what happened to whoever had this address; from where and how they logged in."""
+        await self.erase(address)
         await self.sightings.forget(address)
         if self.logins is not None:
             await self.logins.forget(address)

@@ -57,8 +57,8 @@ class Turnstile:
     def is_open(self, account: Address, device: str | None = None) -> bool:
         """Whether somebody is in the inbox of this account, by the password of this device ("": the account's
         own); None: by any."""
-        devices = self._open.get(account, {})
-        return bool(devices) if device is None else device in devices
+        devices = self._open.get(account)
+        return devices is not None and (device is None or device in devices)
 
     def opened(self, account: Address, device: str) -> None:
         """A session in the inbox has begun."""

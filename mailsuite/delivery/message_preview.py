@@ -14,7 +14,7 @@ from mailsuite.delivery.header_fields import read_header
 from mailsuite.delivery.header_text import text_of, unquoted
 
 MAX_CHARACTERS: Final = 200
-"""notifications.md section 3."""
+"""Our own limit: what a telephone shows on its locked screen."""
 MAX_DEPTH: Final = 5
 """Parts within parts; our own limit. A signed letter with pictures and an attachment has 4."""
 MAX_PARTS: Final = 10

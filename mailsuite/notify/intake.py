@@ -101,12 +101,13 @@ class Intake:
             if late.active():
                 late.cancel()
 
-    async def erase(self, account: Address) -> None:
-        """Nobody follows this account any more, and nobody can read what happened to it; whoever has the
-        address next is somebody else. Fails as log and book do."""
-        await self.book.remove_of(account)
-        await self.event_log.erase(account)
-        self.unfetched.forget(account)
+    async def erase(self, account: Address, device: str | None = None) -> None:
+        """What this device of the account made follows it no more; None: nobody does, and nobody can read
+        what happened to it, for whoever has the address next is somebody else. Fails as log and book do."""
+        await self.book.remove_of(account, device)
+        if device is None:
+            await self.event_log.erase(account)
+            self.unfetched.forget(account)
 
     async def stop(self) -> None:
         """Return when all that was begun is in the log, or lost."""

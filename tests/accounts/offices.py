@@ -84,6 +84,10 @@ class World:
     sightings: MemorySightings = attrs.field(factory=MemorySightings)
     ended: list[tuple[Address, str | None, str]] = attrs.field(factory=list)
     forgotten: list[Address] = attrs.field(factory=list)
+    erased: list[tuple[Address, str | None]] = attrs.field(factory=list)
+    """Of whom nobody is told any more."""
+    unerasable: Exception | None = None
+    """Why that is not to be had."""
     file_resealed: int = 0
     vault: Vault = attrs.field(init=False)
     directory: LayeredDirectory = attrs.field(init=False)
@@ -104,8 +108,11 @@ class World:
                 logins=self.logins,
                 vault=self.vault,
                 forget=self.forgotten.append,
+                erase=self.erase,
             ),
-            devices=DeviceRegistry(self.directory, self.vault, self.logins, lambda: self.clock),
+            devices=DeviceRegistry(
+                self.directory, self.vault, self.logins, lambda: self.clock, erase=self.erase
+            ),
             keys=KeyRotation(self.database, self.vault, path, Inline(), self._reseal_file),
             what_if=WhatIf(self.directory, self.logins, lambda: self.clock, self._foresee),
             rehearsal=Rehearsal(gate, passwords, lambda: self.load().accepted()),
@@ -114,6 +121,11 @@ class World:
 
     def _end(self, account: Address, device: str | None, reason: str, /) -> None:
         self.ended.append((account, device, reason))
+
+    async def erase(self, account: Address, device: str | None = None) -> None:
+        if self.unerasable is not None:
+            raise self.unerasable
+        self.erased.append((account, device))
 
     async def _reseal_file(self) -> None:
         self.file_resealed += 1

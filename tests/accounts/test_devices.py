@@ -260,6 +260,18 @@ def test_a_removal_is_harmed_by_nothing(world: World, devices: DeviceRegistry) -
     now(devices.remove_device(str(JOE), "Thunderbird"))
     assert world.ended == [(JOE, document["id"], "the device was removed")]
     assert now(world.directory.devices(JOE)) == ()
+    assert world.erased[-1] == (JOE, document["id"])
+
+
+def test_a_removal_takes_along_what_the_device_has_subscribed_to(
+    world: World, devices: DeviceRegistry
+) -> None:
+    document, _ = world.add_device("Thunderbird")
+    now(world.logins.record(login(device=document["id"])))
+    world.unerasable = AWAY
+    now(devices.remove_device(str(JOE), "Thunderbird"))
+    assert now(world.directory.devices(JOE)) == ()
+    assert now(world.logins.since(0.0)) == ()
 
 
 def test_who_gets_the_address_next_has_no_devices(world: World, devices: DeviceRegistry) -> None:

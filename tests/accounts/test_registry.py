@@ -296,6 +296,24 @@ def test_a_removal_is_told_and_harmed_by_nothing(registry: Registry, world: Worl
     assert refusal(registry.add_account(str(JOE), "", CANARY))[0] == "unavailable"
 
 
+def test_a_removed_account_is_followed_by_nobody(registry: Registry, world: World) -> None:
+    run(registry.add_account(str(JOE), "", CANARY))
+    assert world.erased == [(JOE, None)], "whoever had the address before"
+    run(registry.remove_account(str(JOE)))
+    assert world.erased == [(JOE, None)] * 2
+
+
+def test_where_that_is_not_to_be_had_nobody_gets_the_address(registry: Registry, world: World) -> None:
+    run(registry.add_account(str(JOE), "", CANARY))
+    world.unerasable = AWAY
+    run(registry.remove_account(str(JOE)))
+    assert world.ended == [(JOE, None, "the account was removed")]
+    assert refusal(registry.add_account(str(JOE), "", CANARY))[0] == "unavailable"
+    world.unerasable = None
+    run(registry.add_account(str(JOE), "", CANARY))
+    assert world.erased[-1] == (JOE, None)
+
+
 def test_a_removed_account_is_gone_and_its_domain_stays(registry: Registry) -> None:
     run(registry.add_account("joe@example.test", "", CANARY))
     run(registry.remove_account("Joe@example.test"))

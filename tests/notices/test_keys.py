@@ -54,3 +54,11 @@ def test_a_key_file_that_subscriptions_need_is_not_made_anew_unnoticed(state: St
     state.seal_key.unlink()
     with pytest.raises(KeyringError, match=r"is missing, and what was sealed with it \(1\)"):
         keyring(state)
+
+
+def test_where_no_server_runs_an_account_that_is_removed_leaves_nothing(state: State, tmp_path: Path) -> None:
+    file = tmp_path / "mailsuite.toml"
+    file.write_text(f"[server]\nname = 'mail.example.net'\nstate = {json.dumps(str(state.path))}\n")
+    with offline_office(load(file, {}, ()).accepted(), None) as office:  # type: ignore[arg-type]
+        run_now(office.registry.add_account(str(FULL.account), "", "amber-river-violet-anchor"))
+    assert kept(state) == [], "of whoever had the address before"

@@ -418,3 +418,11 @@ class EraseTests(Case):
         self.happens(cleared(), mail(uidl="u3"))
         self.assertEqual(self.logged(), [(Kind.MAIL_NEW, "u3")])
         self.assertEqual(self.told()[-1], LogGrown(JOE, 1))
+
+    def test_a_device_that_is_gone_takes_along_what_it_made(self) -> None:
+        self.follow()
+        self.follow(id="sub_2", device="phone")
+        self.happens(mail())
+        self.now(self.intake.erase(JOE, "phone"))
+        self.assertEqual([each.subscription.id for each in self.book.of(JOE)], ["sub_1"])
+        self.assertEqual(len(self.logged()), 1)
