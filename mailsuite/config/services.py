@@ -16,6 +16,7 @@ from mailsuite.config.conversation import Conversation
 from mailsuite.config.declare import Caution, section, setting
 from mailsuite.config.kinds import Boolean, Integer, ListOf, OneOf, OrNone, Text, port
 from mailsuite.config.kinds_doors import FileMode
+from mailsuite.config.kinds_quota import QuotaLimits
 from mailsuite.config.letters import Letters, SubmissionLetters
 from mailsuite.config.measures import Duration, Size
 from mailsuite.config.mechanisms import SaslName, mechanisms
@@ -27,6 +28,7 @@ from mailsuite.config.relaying import ReceptionRules, SubmissionRules
 from mailsuite.config.resolving import HelloNames
 from mailsuite.config.routing import ReceptionRouting
 from mailsuite.config.strictness import Extension, Strictness
+from mailsuite.model.quota import Quota
 
 Service = Literal["smtp", "submission", "lmtp", "pop3", "notify", "metrics"]
 TlsUse = Literal["implicit", "starttls", "required-starttls", "off"]
@@ -135,6 +137,12 @@ class Submission(SubmissionLetters, SubmissionRules, SmtpLimits):
         Duration(minimum=0.0),
         "30d",
         meaning="How long a message may wait here, if its sender wants it sent later; 0s: not offered.",
+        applied="new sessions",
+    )
+    future_release_quota: Quota = setting(
+        QuotaLimits(),
+        "1GiB,1000",
+        meaning="How much of one account's mail may wait for that, written as a quota is; 0: no limit.",
         applied="new sessions",
     )
     access: Access = section(Access, "Who may connect for submission")

@@ -34,8 +34,11 @@ from mailsuite.interfaces import (
     IResolver,
 )
 from mailsuite.model.account import IPAddress
+from mailsuite.model.address import Address
+from mailsuite.model.retention import Usage
 from mailsuite.observe.log import Log
 from mailsuite.policy.chain import Chain
+from mailsuite.policy.held import Held
 from mailsuite.policy.hello import Hello
 from mailsuite.policy.hello_settings import hello_rules, machine_addresses
 from mailsuite.policy.message_size import Sizes
@@ -143,8 +146,20 @@ class Receptions:
             max_outbound=config.queue.max_outbound,
         )
         # Space comes last: who is refused promises nothing.
-        rules = (*rules_for(settings, grounds, (Quotas(self.quotas, self._turn),)), Space(self.disk.has_room))
+        further = (Quotas(self.quotas, self._turn), *self._held(config, settings))
+        rules = (*rules_for(settings, grounds, further), Space(self.disk.has_room))
         return (self._hello(config, settings), *rules) if isinstance(settings, Smtp) else rules
+
+    def _held(self, config: Config, settings: MailTaking) -> tuple[IPolicyRule, ...]:
+        queue = self._queue(config)
+        if queue is None or not isinstance(settings, Submission):
+            return ()
+
+        async def waiting(account: Address) -> Usage:
+            usage: Usage = await queue.held_by(account, self.seconds())
+            return usage
+
+        return (Held(waiting, settings.future_release_quota),)
 
     def _hello(self, config: Config, settings: Smtp) -> Hello:
         own = machine_addresses()

@@ -10,6 +10,7 @@ from mailsuite.model.address import Address
 from mailsuite.model.envelope import NotifyOn, OutboundEnvelope
 from mailsuite.model.outbound import DestinationShape, Lease, Outcome, Owed, QueueEntry, QueueFilter, Room
 from mailsuite.model.reply import Reply
+from mailsuite.model.retention import Usage
 
 Changed = Callable[[Collection[str]], object]
 
@@ -66,6 +67,10 @@ class IOutboundQueue(Interface):
     async def next_due() -> float | None:
         """When claim() could next have something, leases that end included; 0: now. None: not before somebody
         does something."""
+
+    async def held_by(account: Address, now: float) -> Usage:
+        """The messages of an account, and their octets, that wait at *now* for the time that their sender has
+        chosen. Costs no more where others have much in the queue."""
 
     def content(id: str) -> IQueuedContent:
         """The content of a message that is in the queue."""

@@ -98,6 +98,9 @@ FORWARDING_STRANDED = _reply(
     451, "4.3.5", "Mail for this mailbox cannot be forwarded just now; please try again later"
 )
 OVER_QUOTA = _reply(452, "4.2.2", "The mailbox is full; please try again later")
+TOO_MUCH_HELD = _reply(
+    452, "4.2.2", "Too much of your mail waits here to be sent later; please try again when some of it is gone"
+)
 OVER_QUOTA_FOR_GOOD = _reply(552, "5.2.2", "The mailbox is full")
 EXPANSION_TOO_LONG = _reply(
     451, "4.2.4", "This address leads to more addresses than it may just now; please try again later"

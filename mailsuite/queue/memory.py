@@ -24,6 +24,7 @@ from mailsuite.model.outbound import (
     Room,
 )
 from mailsuite.model.reply import MESSAGE_GONE
+from mailsuite.model.retention import Usage
 from mailsuite.queue.memory_turns import Kept, Part, Turns
 from mailsuite.queue.parts import DestinationOf, cost_of, divide, domain_of, origin_of
 
@@ -266,6 +267,15 @@ class MemoryQueue:
         times = [part.due for part in self._parts(QueueState.WAITING)]
         times += [part.until for part in self._leases.values()]
         return min(times, default=None)
+
+    async def held_by(self, account: Address, now: float) -> Usage:
+        self.check()
+        held = [
+            kept.message.size
+            for kept in self._kept.values()
+            if kept.message.account == account and kept.message.release > now
+        ]
+        return Usage(messages=len(held), octets=sum(held))
 
     async def reroute(self, destination_of: DestinationOf) -> None:
         self.check()

@@ -354,6 +354,26 @@ class SendingContract(SendingCase):
         (notice,) = self.owed()
         self.assertEqual(notice.recipients, (recipient,))
 
+    # What waits for the time that its sender chose.
+
+    def held(self, account, now=NOON):
+        usage = self.answer(self.queue.held_by(account, now))
+        return usage.messages, usage.octets
+
+    def test_how_much_an_account_has_that_waits(self):
+        self.put_all(letter(f"a{number}", EVE, account=ANN, release=LATER + number) for number in range(3))
+        self.put(letter("joe", EVE, account=JOE, release=LATER))
+        self.put(letter("now", EVE, account=ANN))
+        self.put(letter("nobody", EVE, release=LATER))
+        size = len(CONTENT)
+        self.assertEqual(self.held(ANN), (3, 3 * size))
+        self.assertEqual(self.held(JOE), (1, size))
+        self.assertEqual(self.held(MAX), (0, 0))
+        self.assertEqual(self.held(ANN, LATER), (2, 2 * size))
+        self.restart()
+        self.assertEqual(self.held(ANN), (3, 3 * size))
+        self.assertEqual(self.held(ANN, LATER + 9), (0, 0))
+
     # Sources.
 
     def by_source(self):

@@ -13,6 +13,7 @@ from tests.queue.queues import QueueOnDisk
 NOON = 1_700_000_000.0
 JOE = Address("joe", "example.net")
 FORMAT_2 = """
+DROP INDEX message_held;
 DROP INDEX destination_open;
 ALTER TABLE destination DROP COLUMN source;
 ALTER TABLE destination ADD COLUMN blocked REAL NOT NULL DEFAULT 0;

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import smtplib
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -29,7 +30,9 @@ LETTER = (
 def queue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with Net() as net:
         net.trouble("", "servfail")
-        with to_others(Server(tmp_path_factory.mktemp("server")), net, 25, 'retry_fixed = "2h"') as server:
+        server = to_others(Server(tmp_path_factory.mktemp("server")), net, 25, 'retry_fixed = "2h"')
+        server.extra = server.extra.replace("[submission]\n", '[submission]\nfuture_release_quota = "0,3"\n')
+        with server:
             yield server
 
 
@@ -137,6 +140,19 @@ def test_somebody_cancels_his_own_mail_before_its_time(queue: Server) -> None:
     assert (mine["release"] - mine["arrived"], mine["states"]) == (pytest.approx(3600, abs=5), {"waiting": 1})
     assert queue.control.post(f"{place}/remove", {"filter": {"ids": [mine["id"]]}})["changed"] == 1
     assert [each["sender"] for each in listed(queue)] == [SENDER]
+
+
+def test_no_more_of_one_account_waits_than_may(queue: Server) -> None:
+    for _ in range(3):
+        submit(queue, LETTER, "a@there.example", mail=("HOLDFOR=3600",))
+    with pytest.raises(smtplib.SMTPSenderRefused) as refused:
+        submit(queue, LETTER, "a@there.example", mail=("HOLDFOR=3600",))
+    assert refused.value.smtp_code == 452
+    assert refused.value.smtp_error.startswith(b"4.2.2 ")
+    submit(queue, LETTER, "b@there.example")
+    until(lambda: "submission.held_exceeded session=" in queue.logged())
+    assert run(queue, "remove", "--recipient", "a@there.example", "--yes").stdout == "3 messages removed.\n"
+    submit(queue, LETTER, "a@there.example", mail=("HOLDFOR=3600",))
 
 
 def test_the_files_of_a_stopped_server(queue: Server) -> None:

@@ -23,10 +23,12 @@ from mailsuite.durable.committer import Committer
 from mailsuite.durable.files import Files
 from mailsuite.durable.parcel import Parcel
 from mailsuite.interfaces import IOutboundQueue, IThreads
+from mailsuite.model.address import Address
 from mailsuite.model.envelope import NotifyOn, OutboundEnvelope
 from mailsuite.model.failure import MailFailure, TemporaryFailure
 from mailsuite.model.outbound import Lease, Outcome, Owed, Room
 from mailsuite.model.reply import MESSAGE_GONE, STORE_UNAVAILABLE
+from mailsuite.model.retention import Usage
 from mailsuite.observe.log import Log
 from mailsuite.queue.parts import DestinationOf
 from mailsuite.queue.spool.content import SpooledContent
@@ -218,6 +220,9 @@ class SqliteQueue:
 
     async def next_due(self) -> float | None:
         return await self.run(sending.next_due, is_durable=False)
+
+    async def held_by(self, account: Address, now: float) -> Usage:
+        return await self.run(partial(sending.held_by, account=account, now=now), is_durable=False)
 
     async def reroute(self, destination_of: DestinationOf) -> None:
         self.ledger.destination_of = destination_of

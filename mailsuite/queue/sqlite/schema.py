@@ -106,6 +106,7 @@ SCHEMA: Schema = (
         ) VIRTUAL""",
         "CREATE INDEX destination_open ON destination (source, key) WHERE key IS NOT NULL",
     ),
+    ("CREATE INDEX message_held ON message (account, release, size) WHERE release > 0",),
 )
 """``message.number`` is the order of arrival; ``file`` the name in the spool; ``sender`` and ``account`` are
 empty where there is none; ``parameters``, ``recipient.last`` and ``part.order_`` as rows.py writes them.

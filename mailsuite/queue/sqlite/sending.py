@@ -5,8 +5,11 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection, Mapping
 
+from mailsuite.model.address import Address
 from mailsuite.model.envelope import NotifyOn
 from mailsuite.model.outbound import Fate, Lease, Outcome, Owed, QueuedRecipient, Room
+from mailsuite.model.retention import Usage
+from mailsuite.queue.parts import text_of
 from mailsuite.queue.sqlite import statements as sql
 from mailsuite.queue.sqlite.ledger import AT_ONCE, LEASED, READY, Ledger, Part
 from mailsuite.queue.sqlite.rows import message_of, outcome_text, recipient_of
@@ -122,6 +125,11 @@ def next_due(connection: sqlite3.Connection) -> float | None:
         return 0
     found = (connection.execute(statement).fetchone() for statement in (sql.FIRST_WAITING, sql.FIRST_LEASED))
     return min((row[0] for row in found if row), default=None)
+
+
+def held_by(connection: sqlite3.Connection, *, account: Address, now: float) -> Usage:
+    messages, octets = connection.execute(sql.HELD_BY, (text_of(account), now)).fetchone()
+    return Usage(messages=messages, octets=octets)
 
 
 def reroute(ledger: Ledger, connection: sqlite3.Connection, *, after: int) -> int | None:

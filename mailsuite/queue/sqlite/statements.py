@@ -21,6 +21,9 @@ INSERT_MESSAGE: Final = (
 MESSAGE_BY_NUMBER: Final = f"SELECT {MESSAGE} FROM message WHERE number = ?"
 SENDER_OF: Final = "SELECT sender FROM message WHERE number = ?"
 RELEASE_OF: Final = "SELECT release FROM message WHERE number = ?"
+HELD_BY: Final = (
+    "SELECT COUNT(*), COALESCE(SUM(size), 0) FROM message WHERE account = ? AND release > ? AND release > 0"
+)
 NUMBER_OF_FILE: Final = "SELECT number FROM message WHERE file = ?"
 KNOWN_FILES: Final = "SELECT file FROM json_each(?) CROSS JOIN message ON file = value"
 CONTENTS_AFTER: Final = "SELECT number, id, file, size FROM message WHERE number > ? ORDER BY number LIMIT ?"
