@@ -149,3 +149,5 @@ class Notice:
     detail: str = ""
     digest: tuple[Shown, ...] = ()
     """Where it closes a quiet time: what came in it, the oldest first, as far as it has room."""
+    at_least: bool = False
+    """There was more, which has gone by age before anybody could be told."""

@@ -2,7 +2,7 @@
 for one character.
 
 Whoever wrote the text that is looked at may be a stranger, so that no pattern takes more than its length
-times that of the text: what stands behind a ``*`` is found where it stands first, and that is not tried again.
+times that of the text: what stands behind a ``*`` is found where it stands first, and that is final.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@ meant. Pure."""
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Sequence
 from typing import Final
 
@@ -13,7 +12,7 @@ from mailsuite.model.address import Address
 from mailsuite.model.display_text import LONG, SHORT, one_line, with_address
 from mailsuite.model.notice import Entry, Happening, Kind, Level, MessageFacts, Notice, Shown
 from mailsuite.model.subscription import Subscription
-from mailsuite.wire.notice import account_pseudonym, event_id
+from mailsuite.wire.notice import account_pseudonym, event_id, subscription_key
 
 MAX_DIGEST: Final = 20
 """Messages that the notice at the end of a quiet time lists, the newest; the count tells of all."""
@@ -36,7 +35,7 @@ class NoticeKeys:
 
     def of(self, subscription: str) -> bytes:
         """A key of the subscription's own, for what its receiver alone is to recognise."""
-        return hmac.digest(self.key, b"subscription\0" + subscription.encode("utf-8"), "sha256")
+        return subscription_key(self.key, subscription)
 
     def pseudonym(self, subscription: str, account: Address) -> str:
         """How the subscription's receiver knows the account."""
@@ -50,11 +49,12 @@ def render(
     keys: NoticeKeys,
     *,
     digest: bool = False,
+    at_least: bool = False,
 ) -> Notice:
     """One notice of all *entries*, which are of one kind and in order; the newest is shown, as far as *level*
     and the subscription's own allow.
 
-    *digest*: it closes a quiet time and lists what came.
+    *digest*: it closes a quiet time and lists what came. *at_least*: there was more, which has gone by age.
     """
     first, newest = entries[0], entries[-1]
     happening = newest.happening
@@ -72,6 +72,7 @@ def render(
         shown=shown(happening, level),
         detail=one_line(happening.detail, LONG) if level >= Level.SENDER else "",
         digest=tuple(shown(each.happening, level) for each in listed),
+        at_least=at_least,
     )
 
 

@@ -79,6 +79,8 @@ def notice_object(notice: Notice) -> Json:
     }
     if notice.level >= Level.COUNT:
         told |= {"first": notice.first, "count": notice.count}
+        if notice.at_least:
+            told["at_least"] = True
     if notice.level >= Level.SENDER and notice.detail:
         told["detail"] = notice.detail
     told |= _shown(notice.shown, notice.level)

@@ -104,6 +104,12 @@ def test_what_is_empty_is_not_told(kind: Kind, level: Level) -> None:
     assert told(notice) == BASE | count | {"type": kind.value}
 
 
+def test_some_have_gone_by_age() -> None:
+    notice = attrs.evolve(NOTICE, at_least=True)
+    assert told(attrs.evolve(notice, level=Level.COUNT)) == BASE | COUNT | {"at_least": True}
+    assert told(attrs.evolve(notice, level=Level.KNOCK)) == BASE
+
+
 def test_half_a_sender() -> None:
     for shown, pair in (
         (Shown(sender="eve@example.org"), {"name": "", "addr": "eve@example.org"}),
