@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import click
 
 from mailsuite import __version__, garbage
@@ -18,6 +19,7 @@ from mailsuite.cli.options import json_option
 from mailsuite.cli.passwords import PasswordSource, password_options, reveal
 from mailsuite.cli.terminal import clean, note, print_json, print_table
 from mailsuite.client.files import Places, places
+from mailsuite.client.popups.freedesktop import find_session
 from mailsuite.client.table import SettingsProblem
 
 if TYPE_CHECKING:
@@ -120,8 +122,9 @@ def enrol(
 
 
 @client.command()
+@click.option("--port", type=click.IntRange(1, 65535), help="Where knocks come to, instead of the settings'.")
 @json_option
-def run(*, as_json: bool) -> None:
+def run(*, port: int | None, as_json: bool) -> None:
     """Follow all enrolled accounts until stopped.
 
     Listening sockets that systemd hands over are used for knocks; else a port is opened when it is needed.
@@ -131,6 +134,8 @@ def run(*, as_json: bool) -> None:
     from mailsuite.client.trust import NoTrust  # noqa: PLC0415
 
     preferences, known = _settings()
+    if port is not None:
+        preferences = attrs.evolve(preferences, port=port)
     passwords = _found(known, _passwords())
     if not passwords:
         raise CommandFailed("there is no account to follow: mailsuite-notify enrol ADDRESS")
@@ -226,6 +231,7 @@ def forget(*, address: str) -> None:
 
 def main() -> None:
     """The console script."""
+    find_session()
     try:
         with garbage.of_a_program():
             client(prog_name="mailsuite-notify")

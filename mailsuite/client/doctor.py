@@ -71,7 +71,7 @@ class Doctor:
         """This computer."""
         port = await deferToThreadPool(self.reactor, self.reactor.getThreadPool(), self._port)
         finger = await deferToThreadPool(self.reactor, self.reactor.getThreadPool(), _finger)
-        return [port, *finger, self._popups()]
+        return [port, *finger, await self._popups()]
 
     def _files(self, account: Account) -> Iterator[Finding]:
         for path in (self.places.password(account.address), self.places.account(account.address)):
@@ -134,9 +134,11 @@ class Doctor:
                 )
         return Finding(State.OK, what, "free; the firewall must let the mail server in")
 
-    def _popups(self) -> Finding:
+    async def _popups(self) -> Finding:
         try:
             way = popups(self.preferences.popup, self.reactor, self.threads)
+            if way is not None:
+                await way.ready()
         except NoPopups as error:
             return Finding(State.WRONG, "pop-ups", str(error))
         return Finding(State.OK, "pop-ups", "off" if way is None else way.name)

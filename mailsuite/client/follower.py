@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from typing import Final
+from typing import Final, ParamSpec
 
 import attrs
 from twisted.internet.defer import CancelledError, Deferred
@@ -18,6 +18,8 @@ from mailsuite.client.trouble import in_words
 from mailsuite.client.verifier import Verifier, Why
 from mailsuite.model.notice import Kind
 from mailsuite.wire.sse import Event
+
+P = ParamSpec("P")
 
 FIRST_WAIT: Final = 5.0
 LONGEST_WAIT: Final = 300.0
@@ -61,6 +63,8 @@ class Follower:
     is_live: bool = attrs.field(default=False, init=False)
     """The stream is open."""
     _failures: int = attrs.field(default=0, init=False)
+    _mistake: Exception | None = attrs.field(default=None, init=False)
+    """What went wrong here, and not with the stream."""
 
     async def follow(self) -> None:
         """Until cancelled. Raises LoginRefused."""
@@ -80,10 +84,12 @@ class Follower:
     async def _follow_stream(self, stream: StreamClient) -> None:
         while True:
             try:
-                await stream.follow(self.kept.last_id, self._opened, self._heard)
+                await stream.follow(self.kept.last_id, self._ours(self._opened), self._ours(self._heard))
             except (LoginRefused, CancelledError):
                 raise
             except Exception as error:  # whatever the network is up to: it is tried again
+                if error is self._mistake:
+                    raise
                 wait = self._closed(error)
             pause: Deferred[None] = Deferred()
             timer = self.clock.callLater(wait, pause.callback, None)
@@ -92,6 +98,18 @@ class Follower:
             finally:
                 if timer.active():
                     timer.cancel()
+
+    def _ours(self, work: Callable[P, None]) -> Callable[P, None]:
+        """*work*, whose failures are no trouble of the network."""
+
+        def watched(*arguments: P.args, **more: P.kwargs) -> None:
+            try:
+                work(*arguments, **more)
+            except Exception as mistake:
+                self._mistake = mistake
+                raise
+
+        return watched
 
     def _opened(self) -> None:
         self.is_live, self._failures = True, 0

@@ -80,8 +80,8 @@ class StreamClient:
             asked.addTimeout(HEAD_SECONDS, self.clock)
             response = await asked
             _check(response)
-            body = _Body(self.clock, partial(abort, connection), heard)
             opened()
+            body = _Body(self.clock, partial(abort, connection), heard)
             response.deliverBody(body)
             await body.ended
         finally:

@@ -31,6 +31,9 @@ class Screen:
         self.answer: Deferred[int] | None = None
         self.broken = False
 
+    async def ready(self) -> None:
+        """It is."""
+
     async def show(self, popup: Popup) -> int:
         if self.broken:
             raise NoPopups("no desktop")

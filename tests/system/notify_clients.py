@@ -104,7 +104,12 @@ class Home:
             for name, value in os.environ.items()
             if not name.startswith(("XDG_", "MAILSUITE_", "DBUS_", "DISPLAY"))
         }
-        return kept | {"HOME": str(self.directory), "PYTHONUNBUFFERED": "1"} | self.more
+        ours = {
+            "HOME": str(self.directory),
+            "PYTHONUNBUFFERED": "1",
+            "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
+        }
+        return kept | ours | self.more
 
     def prefer(self, text: str = 'popup = "off"\n') -> None:
         self.config.mkdir(parents=True, exist_ok=True)

@@ -6,8 +6,10 @@ that comes and goes is found again, and no loop beside Twisted's.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from html import escape
+from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
 import attrs
@@ -40,12 +42,23 @@ class Freedesktop:
     threads: Threads
     name: str = "dbus"
 
+    async def ready(self) -> None:
+        await self.threads(lambda: _with_bus(lambda call: call("GetCapabilities", "", ())))
+
     async def show(self, popup: Popup) -> int:
         return await self.threads(lambda: _shown(popup))
 
     async def close(self, shown: int) -> None:
         if shown:
             await self.threads(lambda: _with_bus(lambda call: call("CloseNotification", "u", (shown,))))
+
+
+def find_session() -> None:
+    """Where nobody has said which bus is the user's: it has a usual place. For services of the system that
+    run as a user, and for the keyring as well."""
+    usual = f"/run/user/{os.getuid()}/bus" if hasattr(os, "getuid") else ""
+    if "DBUS_SESSION_BUS_ADDRESS" not in os.environ and usual and Path(usual).is_socket():
+        os.environ["DBUS_SESSION_BUS_ADDRESS"] = f"unix:path={usual}"
 
 
 def is_there() -> bool:

@@ -18,6 +18,9 @@ class Popups(Protocol):
     def name(self) -> str:
         """As in the settings."""
 
+    async def ready(self) -> None:
+        """Whether anything could be shown now. Raises NoPopups."""
+
     async def show(self, popup: Popup) -> int:
         """Show it; answers what close() takes, 0 where it cannot be taken back. Raises NoPopups."""
 

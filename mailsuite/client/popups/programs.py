@@ -84,6 +84,9 @@ class ByProgram:
     program: str
     """Its path."""
 
+    async def ready(self) -> None:
+        """The program is there; more is not known before it was run."""
+
     async def show(self, popup: Popup) -> int:
         started = FORMS[self.name](popup)
         argv = (self.program, *started.argv[1:])

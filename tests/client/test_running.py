@@ -1,0 +1,188 @@
+"""The whole program in one process, with a server of events over TLS."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import TestCase
+
+from mailsuite.client.files import places
+from mailsuite.client.follower import Transport
+from mailsuite.client.running import REFUSED, RunProgram, Wishes
+from mailsuite.client.settings import Account, Preferences
+from mailsuite.client.trust import NoTrust
+from mailsuite.wire.sse import Event
+from tests.client.streams import ALICE, EventServer
+
+NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+
+
+class Reactor:
+    """The real one, but for its end."""
+
+    def __init__(self) -> None:
+        self.before_shutdown: list[Callable[[], Deferred[None]]] = []
+
+    def addSystemEventTrigger(self, phase: str, event: str, function: Callable[[], Deferred[None]]) -> None:
+        self.before_shutdown.append(function)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(reactor, name)
+
+
+class RunTests(TestCase):
+    timeout = 30
+
+    def setUp(self) -> None:
+        self.running = EventServer.start()
+        self.stage = self.running.stage
+        self.addCleanup(lambda: Deferred.fromCoroutine(self.running.stop()))
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.places = places({"HOME": folder.name}, "linux")
+        self.reactor = Reactor()
+        self.lines: list[str] = []
+        self.complaints: list[str] = []
+        self.awaited: list[tuple[str, Deferred[None]]] = []
+
+    def hear(self, into: list[str]) -> Callable[[str], None]:
+        def heard(line: str) -> None:
+            into.append(line)
+            for each in [each for each in self.awaited if each[0] in line]:
+                self.awaited.remove(each)
+                reactor.callLater(0, each[1].callback, None)  # when what prints it has come to its end
+
+        return heard
+
+    async def words(self, words: str) -> None:
+        if not any(words in line for line in self.lines + self.complaints):
+            waiting: Deferred[None] = Deferred()
+            self.awaited.append((words, waiting))
+            await waiting
+
+    def account(self, transport: Transport = Transport.STREAM, ca_file: str | None = None) -> Account:
+        return Account(
+            ALICE.name,
+            "localhost",
+            transport=transport,
+            stream_port=self.running.number,
+            pop3_port=1,
+            ca_file=str(self.running.certificate) if ca_file is None else ca_file,
+        )
+
+    def program(
+        self, account: Account | None = None, password: str = ALICE.password, **more: Any
+    ) -> RunProgram:
+        wishes = Wishes({account or self.account(): password}, Preferences(popup="off"), self.places, **more)
+        return RunProgram(
+            self.reactor, wishes, self.hear(self.lines), self.hear(self.complaints), lambda: NOON
+        )
+
+    def start(self, *arguments: Any, **more: Any) -> Deferred[None]:
+        self.done = Deferred.fromCoroutine(self.program(*arguments, **more).run())
+        return self.done
+
+    async def stop(self) -> None:
+        for function in self.reactor.before_shutdown:
+            await function()
+
+    async def test_news_of_the_stream_as_json(self) -> None:
+        self.start(as_json=True)
+        await self.stage.opened
+        await self.words("following")
+        event = {
+            "type": "mail.new",
+            "count": 1,
+            "id": "ev_1",
+            "from": {"name": "Bob", "addr": "b@example.net"},
+        }
+        self.stage.say(Event(json.dumps(event), "mail", "912"))
+        await self.words("mail.new")
+        following, news = map(json.loads, self.lines)
+        self.assertEqual(following, {"event": "following", "account": ALICE.name, "by": "stream"})
+        self.assertEqual(news["from"], {"name": "Bob", "addr": "b@example.net"})
+        self.assertEqual((news["account"], news["source"]), (ALICE.name, "stream"))
+        await self.stop()
+        self.assertIn('"912"', self.places.kept(ALICE.name).read_text())
+
+    async def test_where_it_stood_is_known_at_the_next_start(self) -> None:
+        self.start(as_json=True)
+        await self.stage.opened
+        self.stage.say(Event('{"type": "mail.new", "id": "ev_1"}', "mail", "912"))
+        await self.words("mail.new")
+        await self.stop()
+        self.lines.clear()
+        self.start(as_json=True)
+        await self.stage.opened
+        self.assertEqual(self.stage.asked[-1]["last-event-id"], "912")
+        self.stage.say(
+            Event('{"type": "mail.new", "id": "ev_1"}', "mail", "912"),
+            Event('{"type": "mail.new", "count": 5, "id": "ev_2"}', "mail", "913"),
+        )
+        await self.words('"count": 5')
+        self.assertEqual(sum("mail.new" in line for line in self.lines), 1)
+        await self.stop()
+
+    async def test_as_text_nothing_of_the_mail_is_printed(self) -> None:
+        """Where it runs as a service, what it prints is kept in a journal."""
+        self.start()
+        await self.stage.opened
+        self.stage.say(Event('{"type": "mail.new", "subject": "secret plans", "id": "ev_1"}', "mail", "1"))
+        await self.words("1 new")
+        self.assertEqual(self.lines, ["2026-11-21T12:00:00+00:00 alice@example.org: 1 new"])
+        self.assertNotIn("secret", "".join(self.complaints))
+        await self.stop()
+
+    async def test_a_refused_password_ends_it_when_it_was_the_only_one(self) -> None:
+        with self.assertRaises(SystemExit) as ended:
+            await self.start(password="wrong")
+        self.assertEqual(ended.exception.code, REFUSED)
+        self.assertIn(f"mailsuite-notify enrol {ALICE.name}", self.complaints[-1])
+        self.assertNotIn("wrong", "".join(self.complaints))
+        await self.stop()
+
+    async def test_a_reader_that_has_gone(self) -> None:
+        program = self.program(as_json=True)
+
+        def broken(line: str) -> None:
+            raise BrokenPipeError
+
+        program.say = broken
+        with self.assertRaises(SystemExit):
+            await program.run()
+        await self.stop()
+
+    async def test_a_mistake_of_ours_is_shown_and_ends_it(self) -> None:
+        program = self.program(as_json=True)
+
+        def broken(line: str) -> None:
+            raise ZeroDivisionError("ours")
+
+        program.say = broken
+        with self.assertRaises(SystemExit) as ended:
+            await program.run()
+        self.assertEqual(ended.exception.code, 1)
+        self.assertIn("ZeroDivisionError: ours", "".join(self.complaints))
+        self.assertNotIn(ALICE.password, "".join(self.complaints))
+        await self.stop()
+
+    async def test_certificates_that_cannot_be_read(self) -> None:
+        with self.assertRaises(NoTrust):
+            await self.start(self.account(ca_file="/no/such/file"))
+        await self.stop()
+
+    async def test_a_test_notice(self) -> None:
+        def notice(request: object) -> tuple[int, dict[str, object]]:
+            self.stage.say(Event('{"type": "test", "id": "ev_t"}', "mail", "1"))
+            return 200, {}
+
+        self.stage.answer = notice
+        clock = iter([1.0, 1.0384])
+        await self.program().try_out(lambda: next(clock))
+        self.assertEqual(self.lines, ["alice@example.org: a test notice was seen after 38 ms"])
