@@ -99,7 +99,7 @@ FORWARDING_STRANDED = _reply(
 )
 OVER_QUOTA = _reply(452, "4.2.2", "The mailbox is full; please try again later")
 TOO_MUCH_HELD = _reply(
-    452, "4.2.2", "Too much of your mail waits here to be sent later; please try again when some of it is gone"
+    452, "4.2.2", "Too much of your mail waits here to be sent later; please try again when some has left"
 )
 OVER_QUOTA_FOR_GOOD = _reply(552, "5.2.2", "The mailbox is full")
 EXPANSION_TOO_LONG = _reply(
