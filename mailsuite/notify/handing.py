@@ -24,7 +24,7 @@ TELL_WITHIN: Final = 90.0
 
 
 class Meter(Protocol):
-    """Counts; observe/metrics.py's NoticeMeters."""
+    """Counts; observe/metrics.py's NoticeMeter."""
 
     def ended(self, channel: str, result: str) -> None:
         """A try ended so."""

@@ -32,6 +32,12 @@ SESSION_BUCKETS: Final = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7
 LOGIN_BUCKETS: Final = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0)
 """Seconds: from a password that is remembered to one that was wrong and waits for its penalty."""
 
+NOTICE_BUCKETS: Final = (
+    *(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
+    *(1.0, 2.5, 5.0, 15.0, 60.0, 600.0, 3600.0),
+)
+"""Seconds: from one that goes out at once to one that waits for the end of a quiet time."""
+
 About = Literal["sender", "recipient", "message"]
 """What an answer of SMTP is about."""
 
@@ -113,6 +119,22 @@ class SessionMeter:
         self._metrics.refused.labels(self._service, self._listener, reason).inc()
 
 
+@attrs.define(eq=False)
+class NoticeMeter:
+    """Counts what users are told, over all ways to tell them."""
+
+    _ended: Counter
+    _seconds: Histogram
+
+    def ended(self, channel: str, result: str) -> None:
+        """A try ended so: ``ok``, ``failed``, ``refused`` (this notice), ``gone`` (for ever)."""
+        self._ended.labels(channel, result).inc()
+
+    def told(self, channel: str, seconds: float) -> None:
+        """A notice was handed over so long after the newest that it tells of had happened."""
+        self._seconds.labels(channel).observe(seconds)
+
+
 class Metrics:
     """All figures of one server. Cheap to make; nothing is global."""
 
@@ -174,6 +196,21 @@ class Metrics:
             "Connections that were not let in.",
             (*by_listener, "reason"),
             registry=registry,
+        )
+        self.notices = NoticeMeter(
+            Counter(
+                "mailsuite_notify",
+                "Tries to tell users of something.",
+                ("channel", "result"),
+                registry=registry,
+            ),
+            Histogram(
+                "mailsuite_notify_seconds",
+                "From what happened to its being told; of what is told together, from the newest.",
+                ("channel",),
+                registry=registry,
+                buckets=NOTICE_BUCKETS,
+            ),
         )
         build = Gauge("mailsuite_build_info", "What runs; always 1.", ("version",), registry=registry)
         build.labels(version).set(1)

@@ -96,3 +96,16 @@ def test_two_servers_share_nothing() -> None:
     one, other = Metrics(), Metrics()
     one.sessions("pop3", "pop3s").opened()
     assert ("mailsuite_sessions_total", "pop3s", "pop3") not in figures(other)
+
+
+def test_notices() -> None:
+    metrics = Metrics()
+    metrics.notices.ended("webhook", "failed")
+    metrics.notices.ended("webhook", "ok")
+    metrics.notices.told("webhook", 0.003)
+    found = figures(metrics)
+    assert found["mailsuite_notify_total", "webhook", "failed"] == 1
+    assert found["mailsuite_notify_total", "webhook", "ok"] == 1
+    assert found["mailsuite_notify_seconds_count", "webhook"] == 1
+    assert found["mailsuite_notify_seconds_bucket", "webhook", "0.005"] == 1
+    assert found["mailsuite_notify_seconds_bucket", "webhook", "0.001"] == 0
