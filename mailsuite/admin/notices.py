@@ -16,7 +16,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import Request
 
 from mailsuite.accounts.refusal import RegistryError, asked_address
-from mailsuite.admin.notices_trial import NotifyMail, try_all
+from mailsuite.admin.notices_trial import state_document, try_all
 from mailsuite.admin.questions import Question, count_of, nothing_else
 from mailsuite.admin.resources import (
     Desk,
@@ -30,6 +30,7 @@ from mailsuite.admin.resources import (
 from mailsuite.model.address import Address
 from mailsuite.model.subscription import Standing, SubscriptionState
 from mailsuite.notify.office import Caller, Made, Office
+from mailsuite.notify.own_knocks import OwnKnocks
 
 STATES: Final = tuple(state.value for state in SubscriptionState)
 
@@ -39,7 +40,7 @@ class Notices:
     """Notices, as administrators and owners meet them."""
 
     office: Office
-    notifymail: NotifyMail
+    knocks: OwnKnocks
     key: Callable[[], str]
     """The public key of VAPID (RFC 8292), as browsers take it; empty where Web Push is off."""
     exists: Callable[[Address], Awaitable[bool]]
@@ -126,7 +127,7 @@ class _Theirs:
         account = await self.notices.account(self.owner)
         return {
             "account": str(account),
-            "notifymail": await self.notices.notifymail.describe(account),
+            "notifymail": state_document(await self.notices.knocks.state(account)),
             "subscriptions": await self.notices.office.of(Caller(account)),
         }
 
@@ -136,8 +137,8 @@ class _Theirs:
 
     async def test(self, body: Document) -> tuple[int, Document]:
         account = await self.notices.account(self.owner)
-        office, notifymail = self.notices.office, self.notices.notifymail
-        return 200, {"results": await try_all(office, notifymail, Caller(account))}
+        results = await try_all(self.notices.office, self.notices.knocks, Caller(account))
+        return 200, {"results": results}
 
 
 class _Subscriptions(Missing):

@@ -43,6 +43,12 @@ ADVICE: Final = {
     "dead": "it said that it is gone. Remove it:  mailsuite notify remove ID",
     "unverified": "it has not shown that it wants notices. With the code that it was sent:  "
     "mailsuite notify confirm ID CODE",
+    "no login from anywhere in time": "the user has to fetch mail first; knocks go where that came from.",
+    "no login from that address in time": "the user has to log in from there first.",
+    "the port is not allowed": "add it to notify.notifymail.ports.",
+    "the address is not allowed": "add its network to notify.allow_networks.",
+    "UDP is not allowed": "see notify.notifymail.udp.",
+    "switched off for the server": "notify.enabled or notify.notifymail.enabled is false.",
 }
 """What is wrong and what to do, by the result, where its words alone do not say."""
 ANSWERED: Final = (

@@ -13,45 +13,27 @@ from twisted.web.server import Site
 from mailsuite.admin.control import control_site
 from mailsuite.admin.notices import Notices, notices_resource, owners_notices_resource
 from mailsuite.admin.notices_trial import result
-from mailsuite.admin.resources import BoundedRequest, Desk, Document, Missing
+from mailsuite.admin.resources import BoundedRequest, Desk, Missing
 from mailsuite.concurrent.now import run_now
 from mailsuite.concurrent.tasks import Tasks
+from mailsuite.model.account import NotifyState
 from mailsuite.model.address import Address
 from mailsuite.model.failure import TemporaryFailure
-from mailsuite.model.reply import DIRECTORY_UNAVAILABLE, NO_ANSWER
-from mailsuite.model.subscription import Attempt, DeadLetter, SubscriptionState
+from mailsuite.model.reply import DIRECTORY_UNAVAILABLE
+from mailsuite.model.subscription import Attempt, Cursor, DeadLetter, SubscriptionState, preference_id
 from mailsuite.notify.office import Caller
 from mailsuite.observe.log import Log
 from tests.admin.asking import Asked
 from tests.admin.test_api import ApiCase
+from tests.notify.fakes import account
 from tests.notify.test_office import ANN, HOOK, JOE, NOON, House
 from tests.notify.test_office import Desk as DispatcherDouble
+from tests.notify.test_own_knocks import Doorstep
 
 PHONE = Caller(JOE, "phone")
 SECRET = "S3CRET"
 OWNERS = "/joe"
 ADMINS = "/notices"
-
-
-@attrs.define
-class Knocks:
-    """What an account's own NotifyMail does, as the test says."""
-
-    knocked: list[Address] = attrs.field(factory=list)
-    wanted: bool = True
-    failure: Exception | None = None
-    waits: Deferred[None] | None = None
-
-    async def describe(self, account: Address) -> Document:
-        return {"state": "last-ip", "of": str(account)}
-
-    async def test(self, account: Address) -> Document | None:
-        self.knocked.append(account)
-        if self.waits is not None:
-            await self.waits
-        if self.failure is not None:
-            raise self.failure
-        return result("notifymail", "192.0.2.77:79", "refused", ms=9.0) if self.wanted else None
 
 
 class Ill(DispatcherDouble):
@@ -68,9 +50,11 @@ class NoticesCase(SynchronousTestCase):
         log = Log(lambda line, level: self.lines.append(line))
         self.tasks = Tasks(lambda failure: log.failure("tasks.failed", failure))
         desk = Desk(log, self.tasks)
-        self.knocks, self.key = Knocks(), "BPublicKey"
+        self.step, self.key = Doorstep(), "BPublicKey"
+        self.step.seen()
+        self.step.channel.at_once = "answered"
         self.accounts = {JOE, ANN}
-        notices = Notices(self.house.office, self.knocks, lambda: self.key, self.exists)
+        notices = Notices(self.house.office, self.step.knocks, lambda: self.key, self.exists)
         root = Missing()
         root.putChild(b"notices", notices_resource(desk, notices))
         root.putChild(b"joe", owners_notices_resource(desk, notices, str(JOE)))
@@ -355,7 +339,7 @@ class PlacesTests(ApiCase):
         async def exists(account: Address) -> bool:
             return True
 
-        notices = Notices(House().office, Knocks(), str, exists)
+        notices = Notices(House().office, Doorstep().knocks, str, exists)
         operations = attrs.evolve(self.operations, notices=notices)
         desk = Desk(Log(lambda line, level: None), self.tasks)
         site = control_site(self.clock, desk, self.world.office, operations)
@@ -372,10 +356,38 @@ class OwnersTests(NoticesCase):
         status, document = self.ask(OWNERS)
         self.assertEqual(status, 200)
         self.assertEqual(document["account"], str(JOE))
-        self.assertEqual(document["notifymail"], {"state": "last-ip", "of": str(JOE)})
+        self.assertEqual(
+            document["notifymail"],
+            {
+                "enabled": True,
+                "state": "last-ip",
+                "target": "198.41.0.4:79",
+                "untold": None,
+                "suspended_until": None,
+                "last_ok": None,
+                "last_try": None,
+                "last_result": "",
+                "last_login": None,
+                "fails": 0,
+                "sent": 0,
+                "useful": 0,
+            },
+        )
         self.assertEqual([each["id"] for each in document["subscriptions"]], [mine])
         self.assertEqual(self.ask(f"{OWNERS}/"), (status, document))
         self.assertEqual(self.refused("/nobody"), (404, "there is no account nobody@example.net"))
+
+    def test_how_notifymail_went(self) -> None:
+        cursor = Cursor(preference_id(JOE), last_ok=NOON, last_try=NOON, last_result="sent", sent=2, useful=1)
+        self.step.book.keep(cursor)
+        shown = self.ask(OWNERS)[1]["notifymail"]
+        self.assertEqual((shown["last_ok"], shown["last_result"]), (NOON, "sent"))
+        self.assertEqual((shown["sent"], shown["useful"]), (2, 1))
+        run_now(self.step.sightings.forget(JOE))
+        shown = self.ask(OWNERS)[1]["notifymail"]
+        self.assertEqual((shown["target"], shown["untold"]), (None, "no login from anywhere in time"))
+        (knock,) = self.ask(f"{OWNERS}/test", "POST")[1]["results"]
+        self.assertEqual(knock, result("notifymail", "", "no login from anywhere in time"))
 
     def test_one_by_every_way(self) -> None:
         first = self.made(name="the shop")
@@ -386,12 +398,12 @@ class OwnersTests(NoticesCase):
         self.assertEqual(
             document["results"],
             [
-                result("notifymail", "192.0.2.77:79", "refused", ms=9.0),
+                result("notifymail", "198.41.0.4:79", "answered", ms=0.0),
                 result("hook", "a.example:443", "ok", id=first, name="the shop", code=200, ms=38.0),
                 result("hook", "a.example:443", "unverified", id=new),
             ],
         )
-        self.assertEqual((self.knocks.knocked, self.house.desk.told), ([JOE], [(first, 0)]))
+        self.assertEqual(self.house.desk.told, [(first, 0)])
 
     def test_ways_that_are_dead_or_nobody_asked_for(self) -> None:
         id = self.made()
@@ -399,24 +411,24 @@ class OwnersTests(NoticesCase):
         assert gone is not None
         dead = attrs.evolve(gone.subscription, state=SubscriptionState.DEAD)
         run_now(self.house.book.change(dead))
-        self.knocks.wanted = False
+        self.step.accounts.put(account(state=NotifyState.OFF))
         (only,) = self.ask(f"{OWNERS}/test", "POST")[1]["results"]
         self.assertEqual((only["id"], only["result"], self.house.desk.told), (id, "dead", []))
 
     def test_a_slow_way_keeps_no_other_one_waiting(self) -> None:
         id = self.made()
-        self.knocks.waits = Deferred()
+        self.step.channel.at_once = None
         asked = Asked(self.site, "POST", f"{OWNERS}/test")
         self.assertEqual((asked.is_answered, self.house.desk.told), (False, [(id, 0)]))
-        self.knocks.waits.callback(None)
-        self.assertEqual(len(asked.answer[1]["results"]), 2)
+        self.step.channel.knocks[0].refused()
+        self.assertEqual([each["result"] for each in asked.answer[1]["results"]], ["refused", "ok"])
 
     def test_trouble_of_our_own_stands_in_the_place_of_the_result(self) -> None:
         self.made()
-        self.knocks.failure = TemporaryFailure(NO_ANSWER, "not for others")
+        self.step.sightings.refuse_with = TemporaryFailure(DIRECTORY_UNAVAILABLE, "not for others")
 
         self.house.office.desk = Ill()
         knock, hook = self.ask(f"{OWNERS}/test", "POST")[1]["results"]
-        self.assertEqual((knock["result"], knock["ms"]), (" ".join(NO_ANSWER.text), None))
+        self.assertEqual((knock["result"], knock["ms"]), (" ".join(DIRECTORY_UNAVAILABLE.text), None))
         self.assertTrue(hook["result"].startswith("the test: "), hook)
         self.assertNotIn("not for others", str((knock, hook)))

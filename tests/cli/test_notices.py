@@ -12,6 +12,8 @@ import pytest
 from mailsuite.cli.notices_text import ADVICE, result_text, short_time
 from mailsuite.cli.notices_wish import DAYS, quiet_of
 from mailsuite.cli.terminal import time_text
+from mailsuite.notify.own_knocks import SWITCHED_OFF
+from mailsuite.notify.targets import Untold
 from tests.cli.conftest import Run
 from tests.cli.control_double import ControlDouble
 
@@ -663,10 +665,17 @@ def test_telling_again_what_was_given_up(run: Run, control: ControlDouble) -> No
         ("unverified", "unverified: it has not shown that it wants notices. With the code that it was sent"),
         ("dead", f"dead: it said that it is gone. Remove it:  mailsuite notify remove {ID}"),
         ("exit status 3", "exit status 3"),
+        ("the port is not allowed", "the port is not allowed: add it to notify.notifymail.ports."),
     ],
 )
 def test_what_is_wrong_and_what_to_do(result: str, expected: str) -> None:
     assert result_text(result, "webhook", ID, 5.0).startswith(expected)
+
+
+def test_each_reason_for_no_knock_has_an_advice() -> None:
+    for untold in Untold:
+        assert untold is Untold.OFF or untold.value in ADVICE
+    assert SWITCHED_OFF in ADVICE
 
 
 def test_each_advice_names_the_subscription() -> None:
