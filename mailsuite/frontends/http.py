@@ -110,8 +110,11 @@ class HttpSession(SessionProtocol[HttpRequest]):
         return tcp.acknowledged(self.transport)
 
     def on_leave(self, leave: Callable[[], None] | None) -> None:
-        """Have *leave* called when the service stops while an answer goes on; None: nobody."""
+        """Have *leave* called when the service stops while an answer goes on, or stops already; None:
+        nobody."""
         self._leaving = leave
+        if leave is not None and self._draining:
+            leave()
 
     def drain(self) -> None:
         super().drain()
