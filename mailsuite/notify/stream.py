@@ -192,7 +192,7 @@ class Stream:
 
     def _tell_each(self, batch: Batch) -> Sequence[Group]:
         """As far as there is room; the rest is told together a moment later."""
-        told = []
+        told: list[Group] = []
         for group in batch.groups:
             if not self._has_room():
                 self._merging = True

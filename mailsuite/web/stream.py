@@ -16,6 +16,7 @@ from mailsuite.model.notice import Kind, Level
 from mailsuite.notify.stream import NAMES
 from mailsuite.notify.streams import Streams, Wish
 from mailsuite.notify.wishes import WANTED
+from mailsuite.web.answers import Refused, problem
 from mailsuite.web.site import Routes, Visit
 from mailsuite.wire.sse import MEDIA_TYPE
 
@@ -64,12 +65,16 @@ class StreamDoor:
     """Of one account."""
     seen: Callable[[Address, str, IPAddress], None] = nobody_was_seen
     """Is told from where a stream comes; does not raise."""
+    offered: Callable[[], bool] = lambda: True
+    """Whether there are streams, at this moment."""
 
     def routes(self) -> Routes:
         return {"/stream": {"GET": self.open}}
 
     async def open(self, visit: Visit) -> Answer | None:
         """Until the client goes, or we do."""
+        if not self.offered():
+            raise Refused(problem(404, "there are no streams here"))
         wish = _wish(visit)
         session, request, caller = visit.session, visit.request, visit.caller
         if request.method == b"HEAD":

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from typing import Any
+from ipaddress import ip_network
+from types import SimpleNamespace
+from typing import Any, cast
 
 import attrs
 from twisted.cred.portal import Portal
@@ -19,6 +21,7 @@ from mailsuite.accounts.realm import MailRealm
 from mailsuite.accounts.renewal import Renewal
 from mailsuite.bus.local import LocalBus
 from mailsuite.concurrent.now import run_now
+from mailsuite.config.schema import Listener, NotifyDoor
 from mailsuite.frontends.admission import Admission
 from mailsuite.frontends.door import Door
 from mailsuite.frontends.factory import SessionFactory
@@ -33,11 +36,8 @@ from mailsuite.notify.office import Office
 from mailsuite.notify.outgoing.destinations import Destinations
 from mailsuite.notify.rendering import NoticeKeys
 from mailsuite.notify.streams import Streams
-from mailsuite.web.devices import Devices
 from mailsuite.web.site import Site
-from mailsuite.web.stream import StreamDoor
-from mailsuite.web.subscriptions import Subscriptions
-from mailsuite.web.visitors import ByPassword
+from mailsuite.web.users import UsersSide
 from mailsuite.wire.sse import Event, EventReader
 from tests.accounts.fakes import HASH, SECRET, CountingHasher
 from tests.accounts.gates import JOE, device, password_of
@@ -47,6 +47,7 @@ from tests.notify.offices import Desk, Hook
 
 ANN = Account(attrs.evolve(JOE.address, local="ann"), password_hash=HASH)
 HOME = "192.0.2.9"
+PROXY = "203.0.113.7"
 
 
 def basic(name: str = "joe", password: str = SECRET) -> str:
@@ -81,6 +82,7 @@ class SiteCase(LoginCase):
         self.most: Level | None = Level.SUBJECT
         self.seen_at: list[tuple[str, str]] = []
         self.key = ""
+        self.offered = True
         self.office = Office(
             self.book,
             self.kept,
@@ -131,14 +133,22 @@ class SiteCase(LoginCase):
         self.clock.advance(0)
 
     def site(self) -> Site:
-        registry = DeviceRegistry(self.directory, self.vault, self.logins, self.now)
-        subscriptions = Subscriptions(self.office, self.happened, lambda: self.key, self.now)
-        door = StreamDoor(
-            self.streams, 3, lambda account, device, peer: self.seen_at.append((device, str(peer)))
+        side = UsersSide(
+            self.office,
+            self.streams,
+            DeviceRegistry(self.directory, self.vault, self.logins, self.now),
+            self.happened,
+            self.now,
+            self.log,
+            webpush_key=lambda: self.key,
+            seen=lambda account, device, peer: self.seen_at.append((device, str(peer))),
+            streams_offered=lambda: self.offered,
         )
-        devices = Devices(registry, self.now, self.log)
-        routes = subscriptions.routes() | door.routes() | devices.routes()
-        return Site(ByPassword(self.login, lambda: RULES), routes)
+        block, settings = (
+            SimpleNamespace(proxy_from=(ip_network(PROXY),)),
+            SimpleNamespace(max_streams_per_account=3),
+        )
+        return side.application(cast(Listener, block), cast(NotifyDoor, settings), lambda: RULES, self.login)
 
     def connect(self, host: str = HOME, tls: bool = True) -> tuple[HttpSession, Wire]:
         """A connection on which TLS runs, or none."""

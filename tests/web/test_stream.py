@@ -9,7 +9,7 @@ from twisted.python.failure import Failure
 
 from mailsuite.accounts.endings import DEVICE_REMOVED
 from tests.accounts.gates import JOE
-from tests.web.site import BY_ANN, BY_DESKTOP, BY_TABLET, SiteCase, basic
+from tests.web.site import BY_ANN, BY_DESKTOP, BY_TABLET, PROXY, SiteCase, basic
 
 
 class Streaming(SiteCase):
@@ -23,6 +23,16 @@ class Streaming(SiteCase):
         self.assertEqual((event.type, event.id), ("mail", "1"))
         self.assertEqual(json.loads(event.data)["subject"], "Lunch?")
         self.assertEqual(self.seen_at, [(f"{JOE.address}/desktop", "192.0.2.9")])
+
+    def test_a_proxy_is_nobodys_address(self) -> None:
+        self.connect(PROXY)
+        self.send("GET /notify/v1/stream", basic())
+        self.assertIn(b"text/event-stream", self.wire.value())
+        self.assertEqual(self.seen_at, [])
+
+    def test_where_there_are_none(self) -> None:
+        self.offered = False
+        self.assertEqual(self.ask("GET /stream")[0], 404)
 
     def test_of_the_own_account_alone(self) -> None:
         _, wire = self.stream(fields=BY_ANN)
