@@ -32,6 +32,8 @@ class Running:
     accounts: int
     certificates: Sequence[str] = ()
     """What is wrong with them, or will be soon, in words."""
+    notices: Document | None = None
+    """Subscriptions and how it went, as notices_summary() tells it."""
     queue: Document | None = None
     """The outbound queue, as queue_summary() tells it; None where it cannot be read."""
 
@@ -52,6 +54,7 @@ def describe(running: Running) -> Document:
         "state": str(config.server.state),
         "services": [describe_service(running.services, name, config) for name in SERVICES],
         "notifier": attrs.asdict(running.notifier),
+        "notices": running.notices,
         "accounts": running.accounts,
         "queue": running.queue,
         "warnings": _warnings(running),

@@ -41,6 +41,8 @@ def _print(document: Document) -> None:
         f"mailsuite {clean(document['version'])} on {name}     up {up}     {_config_text(document['config'])}"
     )
     print_table(_COLUMNS, _rows(document))
+    if document["notices"] is not None:
+        click.echo(f"notices      {clean(notices_text(document['notices']))}")
     click.echo(f"queue        {clean(queue_text(document['queue'], document['now']))}")
     click.echo(f"accounts     {_number(document['accounts'])}")
     for service in document["services"]:
@@ -86,6 +88,18 @@ def queue_text(queue: Document | None, now: float) -> str:
     )
     why = ": ".join(filter(None, (oldest["domain"], oldest["last"])))
     return f"{text} ({why})" if why else text
+
+
+def notices_text(notices: Document) -> str:
+    """``12 subscriptions, 1 of them suspended; webhook: 1 102 ok, 4 failed``."""
+    states: dict[str, int] = notices["subscriptions"]
+    total = sum(states.values())
+    text = f"{_number(total)} subscription{'' if total == 1 else 's'}"
+    odd = [f"{_number(count)} {state}" for state, count in states.items() if count and state != "active"]
+    if odd:
+        text += f", of them {', '.join(odd)}"
+    told = [f"{channel}: {counters_text(counts)}" for channel, counts in sorted(notices["channels"].items())]
+    return "; ".join([text, *told])
 
 
 def _sessions_text(service: Document) -> str:

@@ -134,6 +134,15 @@ class NoticeMeter:
         """A notice was handed over so long after the newest that it tells of had happened."""
         self._seconds.labels(channel).observe(seconds)
 
+    def counts(self) -> dict[str, dict[str, int]]:
+        """How many tries ended how, by channel."""
+        found: dict[str, dict[str, int]] = {}
+        for family in self._ended.collect():
+            for sample in family.samples:
+                by_result = found.setdefault(sample.labels["channel"], {})
+                by_result[sample.labels["result"]] = int(sample.value)
+        return found
+
 
 class Metrics:
     """All figures of one server. Cheap to make; nothing is global."""

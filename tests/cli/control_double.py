@@ -51,6 +51,10 @@ STATUS = {
         },
     ],
     "notifier": {"sent": 1102, "not_listening": 4},
+    "notices": {
+        "subscriptions": {"unverified": 0, "active": 1011, "paused": 2, "suspended": 1, "dead": 0},
+        "channels": {"webhook": {"ok": 1102, "failed": 4}, "ntfy\x1b[2J": {"ok": 1}},
+    },
     "accounts": 3210,
     "queue": {
         "messages": 1006,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mailsuite.cli.status import counters_text, duration_text, queue_text
+from mailsuite.cli.status import counters_text, duration_text, notices_text, queue_text
 from mailsuite.cli.terminal import time_text
 from tests.cli.conftest import Run
 from tests.cli.control_double import STATUS, ControlDouble
@@ -42,6 +42,7 @@ def test_status_is_one_screen(run: Run, control: ControlDouble, shown: dict[str,
         "smtp",
         "pop3",
         "notifier",
+        "notices",
         "queue",
         "accounts",
         "last error",
@@ -54,13 +55,15 @@ def test_status_is_one_screen(run: Run, control: ControlDouble, shown: dict[str,
     assert "*:995  192.0.2.10:110   41 " in lines[3]
     assert lines[4].endswith("1 102 sent, 4 not listening")
     queue = r"1 006 messages, oldest 41 min (gmail.example: 421 4.7.28 rate limited\x1b[2J)"
-    assert lines[5] == f"queue        {queue}"
-    assert lines[6].endswith(" 3 210")
+    told = r"ntfy\x1b[2J: 1 ok; webhook: 1 102 ok, 4 failed"
+    assert lines[5] == f"notices      1 014 subscriptions, of them 2 paused, 1 suspended; {told}"
+    assert lines[6] == f"queue        {queue}"
+    assert lines[7].endswith(" 3 210")
     assert lines[2].split("  ")[0] == "smtp"
     assert time_text(1_000_000.0) in lines[2]
     error = time_text(1_000_100.0)
-    assert lines[7] == rf"last error   pop3: {error} listener pop3: Address already in use\x1b[2J"
-    assert lines[8] == r"warning      the certificate ends in 3 days\x1b[2J"
+    assert lines[8] == rf"last error   pop3: {error} listener pop3: Address already in use\x1b[2J"
+    assert lines[9] == r"warning      the certificate ends in 3 days\x1b[2J"
     assert [(method, path) for method, path, _ in control.requests] == [("GET", "/v1/status")]
 
 
@@ -70,6 +73,13 @@ def test_status_without_a_configuration_file(run: Run, control: ControlDouble, s
         {**shown, "config": {"path": None, "read_at": 0}, "warnings": []},
     )
     assert "config: none, all is as built in" in run("status").output
+
+
+def test_status_where_nobody_is_told(run: Run, control: ControlDouble, shown: dict[str, Any]) -> None:
+    control.answers["GET /v1/status"] = (200, {**shown, "notices": None})
+    assert "notices" not in run("status").output
+    states = {"unverified": 0, "active": 1, "paused": 0, "suspended": 0, "dead": 0}
+    assert notices_text({"subscriptions": states, "channels": {}}) == "1 subscription"
 
 
 def test_status_for_programs(run: Run, shown: dict[str, Any]) -> None:

@@ -11,7 +11,11 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from twisted.internet.task import Clock
 
+from mailsuite.admin.notices_figures import show_notices
 from mailsuite.admin.queue_figures import QueueFigures
+from mailsuite.notices.memory import MemorySubscriptions
+from mailsuite.notify.book import Book
+from mailsuite.notify.counters import NotifyCounters
 from mailsuite.observe.log import Log
 from mailsuite.observe.metrics import Metrics
 from mailsuite.queue.memory import MemoryQueue
@@ -30,6 +34,9 @@ FROM_PROMETHEUS = {"instance", "job"}
 def samples() -> dict[str, set[str]]:
     """Each sample's name with its labels, after one of everything has happened."""
     metrics = Metrics()
+    show_notices(metrics, Book(MemorySubscriptions(), Clock()), NotifyCounters())
+    metrics.notices.ended("webhook", "ok")
+    metrics.notices.told("webhook", 0.1)
     QueueFigures(MemoryDesk(MemoryQueue()), Clock(), lambda: 0.0, Log()).show(metrics)
     meter = metrics.sessions("pop3", "pop3s")
     meter.opened()
