@@ -1,6 +1,6 @@
 """What somebody asks of a subscription, as JSON has it, and what they are shown of one.
 
-The shapes are part of the API (docs/reference/notify-api.yaml) and of the control API. Target, secrets and
+The shapes are part of the API (docs/reference/notify-api.json) and of the control API. Target, secrets and
 options are taken and never given back (RFC 8620 section 7.2.1): whoever reads somebody's mail of today must
 not learn where his notices go.
 """
@@ -125,7 +125,7 @@ def _patterns(example: str) -> Kind[tuple[str, ...]]:
 
 
 _IMPORTANCES: Final = tuple(each.name.lower() for each in Importance)
-_FILTER: Final[dict[str, Kind[Any]]] = {
+FILTER: Final[dict[str, Kind[Any]]] = {
     "kinds": ListOf(Member(NoticeKind), 1, '["mail.new"]'),
     "senders": _patterns("*@example.net"),
     "lists": _patterns("announce.example.net"),
@@ -147,7 +147,7 @@ _QUIET: Final[dict[str, Kind[Any]]] = {
     "manner": Member(WhileQuiet),
     "breakthrough": _patterns("*@example.net"),
 }
-_CHANGEABLE: Final[dict[str, Kind[Any]]] = {
+CHANGEABLE: Final[dict[str, Kind[Any]]] = {
     "name": Text(MAX_NAME_CHARACTERS, like="Firefox on the laptop"),
     "level": NoticeLevel(),
     "window": OrNone(Duration(minimum=0.0, maximum=3600.0)),
@@ -188,12 +188,12 @@ def changes(fields: Mapping[str, object]) -> dict[str, Any]:
             values["filter"] = NoticeFilter() if value is None else _filter(value)
         elif name == "quiet":
             values["quiet"] = None if value is None else _quiet(value)
-        elif value is None and name in _CHANGEABLE:
+        elif value is None and name in CHANGEABLE:
             values[name] = _default(name)
         else:
             plain[name] = value
-    _refuse_unknown(plain, (*_CHANGEABLE, "filter", "quiet"), "a subscription")
-    return values | parsed(_CHANGEABLE, plain)
+    _refuse_unknown(plain, (*CHANGEABLE, "filter", "quiet"), "a subscription")
+    return values | parsed(CHANGEABLE, plain)
 
 
 def _refuse_unknown(fields: Mapping[str, object], known: Sequence[str], what: str) -> None:
@@ -213,7 +213,7 @@ def _table(value: object, what: str) -> dict[str, object]:
 
 
 def _filter(value: object) -> NoticeFilter:
-    values = parsed(_FILTER, _table(value, "filter"), "filter")
+    values = parsed(FILTER, _table(value, "filter"), "filter")
     for name in ("senders", "lists", "subjects", "labels"):
         _bounded(values.get(name, ()), f"filter.{name}")
     for name in ("kinds", "wanted"):
@@ -340,8 +340,8 @@ def _filter_document(made: NoticeFilter) -> Document:
         "subjects": list(made.subjects),
         "labels": list(made.labels),
         "importance": made.importance.name.lower(),
-        "smallest": _FILTER["smallest"].write(made.smallest),
-        "largest": _FILTER["largest"].write(made.largest),
+        "smallest": FILTER["smallest"].write(made.smallest),
+        "largest": FILTER["largest"].write(made.largest),
         "wanted": sorted(made.wanted),
         "if_unfetched_after": duration_text(made.if_unfetched_after),
     }
