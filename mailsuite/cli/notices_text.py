@@ -111,7 +111,7 @@ def notifymail_lines(notifymail: Document, now: float) -> Iterator[str]:
     yield _line("notifymail", state if not notifymail["target"] else f"{state}: {notifymail['target']}")
     if not notifymail["enabled"]:
         yield _line("", "switched off for the server: notify.enabled, notify.notifymail.enabled")
-    elif notifymail["untold"]:
+    elif notifymail["untold"] and notifymail["state"] != "off":
         yield _line("", f"no knock: {notifymail['untold']}")
     if notifymail["suspended_until"]:
         until = short_time(notifymail["suspended_until"], now)

@@ -187,7 +187,7 @@ def test_all_that_tells_an_account(run: Run, control: ControlDouble) -> None:
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        ({"state": "off", "target": None}, {"notifymail": "off"}),
+        ({"state": "off", "target": None, "untold": "off"}, {"notifymail": "off"}),
         (
             {"state": "static", "enabled": False},
             {
