@@ -9,16 +9,18 @@ import inspect
 import re
 import sys
 from collections.abc import Iterator
+from itertools import chain
 
 import click
 
+from mailsuite.cli.client import client
 from mailsuite.cli.main import LazyCommand, cli
 
 HEAD = """\
 # Commands
 
-Every command of `mailsuite`, as `--help` shows it. This page is made by `python docs/reference/commands.py`.
-Each command has `-h` and `--help`.
+Every command of `mailsuite`, and of `mailsuite-notify` on the user's computer, as `--help` shows it. This page
+is made by `python docs/reference/commands.py`. Each command has `-h` and `--help`.
 
 What a command tells goes to stdout, what it remarks to stderr. Exit status: 0 done, 1 failed, 2 wrong usage,
 3 server not reachable, 4 a check found problems.
@@ -27,7 +29,9 @@ What a command tells goes to stdout, what it remarks to stderr. Exit status: 0 d
 
 def page() -> str:
     """The whole page."""
-    return "\n".join([HEAD, *_sections(cli, click.Context(cli, info_name="mailsuite"))])
+    commands = ((cli, "mailsuite"), (client, "mailsuite-notify"))
+    sections = (_sections(command, click.Context(command, info_name=name)) for command, name in commands)
+    return "\n".join([HEAD, *chain.from_iterable(sections)])
 
 
 def _sections(command: click.Command, context: click.Context) -> Iterator[str]:

@@ -64,6 +64,13 @@ client.add_command(listen)
     type=click.Path(exists=True, dir_okay=False, path_type=Path, resolve_path=True),
     help="Certificates (PEM) to believe instead of the system's authorities.",
 )
+@click.option(
+    "--level",
+    type=click.Choice(["knock", "count", "sender", "subject", "preview"]),
+    default="subject",
+    show_default=True,
+    help="How much the stream may tell; the server may allow less.",
+)
 @click.option("--knock-from", multiple=True, metavar="NETWORK", help="May knock, beside the server itself.")
 @keyring_option
 @password_options()
@@ -76,6 +83,7 @@ def enrol(
     stream_port: int | None,
     pop3_port: int | None,
     ca_file: Path | None,
+    level: str,
     knock_from: tuple[str, ...],
     no_keyring: bool,
     password: PasswordSource,
@@ -87,10 +95,11 @@ def enrol(
     """
     from mailsuite.client.enrolment import Enrolment, EnrolmentFailed  # noqa: PLC0415 - keeps --help fast
     from mailsuite.client.follower import Transport  # noqa: PLC0415
-    from mailsuite.client.settings import POP3S_PORT, STREAM_PORT, Account  # noqa: PLC0415
+    from mailsuite.client.settings import POP3S_PORT, STREAM_PORT, Account, Preferences  # noqa: PLC0415
     from mailsuite.client.trust import NoTrust  # noqa: PLC0415
     from mailsuite.model.access import parse_network  # noqa: PLC0415
     from mailsuite.model.address import Address, AddressSyntaxError  # noqa: PLC0415
+    from mailsuite.model.notice import Level  # noqa: PLC0415
 
     try:
         parsed = Address.parse(address)
@@ -107,12 +116,15 @@ def enrol(
         stream_port or STREAM_PORT,
         pop3_port or POP3S_PORT,
         ca_file=str(ca_file or ""),
+        level=Level.of(level),
         knock_from=networks,
     )
+    preferences = Preferences.read(_places().settings)
     secret = reveal(password.read(f"Password of {account.login_name} at {account.server}")) or ""
 
     async def main(reactor: Any) -> None:
-        enrolment = Enrolment(reactor, _places(), _passwords(not no_keyring), click.echo, time.monotonic)
+        kept = _passwords(not no_keyring)
+        enrolment = Enrolment(reactor, _places(), kept, click.echo, time.monotonic, preferences.port)
         try:
             await enrolment.enrol(account, secret)
         except (EnrolmentFailed, NoTrust) as error:

@@ -108,7 +108,8 @@ class Actions:
     def _hold(self, news: News, end: datetime) -> None:
         before = self._held.get((news.account, news.kind))
         if before is not None:
-            news = attrs.evolve(news, count=before.count + news.count)
+            at_least = before.at_least or news.at_least
+            news = attrs.evolve(news, count=before.count + news.count, at_least=at_least)
         self._held[news.account, news.kind] = news
         if self._timer is None or not self._timer.active():
             wait = max(0.0, (end - self.now()).total_seconds())

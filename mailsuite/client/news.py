@@ -24,6 +24,8 @@ class News:
     """The address, as the user enrolled it."""
     kind: Kind = Kind.MAIL_NEW
     count: int = 1
+    at_least: bool = False
+    """There may be more of them: the server does not look further."""
     source: str = "pop3"
     """How we know: ``stream`` or ``pop3``."""
     id: str = ""
@@ -39,6 +41,7 @@ class News:
             "type": self.kind.value,
             "account": self.account,
             "count": self.count,
+            "at_least": self.at_least or None,
             "time": time,
             "source": self.source,
             "id": self.id,
@@ -66,20 +69,22 @@ def read_news(account: str, data: str) -> News | None:
         return None
     sender = document.get("from")
     named = sender if isinstance(sender, dict) else {}
+    shown = Shown(
+        label=_text(document, "label", SHORT),
+        sender=_text(named, "addr", LONG),
+        sender_name=_text(named, "name", SHORT),
+        subject=_text(document, "subject", LONG),
+        list_id=_text(document, "list", SHORT),
+        preview=_text(document, "preview", LONG),
+    )
     return News(
         account,
         kind,
         _count(document.get("count", 1)),
+        document.get("at_least") is True,
         "stream",
         _text(document, "id", SHORT),
-        Shown(
-            label=_text(document, "label", SHORT),
-            sender=_text(named, "addr", LONG),
-            sender_name=_text(named, "name", SHORT),
-            subject=_text(document, "subject", LONG),
-            list_id=_text(document, "list", SHORT),
-            preview=_text(document, "preview", LONG),
-        ),
+        shown,
         _text(document, "detail", LONG),
     )
 

@@ -198,7 +198,7 @@ class RunProgram:
     def _stream(self, account: Account, login: Login) -> StreamClient | None:
         if account.transport not in {Transport.AUTO, Transport.STREAM}:
             return None
-        return StreamClient(self.reactor, self._server(account), login)
+        return StreamClient(self.reactor, self._server(account), login, account.level)
 
     def _server(self, account: Account) -> Server:
         endpoint = account.trust.endpoint(self.reactor, account.server, account.stream_port)

@@ -19,6 +19,7 @@ from mailsuite.client.verifier import POLL_SECONDS
 from mailsuite.model.access import parse_network
 from mailsuite.model.address import Address, AddressSyntaxError
 from mailsuite.model.device import IPNetwork
+from mailsuite.model.notice import Level
 from mailsuite.model.subscription import QuietSpan
 
 LISTENER_PORT: Final = 10079
@@ -110,6 +111,8 @@ class Account:
     poll_seconds: int = int(POLL_SECONDS)
     ca_file: str = ""
     """Certificates in PEM form to believe instead of the system's authorities."""
+    level: Level = Level.SUBJECT
+    """How much the stream may tell; the server may allow less."""
     knock_from: tuple[IPNetwork, ...] = ()
     """Networks that may knock, beside the addresses of the server."""
 
@@ -126,6 +129,11 @@ class Account:
         """Raises SettingsProblem."""
         table = Table.read(path)
         address, transport = table.text("address"), table.text("transport", Transport.AUTO.value)
+        levels = ", ".join(each.word for each in Level)
+        try:
+            level = Level.of(table.text("level", Level.SUBJECT.word))
+        except KeyError as error:
+            raise table.wrong("level", f"is one of {levels}") from error
         try:
             Address.parse(address)
             by = Transport(transport)
@@ -143,6 +151,7 @@ class Account:
             table.number("pop3_port", POP3S_PORT, 1, 65_535),
             table.number("poll_seconds", int(POLL_SECONDS), LEAST_POLL, MOST_SECONDS),
             table.text("ca_file"),
+            level,
             networks,
         )
         if not found.server:
@@ -161,6 +170,7 @@ class Account:
             f"pop3_port = {self.pop3_port}",
             f"poll_seconds = {self.poll_seconds}",
             f"ca_file = {_quoted(self.ca_file)}",
+            f"level = {_quoted(self.level.word)}   # knock, count, sender, subject or preview",
             f"knock_from = [{', '.join(_quoted(str(each)) for each in self.knock_from)}]",
         ]
         write_private(path, "\n".join(lines) + "\n")

@@ -17,6 +17,7 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IResponse
 
 from mailsuite.client.pop3 import Login, LoginRefused
+from mailsuite.model.notice import Level
 from mailsuite.wire.sse import MEDIA_TYPE, Event, EventReader, StreamTooLarge
 
 PATH: Final = b"/notify/v1/stream"
@@ -66,6 +67,8 @@ class StreamClient:
     clock: IReactorTime
     server: Server
     login: Login
+    level: Level = Level.SUBJECT
+    """How much to ask for; the server may tell less."""
 
     async def follow(self, last_id: str, opened: Callable[[], None], heard: Callable[[Event], None]) -> None:
         """Stay with the stream from behind *last_id* on, until it ends: by StreamBroken.
@@ -96,7 +99,7 @@ class StreamClient:
         }
         if last_id:
             headers[b"Last-Event-ID"] = last_id.encode("utf-8")
-        target = PATH + b"?ping=%d" % PING_SECONDS
+        target = PATH + f"?ping={PING_SECONDS}&level={self.level.word}".encode("ascii")
         return Request(b"GET", target, Headers({name: [value] for name, value in headers.items()}), None)
 
 

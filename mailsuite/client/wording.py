@@ -35,8 +35,9 @@ def popup_of(news: News) -> Popup:
     if news.kind is not Kind.MAIL_NEW:
         return Popup(_TITLES[news.kind], _about(news.detail, news.account))
     sender = with_address(shown.sender_name, shown.sender)
-    if news.count != 1 or not shown.sender:
-        what = "1 new message" if news.count == 1 else f"{news.count} new messages"
+    if news.count != 1 or news.at_least or not shown.sender:
+        many = f"{news.count} or more" if news.at_least else str(news.count)
+        what = "1 new message" if many == "1" else f"{many} new messages"
         newest = f", the newest from {sender}" if shown.sender else ""
         label = f" ({shown.label})" if shown.label else ""
         return Popup(_TITLES[news.kind], _about(what + label + newest, news.account))

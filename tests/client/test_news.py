@@ -31,7 +31,7 @@ EVENT = {
 
 def test_an_event_with_all_that_there_is() -> None:
     shown = Shown("shop", "bob@example.net", "Bob", "Lunch ?", "", "At noon")
-    expected = News(ALICE, Kind.MAIL_NEW, 1, "stream", "ev_0123456789abcdef", shown)
+    expected = News(ALICE, Kind.MAIL_NEW, 1, False, "stream", "ev_0123456789abcdef", shown)
     assert read_news(ALICE, json.dumps(EVENT)) == expected
 
 
@@ -51,6 +51,12 @@ def test_no_event(data: str) -> None:
 @pytest.mark.parametrize("data", ['{"type": "mail.stolen"}', '{"type": 3}', "{}"])
 def test_a_kind_that_is_not_known_yet(data: str) -> None:
     assert read_news(ALICE, data) is None
+
+
+def test_there_may_be_more() -> None:
+    news = read_news(ALICE, '{"type": "mail.new", "count": 500, "at_least": true}')
+    assert news == News(ALICE, count=500, at_least=True, source="stream")
+    assert news.document("now")["at_least"] is True
 
 
 def test_fields_of_another_kind_are_passed_over() -> None:

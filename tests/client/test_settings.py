@@ -13,6 +13,7 @@ from mailsuite.client.quiet import QuietHours, read_span
 from mailsuite.client.settings import Account, Preferences, accounts
 from mailsuite.client.table import SettingsProblem
 from mailsuite.model.access import parse_network
+from mailsuite.model.notice import Level
 
 
 def test_without_a_file_all_is_as_usual(tmp_path: Path) -> None:
@@ -81,6 +82,7 @@ ALICE = Account(
     1995,
     600,
     "/etc/ca file.pem",
+    Level.SENDER,
     (parse_network("192.0.2.0/24"), parse_network("2001:db8::1")),
 )
 
@@ -104,6 +106,7 @@ def test_an_account_is_read_as_it_was_written(tmp_path: Path) -> None:
         ('address = "alice"\nserver = "x"', "address is no mail address"),
         ('address = "alice@example.org"', "server is missing"),
         ('address = "alice@example.org"\nserver = "x"\ntransport = "pigeon"', "pigeon"),
+        ('address = "alice@example.org"\nserver = "x"\nlevel = "all"', "level is one of knock, count"),
         ('address = "alice@example.org"\nserver = "x"\nknock_from = ["here"]', "here"),
         ('address = "alice@example.org"\nserver = "x"\npoll_seconds = 1', "poll_seconds goes from 60"),
         ('address = "alice@example.org"\nserver = "x"\npassword = "x"', "password is no setting"),

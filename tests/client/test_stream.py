@@ -72,7 +72,7 @@ class FollowTests(StreamTestCase):
         await self.events(2)
         self.assertEqual([(each.type, each.id) for each in self.heard], [("mail", "912"), ("ping", "912")])
         (asked,) = self.stage.asked
-        self.assertEqual(asked["uri"], "/notify/v1/stream?ping=30")
+        self.assertEqual(asked["uri"], "/notify/v1/stream?ping=30&level=subject")
         self.assertEqual(asked["last-event-id"], "911")
         self.assertEqual(asked["host"], f"localhost:{self.running.number}")
         self.assertEqual(self.opened, 1)

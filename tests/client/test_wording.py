@@ -16,6 +16,7 @@ ALICE = "alice@example.org"
     ("news", "title", "body"),
     [
         (News(ALICE), "New mail", "1 new message (alice@example.org)"),
+        (News(ALICE, count=500, at_least=True), "New mail", "500 or more new messages (alice@example.org)"),
         (News(ALICE, count=7), "New mail", "7 new messages (alice@example.org)"),
         (News(ALICE, shown=Shown(label="shop")), "New mail", "1 new message (shop) (alice@example.org)"),
         (

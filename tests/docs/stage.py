@@ -29,12 +29,12 @@ from tests.system.harness import PATIENCE
 
 PLACES = ("bin/mailsuite", "mail/bin/mailsuite", ".venv/bin/mailsuite")
 """Where a page may say that the command is."""
-STAYS = re.compile(r"(?!.*--help)(.*\bserve\b|.*\bnotify listen\b|\./run$)")
+STAYS = re.compile(r"(?!.*--help)(.*\bserve\b|.*\bnotify listen\b|mailsuite-notify run\b|\./run$)")
 """Commands that run until somebody ends them."""
 NOTIFYMAIL_PORT = re.compile(r"\b(10079|1079)\b")
 METRICS_PORT = re.compile(r"\b9110\b")
 PASSWORD = re.compile(r"\b[a-z]+(?:-[a-z]+)+-\d\d\b")
-ASKS = re.compile(r"mailsuite(?: --config \S+)? (?:fetch|auth test) ")
+ASKS = re.compile(r"mailsuite(?: --config \S+)? (?:fetch|auth test) |mailsuite-notify enrol ")
 """Commands that ask for the password on a terminal. Here there is none: it is given on standard input."""
 
 LISTENERS = "".join(
@@ -126,10 +126,14 @@ class Stage:
             "PYTHONPATH": str(ROOT),
             "PYTHONUNBUFFERED": "1",
             "COLUMNS": "160",
+            "DBUS_SESSION_BUS_ADDRESS": "unix:path=/nowhere",
+            "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
         }
         self._notifymail_port, self._metrics_port = free_port(), free_port()
         for place in PLACES:
             self._program(place, f'exec "{sys.executable}" -m mailsuite "$@"')
+        notify = "from mailsuite.cli.client import main; main()"
+        self._program("bin/mailsuite-notify", f'exec "{sys.executable}" -c "{notify}" "$@"')
         self._program("run", f'exec "{sys.executable}" -m mailsuite demo --directory .demo')
         self._program("bin/fetchmail", "cat > /dev/null; echo fetched >> fetched")
         return self
@@ -233,6 +237,8 @@ class Stage:
             return lambda said: any(line.startswith("listening on ") for line in said)
         if text == "./run":
             return lambda said: any(line.startswith("Ctrl-C stops it") for line in said)
+        if "mailsuite-notify run" in text:
+            return lambda said: any(line.startswith("following ") for line in said)
         return lambda said: any("suite.ready" in line for line in said)
 
     def _await(self, running: Running, happened: Callable[[list[str]], bool]) -> None:

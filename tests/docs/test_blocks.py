@@ -127,6 +127,10 @@ BEFORE = {
         Command("mailsuite --config mailsuite.toml account add joe@example.net --generate", None),
     ],
     "docs/howto/services.md": [Command("mailsuite --config mailsuite.toml serve", None)],
+    "docs/howto/mailsuite-notify.md": [
+        Command("mailsuite --config mailsuite.toml serve", None),
+        Command("mailsuite --config mailsuite.toml account add joe@example.net --generate", None),
+    ],
 }
 """What a page takes as done."""
 
@@ -137,6 +141,7 @@ EXIT_STATUS = {
     "mailsuite --config mailsuite.toml config check --what-if pop3.apop=require": 4,
     "mailsuite --config mailsuite.toml route eve@example.org --from 192.0.2.200": 1,
     "mailsuite --config mailsuite.toml queue fsck": 1,
+    "mailsuite-notify doctor": 4,
 }
 """Commands that tell something by it, as the page says."""
 
