@@ -19,8 +19,8 @@ from mailsuite.cli.main import LazyCommand, cli
 HEAD = """\
 # Commands
 
-Every command of `mailsuite`, and of `mailsuite-notify` on the user's computer, as `--help` shows it. This page
-is made by `python docs/reference/commands.py`. Each command has `-h` and `--help`.
+Every command of `mailsuite`, and of `mailsuite-notify` on the user's computer, as `--help` shows it. This
+page is made by `python docs/reference/commands.py`. Each command has `-h` and `--help`.
 
 What a command tells goes to stdout, what it remarks to stderr. Exit status: 0 done, 1 failed, 2 wrong usage,
 3 server not reachable, 4 a check found problems.
