@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "reference" / "log-events.md").read_text("utf-8")
 LEVELS = {"debug": "debug", "info": "info", "warning": "warning", "error": "error", "failure": "error"}
-SERVICES = ("smtp", "submission", "lmtp", "pop3")
+SERVICES = ("smtp", "submission", "lmtp", "pop3", "notify")
 _EVENT = re.compile(r"[a-z0-9]+\.[a-z0-9_]+")
 
 
