@@ -177,6 +177,7 @@ class Dispatcher:
             for some in _portions(standings, HEADS_AT_ONCE):
                 heads = await self.turns.events.heads({each.subscription.account for each in some})
                 for standing in some:
+                    self._correct(standing, heads[standing.subscription.account])
                     if standing.cursor.acked < heads[standing.subscription.account]:
                         at = self.turns.now() + behind * spread
                         self._agenda.put(standing.subscription.id, max(at, standing.cursor.due))
@@ -184,6 +185,11 @@ class Dispatcher:
         except MailFailure as failure:
             self.turns.log.warning("notify.log_unread", reason=failure.reason)
             self._agenda.put(_LOOK, self.turns.now() + AGAIN_AFTER)
+
+    def _correct(self, standing: Standing, head: int) -> None:
+        """A cursor beyond its log, which has lost its end with the power: what comes next is not yet told."""
+        if standing.cursor.acked > head:
+            self.turns.book.keep(attrs.evolve(standing.cursor, acked=head))
 
     # Whose turn it is
 

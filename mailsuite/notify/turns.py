@@ -127,23 +127,22 @@ class Turns:
         if due > self.now():
             return Rest(due)
         subscription = standing.subscription
+        in_order = keeps_order(subscription, self.channels[subscription.channel].terms)
         level = await self.cap(subscription.account)
-        batch = await self._gather(follower, standing)
+        batch = await self._gather(follower, standing, in_order and not follower.together)
         found = self.book.find(follower.id)
         if found is None or found.subscription is not subscription:
             return Rest(self.now())  # it has changed meanwhile: judge by what it is now
         if level is None:
             self._move(attrs.evolve(found.cursor, acked=max(found.cursor.acked, batch.read_to)), follower)
-            return Rest()
+            return Rest(self.now() if batch.more else math.inf)
         self._move(attrs.evolve(found.cursor, acked=max(found.cursor.acked, batch.acked)), follower)
         return await self._tell_all(follower, subscription, level, batch, begun)
 
-    async def _gather(self, follower: Follower, standing: Standing) -> Batch:
+    async def _gather(self, follower: Follower, standing: Standing, one_by_one: bool) -> Batch:
         now, subscription = self.now(), standing.subscription
         if now >= follower.waits_until:
             follower.judge_anew()
-        terms = self.channels[subscription.channel].terms
-        one_by_one = keeps_order(subscription, terms) and not follower.together
         async with self._reading:
             return await gather(
                 self.events,
@@ -166,16 +165,16 @@ class Turns:
         waited_until = follower.waits_until or math.inf
         follower.judge_anew()
         for group in batch.groups[:MAX_GROUPS]:
-            standing = self.tellable(follower.id)
-            if standing is None or standing.subscription is not subscription:
-                return Rest(self.now())
-            if (at := follower.next_at(self.now(), self.settings.max_per_hour)) > self.now():
-                follower.together = True
-                return Rest(at)
-            in_order = keeps_order(subscription, self.channels[subscription.channel].terms)
-            if in_order and (at := self.due_at(standing, follower)) > self.now():
-                return Rest(at)
             async with follower.hand:
+                standing = self.tellable(follower.id)
+                if standing is None or standing.subscription is not subscription:
+                    return Rest(self.now())
+                if (at := follower.next_at(self.now(), self.settings.max_per_hour)) > self.now():
+                    follower.together = True
+                    return Rest(at)
+                in_order = keeps_order(subscription, self.channels[subscription.channel].terms)
+                if in_order and (at := self.due_at(standing, follower)) > self.now():
+                    return Rest(at)
                 if not self.handing.destinations.begin(subscription.target_key):
                     return Rest(joins=subscription.target_key)
                 begun()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailsuite.concurrent.now import run_now
@@ -463,6 +463,18 @@ class Budgets(DispatcherCase):
 
 
 class Lives(DispatcherCase):
+    def test_start_and_stop_may_come_twice(self) -> None:
+        self.stage.follow()
+        self.stage.dispatcher.start()
+        self.stage.mail("a")
+        self.assertEqual(len(self.stage.told()), 1)
+        self.stage.stop()
+        self.stage.stop()
+        self.stage.dispatcher.reload(DispatcherSettings())
+        self.stage.mail("b")
+        self.stage.run(60.0)
+        self.assertEqual(len(self.stage.told()), 1)
+
     def test_a_restart_within_the_window(self) -> None:
         self.stage.follow()
         self.stage.mail("a")
@@ -620,3 +632,202 @@ class ByHand(DispatcherCase):
         attempt = self.successResultOf(self.stage.do(self.stage.dispatcher.replay("s1", 2)))
         self.assertEqual(attempt.result, "timed-out")
         self.assertEqual(len(run_now(self.stage.kept.dead_letters("s1"))), 2)
+
+
+class Meanwhile(DispatcherCase):
+    """What changes while something is under way."""
+
+    def waiting(self, channel: str = "latest") -> list[Deferred[int]]:
+        gates: list[Deferred[int]] = []
+
+        def wait(*_: object) -> Deferred[int]:
+            gates.append(Deferred())
+            return gates[-1]
+
+        self.stage.channels[channel].answer = wait
+        return gates
+
+    def test_it_is_removed(self) -> None:
+        gates = self.waiting("each")
+        self.stage.follow(channel="each")
+        self.stage.mail("a", "b")
+        run_now(self.stage.book.remove("s1"))
+        gates[0].callback(200)
+        self.stage.run(60.0)
+        self.assertEqual((len(gates), self.stage.dispatcher.in_flight), (1, 0))
+
+    def test_it_is_changed(self) -> None:
+        gates = self.waiting("each")
+        self.stage.follow(channel="each", level=Level.SUBJECT)
+        self.stage.mail("a", "b")
+        self.stage.change(level=Level.COUNT)
+        gates[0].callback(200)
+        self.stage.run(0.0)
+        gates[1].callback(200)
+        self.assertEqual(
+            [one.notice.level for one in self.stage.channels["each"].told], [Level.SUBJECT, Level.COUNT]
+        )
+        self.assertEqual(self.stage.cursor().acked, 2)
+
+    def test_its_channel_goes(self) -> None:
+        gates = self.waiting("each")
+        self.stage.follow(channel="each")
+        self.stage.mail("a", "b")
+        trial = self.stage.do(self.stage.dispatcher.tell_now("s1"))
+        self.stage.dispatcher.reload(DispatcherSettings(), {})
+        gates[0].callback(200)
+        gates[1].callback(200)
+        self.assertEqual(self.successResultOf(trial).result, "ok")
+        self.stage.run(10.0)
+        self.assertEqual((len(gates), self.stage.cursor().acked), (2, 1))
+        self.assertFalse(self.stage.destinations.open_until("s1.example:443"))
+
+    def test_it_is_changed_while_the_directory_thinks(self) -> None:
+        gate: Deferred[Level] = Deferred()
+
+        async def think(account: Address) -> Level:
+            return await gate
+
+        self.stage.dispatcher.turns.cap = think
+        self.stage.follow(level=Level.SUBJECT)
+        self.stage.mail("a")
+        self.stage.change(filter=NoticeFilter(senders=("nobody@*",)))
+        gate.callback(Level.PREVIEW)
+        self.stage.run(1.0)
+        self.assertEqual((self.stage.told(), self.stage.cursor().acked), ([], 1))
+
+    def test_many_at_a_time(self) -> None:
+        gates = self.waiting()
+        for number in range(300):
+            self.stage.follow(f"s{number}", account=user(number))
+            self.stage.mail("a", account=user(number))
+        self.assertEqual((len(gates), self.stage.dispatcher.waiting), (256, 44))
+        for gate in gates[:44]:
+            gate.callback(200)
+        self.assertEqual((len(gates), self.stage.dispatcher.waiting), (300, 0))
+
+    def test_some_come_between_while_the_directory_thinks(self) -> None:
+        thinking: list[Deferred[Level]] = []
+
+        async def think(account: Address) -> Level:
+            thinking.append(Deferred())
+            return await thinking[-1]
+
+        gates = self.waiting()
+        self.stage.dispatcher.turns.cap = think
+        for number in range(6):
+            self.stage.follow(f"s{number}", account=user(number), target_key="slow.example:443")
+            self.stage.mail("a", account=user(number))
+        for one in thinking[:]:
+            one.callback(Level.PREVIEW)
+        self.assertEqual((len(gates), self.stage.dispatcher.waiting), (4, 2))
+        self.stage.dispatcher.turns.cap = self.stage._cap
+        for number in range(6):
+            gates[number].callback(200)
+            self.stage.run(0.0)
+        self.assertEqual((len(self.stage.told()), self.stage.dispatcher.waiting), (6, 0))
+
+    def test_many_in_order_have_turns(self) -> None:
+        self.stage.follow(channel="each", window=0.0)
+        self.stage.follow("s2", channel="each", account=ANN)
+        self.stage.mail(*(f"m{number}" for number in range(60)))
+        self.stage.mail("x", account=ANN)
+        self.assertEqual(len(self.stage.told("each")), 61)
+        self.assertEqual(self.stage.cursor().acked, 60)
+
+    def test_a_channel_that_breaks_itself_off(self) -> None:
+        answers: list[object] = [CancelledError(), 200]
+        self.stage.channels["latest"].answer = lambda *_: answers.pop(0)
+        self.stage.follow()
+        self.stage.mail("a")
+        self.stage.run(10.0)
+        self.assertEqual(self.stage.told(), [(5.0, 1, 1)])
+
+    def test_a_mistake_of_ours_is_logged_and_tried_again(self) -> None:
+        async def fail(account: Address) -> Level:
+            raise ZeroDivisionError("ours")
+
+        self.stage.dispatcher.turns.cap = fail
+        self.stage.follow()
+        self.stage.mail("a")
+        self.assertTrue([line for line in self.stage.lines if "ours" in line])
+        self.stage.dispatcher.turns.cap = self.stage._cap
+        self.stage.run(5.1)
+        self.assertEqual(len(self.stage.told()), 1)
+
+
+class Trouble(DispatcherCase):
+    """What cannot be written or read."""
+
+    def test_a_state_that_cannot_be_written(self) -> None:
+        self.stage.channels["latest"].answer = lambda *_: TargetGone("http 410", 410)
+        self.stage.follow()
+        self.stage.kept.refuse_with = TemporaryFailure(NO_ANSWER, "disk")
+        self.stage.mail("a")
+        self.assertEqual(self.stage.standing().subscription.state, SubscriptionState.ACTIVE)
+        self.assertTrue([line for line in self.stage.lines if "notify.unchanged" in line])
+
+    def test_one_who_is_given_up_while_he_is_changed(self) -> None:
+        self.stage.follow()
+        subscription = self.stage.standing().subscription
+        self.stage.change(name="Phone")
+        channel, after = self.stage.channels["latest"], self.stage.dispatcher.turns.after
+        run_now(after.despair(subscription, channel.terms))
+        self.assertEqual((self.stage.suspended, self.stage.cursor().due), ([], 0.0))
+        run_now(after.suspend(subscription, "why"))
+        self.stage.kept.refuse_with = TemporaryFailure(NO_ANSWER, "disk")
+        run_now(after.suspend(subscription, "why"))
+        self.assertEqual(self.stage.suspended, [("s1", "why")])
+
+    def test_an_owner_who_cannot_be_told(self) -> None:
+        self.stage.channels["latest"].answer = lambda *_: TellingFailed("refused")
+        for number, failure in enumerate((TemporaryFailure(NO_ANSWER, "queue"), ZeroDivisionError("oops"))):
+
+            async def fail(*_: object, failure: Exception = failure) -> None:
+                raise failure
+
+            self.stage.dispatcher.turns.after.owner = fail
+            self.stage.follow(f"s{number}", account=user(number))
+            self.stage.mail("a", account=user(number))
+            self.stage.run(2000.0)
+            state = self.stage.standing(f"s{number}").subscription.state
+            self.assertEqual(state, SubscriptionState.SUSPENDED)
+        for text in ("notify.owner_untold", "ZeroDivisionError"):
+            self.assertTrue([line for line in self.stage.lines if text in line], text)
+
+    def test_heads_that_cannot_be_read_at_the_start(self) -> None:
+        self.stage.follow()
+        self.stage.mail("a", heard=False)
+        self.stage.run(1.0)
+        self.stage.stop()
+        self.stage.events.refuse_with = TemporaryFailure(NO_ANSWER, "disk")
+        self.stage.restart()
+        self.stage.run(3.0)
+        self.stage.events.refuse_with = None
+        self.assertEqual(self.stage.told(), [])
+        self.stage.run(3.0)
+        self.assertEqual(len(self.stage.told()), 1)
+        self.assertTrue([line for line in self.stage.lines if "notify.log_unread" in line])
+
+    def test_a_log_that_has_lost_its_end(self) -> None:
+        self.stage.follow()
+        self.stage.mail("a", "b", "c")
+        self.stage.run(1.0)
+        self.stage.stop()
+        run_now(self.stage.events.erase(JOE))
+        self.stage.mail("a", "b", heard=False)
+        self.stage.restart()
+        self.stage.run(20.0)
+        self.stage.mail("d")
+        self.assertEqual(self.stage.told()[-1], (21.0, 3, 1))
+
+    def test_who_is_told_once_at_most_and_waits_for_a_dead_host(self) -> None:
+        self.stage.channels["once"].answer = lambda *_: TellingFailed("refused")
+        for number in range(12):
+            self.stage.follow(f"s{number}", "once", user(number), target_key="dead.example:1")
+            self.stage.mail("a", account=user(number))
+        self.stage.run(599.0)
+        self.assertEqual(len(self.stage.channels["once"].asked), 10)
+        self.stage.channels["once"].answer = lambda *_: 200
+        self.stage.run(2.0)
+        self.assertEqual(len(self.stage.told("once")), 2)
