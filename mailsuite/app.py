@@ -21,6 +21,7 @@ from mailsuite.accounts.login import Login
 from mailsuite.accounts.offers import rules_of
 from mailsuite.accounts.password_cache import PasswordCache
 from mailsuite.accounts.passwords import Passwords
+from mailsuite.accounts.presence import Presence
 from mailsuite.accounts.realm import MailRealm
 from mailsuite.accounts.renewal import Renewal
 from mailsuite.accounts.sources.chain import Sources
@@ -50,6 +51,8 @@ from mailsuite.frontends.keeper import CertificateKeeper
 from mailsuite.frontends.premises import Premises
 from mailsuite.interfaces import IQueueDesk, IThreads
 from mailsuite.keys import keyring
+from mailsuite.model.account import IPAddress
+from mailsuite.model.address import Address
 from mailsuite.model.failure import MailFailure
 from mailsuite.model.origin import Origin
 from mailsuite.model.retention import MaildropRules
@@ -76,6 +79,7 @@ from mailsuite.sqlite.database import Database
 from mailsuite.state import State
 from mailsuite.store.maildir.layout import Layout
 from mailsuite.store.maildir.store import MaildirStore
+from mailsuite.telling import Telling, telling
 
 FILE_THREADS = 8
 """Listing, reading, expunging: mostly waiting for the disk."""
@@ -115,6 +119,8 @@ class Parts:
     bus: LocalBus
     channel: NotifyMailChannel
     notifier: Notifier
+    telling: Telling
+    presence: Presence
     portal: Portal
     queue: SqliteQueue
     queue_thread: Pool
@@ -137,6 +143,7 @@ class Parts:
         self.queue.turn(self.queue_thread)
         run_now(self.premises.bans.load())
         run_now(self.people.learn_retentions())
+        run_now(self.telling.load())
         for database, pool in self.databases.items():
             database.threads = pool
 
@@ -158,6 +165,7 @@ class Parts:
         self.receiving.start()
         self.keeper.start()
         self.notifier.start()
+        self.telling.start()
         self.sending.start()
         self.tasks.start(self._clean())
         self.sweeping.start(self._sweep())
@@ -188,11 +196,13 @@ class Parts:
             await self.housekeeper.stop()
             await self.watch.stop()
             await self.receiving.stop()
+            self.presence.stop()
             await self.tasks.finished()
             await self.sweeping.finished()
             await self.keeper.stop()
             await self.premises.bans.stop()
             await self.notifier.stop()
+            await self.telling.stop()
             await self.sources.stop()
             await self.notices.commits.finished()
             for database in self.databases:
@@ -218,6 +228,7 @@ class Parts:
             tasks=self.tasks,
             log=self.log,
             turnstile=self.turnstile,
+            presence=self.presence,
         )
 
     def use(self, config: Config, file: MemoryDirectory, sources: Sources) -> None:
@@ -235,8 +246,20 @@ class Parts:
         self.channel.connect_timeout = config.notify.notifymail.connect_timeout
         self.channel.source_address = config.notify.notifymail.source_address
         self.notifier.reload(notifier_settings(config))
+        self.telling.use(config)
         self.tasks.start(self._learn_retentions())
         self.housekeeper.soon()
+
+    def seen_streaming(self, account: Address, device: str, peer: IPAddress) -> None:
+        """A stream of this account's comes from there."""
+        if "stream" in self.telling.config.notify.notifymail.learn_from:
+            self.tasks.start(self._record_stream(account, device, peer))
+
+    async def _record_stream(self, account: Address, device: str, peer: IPAddress) -> None:
+        try:
+            await self.people.sightings.record(account, peer, time.time(), device, "stream")
+        except MailFailure as failure:
+            self.log.warning("sighting.lost", account=account, reason=failure.reason)
 
     async def _learn_retentions(self) -> None:
         try:
@@ -266,6 +289,7 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
     vault = Vault(keyring(state), patient)
     notices = NotifyDb.at(state.notify_db, notify_thread, vault, log)
     sightings = SqliteSightings(notices.database)
+    logins = logins_db.SqliteLogins(accounts)
     sources = sources_of(config, reactor, files, passwords, log)
     store = MaildirStore(layout(config), reactor, files, log, rules=maildrop_rules(config))
     store.deleted_quota = config.delivery.deleted_quota
@@ -314,15 +338,32 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
         notifier_settings(config),
         knocked=turnstile.delay.knocked,
     )
+    names = name_service(config.resolver, reactor, files, watch, log)
+    tells = telling(
+        config,
+        reactor,
+        notices=notices,
+        derived=vault.keyring.derived,
+        directory=directory,
+        bus=bus,
+        resolver=names.names,
+        threads=files,
+        told=turnstile.delay.knocked,
+        metrics=premises.metrics,
+        log=log,
+    )
+    presence = Presence(
+        tells.intake, logins, reactor, time.time, tasks, log, lambda login: tells.logged_in(login.account)
+    )
     queue = SqliteQueue(state.path, store.committer, queue_thread, files, log)
-    arrivals = Arrivals(bus, time.time, log)
+    arrivals = Arrivals(bus, time.time, log, tells.intake)
     receives = receiving(
         config,
         store=store,
         places=(config.server.state, Path(queue.spool), Path(store.layout.base)),
         directory=directory,
         arrivals=arrivals,
-        names=name_service(config.resolver, reactor, files, watch, log),
+        names=names,
         senders=SenderLists(files, watch, log),
         totals_warned=totals_db.SqliteTotalsWarned(accounts),
         premises=premises,
@@ -355,7 +396,7 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
         directory=directory,
         people=People(
             directory=directory,
-            logins=logins_db.SqliteLogins(accounts),
+            logins=logins,
             sightings=sightings,
             subscriptions=notices.subscriptions,
             passwords=passwords,
@@ -365,6 +406,7 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
             gate=gate,
             sources=sources,
             objection=lambda preference: objection(preference, notifier.settings.rules),
+            erase=tells.erase,
             turn=turn,
             own_retentions=premises.own_retentions,
             forget_view=views.forget,
@@ -382,6 +424,8 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
         bus=bus,
         channel=channel,
         notifier=notifier,
+        telling=tells,
+        presence=presence,
         portal=portal,
         queue=queue,
         queue_thread=queue_thread,

@@ -14,6 +14,7 @@ import attrs
 
 from mailsuite import app
 from mailsuite.accounts.keyring import KeyringError
+from mailsuite.accounts.login import Login
 from mailsuite.accounts.office import Office
 from mailsuite.accounts.sources.chain import Sources
 from mailsuite.accounts.sources.trust import SourceError
@@ -21,13 +22,16 @@ from mailsuite.admin.control import ControlError
 from mailsuite.admin.resources import Document
 from mailsuite.config.load import Loaded, load
 from mailsuite.config.problems import report
-from mailsuite.config.schema import Config
+from mailsuite.config.schema import Config, NotifyDoor
+from mailsuite.config.schema import Listener as ListenerBlock
 from mailsuite.config.values import changes
 from mailsuite.directory.memory import MemoryDirectory
 from mailsuite.file_accounts import expelled, file_directory
 from mailsuite.frontends.certificates import self_signed
+from mailsuite.frontends.http import Application
 from mailsuite.frontends.listener import Listener, ListenerError
 from mailsuite.frontends.plan import Plan, wanted_certificates
+from mailsuite.frontends.ruling import Ruling
 from mailsuite.frontends.shelf import Certificates, read_all
 from mailsuite.frontends.tls import CertificateError, Pair
 from mailsuite.model.account import IPAddress
@@ -41,6 +45,7 @@ from mailsuite.policy.sender_files import PreparedSenders, SenderListError
 from mailsuite.privileges import PrivilegeError
 from mailsuite.services.control import Services
 from mailsuite.state import State, StateError, StateLocked
+from mailsuite.web.users import UsersSide
 
 FORESEEN = (
     AccessError,
@@ -108,6 +113,22 @@ class Course:
     read_at: float = attrs.field(factory=time.time)
     """When the configuration was read, in seconds since the epoch."""
     _ended: bool = attrs.field(default=False, init=False)
+    _users_side: UsersSide = attrs.field(init=False)
+
+    @_users_side.default
+    def _make_users_side(self) -> UsersSide:
+        telling = self.parts.telling
+        return UsersSide(
+            telling.office,
+            telling.streams,
+            self.office().devices,
+            telling.intake.happened,
+            time.time,
+            self.log,
+            telling.push_key,
+            self.parts.seen_streaming,
+            lambda: self.config.notify.enabled and self.config.notify.stream.enabled,
+        )
 
     def listeners(self, config: Config, certificates: Certificates) -> list[Listener]:
         """What *config* wants to be open."""
@@ -118,8 +139,12 @@ class Course:
             login=self.parts.login(config),
             reception=partial(self.parts.receiving.receptions.of, config),
             certificates=certificates,
+            web=self._web,
         )
         return plan.listeners()
+
+    def _web(self, block: ListenerBlock, settings: NotifyDoor, rules: Ruling, login: Login) -> Application:
+        return self._users_side.application(block, settings, rules, login)
 
     def office(self) -> Office:
         """What can be done for the people of the configuration that is in force whenever it is done."""
