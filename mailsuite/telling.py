@@ -15,12 +15,13 @@ from typing import Any, Final
 import attrs
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
+from mailsuite.accounts.refusal import RegistryError
 from mailsuite.client_tls import ClientContexts
 from mailsuite.concurrent.tasks import Tasks
 from mailsuite.config.schema import Config
-from mailsuite.interfaces import IAccountDirectory, IEventBus, INotifyChannel, IResolver, IThreads
+from mailsuite.directory.layered import LayeredDirectory
+from mailsuite.interfaces import IEventBus, INotifyChannel, IResolver, IThreads
 from mailsuite.model.address import Address
-from mailsuite.model.failure import MailFailure
 from mailsuite.model.notice import Level
 from mailsuite.notices.sqlite.notify_db import NotifyDb
 from mailsuite.notify.aftermath import Aftermath
@@ -45,6 +46,7 @@ from mailsuite.notify.outgoing.dialling import Dialler
 from mailsuite.notify.rendering import NoticeKeys
 from mailsuite.notify.streams import Streams
 from mailsuite.notify.turns import Turns
+from mailsuite.notify.upkeep import Upkeep
 from mailsuite.observe.log import Log
 from mailsuite.observe.metrics import Metrics
 from mailsuite.wire.p256 import RANDOMNESS, private_key
@@ -52,8 +54,10 @@ from mailsuite.wire.vapid import public_text
 
 Derived = Callable[[str], bytes]
 """A key of 32 octets for a purpose, the same for ever."""
+TIDY_FIRST: Final = 60.0
+"""Seconds from the start to the first look: others have more to do by then."""
 TIDY_EVERY: Final = 3600.0
-"""Seconds between two looks for subscriptions that are over."""
+"""Seconds between two looks for what is over or too old."""
 
 
 @attrs.define(eq=False)
@@ -67,6 +71,7 @@ class Telling:
     dispatcher: Dispatcher
     streams: Streams
     office: Office
+    upkeep: Upkeep
     caps: Caps
     client: WebClient
     contexts: ClientContexts
@@ -94,7 +99,7 @@ class Telling:
     def start(self) -> None:
         self.dispatcher.start()
         self.streams.start()
-        self._tidy_later()
+        self._tidy_later(TIDY_FIRST)
 
     async def stop(self) -> None:
         """Break off what is under way: the cursors say where to go on."""
@@ -141,8 +146,8 @@ class Telling:
         """Somebody logged in: what the account was told lately was useful."""
         self.dispatcher.came(account)
 
-    def _tidy_later(self) -> None:
-        self._tidying = self.clock.callLater(TIDY_EVERY, self._tidy)
+    def _tidy_later(self, seconds: float = TIDY_EVERY) -> None:
+        self._tidying = self.clock.callLater(seconds, self._tidy)
 
     def _tidy(self) -> None:
         self._tidy_later()
@@ -151,8 +156,9 @@ class Telling:
     async def _tidy_now(self) -> None:
         try:
             await self.office.tidy()
-        except MailFailure as failure:
-            self.log.warning("notify.untidied", reason=failure.reason)
+        except RegistryError as error:
+            self.log.warning("notify.upkeep_unable", reason=error.text)
+        await self.upkeep.round()
 
 
 def telling(
@@ -161,7 +167,7 @@ def telling(
     *,
     notices: NotifyDb,
     derived: Derived,
-    directory: IAccountDirectory,
+    directory: LayeredDirectory,
     bus: IEventBus,
     resolver: IResolver,
     threads: IThreads,
@@ -223,6 +229,15 @@ def telling(
         time.time,
         log,
     )
+    upkeep = Upkeep(
+        notices.event_log,
+        notices.subscriptions,
+        book,
+        directory,
+        directory.whole_devices,
+        time.time,
+        log,
+    )
     intake = Intake(notices.event_log, book, directory, bus, reactor, log, intake_settings(config))
     parts = Telling(
         config,
@@ -232,6 +247,7 @@ def telling(
         dispatcher,
         streams,
         office,
+        upkeep,
         caps,
         client,
         contexts,
