@@ -16,6 +16,7 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IBodyProducer
 from zope.interface import implementer
 
+from mailsuite.client.bounds import within
 from mailsuite.client.pop3 import Login
 from mailsuite.client.stream import CONNECT_SECONDS, HEAD_SECONDS, Server, StreamBroken, abort, basic
 
@@ -45,12 +46,10 @@ async def ask(
 ) -> Answer:
     """Raises StreamBroken, and what the network raises."""
     connecting: Deferred[Any] = server.endpoint.connect(Factory.forProtocol(HTTP11ClientProtocol))
-    connecting.addTimeout(CONNECT_SECONDS, clock)
-    connection = await connecting
+    connection = await within(CONNECT_SECONDS, clock, connecting)
     try:
         asked = connection.request(_request(server, login, method, path, document))
-        asked.addTimeout(HEAD_SECONDS, clock)
-        response = await asked
+        response = await within(HEAD_SECONDS, clock, asked)
         body = _Body()
         response.deliverBody(body)
         body.ended.addTimeout(HEAD_SECONDS, clock)

@@ -13,6 +13,7 @@ from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint, ITC
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
+from mailsuite.client.bounds import within
 from mailsuite.client.pop3_replies import NotPop3, Reply, ReplyReader
 
 ANSWER_SECONDS: Final = 60.0
@@ -116,8 +117,7 @@ async def look(endpoint: IStreamClientEndpoint, clock: IReactorTime, login: Logi
     Twisted and of TLS.
     """
     connecting: Deferred[Any] = endpoint.connect(Factory.forProtocol(partial(_Talk, clock)))
-    connecting.addTimeout(ANSWER_SECONDS, clock)
-    talk: _Talk = await connecting
+    talk: _Talk = await within(ANSWER_SECONDS, clock, connecting)
     try:
         return await _looked(talk, login)
     finally:

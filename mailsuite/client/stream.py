@@ -16,6 +16,7 @@ from twisted.web.client import HTTP11ClientProtocol, Request, ResponseDone  # ty
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IResponse
 
+from mailsuite.client.bounds import within
 from mailsuite.client.pop3 import Login, LoginRefused
 from mailsuite.model.notice import Level
 from mailsuite.wire.sse import MEDIA_TYPE, Event, EventReader, StreamTooLarge
@@ -76,12 +77,10 @@ class StreamClient:
         Raises LoginRefused, StreamMissing, and what the network raises.
         """
         connecting: Deferred[Any] = self.server.endpoint.connect(Factory.forProtocol(HTTP11ClientProtocol))
-        connecting.addTimeout(CONNECT_SECONDS, self.clock)
-        connection: HTTP11ClientProtocol = await connecting
+        connection: HTTP11ClientProtocol = await within(CONNECT_SECONDS, self.clock, connecting)
         try:
             asked = connection.request(self._request(last_id))
-            asked.addTimeout(HEAD_SECONDS, self.clock)
-            response = await asked
+            response = await within(HEAD_SECONDS, self.clock, asked)
             _check(response)
             opened()
             body = _Body(self.clock, partial(abort, connection), heard)

@@ -6,19 +6,27 @@ import json
 import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+import attrs
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
+from twisted.internet.protocol import Protocol
 from twisted.trial.unittest import TestCase
 
 from mailsuite.client.files import places
 from mailsuite.client.follower import Transport
 from mailsuite.client.running import REFUSED, RunProgram, Wishes
 from mailsuite.client.settings import Account, Preferences
+from mailsuite.client.throttle import MAX_A_MINUTE
 from mailsuite.client.trust import NoTrust
+from mailsuite.wire.finger import KNOCK
 from mailsuite.wire.sse import Event
+from tests.client.maildrops import Maildrop
 from tests.client.streams import ALICE, EventServer
+from tests.ports import free_port
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
@@ -43,9 +51,9 @@ class RunTests(TestCase):
         self.running = EventServer.start()
         self.stage = self.running.stage
         self.addCleanup(lambda: Deferred.fromCoroutine(self.running.stop()))
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.places = places({"HOME": folder.name}, "linux")
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.places = places({"HOME": self.folder.name}, "linux")
         self.reactor = Reactor()
         self.lines: list[str] = []
         self.complaints: list[str] = []
@@ -79,7 +87,8 @@ class RunTests(TestCase):
     def program(
         self, account: Account | None = None, password: str = ALICE.password, **more: Any
     ) -> RunProgram:
-        wishes = Wishes({account or self.account(): password}, Preferences(popup="off"), self.places, **more)
+        preferences = more.pop("preferences", Preferences(popup="off"))
+        wishes = Wishes({account or self.account(): password}, preferences, self.places, **more)
         return RunProgram(
             self.reactor, wishes, self.hear(self.lines), self.hear(self.complaints), lambda: NOON
         )
@@ -176,6 +185,54 @@ class RunTests(TestCase):
         with self.assertRaises(NoTrust):
             await self.start(self.account(ca_file="/no/such/file"))
         await self.stop()
+
+    async def test_without_a_stream_a_knock_is_verified(self) -> None:
+        self.stage.status = 404
+        maildrop = Maildrop(ALICE.name, [ALICE.password], ["a"])
+        pop3, port = maildrop.listen(self.running.context), free_port()
+        self.addCleanup(pop3.stopListening)
+        account = attrs.evolve(self.account(Transport.AUTO), pop3_port=pop3.getHost().port)
+        marker = Path(self.folder.name, "ran")
+        command = ("/bin/sh", "-c", f"cat > /dev/null; echo >> {marker}; exit 3")
+        preferences = Preferences(
+            "osascript", command=command, fetch=("/bin/false",), port=port, bind="127.0.0.1"
+        )
+        self.start(account, preferences=preferences)
+        await self.words("no pop-ups: there is no program osascript")
+        await self.words(f"listening 127.0.0.1:{port}")
+        await self.words("following alice@example.org: POP3 of localhost")
+        await self.words("the server has no stream for this account (HTTP 404)")
+        self.assertEqual(self.lines, [])  # what was there at the first look is old
+        maildrop.uidls.append("b")
+        await self.knock(port)
+        await self.words("alice@example.org: 1 new")
+        await self.words("/bin/sh: ended with 3")
+        await self.words("/bin/false: ended with 1")
+        self.assertEqual(marker.read_text(), "\n")  # noqa: ASYNC240 - a few octets
+        await self.stop()
+        self.assertEqual(len(maildrop.logins), 2)
+
+    async def test_a_flood_is_told_of_once(self) -> None:
+        account, port = self.account(Transport.LISTENER), free_port()
+        self.start(account, preferences=Preferences("off", port=port, bind="127.0.0.1"))
+        await self.words(f"listening 127.0.0.1:{port}")
+        for _ in range(MAX_A_MINUTE + 20):
+            await self.knock(port)
+        self.assertEqual(sum("a flood of knocks" in line for line in self.complaints), 1)
+        self.assertEqual(self.lines, [])
+        await self.stop()
+
+    async def knock(self, port: int) -> None:
+        """Until it was heard."""
+        closed: Deferred[None] = Deferred()
+
+        class Knock(Protocol):
+            def connectionLost(self, reason: object = None) -> None:
+                closed.callback(None)
+
+        protocol = await connectProtocol(TCP4ClientEndpoint(reactor, "127.0.0.1", port), Knock())
+        protocol.transport.write(KNOCK)
+        await closed
 
     async def test_a_test_notice(self) -> None:
         def notice(request: object) -> tuple[int, dict[str, object]]:
