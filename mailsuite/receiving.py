@@ -15,7 +15,9 @@ from mailsuite.config.schema import Config
 from mailsuite.delivery.arrivals import Arrivals, Mail
 from mailsuite.delivery.charged import ChargedDeliveries
 from mailsuite.delivery.delivered import Delivered
+from mailsuite.delivery.dsn_languages import Languages
 from mailsuite.delivery.quota_ledger import Ledger, QuotaRules
+from mailsuite.delivery.quota_texts import QuotaLanguages
 from mailsuite.delivery.quota_total_warnings import TotalWarnings
 from mailsuite.delivery.quota_totals import Totals
 from mailsuite.delivery.quota_warnings import QuotaWarnings
@@ -102,6 +104,7 @@ def receiving(
         await written(stored, octets)
         await arrivals.quota_reached(reached)
 
+    languages = QuotaLanguages(Languages(directory), lambda: ledger.rules.language)
     warnings = QuotaWarnings(
         store,
         config.server.name,
@@ -110,6 +113,7 @@ def receiving(
         log,
         warned,
         rejects=lambda: ledger.rules.rejects,
+        texts_for=languages.texts_for,
     )
 
     async def route(address: Address) -> Route:
@@ -125,6 +129,7 @@ def receiving(
         log,
         written,
         rejects=lambda: ledger.rules.rejects,
+        texts_for=languages.texts_for,
     )
 
     async def turn() -> None:
@@ -167,4 +172,5 @@ def _show(disk: DiskSpace, metrics: Metrics) -> None:
 
 def quota_rules(config: Config) -> QuotaRules:
     """How much mail there may be where neither account nor domain says anything."""
-    return QuotaRules(config.delivery.quota, config.delivery.over_quota == "reject")
+    rejects = config.delivery.over_quota == "reject"
+    return QuotaRules(config.delivery.quota, rejects, config.queue.notice_language)

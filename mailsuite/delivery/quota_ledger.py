@@ -33,6 +33,8 @@ class QuotaRules:
     general: Quota = UNLIMITED
     rejects: bool = False
     """Whether mail for a full maildrop is refused for good."""
+    language: str = "en"
+    """Of letters; one of quota_texts.QUOTA_TEXTS."""
 
     @property
     def reply(self) -> Reply:

@@ -9,10 +9,12 @@ import attrs
 
 from mailsuite.delivery import trace
 from mailsuite.delivery.quota_ledger import Standing
+from mailsuite.delivery.quota_texts import ENGLISH, Lines, QuotaTexts
 from mailsuite.delivery.quota_totals import TotalStanding
 from mailsuite.model.address import Address
 from mailsuite.model.quota import Quota
 from mailsuite.model.retention import Usage
+from mailsuite.wire.pop3.encoded_words import encoded, folded, words_of
 
 _MEBI = 1 << 20
 
@@ -28,79 +30,76 @@ class Letterhead:
     """Since the epoch."""
     rejects: bool
     """Whether mail for a full maildrop is refused for good."""
+    texts: QuotaTexts = ENGLISH
 
 
 def letter(standing: Standing, level: int, head: Letterhead) -> bytes:
-    """The whole message with its trace fields, CRLF line ends, ASCII alone but for the address.
+    """The whole message with its trace fields, CRLF line ends.
 
     An answer to it is no use: nobody asks for one (RFC 3834 section 5), and the reverse-path is empty.
     """
-    body = [
-        f"The mailbox {standing.account} is more than {level} percent full.",
+    texts, account = head.texts, standing.account
+    body = (
+        *_filled(texts.full, account=account, level=level),
         "",
-        *_figures(standing.usage, standing.quota),
+        *_figures(standing.usage, standing.quota, texts),
         "",
-        *_otherwise(head),
+        *(texts.refused if head.rejects else texts.waits),
         "",
-        "To make room, delete mail that you do not need any more; large attachments first. A program that",
-        "fetches your mail by POP3 may be set to leave a copy of all mail on the server: let it delete",
-        "there what it has fetched.",
-    ]
-    return _message(standing.account, f"Your mailbox is {level} percent full", body, head)
+        *texts.advice,
+    )
+    return _message(account, texts.subject.format(level=level), body, head)
 
 
 def total_letter(standing: TotalStanding, reader: Address, head: Letterhead) -> bytes:
     """The same about all mailboxes of a domain, for *reader*, who looks after it."""
-    domain, level = standing.domain, standing.level
-    body = [
-        f"All mailboxes of {domain} together are more than {level} percent full.",
+    texts, domain, level = head.texts, standing.domain, standing.level
+    body = (
+        *_filled(texts.total_full, domain=domain, level=level),
         "",
-        *_figures(standing.usage, standing.quota),
+        *_figures(standing.usage, standing.quota, texts),
         "",
-        *_otherwise(head),
+        *(texts.refused if head.rejects else texts.waits),
         "",
-        "To make room, have mail deleted that nobody needs any more, or allow the domain more:",
-        f"mailsuite domain change {domain} --total-quota. What each mailbox has is told by",
-        "mailsuite account list --usage.",
-    ]
-    return _message(reader, f"The mailboxes of {domain} are {level} percent full", body, head)
+        *_filled(texts.total_advice, domain=domain),
+    )
+    return _message(reader, texts.total_subject.format(domain=domain, level=level), body, head)
 
 
-def _message(reader: Address, subject: str, body: list[str], head: Letterhead) -> bytes:
+def _filled(lines: Lines, **values: object) -> Lines:
+    return tuple(line.format(**values) for line in lines)
+
+
+def _message(reader: Address, subject: str, body: Lines, head: Letterhead) -> bytes:
     header = (
         f"Date: {format_datetime(datetime.fromtimestamp(head.seconds, UTC))}",
-        f"From: Mail server <postmaster@{head.hostname}>",
+        f"From: {head.texts.writer} <postmaster@{head.hostname}>",
         f"To: <{reader}>",
-        f"Subject: {subject}",
+        folded("Subject", encoded(words_of(subject))),
         f"Message-ID: <{head.id}@{head.hostname}>",
         "Auto-Submitted: auto-generated",
         "MIME-Version: 1.0",
         "Content-Type: text/plain; charset=utf-8",
         "Content-Transfer-Encoding: 8bit",
+        f"Content-Language: {head.texts.tag}",
     )
-    end = ("", "The mail server wrote this by itself, once; an answer is read by nobody.")
-    text = "\r\n".join((*header, "", *body, *end, "")).encode("utf-8", "replace")
+    text = "\r\n".join((*header, "", *body, "", *head.texts.end, "")).encode("utf-8", "replace")
     return trace.return_path(None) + trace.delivered_to(reader) + text
 
 
-def _figures(usage: Usage, quota: Quota) -> tuple[str, str]:
+def _figures(usage: Usage, quota: Quota, texts: QuotaTexts) -> Lines:
+    def of(used: str, limit: str) -> str:
+        return (texts.of if limit else texts.without_limit).format(used=used, limit=limit)
+
+    def size(octets: int) -> str:
+        return _size(octets).replace(".", texts.decimal)
+
+    messages = texts.number(quota.messages) if quota.messages else ""
+    octets = size(quota.octets) if quota.octets else ""
     return (
-        f"  messages: {_of(f'{usage.messages:,}', f'{quota.messages:,}' if quota.messages else '')}",
-        f"  size:     {_of(_size(usage.octets), _size(quota.octets) if quota.octets else '')}",
+        f"  {texts.messages}{of(texts.number(usage.messages), messages)}",
+        f"  {texts.size}{of(size(usage.octets), octets)}",
     )
-
-
-def _otherwise(head: Letterhead) -> tuple[str, ...]:
-    if head.rejects:
-        return ("When it is full, new mail is sent back to those who wrote it.",)
-    return (
-        "When it is full, new mail has to wait until there is room, and after some days it is sent",
-        "back to those who wrote it.",
-    )
-
-
-def _of(used: str, limit: str) -> str:
-    return f"{used} of {limit}" if limit else f"{used}, without a limit"
 
 
 def _size(octets: int) -> str:

@@ -9,6 +9,7 @@ import attrs
 from mailsuite.concurrent.tasks import Tasks
 from mailsuite.delivery.quota_crossings import Crossings
 from mailsuite.delivery.quota_letter import Letterhead, total_letter
+from mailsuite.delivery.quota_texts import QuotaTexts, in_english
 from mailsuite.delivery.quota_totals import TotalStanding
 from mailsuite.delivery.quota_warnings import new_id
 from mailsuite.interfaces import IMailStore
@@ -37,6 +38,8 @@ class TotalWarnings:
     """Is told of each letter and its octets. Raises nothing."""
     rejects: Callable[[], bool] = lambda: False
     """Whether mail for a full domain is refused for good."""
+    texts_for: Callable[[Address], Awaitable[QuotaTexts]] = in_english
+    """In whose language. Raises nothing."""
     new_id: Callable[[], str] = new_id
     _crossings: Crossings[TotalStanding] = attrs.field(init=False)
 
@@ -61,7 +64,10 @@ class TotalWarnings:
     async def _warn(self, standing: TotalStanding) -> None:
         route = await self.route(Address(POSTMASTER.local, standing.domain))
         head = Letterhead(self.hostname, self.new_id(), self.seconds(), self.rejects())
-        letters = {account: total_letter(standing, account, head) for account in route.accounts}
+        letters = {}
+        for account in route.accounts:
+            apart = attrs.evolve(head, texts=await self.texts_for(account))
+            letters[account] = total_letter(standing, account, apart)
         stored = await self._deliver(letters)
         self.log.info(
             "quota.domain_warned",

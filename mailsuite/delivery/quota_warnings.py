@@ -11,6 +11,7 @@ from mailsuite.concurrent.tasks import Tasks
 from mailsuite.delivery.quota_crossings import Crossings
 from mailsuite.delivery.quota_ledger import Standing
 from mailsuite.delivery.quota_letter import Letterhead, letter
+from mailsuite.delivery.quota_texts import QuotaTexts, in_english
 from mailsuite.interfaces import IMailStore
 from mailsuite.model.address import Address
 from mailsuite.model.message import Stored
@@ -38,6 +39,8 @@ class QuotaWarnings:
     """Is told of the letter and its octets, and of what it is about. Raises nothing."""
     rejects: Callable[[], bool] = lambda: False
     """Whether mail for a full maildrop is refused for good."""
+    texts_for: Callable[[Address], Awaitable[QuotaTexts]] = in_english
+    """In whose language. Raises nothing."""
     new_id: Callable[[], str] = new_id
     _crossings: Crossings[Standing] = attrs.field(init=False)
 
@@ -61,7 +64,8 @@ class QuotaWarnings:
 
     async def _warn(self, standing: Standing) -> None:
         account, level = standing.account, standing.level
-        head = Letterhead(self.hostname, self.new_id(), self.seconds(), self.rejects())
+        texts = await self.texts_for(account)
+        head = Letterhead(self.hostname, self.new_id(), self.seconds(), self.rejects(), texts)
         octets = letter(standing, level, head)
         stored = await self._deliver(account, octets)
         self.log.info(

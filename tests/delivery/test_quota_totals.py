@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import email
+import email.policy
 from typing import Any
 
 import attrs
@@ -10,6 +12,7 @@ from twisted.internet.task import Clock
 
 from mailsuite.delivery.quota_ledger import QuotaRules
 from mailsuite.delivery.quota_letter import Letterhead, total_letter
+from mailsuite.delivery.quota_texts import ENGLISH, GERMAN, QuotaTexts
 from mailsuite.delivery.quota_total_warnings import TotalWarnings
 from mailsuite.delivery.quota_totals import ROUND_SECONDS, Totals, TotalStanding
 from mailsuite.directory.totals import MemoryTotalsWarned
@@ -338,6 +341,28 @@ class WarningTests(TotalCase):
         self.notes.refuse_with = None
         self.total_warnings.reached(pool.standing)
         self.assertEqual(len(self.told_of()), 1)
+
+    def test_the_letter_in_the_language_of_each_reader(self) -> None:
+        async def texts_for(reader: Address) -> QuotaTexts:
+            return GERMAN if reader == BOB else ENGLISH
+
+        self.total_warnings.texts_for = texts_for
+        self.reader = (BOB, JOE)
+        self.deliver(90 * KIB, ANN)
+        letters = {who: self.store.contents(who)[-1] for who in (BOB, JOE)}
+        self.assertIn(b"Content-Language: de", letters[BOB])
+        self.assertIn(b"Content-Language: en", letters[JOE])
+        standing = TotalStanding("example.net", Quota(100 * KIB, 1000), Usage(7, 96 * KIB), 80)
+        head = Letterhead("mail.example.net", "id", 1_795_000_000.0, True, GERMAN)
+        text = total_letter(standing, BOB, head).decode()
+        header, _, body = text.partition("\r\n\r\n")
+        self.assertTrue(header.isascii())
+        self.assertEqual(
+            str(email.message_from_string(text, policy=email.policy.default)["Subject"]),
+            "Die Postfächer von example.net sind zu 95 Prozent voll",
+        )
+        self.assertIn("mailsuite domain change example.net --total-quota", body)
+        self.assertIn("geht neue Post an ihre Absender zurück", body)
 
     def test_the_letter(self) -> None:
         standing = TotalStanding("example.net", Quota(100 * KIB, 1000), Usage(7, 96 * KIB), 80)

@@ -11,8 +11,10 @@ from zope.interface.verify import verifyObject
 
 from mailsuite.concurrent.tasks import Tasks
 from mailsuite.delivery.charged import ChargedDeliveries
+from mailsuite.delivery.dsn_languages import Languages
 from mailsuite.delivery.quota_ledger import HEAD_OCTETS, Ledger, QuotaRules
 from mailsuite.delivery.quota_letter import Letterhead, letter
+from mailsuite.delivery.quota_texts import ENGLISH, GERMAN, QuotaLanguages, QuotaTexts
 from mailsuite.delivery.quota_warnings import QuotaWarnings
 from mailsuite.delivery.transaction import Transaction
 from mailsuite.directory.memory import MemoryDirectory
@@ -449,9 +451,9 @@ class WarningTests(QuotaCase):
 
 
 class LetterTests(QuotaCase):
-    def letter(self, quota: Quota, usage: Usage, rejects: bool = False) -> str:
+    def letter(self, quota: Quota, usage: Usage, rejects: bool = False, texts: QuotaTexts = ENGLISH) -> str:
         standing = self.answer(self.ledger.standing(JOE))
-        head = Letterhead("mail.example.net", "quota-1", 1_795_000_000.0, rejects)
+        head = Letterhead("mail.example.net", "quota-1", 1_795_000_000.0, rejects, texts)
         octets = letter(attrs.evolve(standing, quota=quota, usage=usage), 80, head)
         self.assertNotIn(b"\n", octets.replace(b"\r\n", b""))
         self.assertLess(max(map(len, octets.split(b"\r\n"))), 110)
@@ -474,6 +476,28 @@ class LetterTests(QuotaCase):
         self.assertIn("messages: 1,234 of 10,000\r\n", body)
         self.assertIn("size:     1.7 GiB of 2.0 GiB\r\n", body)
         self.assertIn("has to wait", body)
+
+    def test_in_german(self) -> None:
+        text = self.letter(Quota(2 << 30, 10_000), Usage(1234, 1_800_000_000), texts=GERMAN)
+        header, _, body = text.partition("\r\n\r\n")
+        self.assertTrue(header.isascii())
+        for field in (
+            "From: Mailserver <postmaster@mail.example.net>",
+            "Subject: Ihr Postfach ist zu 80 Prozent voll",
+            "Content-Language: de",
+        ):
+            self.assertIn(field, header.split("\r\n"))
+        self.assertIn("Nachrichten: 1.234 von 10.000\r\n", body)
+        self.assertIn("Größe:       1,7 GiB von 2,0 GiB\r\n", body)
+        self.assertIn("muss neue Post warten", body)
+        self.assertIn("ohne Grenze", self.letter(Quota(0, 10), Usage(8, 0), True, GERMAN))
+
+    def test_in_the_language_of_its_reader(self) -> None:
+        self.warnings.texts_for = QuotaLanguages(Languages(self.directory), lambda: "en").texts_for
+        self.answer(self.directory.change_account(Account(JOE, quota=Quota(100 * KIB), language="de")))
+        self.deliver(90 * KIB)
+        self.assertEqual([each.level for each in self.told], [80])
+        self.assertIn(b"Content-Language: de", self.store.contents(JOE)[-1])
 
     def test_other_limits(self) -> None:
         text = self.letter(Quota(300 << 20), Usage(7, 200_000), rejects=True)
