@@ -21,6 +21,8 @@ from twisted.python.failure import Failure
 
 from mailsuite import app, garbage
 from mailsuite.admin.control import Operations, control_site, open_control_socket
+from mailsuite.admin.notices import Notices
+from mailsuite.admin.notices_figures import notices_summary, show_notices
 from mailsuite.admin.queue import Outbound, queue_summary
 from mailsuite.admin.queue_figures import QueueFigures
 from mailsuite.admin.resources import Desk, Document
@@ -36,7 +38,10 @@ from mailsuite.frontends.plan import pairs_in_files, wanted_certificates
 from mailsuite.frontends.shelf import Certificates, read_all
 from mailsuite.frontends.tls import Credentials, Pair
 from mailsuite.keys import inline_passwords, inline_vault
+from mailsuite.model.address import Address
 from mailsuite.model.failure import MailFailure
+from mailsuite.notify.channels.webpush import WebPushChannel
+from mailsuite.notify.own_knocks import OwnKnocks
 from mailsuite.observe.sinks import Stream, Target, TwistedObserver
 from mailsuite.policy.access_files import prepared
 from mailsuite.policy.configured import access_rules, all_sender_rules
@@ -46,6 +51,7 @@ from mailsuite.reload import FORESEEN, Course, Source, general_pair
 from mailsuite.services.control import Services, open_places
 from mailsuite.services.errors import SERVICES, LastErrors, ServiceLog
 from mailsuite.state import State, Stopped
+from mailsuite.wire.vapid import public_text
 
 __all__ = ["Source", "StartError", "Suite"]
 
@@ -147,6 +153,7 @@ class Suite(Service):
         self._figures = QueueFigures(parts.desk, self._reactor, time.time, self.log)
         self._figures.show(parts.premises.metrics)
         self._figures.start()
+        show_notices(parts.premises.metrics, parts.telling.book, parts.notifier.counters)
         parts.keeper.use(certificates)
         services.use(listeners)
         self._on_signal(signal.SIGHUP, self._hang_up)
@@ -180,6 +187,7 @@ class Suite(Service):
             premises=course.parts.premises,
             store=course.parts.store,
             outbound=_outbound(course.parts),
+            notices=_notices(course.parts),
             lists=course.parts.receiving.senders,
             retention=course.parts.housekeeper.report,
             delay=course.parts.turnstile.delay,
@@ -210,6 +218,7 @@ class Suite(Service):
             notifier=course.parts.notifier.counters,
             accounts=len(await course.parts.directory.accounts()),
             certificates=[*keeper.problems(), *map(str, keeper.expiring())],
+            notices=notices_summary(course.parts.premises.metrics, course.parts.telling.book),
             queue=await self._queue(course.parts),
         )
         return describe(running)
@@ -274,3 +283,25 @@ class Suite(Service):
 def _outbound(parts: app.Parts) -> Outbound:
     courier = parts.sending.courier
     return Outbound(parts.desk, parts.queue.content, courier.wake, courier.rests_until)
+
+
+def _notices(parts: app.Parts) -> Notices:
+    office = parts.telling.office
+
+    async def exists(account: Address) -> bool:
+        return await parts.directory.account(account) is not None
+
+    def push_key() -> str:
+        channel = office.channels.get("webpush")
+        return public_text(channel.key()) if isinstance(channel, WebPushChannel) else ""
+
+    knocks = OwnKnocks(
+        parts.directory,
+        parts.people.sightings,
+        parts.people.logins,
+        parts.telling.book,
+        parts.channel,
+        lambda: parts.notifier.settings,
+        time.time,
+    )
+    return Notices(office, knocks, push_key, exists)
