@@ -35,7 +35,7 @@ max_streams_per_account = 1000
 """
 IN_CLEAR = NOTIFY.replace('"notify"\nservice', '"in-clear"\nservice') + 'tls = "off"\n'
 MAIL = b"Subject: news\r\n\r\nx\r\n"
-ACCOUNTS = tuple(f"user{number}@example.test" for number in range(max(1, STREAMS // 1000)))
+ACCOUNTS = tuple(f"user{number}@example.test" for number in range(max(1, STREAMS // 500)))
 
 
 class Crowd:
