@@ -70,8 +70,7 @@ class Aftermath:
 
     async def suspend(self, subscription: Subscription, reason: str) -> None:
         """Tell it nothing until somebody resumes it; its owner hears of that once."""
-        state = SubscriptionState.SUSPENDED
-        if not await self._change(attrs.evolve(subscription, state=state, reason=reason)):
+        if not await self._end(subscription, reason, _suspended):
             return
         self._say("notify.subscription_suspended", subscription, reason)
         try:
@@ -83,13 +82,18 @@ class Aftermath:
 
     async def erase(self, subscription: Subscription, reason: str) -> None:
         """Its target is no more: forget all that was secret of it."""
-        nothing = attrs.evolve(subscription, target="", secrets=(), options={}, code="")
-        if await self._change(attrs.evolve(nothing, state=SubscriptionState.DEAD, reason=reason)):
+        if await self._end(subscription, reason, _dead):
             self._say("notify.subscription_dead", subscription, reason)
 
-    async def _change(self, subscription: Subscription) -> bool:
+    async def _end(
+        self, subscription: Subscription, reason: str, ended: Callable[[Subscription], Subscription]
+    ) -> bool:
+        """Whether it is *ended* now. What its owner has changed of it meanwhile stays."""
+        found = self.book.find(subscription.id)
+        if found is None or found.subscription.state is not SubscriptionState.ACTIVE:
+            return False
         try:
-            await self.book.change(subscription)
+            await self.book.change(attrs.evolve(ended(found.subscription), reason=reason))
         except MailFailure as failure:
             self.log.warning("notify.unchanged", subscription=subscription.id, reason=failure.reason)
             return False
@@ -104,3 +108,13 @@ class Aftermath:
             host=subscription.target_key,
             reason=reason,
         )
+
+
+def _suspended(subscription: Subscription) -> Subscription:
+    return attrs.evolve(subscription, state=SubscriptionState.SUSPENDED)
+
+
+def _dead(subscription: Subscription) -> Subscription:
+    return attrs.evolve(
+        subscription, state=SubscriptionState.DEAD, target="", secrets=(), options={}, code=""
+    )

@@ -706,6 +706,23 @@ class Meanwhile(DispatcherCase):
             gate.callback(200)
         self.assertEqual((len(gates), self.stage.dispatcher.waiting), (300, 0))
 
+    def test_what_its_owner_has_changed_stays(self) -> None:
+        gates = self.waiting()
+        self.stage.follow()
+        self.stage.mail("a")
+        self.stage.change(name="Phone")
+        gates[0].errback(TargetGone("http 410", 410))
+        subscription = self.stage.standing().subscription
+        self.assertEqual((subscription.name, subscription.state), ("Phone", SubscriptionState.DEAD))
+
+    def test_it_is_paused_and_fails(self) -> None:
+        gates = self.waiting()
+        self.stage.follow()
+        self.stage.mail("a")
+        self.stage.change(state=SubscriptionState.PAUSED)
+        gates[0].errback(TargetGone("http 410", 410))
+        self.assertEqual(self.stage.standing().subscription.state, SubscriptionState.PAUSED)
+
     def test_some_come_between_while_the_directory_thinks(self) -> None:
         thinking: list[Deferred[Level]] = []
 
@@ -774,9 +791,12 @@ class Trouble(DispatcherCase):
         channel, after = self.stage.channels["latest"], self.stage.dispatcher.turns.after
         run_now(after.despair(subscription, channel.terms))
         self.assertEqual((self.stage.suspended, self.stage.cursor().due), ([], 0.0))
-        run_now(after.suspend(subscription, "why"))
         self.stage.kept.refuse_with = TemporaryFailure(NO_ANSWER, "disk")
         run_now(after.suspend(subscription, "why"))
+        self.assertEqual(self.stage.suspended, [])
+        self.stage.kept.refuse_with = None
+        for _ in range(2):
+            run_now(after.suspend(subscription, "why"))
         self.assertEqual(self.stage.suspended, [("s1", "why")])
 
     def test_an_owner_who_cannot_be_told(self) -> None:

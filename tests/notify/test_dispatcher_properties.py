@@ -43,11 +43,14 @@ class Play:
     gates: list[Deferred[Any]] = attrs.field(factory=list)
     manner: str = "ok"
     number: int = 0
+    shared: bool = False
+    """Whether all go to one host."""
 
     def __attrs_post_init__(self) -> None:
         for name, channel in self.stage.channels.items():
             channel.answer = self._answer
-            self.stage.follow(IDS[name], channel=name)
+            key = "shared.example:443" if self.shared else f"{name}.example:443"
+            self.stage.follow(IDS[name], channel=name, target_key=key)
 
     def _answer(self, *_: object) -> object:
         if self.manner == "wait":
@@ -135,19 +138,19 @@ class Play:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(_STEPS, max_size=25))
-def test_in_one_life(steps: list[tuple[str, Any]]) -> None:
-    _play(steps)
+@given(st.lists(_STEPS, max_size=25), st.booleans())
+def test_in_one_life(steps: list[tuple[str, Any]], shared: bool) -> None:
+    _play(steps, shared)
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(st.one_of(_STEPS, _RESTART), max_size=25))
-def test_over_restarts(steps: list[tuple[str, Any]]) -> None:
-    _play(steps)
+@given(st.lists(st.one_of(_STEPS, _RESTART), max_size=25), st.booleans())
+def test_over_restarts(steps: list[tuple[str, Any]], shared: bool) -> None:
+    _play(steps, shared)
 
 
-def _play(steps: list[tuple[str, Any]]) -> None:
-    play = Play()
+def _play(steps: list[tuple[str, Any]], shared: bool) -> None:
+    play = Play(shared=shared)
     for what, value in steps:
         play.step(what, value)
     play.finish()
