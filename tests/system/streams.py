@@ -35,7 +35,11 @@ def authorization(account: str = JOE, password: str = "") -> dict[str, str]:
 
 
 def ask(
-    server: Server, line: str, who: dict[str, str] | None = None, body: object = None
+    server: Server,
+    line: str,
+    who: dict[str, str] | None = None,
+    body: object = None,
+    base: str = "/notify/v1",
 ) -> tuple[int, dict[str, Any]]:
     """One request, ``GET /subscriptions``, on a connection of its own; status and document."""
     method, path = line.split(" ")
@@ -45,9 +49,7 @@ def ask(
     fields = authorization() if who is None else who
     content = None if body is None else json.dumps(body)
     try:
-        connection.request(
-            method, f"/notify/v1{path}", content, {**fields, "Content-Type": "application/json"}
-        )
+        connection.request(method, f"{base}{path}", content, {**fields, "Content-Type": "application/json"})
         answer = connection.getresponse()
         return answer.status, json.loads(answer.read() or b"{}")
     finally:
