@@ -21,10 +21,12 @@ LANGUAGES = {
     "muttrc": "read by mutt",
     "postfix": "main.cf, read by postconf",
     "haproxy": "checked by haproxy",
+    "python": "a program: written to the file that its first line names, for the commands below it",
     "text": "what a program prints, or a form; nothing to try",
 }
 
 ELSEWHERE = {
+    "pip install standardwebhooks": "one of our own dependencies for development",
     "./run": "the first thing that .ci/run does",
     "./test": "the last thing that .ci/run does",
     "python3 -m venv mail": "tests/system/test_packaging.py",

@@ -29,10 +29,14 @@ from tests.system.harness import PATIENCE
 
 PLACES = ("bin/mailsuite", "mail/bin/mailsuite", ".venv/bin/mailsuite")
 """Where a page may say that the command is."""
-STAYS = re.compile(r"(?!.*--help)(.*\bserve\b|.*\bnotify listen\b|mailsuite-notify run\b|\./run$)")
+STAYS = re.compile(
+    r"(?!.*--help)"
+    r"(.*\bserve\b|.*\bnotify listen\b|mailsuite-notify run\b|python3 webhook_receiver\.py\b|\./run$)"
+)
 """Commands that run until somebody ends them."""
 NOTIFYMAIL_PORT = re.compile(r"\b(10079|1079)\b")
 METRICS_PORT = re.compile(r"\b9110\b")
+WEBHOOK_PORT = re.compile(r"\b9443\b")
 PASSWORD = re.compile(r"\b[a-z]+(?:-[a-z]+)+-\d\d\b")
 ASKS = re.compile(r"mailsuite(?: --config \S+)? (?:fetch|auth test) |mailsuite-notify enrol ")
 """Commands that ask for the password on a terminal. Here there is none: it is given on standard input."""
@@ -59,18 +63,20 @@ USUAL_PORTS = {
 }
 """The ports of the pages, and the listeners that they mean."""
 
+HOOKS = "hooks.example.com"
 HERE = {
     "0.0.0.0": "127.0.0.1",
     "192.168.1.20": "127.0.0.1",
     "192.168.1.0/24": "127.0.0.0/8",
     "192.168.1.7": "127.0.0.1",
+    HOOKS: "localhost",
 }
 """Nothing leaves this machine: other people's addresses on the pages are our own here."""
 
 
 SECRET = "copper-vivid-lantern-42"
 """What stands in each file of a password."""
-_SECRET_FILE = re.compile(r'^password_file\s*=\s*"(.*)"$', re.MULTILINE)
+_SECRET_FILE = re.compile(r'^(?:password|token)_file\s*=\s*"(.*)"$', re.MULTILINE)
 
 
 def moved(text: str, directory: Path) -> str:
@@ -116,6 +122,7 @@ class Stage:
     _environment: dict[str, str] = attrs.field(factory=dict)
     _notifymail_port: int = 0
     _metrics_port: int = 0
+    _webhook_port: int = 0
 
     def __enter__(self) -> Stage:
         ours = {name: value for name, value in os.environ.items() if not name.startswith("MAILSUITE_")}
@@ -130,11 +137,13 @@ class Stage:
             "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
         }
         self._notifymail_port, self._metrics_port = free_port(), free_port()
+        self._webhook_port = free_port()
         for place in PLACES:
             self._program(place, f'exec "{sys.executable}" -m mailsuite "$@"')
         notify = "from mailsuite.cli.client import main; main()"
         self._program("bin/mailsuite-notify", f'exec "{sys.executable}" -c "{notify}" "$@"')
         self._program("run", f'exec "{sys.executable}" -m mailsuite demo --directory .demo')
+        self._program("bin/python3", f'exec "{sys.executable}" "$@"')
         self._program("bin/fetchmail", "cat > /dev/null; echo fetched >> fetched")
         return self
 
@@ -174,6 +183,13 @@ class Stage:
             self._environment["MAILSUITE_SERVER__STATE"] = str(self.directory / "state")
         (self.directory / "mailsuite.toml").write_text(self._shifted(moved(text, self.directory)))
 
+    def save(self, text: str) -> None:
+        """Write a program to the file that its first line names."""
+        name = text.partition("\n")[0].removeprefix("# ")
+        file = self.directory / moved(name, self.directory)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(self._shifted(text))
+
     # Commands
 
     def run(self, command: Command, status: int = 0) -> None:
@@ -200,7 +216,8 @@ class Stage:
         assert done.returncode == status, "\n".join([command.text, *printed])
         self._learn(printed)
         if command.printed is not None:
-            assert fits(command.printed, printed), "\n".join([command.text, *printed])
+            expected = [line.replace(HOOKS, HERE[HOOKS]) for line in command.printed]
+            assert fits(expected, printed), "\n".join([command.text, *printed])
 
     def _end_listener(self) -> None:
         """A page tells of several ways to listen at the same port."""
@@ -233,7 +250,7 @@ class Stage:
         self._learn(running.printed())
 
     def _ready(self, text: str) -> Callable[[list[str]], bool]:
-        if "notify listen" in text:
+        if "notify listen" in text or "webhook_receiver" in text:
             return lambda said: any(line.startswith("listening on ") for line in said)
         if text == "./run":
             return lambda said: any(line.startswith("Ctrl-C stops it") for line in said)
@@ -267,6 +284,7 @@ class Stage:
     def _shifted(self, text: str) -> str:
         text = NOTIFYMAIL_PORT.sub(str(self._notifymail_port), text)
         text = METRICS_PORT.sub(str(self._metrics_port), text)
+        text = WEBHOOK_PORT.sub(str(self._webhook_port), text)
         for there, here in HERE.items():
             text = text.replace(there, here)
         for usual, name in USUAL_PORTS.items():

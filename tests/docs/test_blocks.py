@@ -127,6 +127,26 @@ BEFORE = {
         Command("mailsuite --config mailsuite.toml account add joe@example.net --generate", None),
     ],
     "docs/howto/services.md": [Command("mailsuite --config mailsuite.toml serve", None)],
+    "docs/howto/ntfy-gotify-pushover.md": [
+        Command("mailsuite --config mailsuite.toml serve", None),
+        Command("mailsuite --config mailsuite.toml account add joe@example.net --generate", None),
+    ],
+    "docs/howto/quiet-hours.md": [
+        Command("mailsuite --config mailsuite.toml serve", None),
+        Command("mailsuite --config mailsuite.toml account add joe@example.net --generate", None),
+    ],
+    "docs/howto/run-a-program.md": [
+        Command("mailsuite --config mailsuite.toml serve", None),
+        Command("mailsuite --config mailsuite.toml account add joe@example.net --generate", None),
+    ],
+    "docs/howto/web-push.md": [
+        Command("mailsuite --config mailsuite.toml serve", None),
+        Command("mailsuite --config mailsuite.toml account add joe@example.net --generate", None),
+    ],
+    "docs/howto/webhook.md": [
+        Command("mailsuite --config mailsuite.toml serve", None),
+        Command("mailsuite --config mailsuite.toml account add joe@example.net --generate", None),
+    ],
     "docs/howto/mailsuite-notify.md": [
         Command("mailsuite --config mailsuite.toml serve", None),
         Command("mailsuite --config mailsuite.toml account add joe@example.net --generate", None),
@@ -134,7 +154,7 @@ BEFORE = {
 }
 """What a page takes as done."""
 
-STEP_BY_STEP = {"docs/howto/require-apop.md", "docs/howto/old-clients.md"}
+STEP_BY_STEP = {"docs/howto/require-apop.md", "docs/howto/old-clients.md", "docs/howto/webhook.md"}
 """Pages on which each configuration takes the place of the one before; on others only the first is tried."""
 
 EXIT_STATUS = {
@@ -145,7 +165,7 @@ EXIT_STATUS = {
 }
 """Commands that tell something by it, as the page says."""
 
-AFTER = {"docs/howto/notifymail.md": "fetched"}
+AFTER = {"docs/howto/notifymail.md": "fetched", "docs/howto/webhook.md": "tickets.txt"}
 """The file that is there when the page was followed: a knock came, and fetchmail was run."""
 
 
@@ -171,6 +191,8 @@ def test_a_page_can_be_followed(page: Path, stage: Stage) -> None:
         for command in commands_of(block) if block.language in {"sh", "console"} else ():
             if not command.is_elsewhere:
                 stage.run(command, EXIT_STATUS.get(command.text, 0))
+        if block.language == "python":
+            stage.save(block.text)
     if name in AFTER:
         stage.appeared(AFTER[name])
 
