@@ -23,7 +23,8 @@ from mailsuite.observe.log import Log
 from tests.concurrent.held import HeldThreads
 from tests.frontends.issuing import DAY, issue, resigned, rsa_of
 
-START = datetime.datetime.now(datetime.UTC)
+START = datetime.datetime.now(datetime.UTC).replace(hour=18, minute=0, second=0, microsecond=0)
+"""Today, at an hour at which half a day goes beyond midnight: warnings count by days."""
 
 
 class KeeperCase(SynchronousTestCase):
