@@ -96,8 +96,8 @@ class Stage:
     settings: DispatcherSettings = attrs.field(factory=DispatcherSettings)
     clock: Clock = attrs.field(factory=Clock)
     lines: list[str] = attrs.field(factory=list)
-    events: MemoryEventLog = attrs.field(factory=MemoryEventLog)
-    kept: MemorySubscriptions = attrs.field(factory=MemorySubscriptions)
+    events: Any = attrs.field(factory=MemoryEventLog)
+    kept: Any = attrs.field(factory=MemorySubscriptions)
     suspended: list[tuple[str, str]] = attrs.field(factory=list)
     reached: list[Address] = attrs.field(factory=list)
     offset: float = EPOCH
@@ -161,7 +161,7 @@ class Stage:
         run_now(self.book.change(attrs.evolve(self.standing(id).subscription, **fields)))
 
     def happen(self, *happenings: Happening, heard: bool = True) -> tuple[Entry, ...]:
-        entries = run_now(self.events.append(happenings))
+        entries: tuple[Entry, ...] = run_now(self.events.append(happenings))
         if heard:
             for entry in entries:
                 self.bus.publish(LogGrown(entry.happening.account, entry.seq))
@@ -203,7 +203,7 @@ class Stage:
         return self.standing(id).cursor
 
     def head(self, account: Address = JOE) -> int:
-        return run_now(self.events.heads([account]))[account]
+        return int(run_now(self.events.heads([account]))[account])
 
     def told(self, channel: str = "latest") -> list[tuple[float, int, int]]:
         """When, up to which seq, and of how many."""
