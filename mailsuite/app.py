@@ -352,9 +352,12 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
         metrics=premises.metrics,
         log=log,
     )
-    presence = Presence(
-        tells.intake, logins, reactor, time.time, tasks, log, lambda login: tells.logged_in(login.account)
-    )
+    presence = Presence(tells.intake, logins, reactor, time.time, tasks, log, tells.logged_in)
+
+    async def erase(account: Address, device: str | None) -> None:
+        presence.forget(account)
+        await tells.erase(account, device)
+
     queue = SqliteQueue(state.path, store.committer, queue_thread, files, log)
     arrivals = Arrivals(bus, time.time, log, tells.intake)
     receives = receiving(
@@ -406,7 +409,7 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
             gate=gate,
             sources=sources,
             objection=lambda preference: objection(preference, notifier.settings.rules),
-            erase=tells.erase,
+            erase=erase,
             turn=turn,
             own_retentions=premises.own_retentions,
             forget_view=views.forget,

@@ -22,6 +22,7 @@ from mailsuite.config.schema import Config
 from mailsuite.directory.layered import LayeredDirectory
 from mailsuite.interfaces import IEventBus, INotifyChannel, IResolver, IThreads
 from mailsuite.model.address import Address
+from mailsuite.model.login import LoginRecord
 from mailsuite.model.notice import Level
 from mailsuite.notices.sqlite.notify_db import NotifyDb
 from mailsuite.notify.aftermath import Aftermath
@@ -142,9 +143,9 @@ class Telling:
         """The public key of Web Push, as browsers take it; empty where that is switched off."""
         return public_text(self.server_key) if "webpush" in self.office.channels else ""
 
-    def logged_in(self, account: Address) -> None:
+    def logged_in(self, login: LoginRecord) -> None:
         """Somebody logged in: what the account was told lately was useful."""
-        self.dispatcher.came(account)
+        self.dispatcher.came(login.account)
 
     def _tidy_later(self, seconds: float = TIDY_EVERY) -> None:
         self._tidying = self.clock.callLater(seconds, self._tidy)

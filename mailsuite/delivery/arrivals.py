@@ -82,8 +82,6 @@ class Arrivals:
         that.
         """
         try:
-            for each in stored:
-                self.bus.publish(MessageStored(each.account, each.uidl, each.size))
             if followed is None:
                 followed = await self.intake.followed([each.account for each in stored])
             if followed:
@@ -93,6 +91,9 @@ class Arrivals:
             raise
         except Exception:
             self.log.failure("notify.untold", Failure(), account=stored[0].account, uidl=stored[0].uidl)
+        finally:
+            for each in stored:
+                self.bus.publish(MessageStored(each.account, each.uidl, each.size))
 
     async def quota_reached(self, reached: QuotaReached) -> None:
         """A maildrop has got so full. Raises nothing but its own cancellation."""

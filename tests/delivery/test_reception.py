@@ -108,8 +108,8 @@ class OrderTests(Case):
         self.bus.broken = ValueError("bus")
         self.data()
         self.assertEqual(self.end(), replies.message_accepted("id1"))
-        (line,) = self.logged("notify.untold")
-        self.assertIn("account=joe@example.net uidl=", line)
+        (line,) = self.logged("smtp.telling_failed")
+        self.assertIn("id=id1", line)
         self.assertEqual(len(self.contents()), 1)
 
     def test_a_client_that_leaves_during_the_commit_changes_nothing(self) -> None:

@@ -24,6 +24,7 @@ from tests.system.tracing import (
     check_keeping,
     check_new_directories,
     check_removal,
+    check_told,
     parse,
     read_trace,
     traced,
@@ -51,6 +52,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
         pytest.skip(reason)
     directory = tmp_path_factory.mktemp("traced")
     server = traced(Server(directory), directory / "trace")
+    server.settings = {JOE: 'notifymail = { state = "last-ip" }'}  # so that his mail is written down
     with server.start():
         pid = pid_of(server)
         first = hand_in(server, b"Subject: first\r\n\r\n", JOE)
@@ -72,6 +74,12 @@ def hand_in(server: Server, message: bytes, *recipients: str) -> str:
 
 def test_one_message(story: Story) -> None:
     check_delivery(story.calls, [str(story.server.maildir(JOE))], story.first)
+
+
+def test_the_row_that_tells_of_it(story: Story) -> None:
+    check_told(
+        story.calls, str(story.server.maildir(JOE)), str(story.server.state / "notify.db"), story.first
+    )
 
 
 def test_one_message_for_three(story: Story) -> None:
@@ -141,6 +149,13 @@ DELIVERY = """\
 2 +++ exited with 0 +++
 """
 BOTH = ["/s/mail/joe", "/s/mail/ann"]
+
+TOLD = """\
+2 fsync(8</s/mail/joe/new>) = 0
+3 pwrite64(5</s/notify.db-wal>, "row"..., 4096, 0) = 4096
+3 fdatasync(5</s/notify.db-wal>) = 0
+1 sendto(9<TCP:[127.0.0.1:25->127.0.0.1:4]>, "250 2.0.0 OK, queued\\r\\n", 36) = 36
+"""
 
 REMOVAL = """\
 1 sendto(9<TCP:[127.0.0.1:110->127.0.0.1:4]>, "+OK 3 messages\\r\\n", 14, 0, NULL, 0) = 14
@@ -307,3 +322,23 @@ def test_a_call_that_never_returned() -> None:
         _ = call.done
     [call] = parse("2 fsync(7</s> <unfinished ...>) = ?\n2 +++ killed by SIGKILL +++\n")
     assert call.returned is None
+
+
+def test_the_proof_of_a_row_accepts_the_right_order() -> None:
+    check_told(parse(TOLD), "/s/mail/joe", "/s/notify.db", "250 2.0.0")
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        pytest.param((1, 2, 0, 3), id="the row comes first"),
+        pytest.param((0, 1, 3, 2), id="the reply waits for no sync"),
+        pytest.param((0, 3, 1, 2), id="the reply waits for no row"),
+        pytest.param((0, 2, 3), id="there is no row"),
+    ],
+)
+def test_the_proof_of_a_row_notices(order: tuple[int, ...]) -> None:
+    lines = TOLD.splitlines()
+    trace = "\n".join(lines[number] for number in order)
+    with pytest.raises(WrongOrder):
+        check_told(parse(trace), "/s/mail/joe", "/s/notify.db", "250 2.0.0")

@@ -153,6 +153,20 @@ def check_delivery(calls: Sequence[Call], maildirs: Sequence[str], answer: str) 
         synced(calls, f"{maildir}/new", move.done, promise, f"{answer!r} left")
 
 
+def check_told(calls: Sequence[Call], maildir: str, database: str, answer: str) -> None:
+    """Prove that what happened to an account was written down after its message was durable, and was durable
+    before *answer* left. Raises WrongOrder."""
+    promise = sent(calls, answer).began
+    kept = synced(calls, f"{maildir}/new", -1, promise, f"{answer!r} left")
+    log = f"{database}-wal"
+    written = [
+        call.done for call in calls if call.name == "pwrite64" and call.open_file == log and call.began > kept
+    ]
+    if not written or min(written) > promise:
+        raise WrongOrder(f"nothing was written to {log} between the message and {answer!r}")
+    synced(calls, log, min(written), promise, f"{answer!r} left")
+
+
 def check_new_directories(calls: Sequence[Call], pattern: str, answer: str) -> None:
     """Prove that each directory whose path matches, and that was made before *answer* left, was durable in
     its parent by then."""
