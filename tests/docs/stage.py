@@ -36,6 +36,7 @@ STAYS = re.compile(
 """Commands that run until somebody ends them."""
 NOTIFYMAIL_PORT = re.compile(r"\b(10079|1079)\b")
 METRICS_PORT = re.compile(r"\b9110\b")
+NOTIFY_PORT = re.compile(r"\b8443\b")
 WEBHOOK_PORT = re.compile(r"\b9443\b")
 PASSWORD = re.compile(r"\b[a-z]+(?:-[a-z]+)+-\d\d\b")
 ASKS = re.compile(r"mailsuite(?: --config \S+)? (?:fetch|auth test) |mailsuite-notify enrol ")
@@ -122,6 +123,7 @@ class Stage:
     _environment: dict[str, str] = attrs.field(factory=dict)
     _notifymail_port: int = 0
     _metrics_port: int = 0
+    _notify_port: int = 0
     _webhook_port: int = 0
 
     def __enter__(self) -> Stage:
@@ -137,6 +139,7 @@ class Stage:
             "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
         }
         self._notifymail_port, self._metrics_port = free_port(), free_port()
+        self._notify_port = free_port()
         self._webhook_port = free_port()
         for place in PLACES:
             self._program(place, f'exec "{sys.executable}" -m mailsuite "$@"')
@@ -205,7 +208,7 @@ class Stage:
         done = subprocess.run(
             ["sh", "-c", text],
             cwd=self.directory,
-            env=self._environment,
+            env=self._environment | {"PASSWORD": self.password},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -284,6 +287,7 @@ class Stage:
     def _shifted(self, text: str) -> str:
         text = NOTIFYMAIL_PORT.sub(str(self._notifymail_port), text)
         text = METRICS_PORT.sub(str(self._metrics_port), text)
+        text = NOTIFY_PORT.sub(str(self._notify_port), text)
         text = WEBHOOK_PORT.sub(str(self._webhook_port), text)
         for there, here in HERE.items():
             text = text.replace(there, here)

@@ -127,6 +127,14 @@ BEFORE = {
         Command("mailsuite --config mailsuite.toml account add joe@example.net --generate", None),
     ],
     "docs/howto/services.md": [Command("mailsuite --config mailsuite.toml serve", None)],
+    "docs/howto/notice-stream.md": [
+        Command("mailsuite --config mailsuite.toml serve", None),
+        Command("mailsuite --config mailsuite.toml account add joe@example.net --generate", None),
+    ],
+    "docs/howto/subscriptions-by-http.md": [
+        Command("mailsuite --config mailsuite.toml serve", None),
+        Command("mailsuite --config mailsuite.toml account add joe@example.net --generate", None),
+    ],
     "docs/howto/ntfy-gotify-pushover.md": [
         Command("mailsuite --config mailsuite.toml serve", None),
         Command("mailsuite --config mailsuite.toml account add joe@example.net --generate", None),
@@ -162,6 +170,8 @@ EXIT_STATUS = {
     "mailsuite --config mailsuite.toml route eve@example.org --from 192.0.2.200": 1,
     "mailsuite --config mailsuite.toml queue fsck": 1,
     "mailsuite-notify doctor": 4,
+    'curl -sN --max-time 1 --cacert state/tls/self-signed.pem --user "joe@example.net:$PASSWORD" '
+    "https://127.0.0.1:8443/notify/v1/stream": 28,
 }
 """Commands that tell something by it, as the page says."""
 
