@@ -65,6 +65,7 @@ _FURTHER_LISTENERS: Final = (
     {"name": "lmtp", "service": "lmtp", "socket": "/run/mailsuite/lmtp.sock", "enabled": False},
     {"name": "pop3", "service": "pop3", "port": 110, "tls": "starttls"},
     {"name": "pop3-alternate", "service": "pop3", "port": 2110, "tls": "starttls", "enabled": False},
+    {"name": "notify", "service": "notify", "port": 8443, "tls": "implicit"},
 )
 
 _COMMENTED_OUT: Final = frozenset({"account", "certificate", "notify.command", "relay", "source"})

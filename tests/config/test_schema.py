@@ -151,6 +151,7 @@ def test_the_example_loads_as_it_is() -> None:
         ("submission", 587, "required-starttls"),
         ("submission", 465, "implicit"),
         ("pop3", 110, "starttls"),
+        ("notify", 8443, "implicit"),
     ]
     assert loaded.config.accounts == ()
 
