@@ -4,6 +4,7 @@ becomes of that file, mail is taken, kept and given out as ever."""
 from __future__ import annotations
 
 import json
+import resource
 import smtplib
 import socket
 import sqlite3
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests.system.clients import pid_of
 from tests.system.harness import PATIENCE, Server, password_of
 
 JOE, ANN, BOB = "joe@example.test", "ann@example.test", "bob@example.test"
@@ -146,6 +148,21 @@ def test_a_log_that_somebody_holds_costs_one_message_a_second(followed: Server) 
         connection.execute("ROLLBACK")
     until(lambda: len(rows(followed)) == 4)
     assert followed.logged().count(" notify.log_slow ") == 1
+
+
+def test_a_log_that_cannot_be_written_harms_no_mail(followed: Server) -> None:
+    """As on a full disk: no file may become larger than a row takes. Mail is smaller, and so is the log."""
+    followed.deliver(LETTER, JOE)
+    pid = pid_of(followed)
+    _, most = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (8192, most))
+    for _ in range(3):
+        followed.deliver(LETTER, JOE, ANN)
+    assert len(list((followed.maildir(ANN) / "new").iterdir())) == 3
+    assert " notify.lost " in followed.logged()
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (most, most))
+    followed.deliver(LETTER, JOE)
+    assert [seq for _, seq, _, _ in rows(followed)] == [1, 2]
 
 
 def test_a_log_that_is_destroyed_harms_no_mail(followed: Server) -> None:
