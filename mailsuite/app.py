@@ -347,6 +347,7 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
         directory=directory,
         bus=bus,
         resolver=names.names,
+        store=store,
         threads=files,
         told=turnstile.delay.knocked,
         metrics=premises.metrics,

@@ -19,10 +19,13 @@ from mailsuite.accounts.refusal import RegistryError
 from mailsuite.client_tls import ClientContexts
 from mailsuite.concurrent.tasks import Tasks
 from mailsuite.config.schema import Config
+from mailsuite.delivery.arrivals import Arrivals, Mail
+from mailsuite.delivery.dsn_languages import Languages
 from mailsuite.directory.layered import LayeredDirectory
-from mailsuite.interfaces import IEventBus, INotifyChannel, IResolver, IThreads
+from mailsuite.interfaces import IEventBus, IMailStore, INotifyChannel, IResolver, IThreads
 from mailsuite.model.address import Address
 from mailsuite.model.login import LoginRecord
+from mailsuite.model.message import Stored
 from mailsuite.model.notice import Level
 from mailsuite.notices.sqlite.notify_db import NotifyDb
 from mailsuite.notify.aftermath import Aftermath
@@ -44,6 +47,7 @@ from mailsuite.notify.office import Office
 from mailsuite.notify.outgoing.client import WebClient
 from mailsuite.notify.outgoing.destinations import Destinations
 from mailsuite.notify.outgoing.dialling import Dialler
+from mailsuite.notify.owner_letters import OwnerLetters
 from mailsuite.notify.rendering import NoticeKeys
 from mailsuite.notify.streams import Streams
 from mailsuite.notify.turns import Turns
@@ -127,6 +131,7 @@ class Telling:
         self.client.dialler.ca_file = config.notify.webhook.ca_file
         self.client.forget()
         self.commands.commands = commands_of(config)
+        set_schedule(config, self.channels)
         offered = offered_of(config, self.channels)
         self.office.channels = offered
         self.dispatcher.reload(dispatcher_settings(config), offered)
@@ -171,6 +176,7 @@ def telling(
     directory: LayeredDirectory,
     bus: IEventBus,
     resolver: IResolver,
+    store: IMailStore,
     threads: IThreads,
     told: Callable[[Address], None],
     metrics: Metrics,
@@ -192,13 +198,29 @@ def telling(
         channel.name: channel
         for channel in (*channels_of(client, server_key, lambda: parts.config), commands)
     }
+    set_schedule(config, channels)
     keys = NoticeKeys(derived("notices"))
+    intake = Intake(notices.event_log, book, directory, bus, reactor, log, intake_settings(config))
+    arrivals = Arrivals(bus, time.time, log, intake)
+
+    async def written(stored: Stored, octets: bytes) -> None:
+        store.changed(stored.account)
+        await arrivals.tell([stored], Mail(octets, None))
+
+    letters = OwnerLetters(
+        store,
+        config.server.name,
+        time.time,
+        written,
+        Languages(directory).of,
+        lambda: parts.config.queue.notice_language,
+    )
     turns = Turns(
         notices.event_log,
         book,
         offered_of(config, channels),
         Handing(destinations, reactor, time.time, log, metrics.notices),
-        Aftermath(notices.subscriptions, book, time.time, log),
+        Aftermath(notices.subscriptions, book, time.time, log, letters.suspended),
         keys,
         time.time,
         log,
@@ -239,7 +261,6 @@ def telling(
         time.time,
         log,
     )
-    intake = Intake(notices.event_log, book, directory, bus, reactor, log, intake_settings(config))
     parts = Telling(
         config,
         notices,
@@ -275,6 +296,12 @@ def channels_of(
         ServiceChannel(told, Gotify()),
         ServiceChannel(told, Pushover(lambda: current().notify.pushover.token.reveal())),  # noqa: PLW0108
     )
+
+
+def set_schedule(config: Config, channels: Mapping[str, INotifyChannel]) -> None:
+    """Have webhooks tried again when the configuration says."""
+    webhook = channels["webhook"]
+    webhook.terms = attrs.evolve(webhook.terms, retries=config.notify.webhook.schedule)
 
 
 def offered_of(config: Config, channels: Mapping[str, INotifyChannel]) -> dict[str, INotifyChannel]:
