@@ -71,8 +71,9 @@ class Follower:
         match self.transport:
             case Transport.LISTENER:
                 self.listens(True)
+                self.verifier.ask(Why.GAP)
             case Transport.POLL:
-                self.verifier.start_polling()
+                self.verifier.poll_for(Why.POLL)
             case _ if self.stream is not None:
                 await self._follow_stream(self.stream)
 
@@ -114,8 +115,10 @@ class Follower:
     def _opened(self) -> None:
         self.is_live, self._failures = True, 0
         self.trouble(None)
-        self.verifier.stop_polling()
+        self.verifier.poll_for(Why.BASE)
         self.listens(False)
+        if not self.kept.last_id:  # then it tells what comes from now on
+            self.verifier.ask(Why.GAP)
 
     def _closed(self, error: Exception) -> float:
         """What a stream that is not there means; answers the seconds until it is tried again."""
@@ -125,7 +128,7 @@ class Follower:
             self.trouble(in_words(error))
             if self.transport is Transport.AUTO:
                 self.listens(True)
-                self.verifier.start_polling()
+                self.verifier.poll_for(Why.POLL)
         if isinstance(error, StreamMissing):
             return MISSING_WAIT
         asked = error.after if isinstance(error, StreamBroken) else None
@@ -157,6 +160,7 @@ class Follower:
         if news is None or not self.kept.is_new(news.id):
             return
         if news.kind is Kind.MAIL_CLEARED:
+            self.kept.told = 0  # those may be gone; better told twice than never
             self.gone()
         elif news.count:
             if news.kind is Kind.MAIL_NEW:

@@ -26,9 +26,9 @@ class Kept:
     seen: frozenset[str] | None = None
     """Of each message at the last look, a digest of its UIDL; None: nobody has looked yet."""
     told: int = 0
-    """Messages that the stream has told of since then."""
+    """Messages that the stream has told of since then, as far as nobody fetched them."""
     last_id: str = ""
-    """Of the stream: Last-Event-ID."""
+    """Of the stream: Last-Event-ID. Empty: it has said nothing since the last look."""
     ids: list[str] = attrs.field(factory=list)
     """Of the notices that were shown, the newest last."""
 
@@ -61,12 +61,20 @@ class Kept:
 
     def looked(self, messages: Iterable[str]) -> int:
         """Take what is there now; answers how many messages nobody has been told of. At the first look all
-        that is there is old."""
-        present = frozenset(map(_digest, messages))
-        fresh = 0 if self.seen is None else len(present - self.seen)
-        unheard = max(0, fresh - self.told)
-        self.seen, self.told = present, 0
-        return unheard
+        that is there is old.
+
+        Where the stream stood does not matter any more: all that came until now is looked at.
+        """
+        before = self.seen
+        told = self.told
+        self.looked_silently(messages)
+        self.last_id = ""
+        fresh = 0 if before is None else len((self.seen or frozenset()) - before)
+        return max(0, fresh - told)
+
+    def looked_silently(self, messages: Iterable[str]) -> None:
+        """Take what is there now, all of which the stream has told, or has kept quiet about for a reason."""
+        self.seen, self.told = frozenset(map(_digest, messages)), 0
 
     def is_new(self, id: str) -> bool:
         """Whether this notice was never shown; from now on it was."""

@@ -37,9 +37,14 @@ class Listener:
     _wanted_by: set[str] = attrs.field(factory=set, init=False)
     _ports: list[IListeningPort] = attrs.field(factory=list, init=False)
     _busy: bool = attrs.field(default=False, init=False)
+    _has_begun: bool = attrs.field(default=False, init=False)
 
-    async def adopt(self) -> None:
-        """Take over what was handed over."""
+    async def begin(self) -> None:
+        """Take over what was handed over, or open the port if somebody has asked for it: earlier nobody knows
+        who may knock."""
+        self._has_begun = True
+        if not self.inherited:
+            await self._settle()
         for descriptor in self.inherited:
             await self._listen(AdoptedStreamServerEndpoint(self.reactor, descriptor, family_of(descriptor)))
 
@@ -48,7 +53,7 @@ class Listener:
             self._wanted_by.add(account)
         else:
             self._wanted_by.discard(account)
-        if not self.inherited and not self._busy:
+        if self._has_begun and not self.inherited and not self._busy:
             self.tasks.start(self._settle())
 
     async def stop(self) -> None:

@@ -67,7 +67,11 @@ class Receiver(Factory):
         self.allowed = allowed
         self.counters = ReceiverCounters()
         self.connections: set[_Listening] = set()
-        self._throttle: Throttle[str] = Throttle(clock, ACTION_INTERVAL, act, flooded)
+        self.peers: frozenset[str] = frozenset()
+        """All whose knocks the latest action stands for."""
+        self._knocked: set[str] = set()
+        self._act = act
+        self._throttle: Throttle[str] = Throttle(clock, ACTION_INTERVAL, self._take, flooded)
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
         peer = _peer(addr)
@@ -83,9 +87,15 @@ class Receiver(Factory):
         """One connection's judgement."""
         if what is Heard.KNOCK:
             self.counters.knocks += 1
+            if len(self._knocked) < MAX_CONNECTIONS:
+                self._knocked.add(peer)
             self._throttle.offer(peer)
         else:
             self.counters.noise += 1
+
+    def _take(self, peer: str, knocks: int) -> None:
+        self.peers, self._knocked = frozenset(self._knocked), set()
+        self._act(peer, knocks)
 
     def stop(self) -> None:
         self._throttle.stop()

@@ -96,7 +96,7 @@ class RunProgram:
 
     @_allowed.default
     def _make_allowed(self) -> AllowList:
-        accounts = self.wishes.accounts
+        accounts = list(filter(self._may_listen, self.wishes.accounts))
         networks = tuple(network for each in accounts for network in each.knock_from)
         return AllowList(self.reactor, self._tasks, frozenset(each.server for each in accounts), networks)
 
@@ -118,12 +118,15 @@ class RunProgram:
     async def run(self) -> None:
         """Until stopped; SystemExit where there is nothing left to follow."""
         self.reactor.addSystemEventTrigger("before", "shutdown", self._shut_down)
-        if any(self._may_listen(each) for each in self.wishes.accounts):
-            await self._allowed.refresh()
-            await self._listener.adopt()
         for account, password in self.wishes.accounts.items():
             self._follow(account, Login(account.login_name, password))
+        if any(self._may_listen(each) for each in self.wishes.accounts):
+            self._tasks.start(self._hear_knocks())
         await self._done
+
+    async def _hear_knocks(self) -> None:
+        await self._allowed.refresh()
+        await self._listener.begin()
 
     async def try_out(self, clock: Callable[[], float]) -> None:
         """Show a test notice here, then have each server send one. *clock*: seconds that only go on.
@@ -208,7 +211,7 @@ class RunProgram:
 
     def _knocked(self, peer: str, knocks: int) -> None:
         """Of which account, a knock does not say: all whose mail is where it came from are looked at."""
-        hosts = self._allowed.hosts_at(peer)
+        hosts = {host for each in self._listener.receiver.peers for host in self._allowed.hosts_at(each)}
         for account in self.wishes.accounts:
             followed = self._followed.get(account.address)
             if account.server in hosts and followed is not None:

@@ -20,6 +20,8 @@ from mailsuite.client.pop3 import LoginRefused, Look, TryLater
 from mailsuite.client.trouble import in_words
 
 POLL_SECONDS: Final = 300.0
+BASE_SECONDS: Final = 6 * 3600.0
+"""Between two looks while the stream is there."""
 RETRIES: Final = (5.0, 15.0, 45.0)
 """Seconds after which a look that a knock asked for is tried again; then the next poll will see."""
 
@@ -30,7 +32,13 @@ class Why(enum.Enum):
     POLL = "poll"
     KNOCK = "knock"
     GAP = "gap"
-    """The stream has missed something."""
+    """The stream does not know what came before it, or has missed something."""
+    BASE = "base"
+    """Nothing is to be told: to know what is there, for a time without the stream."""
+
+
+_ASKED_FOR: Final = frozenset({Why.KNOCK, Why.GAP})
+"""Somebody has reason to believe that there is something."""
 
 
 @attrs.define
@@ -43,7 +51,7 @@ class Counters:
 
 @attrs.define(eq=False)
 class Verifier:
-    """Looks at one account when asked, and every *poll* seconds while ``polling``. One look at a time.
+    """Looks at one account when asked, and every now and then as poll_for() was told. One look at a time.
 
     *news* hears of new mail, *trouble* of a look that failed, in words; None after the next that did not.
     """
@@ -55,7 +63,7 @@ class Verifier:
     news: Callable[[News], None]
     trouble: Callable[[str | None], None]
     poll: float = POLL_SECONDS
-    polling: bool = attrs.field(default=False, init=False)
+    _polling: Why | None = attrs.field(default=None, init=False)
     counters: Counters = attrs.field(factory=Counters, init=False)
     _wanted: Why | None = attrs.field(default=None, init=False)
     _wake: Deferred[None] | None = attrs.field(default=None, init=False)
@@ -63,21 +71,23 @@ class Verifier:
     _delay: float = attrs.field(default=0.0, init=False)
     """What the server asks for between two logins."""
     _tries: int = attrs.field(default=0, init=False)
+    _has_ended: bool = attrs.field(default=False, init=False)
 
     def ask(self, why: Why) -> None:
         """Look now, or once more after the present look. What a knock asked for stays a knock's."""
-        if self._wanted is None or why is not Why.POLL:
+        if self._wanted is None or why in _ASKED_FOR:
             self._wanted = why
         self._rouse()
 
-    def start_polling(self) -> None:
-        """Look at once, and then every now and then."""
-        if not self.polling:
-            self.polling = True
+    def poll_for(self, why: Why) -> None:
+        """POLL: look at once, and then every *poll* seconds. BASE: every BASE_SECONDS."""
+        if why is self._polling:
+            return
+        self._polling = why
+        if why is Why.POLL:
             self.ask(Why.POLL)
-
-    def stop_polling(self) -> None:
-        self.polling = False
+        elif not self._tries:
+            self._sleep(BASE_SECONDS, why)
 
     async def run(self) -> None:
         """Until cancelled. Raises LoginRefused."""
@@ -88,6 +98,7 @@ class Verifier:
                 again = await self._look(why)
                 self._sleep(again, why)
         finally:
+            self._has_ended = True
             self._stop_timer()
 
     async def _next(self) -> None:
@@ -108,36 +119,43 @@ class Verifier:
             return self._after_failure(why, error)
         self.trouble(None)
         self._tries, self._delay = 0, found.login_delay
-        fresh = self.kept.looked(found.messages)
+        if why is Why.BASE:
+            self.kept.looked_silently(found.messages)
+            fresh = 0
+        else:
+            fresh = self.kept.looked(found.messages)
         self.kept.write()
         if fresh:
             self.news(News(self.account, count=fresh))
         elif why is Why.KNOCK:
             self.counters.spurious += 1
-        return self._pause if self.polling else 0.0
+        return self._pause
 
     @property
     def _pause(self) -> float:
-        return max(self.poll, self._delay)
+        """Seconds until the next look that nobody asks for; 0: there is none."""
+        if self._polling is None:
+            return 0.0
+        return BASE_SECONDS if self._polling is Why.BASE else max(self.poll, self._delay)
 
     def _after_failure(self, why: Why, error: Exception) -> float:
         """A look that was asked for is tried again soon, but not for ever."""
         after = error.after if isinstance(error, TryLater) else 0.0
-        if why is not Why.POLL and self._tries < len(RETRIES):
+        if why in _ASKED_FOR and self._tries < len(RETRIES):
             soon = RETRIES[self._tries]
             self._tries += 1
             return max(after, soon)
         self._tries = 0
-        return max(after, self._pause) if self.polling else 0.0
+        return max(after, self._pause) if self._polling is not None else 0.0
 
     def _sleep(self, seconds: float, why: Why) -> None:
         self._stop_timer()
-        if seconds:
-            again = why if self._tries else Why.POLL
+        if seconds and not self._has_ended:
+            again = why if self._tries else self._polling or Why.POLL
             self._timer = self.clock.callLater(seconds, self._due, again)
 
     def _due(self, why: Why) -> None:
-        if self.polling or why is not Why.POLL:
+        if why in _ASKED_FOR or why is self._polling:
             self.ask(why)
 
     def _stop_timer(self) -> None:

@@ -17,7 +17,7 @@ from mailsuite.client.kept import Kept
 from mailsuite.client.news import News
 from mailsuite.client.pop3 import LoginRefused, Look
 from mailsuite.client.stream import StreamBroken, StreamMissing
-from mailsuite.client.verifier import POLL_SECONDS, Verifier
+from mailsuite.client.verifier import BASE_SECONDS, POLL_SECONDS, Verifier
 from mailsuite.model.notice import Kind
 from mailsuite.wire.sse import Event
 
@@ -59,6 +59,7 @@ class FollowerTests(SynchronousTestCase):
         self.present = ["old"]
         self.kept = Kept(Path("/dev/null/nowhere"))
         self.kept.looked(["old"])
+        self.kept.last_id = "900"
 
     def follow(self, transport: Transport = Transport.AUTO) -> None:
         verifier = Verifier(self.clock, self.look, self.kept, ALICE, self.news.append, lambda words: None)
@@ -119,7 +120,7 @@ class FollowerTests(SynchronousTestCase):
         self.stream.hear({}, "ping", id="999")
         self.stream.end(StreamBroken("gone"))
         self.clock.advance(FIRST_WAIT)
-        self.assertEqual([each[0] for each in self.stream.follows], ["", "912"])
+        self.assertEqual([each[0] for each in self.stream.follows], ["900", "912"])
 
     def test_a_short_break_opens_no_port_and_looks_at_nothing(self) -> None:
         self.follow()
@@ -222,9 +223,49 @@ class FollowerTests(SynchronousTestCase):
     def test_knocks_alone(self) -> None:
         self.follow(Transport.LISTENER)
         self.clock.advance(10 * POLL_SECONDS)
-        self.assertEqual((self.stream.follows, self.looks, self.listens), ([], 0, [True]))
+        self.assertEqual((self.stream.follows, self.looks, self.listens), ([], 1, [True]))
+        self.present.append("new")
         self.follower.knocked()
-        self.assertEqual(self.looks, 1)
+        self.assertEqual((self.looks, self.counts()), (2, [1]))
+
+    def test_what_came_before_a_stream_that_was_never_there_is_looked_at(self) -> None:
+        self.kept.last_id = ""
+        self.present.append("since enrolling")
+        self.follow()
+        self.stream.open()
+        self.assertEqual((self.looks, self.counts()), (1, [1]))
+
+    def test_what_was_looked_at_is_not_told_again_by_the_stream(self) -> None:
+        """After a time without it, it begins with what comes from now on; what came between is looked at."""
+        self.follow()
+        self.stream.end(ConnectionRefusedError())
+        self.present.append("polled")
+        self.clock.advance(POLL_SECONDS)
+        self.present.append("between")
+        self.stream.open()
+        self.assertEqual(self.stream.follows[-1][0], "")
+        self.assertEqual(self.counts(), [1, 1])
+
+    def test_what_was_told_and_fetched_does_not_hide_what_comes_then(self) -> None:
+        self.follow()
+        self.stream.open()
+        self.stream.hear({"type": "mail.new", "count": 3, "id": "ev_1"}, id="901")
+        self.stream.hear({"type": "mail.cleared", "id": "ev_2"}, "cleared", id="902")
+        self.present.append("new")
+        self.stream.end(StreamBroken("gone"))
+        self.clock.advance(FIRST_WAIT)
+        self.stream.end(ConnectionRefusedError())
+        self.assertEqual(self.counts(), [3, 1])
+
+    def test_while_it_is_there_what_it_keeps_quiet_about_is_kept_up_with(self) -> None:
+        self.follow()
+        self.stream.open()
+        self.present += ["junk", "list"]
+        self.clock.advance(BASE_SECONDS)
+        self.stream.end(StreamBroken("gone"))
+        self.clock.advance(FIRST_WAIT)
+        self.stream.end(ConnectionRefusedError())
+        self.assertEqual((self.looks, self.counts()), (2, []))
 
     def test_polls_alone(self) -> None:
         self.follow(Transport.POLL)

@@ -29,6 +29,12 @@ def test_what_the_stream_has_told_is_not_told_again(tmp_path: Path) -> None:
     assert kept.looked(["a", "b", "c", "d"]) == 1
 
 
+def test_where_the_stream_stood_is_over_when_all_was_looked_at(tmp_path: Path) -> None:
+    kept = Kept(tmp_path / "x", last_id="912")
+    kept.looked_silently(["a"])
+    assert (kept.last_id, kept.looked(["a", "b"]), kept.last_id) == ("912", 1, "")
+
+
 def test_it_survives(tmp_path: Path) -> None:
     path = tmp_path / "state" / "alice.json"
     kept = Kept(path)

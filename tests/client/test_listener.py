@@ -49,6 +49,9 @@ class ListenerTests(TestCase):
         listener.want("a", True)
         listener.want("b", True)
         await self.tasks.finished()
+        self.assertEqual(self.places, [])  # who may knock is not known yet
+        await listener.begin()
+        await self.tasks.finished()
         ((host, port),) = self.places
         self.assertEqual(host, "127.0.0.1")
         self.assertEqual(await self.knock(port), "127.0.0.1")
@@ -67,6 +70,7 @@ class ListenerTests(TestCase):
     async def test_a_port_that_is_taken_is_told(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             listener = self.listener(port=taken.getsockname()[1])
+            await listener.begin()
             listener.want("a", True)
             await self.tasks.finished()
         self.assertEqual(self.places, [])
@@ -76,6 +80,7 @@ class ListenerTests(TestCase):
     async def test_everywhere(self) -> None:
         """IPv6 and IPv4; where there is no IPv6, IPv4 alone."""
         listener = self.listener("")
+        await listener.begin()
         listener.want("a", True)
         await self.tasks.finished()
         self.assertEqual(await self.knock(self.places[0][1]), "127.0.0.1")
@@ -84,7 +89,7 @@ class ListenerTests(TestCase):
         handed = socket.create_server(("127.0.0.1", 0))
         port = handed.getsockname()[1]
         listener = self.listener(inherited=(handed.detach(),))
-        await listener.adopt()
+        await listener.begin()
         self.assertEqual(self.places, [("127.0.0.1", port)])
         listener.want("a", True)
         listener.want("a", False)

@@ -115,6 +115,18 @@ class ReceiverTests(SynchronousTestCase):
         self.clock.advance(3600)
         self.assertEqual(self.acts, [("198.41.0.4", 1), ("198.41.0.4", 999)])
 
+    def test_an_action_stands_for_all_who_knocked_since(self) -> None:
+        """One of two servers must not be forgotten because the other one knocks more often."""
+        for peer in ("192.0.2.1", "192.0.2.2", "192.0.2.1"):
+            self.protocol = self.receiver.buildProtocol(IPv4Address("TCP", peer, 40000))
+            self.protocol.makeConnection(StringTransport())
+            self.protocol.dataReceived(KNOCK)
+            self.close()
+        self.assertEqual(self.receiver.peers, {"192.0.2.1"})
+        self.clock.advance(ACTION_INTERVAL)
+        self.assertEqual(self.receiver.peers, {"192.0.2.1", "192.0.2.2"})
+        self.assertEqual(self.acts, [("192.0.2.1", 1), ("192.0.2.1", 2)])
+
     def test_stopping_cuts_no_knocker_off(self) -> None:
         transport = self.connect()
         self.protocol.dataReceived(KNOCK)

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from mailsuite.client.kept import Kept
 from mailsuite.client.news import News
 from mailsuite.client.pop3 import LoginRefused, Look, TryLater
-from mailsuite.client.verifier import POLL_SECONDS, RETRIES, Verifier, Why
+from mailsuite.client.verifier import BASE_SECONDS, POLL_SECONDS, RETRIES, Verifier, Why
 
 ALICE = "alice@example.org"
 
@@ -62,7 +62,7 @@ class VerifierTests(SynchronousTestCase):
         self.assertEqual(self.verifier.counters.spurious, 1)
 
     def test_a_poll_that_finds_nothing_is_not_spurious(self) -> None:
-        self.verifier.start_polling()
+        self.verifier.poll_for(Why.POLL)
         self.found("old")
         self.assertEqual(self.verifier.counters.spurious, 0)
 
@@ -76,20 +76,38 @@ class VerifierTests(SynchronousTestCase):
         self.assertEqual((len(self.looks), self.news), (2, [1]))
 
     def test_polling(self) -> None:
-        self.verifier.start_polling()
-        self.verifier.start_polling()
+        self.verifier.poll_for(Why.POLL)
+        self.verifier.poll_for(Why.POLL)
         self.found("old")
         self.clock.advance(POLL_SECONDS - 1)
         self.assertEqual(len(self.looks), 1)
         self.clock.advance(1)
         self.found("old", "new")
         self.assertEqual(self.news, [1])
-        self.verifier.stop_polling()
-        self.clock.advance(10 * POLL_SECONDS)
+        self.verifier.poll_for(Why.BASE)
+        self.clock.advance(BASE_SECONDS - 1)
         self.assertEqual(len(self.looks), 2)
 
+    def test_while_the_stream_is_there_it_only_keeps_up(self) -> None:
+        self.verifier.poll_for(Why.BASE)
+        self.clock.advance(BASE_SECONDS)
+        self.found("old", "told by the stream", "and what it keeps quiet about")
+        self.assertEqual(self.news, [])
+        self.verifier.poll_for(Why.POLL)
+        self.found("old", "told by the stream", "and what it keeps quiet about", "new")
+        self.assertEqual(self.news, [1])
+        self.assertEqual(len(self.looks), 2)
+
+    def test_keeping_up_does_not_take_a_knocks_place(self) -> None:
+        self.verifier.poll_for(Why.BASE)
+        self.clock.advance(BASE_SECONDS)
+        self.verifier.ask(Why.GAP)
+        self.found("old")
+        self.found("old", "new")
+        self.assertEqual(self.news, [1])
+
     def test_the_server_wants_fewer_logins(self) -> None:
-        self.verifier.start_polling()
+        self.verifier.poll_for(Why.POLL)
         self.found("old", delay=1800)
         self.clock.advance(1799)
         self.assertEqual(len(self.looks), 1)
@@ -97,7 +115,7 @@ class VerifierTests(SynchronousTestCase):
         self.assertEqual(len(self.looks), 2)
 
     def test_a_knock_need_not_wait_for_the_poll(self) -> None:
-        self.verifier.start_polling()
+        self.verifier.poll_for(Why.POLL)
         self.found("old", delay=1800)
         self.verifier.ask(Why.KNOCK)
         self.assertEqual(len(self.looks), 2)
@@ -132,7 +150,7 @@ class VerifierTests(SynchronousTestCase):
         self.assertEqual(len(self.looks), 2)
 
     def test_polls_that_fail_go_on(self) -> None:
-        self.verifier.start_polling()
+        self.verifier.poll_for(Why.POLL)
         for number in range(1, 6):
             self.assertEqual(len(self.looks), number)
             self.looks[-1].errback(ConnectionRefusedError())
@@ -153,7 +171,7 @@ class VerifierTests(SynchronousTestCase):
         self.assertEqual(self.verifier.counters.spurious, 2)
 
     def test_a_password_that_is_refused_ends_it(self) -> None:
-        self.verifier.start_polling()
+        self.verifier.poll_for(Why.POLL)
         self.looks[-1].errback(LoginRefused("no"))
         self.failureResultOf(self.running, LoginRefused)
         self.verifier.ask(Why.KNOCK)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -50,6 +50,13 @@ def enrol(home: Home, server: Server, account: str = JOE, transport: str = "list
     )
 
 
+def until(happened: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def knock(door: socket.socket) -> None:
     """Anybody can."""
     with socket.create_connection(door.getsockname(), PATIENCE) as connection:
@@ -75,8 +82,10 @@ def test_a_knock_is_shown_when_there_is_mail_and_only_then(
     assert "1 messages are there" in said
     with home.running(door) as client:
         client.wait_for_event("listening")
+        client.wait_for_event("following")
+        looks = own_server.logged().count(" pop3.session ")
         knock(door)  # a forged one
-        client.wait_for_event("following")  # it has looked
+        until(lambda: own_server.logged().count(" pop3.session ") > looks)  # it has looked
     assert client.events("news") == []
     with home.running(door) as client:
         client.wait_for_event("listening")
@@ -95,10 +104,10 @@ def test_each_account_of_a_server_is_looked_at_for_a_knock(
         enrol(home, own_server, account)
     with home.running(door) as client:
         client.wait_for_event("listening")
+        client.wait_for_event("following", 2)
         own_server.deliver(letter(1), ANN)
         knock(door)
         assert client.wait_for_event("news")["account"] == ANN
-        client.wait_for_event("following", 2)
     assert [each["account"] for each in client.events("news")] == [ANN]
 
 
@@ -158,10 +167,7 @@ def test_a_command_and_a_program_that_fetches(own_server: Server, home: Home, do
         client.wait_for_event("listening")
         own_server.deliver(letter(1))
         client.wait_for_event("news")
-        deadline = time.monotonic() + PATIENCE
-        while not (heard.exists() and fetched.exists()):
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        until(lambda: heard.exists() and fetched.exists())
     assert json.loads(heard.read_text())["account"] == JOE
 
 
