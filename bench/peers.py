@@ -104,11 +104,14 @@ class Dovecot:
     more: str = ""
     port: int = 0
     tls_port: int = 0
+    greets_at: int = 0
+    """The port whose greeting says that it runs; 0: that of POP3."""
     pid: int = 0
     _process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Dovecot:
         self.port, self.tls_port = free_port(), free_port()
+        self.greets_at = self.greets_at or self.port
         user = pwd.getpwnam(OWNER) if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
         self.directory.chmod(0o755)
         certificate, key = self_signed(
@@ -189,7 +192,7 @@ userdb {{
 
     def _greets(self) -> bool:
         try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE) as client:
+            with socket.create_connection(("127.0.0.1", self.greets_at), timeout=PATIENCE) as client:
                 return bool(client.recv(1))
         except ConnectionRefusedError:
             return False
