@@ -8,6 +8,7 @@ import attrs
 from twisted.python.failure import Failure
 
 from mailsuite.delivery.arrivals import Arrivals, Mail
+from mailsuite.delivery.commands import Commands, Order
 from mailsuite.delivery.delivered import Delivered, tell_delivered
 from mailsuite.delivery.envelope import Accepted
 from mailsuite.delivery.incoming import Incoming
@@ -33,6 +34,7 @@ class Conclusion:
     _seconds: Callable[[], float]
     _connection: ConnectionFacts
     _log: Log
+    commands: Commands | None = None
 
     async def of_all(self, incoming: Incoming, event: BodyEnd) -> Reply:
         """One fate for all recipients."""
@@ -42,11 +44,31 @@ class Conclusion:
         if refusal is not None:
             return refusal
         try:
+            await self._obey(incoming)
             stored = await incoming.transaction.commit()
         except Exception as error:
             return self._judge.no(error, id=incoming.id)
         await self._tell(incoming, stored, range(len(incoming.envelope.accepted)), event.size)
         return replies.message_accepted(incoming.id)
+
+    async def _obey(self, incoming: Incoming) -> None:
+        """Where it is an order: do it before anybody hears that it was taken. Raises what obeying raises, and
+        all of it is undone then."""
+        envelope, account = incoming.envelope, self._connection.account
+        if envelope.ordered is None or account is None or self.commands is None:
+            return
+        order = Order(
+            account,
+            self._connection.device,
+            envelope.ordered,
+            envelope.sender,
+            bytes(incoming.beginning),
+        )
+        try:
+            await self.commands.obey(order)
+        except BaseException:
+            await incoming.transaction.abort()
+            raise
 
     async def of_each(self, incoming: Incoming, event: BodyEnd) -> tuple[Reply, ...]:
         """Each recipient has a fate of their own (RFC 2033 section 4.2), where the message is one that comes

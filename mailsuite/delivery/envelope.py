@@ -62,6 +62,8 @@ class Envelope:
     """Whoever sends it is known: some recipient is one that others may not send to."""
     max_message: int | None = attrs.field(default=None, init=False)
     """The lowest limit of those who are accepted; None: nothing is said."""
+    ordered: Address | None = attrs.field(default=None, init=False)
+    """The recipient that is told what to do (delivery/commands.py); None: it is mail alone."""
     leading: str = attrs.field(default="", init=False)
     """The domain of the first recipient that leads to another server; empty: none does."""
     _copies: dict[Address, Copy] = attrs.field(factory=dict, init=False)

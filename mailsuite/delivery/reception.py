@@ -16,6 +16,7 @@ from twisted.internet.defer import CancelledError
 from mailsuite.concurrent.tasks import Tasks
 from mailsuite.delivery.archiving import ArchiveCopies, archive_copies
 from mailsuite.delivery.arrivals import Arrivals
+from mailsuite.delivery.commands import ORDERED, Commands
 from mailsuite.delivery.conclusion import Conclusion
 from mailsuite.delivery.delivered import Delivered, nobody_hears, wants_to_hear
 from mailsuite.delivery.dsn_original import MAX_RETURNED
@@ -79,6 +80,8 @@ class Services:
     """Where mail for other servers goes; None: nobody would fetch it there, so none is taken."""
     host_of: HostOf | None = None
     """None: nobody asks what the clients are called."""
+    commands: Commands | None = None
+    """Who obeys; None: all that comes is mail."""
     archives: Archiving = attrs.field(factory=Archives)
     """Who gets a copy beside the recipients."""
     delivered: Delivered = nobody_hears
@@ -270,7 +273,8 @@ class Reception:
             for each in outbound:
                 transaction.begin_outbound(services.queue, each, letter.trace)
         apart = self.facts.service == "lmtp" and not outbound and not archive
-        room = max(MAX_RETURNED if wants_to_hear(envelope) else 0, ROOM if followed else 0)
+        is_read = followed or envelope.ordered is not None
+        room = max(MAX_RETURNED if wants_to_hear(envelope) else 0, ROOM if is_read else 0)
         return Incoming(id, envelope, transaction, letter.filter, apart, room, followed)
 
     def take(self, chunk: bytes) -> None:
@@ -365,7 +369,8 @@ class Reception:
         """Add a recipient; answers the refusal, None where there is none."""
         recipient, envelope = event.address, self._envelope
         try:
-            route = await self._services.router.route(recipient)
+            ordered = await self._is_order(recipient)
+            route = ORDERED if ordered else await self._services.router.route(recipient)
         except CancelledError:
             raise
         except Exception as error:
@@ -392,14 +397,24 @@ class Reception:
             return replies.INTERNAL_ERROR
         envelope.add(recipient, event.parameters, route, verdict.max_message)
         envelope.vouched |= verdict.vouched
+        if ordered:
+            envelope.ordered = recipient
         return None
+
+    async def _is_order(self, recipient: Address) -> bool:
+        """Whether the client tells the server to do something; what is held for later never does."""
+        commands, account = self._services.commands, self.facts.account
+        if commands is None or account is None or self._envelope.mail.held:
+            return False
+        return await commands.takes(recipient, account, self.facts.device)
 
     # The message
 
     def _conclusion(self) -> Conclusion:
         services = self._services
         delivered, seconds = services.delivered, services.seconds
-        return Conclusion(self._judge, services.arrivals, delivered, seconds, self.facts, self._log)
+        conclusion = Conclusion(self._judge, services.arrivals, delivered, seconds, self.facts, self._log)
+        return attrs.evolve(conclusion, commands=services.commands)
 
     def _used_up(self, event: BodyEnd) -> None:
         if event.defect is not None:

@@ -105,6 +105,7 @@ OVER_QUOTA_FOR_GOOD = _reply(552, "5.2.2", "The mailbox is full")
 EXPANSION_TOO_LONG = _reply(
     451, "4.2.4", "This address leads to more addresses than it may just now; please try again later"
 )
+TOO_MANY_ORDERS = _reply(450, "4.7.1", "Too many commands by mail; please try again later")
 CATCH_ALL_LIMITED = _reply(450, "4.7.1", "Too much mail for unknown names just now; please try again later")
 HELLO_IS_OURS = _reply(550, "5.7.1", "You introduced yourself by the name or address of this server")
 HELLO_MISMATCH = _reply(550, "5.7.1", "The name you introduced yourself by does not belong to your address")
