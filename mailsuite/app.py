@@ -57,9 +57,6 @@ from mailsuite.model.failure import MailFailure
 from mailsuite.model.origin import Origin
 from mailsuite.model.retention import MaildropRules
 from mailsuite.notices.sqlite.notify_db import NotifyDb
-from mailsuite.notify.channels.nm import NotifyMailChannel
-from mailsuite.notify.configured import notifier_settings
-from mailsuite.notify.notifier import Notifier
 from mailsuite.notify.targets import objection
 from mailsuite.observe.log import Log
 from mailsuite.observe.metrics import Metrics
@@ -117,8 +114,6 @@ class Parts:
     keeper: CertificateKeeper
     premises: Premises
     bus: LocalBus
-    channel: NotifyMailChannel
-    notifier: Notifier
     telling: Telling
     presence: Presence
     portal: Portal
@@ -164,7 +159,6 @@ class Parts:
         self.watch.start()
         self.receiving.start()
         self.keeper.start()
-        self.notifier.start()
         self.telling.start()
         self.sending.start()
         self.tasks.start(self._clean())
@@ -201,7 +195,6 @@ class Parts:
             await self.sweeping.finished()
             await self.keeper.stop()
             await self.premises.bans.stop()
-            await self.notifier.stop()
             await self.telling.stop()
             await self.sources.stop()
             await self.notices.commits.finished()
@@ -243,9 +236,6 @@ class Parts:
         self.receiving.use(config)
         self.sending.use(config)
         self.stays.rules = rules_of(config.pop3, config.domains)
-        self.channel.connect_timeout = config.notify.notifymail.connect_timeout
-        self.channel.source_address = config.notify.notifymail.source_address
-        self.notifier.reload(notifier_settings(config))
         self.telling.use(config)
         self.tasks.start(self._learn_retentions())
         self.housekeeper.soon()
@@ -317,8 +307,6 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
     )
     views = Views(store, tasks, log)
     bus = LocalBus(reactor, log)
-    notifymail = config.notify.notifymail
-    channel = NotifyMailChannel(reactor, reactor, notifymail.connect_timeout, notifymail.source_address)
     portal = Portal(MailRealm(store, directory, tasks))
     turnstile = Turnstile(reactor, log)
     turn = DeferredLock()
@@ -328,16 +316,6 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
     portal.registerChecker(SecretChecker(gate))
     portal.registerChecker(ScramChecker(gate))
     portal.registerChecker(HopelessChecker(gate))
-    notifier = Notifier(
-        bus,
-        directory,
-        sightings,
-        channel,
-        reactor,
-        log,
-        notifier_settings(config),
-        knocked=turnstile.delay.knocked,
-    )
     names = name_service(config.resolver, reactor, files, watch, log)
     tells = telling(
         config,
@@ -345,6 +323,8 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
         notices=notices,
         derived=vault.keyring.derived,
         directory=directory,
+        sightings=sightings,
+        in_session=turnstile.is_open,
         bus=bus,
         resolver=names.names,
         store=store,
@@ -409,7 +389,7 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
             key_file=state.seal_key,
             gate=gate,
             sources=sources,
-            objection=lambda preference: objection(preference, notifier.settings.rules),
+            objection=lambda preference: objection(preference, tells.knocking.notifier.settings.rules),
             erase=erase,
             turn=turn,
             own_retentions=premises.own_retentions,
@@ -426,8 +406,6 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
         keeper=CertificateKeeper(watch, files, reactor, time.time, log, partial(renew, config, state)),
         premises=premises,
         bus=bus,
-        channel=channel,
-        notifier=notifier,
         telling=tells,
         presence=presence,
         portal=portal,

@@ -153,7 +153,7 @@ class Suite(Service):
         self._figures = QueueFigures(parts.desk, self._reactor, time.time, self.log)
         self._figures.show(parts.premises.metrics)
         self._figures.start()
-        show_notices(parts.premises.metrics, parts.telling.book, parts.notifier.counters)
+        show_notices(parts.premises.metrics, parts.telling.book, parts.telling.knocking.notifier.counters)
         parts.keeper.use(certificates)
         services.use(listeners)
         self._on_signal(signal.SIGHUP, self._hang_up)
@@ -215,7 +215,7 @@ class Suite(Service):
             read_at=course.read_at,
             since=self._since,
             services=course.services,
-            notifier=course.parts.notifier.counters,
+            notifier=course.parts.telling.knocking.notifier.counters,
             accounts=len(await course.parts.directory.accounts()),
             certificates=[*keeper.problems(), *map(str, keeper.expiring())],
             notices=notices_summary(course.parts.premises.metrics, course.parts.telling.book),
@@ -299,9 +299,7 @@ def _notices(parts: app.Parts) -> Notices:
         parts.directory,
         parts.people.sightings,
         parts.people.logins,
-        parts.telling.book,
-        parts.channel,
-        lambda: parts.notifier.settings,
+        parts.telling.knocking.notifier,
         time.time,
     )
     return Notices(office, knocks, push_key, exists)

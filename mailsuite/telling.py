@@ -22,7 +22,8 @@ from mailsuite.config.schema import Config
 from mailsuite.delivery.arrivals import Arrivals, Mail
 from mailsuite.delivery.dsn_languages import Languages
 from mailsuite.directory.layered import LayeredDirectory
-from mailsuite.interfaces import IEventBus, IMailStore, INotifyChannel, IResolver, IThreads
+from mailsuite.interfaces import IEventBus, IMailStore, INotifyChannel, IResolver, ISightings, IThreads
+from mailsuite.knocking import Desks, Knocking, knocking
 from mailsuite.model.address import Address
 from mailsuite.model.login import LoginRecord
 from mailsuite.model.message import Stored
@@ -43,6 +44,7 @@ from mailsuite.notify.configured import commands_of, dispatcher_settings, intake
 from mailsuite.notify.dispatcher import Dispatcher
 from mailsuite.notify.handing import Handing
 from mailsuite.notify.intake import Intake
+from mailsuite.notify.knocks import CHANNEL
 from mailsuite.notify.office import Office
 from mailsuite.notify.outgoing.client import WebClient
 from mailsuite.notify.outgoing.destinations import Destinations
@@ -74,6 +76,7 @@ class Telling:
     book: Book
     intake: Intake
     dispatcher: Dispatcher
+    knocking: Knocking
     streams: Streams
     office: Office
     upkeep: Upkeep
@@ -103,6 +106,7 @@ class Telling:
 
     def start(self) -> None:
         self.dispatcher.start()
+        self.knocking.notifier.start()
         self.streams.start()
         self._tidy_later(TIDY_FIRST)
 
@@ -115,6 +119,7 @@ class Telling:
         await self._tasks.finished()
         await self.streams.stop()
         await self.dispatcher.stop()
+        await self.knocking.notifier.stop()
         for channel in self.channels.values():
             await channel.stop()
         await self.client.stop()
@@ -134,7 +139,8 @@ class Telling:
         set_schedule(config, self.channels)
         offered = offered_of(config, self.channels)
         self.office.channels = offered
-        self.dispatcher.reload(dispatcher_settings(config), offered)
+        self.dispatcher.reload(dispatcher_settings(config), _dispatched(offered))
+        self.knocking.use(config)
 
     async def erase(self, account: Address, device: str | None) -> None:
         """A device of the account is gone, with all that it made; None: the account itself. Raises
@@ -151,6 +157,7 @@ class Telling:
     def logged_in(self, login: LoginRecord) -> None:
         """Somebody logged in: what the account was told lately was useful."""
         self.dispatcher.came(login.account)
+        self.knocking.notifier.came(login.account)
 
     def _tidy_later(self, seconds: float = TIDY_EVERY) -> None:
         self._tidying = self.clock.callLater(seconds, self._tidy)
@@ -174,6 +181,8 @@ def telling(
     notices: NotifyDb,
     derived: Derived,
     directory: LayeredDirectory,
+    sightings: ISightings,
+    in_session: Callable[[Address, str | None], bool],
     bus: IEventBus,
     resolver: IResolver,
     store: IMailStore,
@@ -194,9 +203,22 @@ def telling(
     destinations = Destinations(time.time, config.notify.webhook.per_host)
     server_key = private_key((derived("web push") + derived("web push, more"))[:RANDOMNESS])
     commands = CommandChannel(reactor, reactor, commands_of(config))
+    knocks = knocking(
+        config,
+        reactor,
+        event_log=notices.event_log,
+        book=book,
+        directory=directory,
+        sightings=sightings,
+        bus=bus,
+        told=told,
+        in_session=in_session,
+        meter=metrics.notices,
+        log=log,
+    )
     channels = {
         channel.name: channel
-        for channel in (*channels_of(client, server_key, lambda: parts.config), commands)
+        for channel in (*channels_of(client, server_key, lambda: parts.config), commands, knocks.channel)
     }
     set_schedule(config, channels)
     keys = NoticeKeys(derived("notices"))
@@ -218,7 +240,7 @@ def telling(
     turns = Turns(
         notices.event_log,
         book,
-        offered_of(config, channels),
+        _dispatched(offered_of(config, channels)),
         Handing(destinations, reactor, time.time, log, metrics.notices),
         Aftermath(notices.subscriptions, book, time.time, log, letters.suspended),
         keys,
@@ -246,7 +268,7 @@ def telling(
         notices.subscriptions,
         notices.event_log,
         offered_of(config, channels),
-        dispatcher,
+        Desks(dispatcher, knocks.notifier),
         destinations,
         caps.of,
         time.time,
@@ -267,6 +289,7 @@ def telling(
         book,
         intake,
         dispatcher,
+        knocks,
         streams,
         office,
         upkeep,
@@ -314,8 +337,14 @@ def offered_of(config: Config, channels: Mapping[str, INotifyChannel]) -> dict[s
         "gotify": notify.gotify.enabled,
         "pushover": notify.pushover.enabled,
         "exec": bool(commands_of(config)),
+        CHANNEL: notify.notifymail.enabled,
     }
     return {name: channel for name, channel in channels.items() if notify.enabled and on[name]}
+
+
+def _dispatched(offered: Mapping[str, INotifyChannel]) -> dict[str, INotifyChannel]:
+    """Those that the dispatcher tells by: all but knocks, which have a notifier of their own."""
+    return {name: channel for name, channel in offered.items() if name != CHANNEL}
 
 
 def most_of(config: Config) -> Level | None:

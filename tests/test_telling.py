@@ -18,6 +18,7 @@ from mailsuite.config.notify import Notify
 from mailsuite.config.schema import Config
 from mailsuite.directory.layered import LayeredDirectory
 from mailsuite.directory.memory import MemoryDirectory
+from mailsuite.directory.sightings import MemorySightings
 from mailsuite.model.account import Account
 from mailsuite.model.address import Address
 from mailsuite.model.subscription import Subscription, SubscriptionState
@@ -68,6 +69,8 @@ def make(tmp_path: Path) -> Iterator[Any]:
             notices=NotifyDb.at(tmp_path / "notify.db", Inline(), VAULT, log),
             derived=lambda purpose: hashlib.sha256(purpose.encode()).digest(),
             directory=directory,
+            sightings=MemorySightings(),
+            in_session=lambda account, device: False,
             bus=bus,
             resolver=MemoryResolver(),
             store=store,

@@ -23,7 +23,9 @@ def notifier_settings(config: Config) -> NotifierSettings:
             last_ip_expiry=notifymail.last_ip_expiry,
             ports=frozenset(notifymail.ports),
             allow_networks=config.notify.allow_networks,
+            udp=notifymail.udp,
         ),
+        suppress=frozenset(config.notify.suppress),
     )
 
 

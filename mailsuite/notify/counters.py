@@ -14,12 +14,18 @@ class NotifyCounters:
     """Sent, and something came back: probably a finger daemon."""
     refused: int = 0
     timed_out: int = 0
+    no_route: int = 0
+    """To addresses of IPv6, which this server cannot reach at all."""
+    useful: int = 0
+    """Knocks after which the owner logged in within a minute: the only sign that somebody heard them."""
     suspensions: int = 0
     """Targets that were left alone for a while."""
     suppressed: int = 0
     """Mail that an earlier mail's coming knock tells of as well."""
     suspended: int = 0
     """Mail that was not told of because its target is suspended."""
+    needless: int = 0
+    """Knocks that were not made because there was nothing left to tell: fetched meanwhile, junk, too old."""
     no_target: int = 0
     """Mail for accounts that want notices, while there is no address to knock at."""
     dropped: int = 0

@@ -1,7 +1,7 @@
-"""Whom to knock at for an account: its preference, its last login, and what the rules allow.
+"""Whom to knock at for an account: its preference, its subscriptions, its logins, and what the rules allow.
 
-A target comes from the account's own setting or from the address of an authenticated session of that
-account; never from a message.
+A target comes from the account's own setting, from a subscription of it, or from the address of an
+authenticated session of that account; never from a message.
 """
 
 from __future__ import annotations
@@ -15,8 +15,15 @@ from mailsuite.interfaces import ISightings
 from mailsuite.model.access import unmapped
 from mailsuite.model.account import Account, IPAddress, NotifyPreference, NotifyState
 from mailsuite.model.reach import IPNetwork, Reach, reach
+from mailsuite.model.subscription import OWN_PASSWORD, Subscription
 from mailsuite.notify.addresses import is_own_address
+from mailsuite.notify.listeners import Listener, Transport, read_listener
 from mailsuite.wire.finger import PORT
+
+PROVED_FOR = 30 * 86400.0
+"""Seconds for which a login from an address shows that the account's owner may name it."""
+BY_LEAVE = "leave"
+"""The option of a subscription that an administrator made, who may name any address."""
 
 
 @attrs.frozen
@@ -31,6 +38,8 @@ class TargetRules:
     """Ports that an account may name."""
     allow_networks: tuple[IPNetwork, ...] = ()
     """Private and loopback networks that an account may name."""
+    udp: bool = False
+    """Whether UDP may be chosen."""
     is_own: Callable[[IPAddress], bool] = is_own_address
     """Whether an address is this machine's: judged like loopback."""
 
@@ -41,6 +50,11 @@ class Target:
 
     address: IPAddress
     port: int
+    transport: Transport = "tcp"
+
+    def __str__(self) -> str:
+        where = str(Listener(self.address, self.port))
+        return where if self.transport == "tcp" else f"{where}/{self.transport}"
 
 
 class Untold(enum.Enum):
@@ -50,6 +64,8 @@ class Untold(enum.Enum):
     NOT_SEEN = "no login from anywhere in time"
     PORT_REFUSED = "the port is not allowed"
     ADDRESS_REFUSED = "the address is not allowed"
+    UDP_REFUSED = "UDP is not allowed"
+    UNPROVED = "no login from that address in time"
 
 
 def wants_notice(account: Account, rules: TargetRules) -> bool:
@@ -82,6 +98,35 @@ async def choose_target(
     return Target(address, preference.port) if allowed else Untold.ADDRESS_REFUSED
 
 
+async def choose_subscribed(
+    subscription: Subscription, rules: TargetRules, sightings: ISightings, now: float
+) -> Target | Untold:
+    """The target of a subscription whose channel is notifymail, or why there is none. Raises what the
+    sightings raise."""
+    listener = read_listener(subscription.target)
+    transport: Transport = "udp" if subscription.options.get("transport") == "udp" else "tcp"
+    if listener.port not in rules.ports:
+        return Untold.PORT_REFUSED
+    if transport == "udp" and not rules.udp:
+        return Untold.UDP_REFUSED
+    address = listener.address
+    if address is None:
+        device = None if subscription.device == OWN_PASSWORD else subscription.device
+        seen = await sightings.last(subscription.account, now - rules.last_ip_expiry, device)
+        if seen is None:
+            return Untold.NOT_SEEN
+        address = unmapped(seen)
+        allowed = may_be_learnt(address, rules)
+    else:
+        proved = BY_LEAVE in subscription.options or await sightings.seen_from(
+            subscription.account, address, now - PROVED_FOR
+        )
+        if not proved:
+            return Untold.UNPROVED
+        allowed = may_be_named(address, rules)
+    return Target(address, listener.port, transport) if allowed else Untold.ADDRESS_REFUSED
+
+
 def may_be_named(address: IPAddress, rules: TargetRules) -> bool:
     """Whether a static target may stand at this address. For setting it as well as for using it."""
     address = unmapped(address)
@@ -95,14 +140,19 @@ def objection(preference: NotifyPreference, rules: TargetRules) -> str:
     """Why this preference would never lead to a knock, in words for whoever sets it; empty: it may."""
     if (preference.state or rules.default_state) is NotifyState.OFF:
         return ""
-    if preference.port not in rules.ports:
+    return objection_to_naming(preference.address, preference.port, rules)
+
+
+def objection_to_naming(address: IPAddress | None, port: int, rules: TargetRules) -> str:
+    """Why nobody would ever be knocked at there, likewise; None is the address of the last login."""
+    if port not in rules.ports:
         allowed = ", ".join(map(str, sorted(rules.ports)))
-        return f"port {preference.port} is none of notify.notifymail.ports ({allowed})"
-    if preference.address is None or may_be_named(preference.address, rules):
+        return f"port {port} is none of notify.notifymail.ports ({allowed})"
+    if address is None or may_be_named(address, rules):
         return ""
-    if reach(unmapped(preference.address)) is Reach.NEVER:
-        return f"{preference.address} is never knocked at: it is no address of a user's computer"
-    return f"{preference.address} is local; for notices to go there, add it to notify.allow_networks"
+    if reach(unmapped(address)) is Reach.NEVER:
+        return f"{address} is never knocked at: it is no address of a user's computer"
+    return f"{address} is local; for notices to go there, add it to notify.allow_networks"
 
 
 def may_be_learnt(address: IPAddress, rules: TargetRules) -> bool:

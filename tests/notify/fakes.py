@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from mailsuite.interfaces import IKnocker, ISightings
-from mailsuite.model.account import Account, IPAddress, NotifyPreference, NotifyState
+from mailsuite.model.account import Account, Domain, IPAddress, NotifyPreference, NotifyState
 from mailsuite.model.address import Address
 from mailsuite.model.failure import PermanentFailure, TemporaryFailure
 from mailsuite.model.reply import NO_ANSWER, NOBODY_LISTENS
@@ -31,9 +31,10 @@ def account(
 
 @attrs.define
 class Accounts:
-    """The one method of IAccountDirectory that the notifier calls; ``gate`` makes it wait."""
+    """The two methods of IAccountDirectory that the notifier calls; ``gate`` makes it wait."""
 
     by_address: dict[Address, Account] = attrs.field(factory=dict)
+    domains: dict[str, Domain] = attrs.field(factory=dict)
     asked: list[Address] = attrs.field(factory=list)
     failure: Exception | None = None
     gate: Deferred[None] | None = None
@@ -51,6 +52,9 @@ class Accounts:
             raise self.failure
         return self.by_address.get(address)
 
+    async def domain(self, name: str) -> Domain | None:
+        return self.domains.get(name)
+
 
 @implementer(ISightings)
 @attrs.define
@@ -58,13 +62,23 @@ class Sightings:
     seen: dict[Address, tuple[IPAddress, float]] = attrs.field(factory=dict)
     asked: int = 0
 
-    async def record(self, account: Address, peer: IPAddress, at: float) -> None:
-        self.seen[account] = (peer, at)
+    by_device: dict[tuple[Address, str], tuple[IPAddress, float]] = attrs.field(factory=dict)
 
-    async def last(self, account: Address, since: float) -> IPAddress | None:
+    async def record(
+        self, account: Address, peer: IPAddress, at: float, device: str = "", via: str = ""
+    ) -> None:
+        self.seen[account] = self.by_device[account, device] = (peer, at)
+
+    async def last(self, account: Address, since: float, device: str | None = None) -> IPAddress | None:
         self.asked += 1
         peer, at = self.seen.get(account, (None, 0.0))
+        if device is not None:
+            peer, at = self.by_device.get((account, device), (None, 0.0))
         return peer if at >= since else None
+
+    async def seen_from(self, account: Address, peer: IPAddress, since: float) -> bool:
+        places = [at for (who, _), (where, at) in self.by_device.items() if (who, where) == (account, peer)]
+        return any(at >= since for at in places)
 
 
 @attrs.define(eq=False)

@@ -26,6 +26,7 @@ from mailsuite.notify.channels.nm import (
     DRAIN_SECONDS,
     MAX_DRAINED_OCTETS,
     SENT,
+    NoRoute,
     NotifyMailChannel,
 )
 from tests.contracts.knocker import KnockerContract
@@ -138,6 +139,18 @@ class ConnectingTests(NetworkTestCase):
             self.fail_to_connect(error)
             failure = self.failureResultOf(outcome, TemporaryFailure)
             self.assertEqual(failure.value.detail, type(error).__name__)
+
+    def test_a_server_without_ipv6_says_so(self) -> None:
+        for peer, code, is_unrouted in (
+            (V6, errno.ENETUNREACH, True),
+            (V6, errno.EAFNOSUPPORT, True),
+            (V6, errno.EHOSTUNREACH, False),
+            (V4, errno.ENETUNREACH, False),
+        ):
+            outcome = self.start(peer)
+            self.fail_to_connect(getConnectError((code, "no way")))
+            failure = self.failureResultOf(outcome, TemporaryFailure)
+            self.assertEqual(failure.check(NoRoute) is not None, is_unrouted)
 
     def test_a_reset_is_a_refusal_however_late_it_comes(self) -> None:
         for code in (errno.ECONNREFUSED, errno.ECONNRESET):

@@ -7,6 +7,7 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
+from mailsuite.bus.local import LocalBus
 from mailsuite.concurrent.now import run_now
 from mailsuite.directory.logins import MemoryLogins
 from mailsuite.directory.sightings import MemorySightings
@@ -16,11 +17,12 @@ from mailsuite.model.failure import PermanentFailure, TemporaryFailure
 from mailsuite.model.login import LoginRecord
 from mailsuite.model.reply import DIRECTORY_UNAVAILABLE, NO_SUCH_ACCOUNT
 from mailsuite.model.subscription import Cursor, preference_id
-from mailsuite.notices.memory import MemorySubscriptions
+from mailsuite.notices.memory import MemoryEventLog, MemorySubscriptions
 from mailsuite.notify.book import Book
-from mailsuite.notify.notifier import NotifierSettings
+from mailsuite.notify.notifier import Notifier, NotifierSettings
 from mailsuite.notify.own_knocks import NOT_NOW, SWITCHED_OFF, Knocked, KnockState, OwnKnocks
 from mailsuite.notify.targets import Target, TargetRules, Untold
+from mailsuite.observe.log import Log
 from tests.notify.fakes import HOME, Accounts, Channel, account
 
 NOON = 1_700_000_000.0
@@ -38,29 +40,41 @@ class Doorstep:
         self.accounts.put(account(state=state, port=port))
         self.channel = Channel(self.clock)
         self.book = Book(MemorySubscriptions(), self.clock)
-        self.settings = NotifierSettings(rules=TargetRules(is_own=lambda address: False))
-        self.left_alone: dict[Target, float] = {}
-        self.knocks = OwnKnocks(
+        self.notifier = Notifier(
+            LocalBus(self.clock, Log()),
+            MemoryEventLog(),
+            self.book,
             self.accounts,
             self.sightings,
-            self.logins,
-            self.book,
-            self.channel,
-            lambda: self.settings,
+            {"tcp": self.channel},
+            self.clock,
+            Log(),
+            NotifierSettings(rules=TargetRules(is_own=lambda address: False)),
             self.clock.seconds,
-            self.left_alone.get,
         )
+        self.knocks = OwnKnocks(self.accounts, self.sightings, self.logins, self.notifier, self.clock.seconds)
+
+    @property
+    def settings(self) -> NotifierSettings:
+        return self.notifier.settings
+
+    @settings.setter
+    def settings(self, settings: NotifierSettings) -> None:
+        self.notifier.reload(settings)
+
+    def fail(self) -> None:
+        """Nobody listens, three times."""
+        for _ in range(3):
+            done = Deferred.fromCoroutine(self.knocks.knock(JOE))
+            self.channel.open[0].refused()
+            assert done.result.result == "refused"
+            self.clock.advance(10.0)
 
     def seen(self, seconds: float = 60.0) -> None:
         run_now(self.sightings.record(JOE, HOME, NOON - seconds))
 
     def login(self, service: str, at: float) -> None:
         run_now(self.logins.record(LoginRecord(JOE, "", service, "PLAIN", HOME, at)))
-
-    def without_doors(self) -> OwnKnocks:
-        """Nobody is left alone where nobody says so."""
-        asked = (self.accounts, self.sightings, self.logins, self.book, self.channel)
-        return OwnKnocks(*asked, lambda: self.settings, self.clock.seconds)
 
     def state(self) -> KnockState:
         return run_now(self.knocks.state(JOE))
@@ -79,10 +93,14 @@ def test_where_it_goes_and_how_it_went(step: Doorstep) -> None:
     step.book.keep(cursor)
     step.login("pop3", NOON - 2)
     step.login("submission", NOON - 1)  # whoever sends has not fetched
-    step.left_alone[DOOR] = NOON + 3600
     state = step.state()
-    assert (state.cursor, state.last_login, state.suspended_until) == (cursor, NOON - 2, NOON + 3600)
-    assert run_now(step.without_doors().state(JOE)).suspended_until is None
+    assert (state.cursor, state.last_login, state.suspended_until) == (cursor, NOON - 2, None)
+
+
+def test_who_has_failed_too_often_is_left_alone(step: Doorstep) -> None:
+    step.fail()
+    assert step.state().suspended_until == NOON + 20 + 3600
+    assert step.state().cursor.fails == 3
 
 
 def test_why_there_is_nobody_to_knock_at() -> None:
@@ -143,9 +161,10 @@ def test_by_hand_nobody_is_flooded(step: Doorstep) -> None:
 
 
 def test_who_is_left_alone_is_knocked_at_by_hand(step: Doorstep) -> None:
-    step.left_alone[DOOR] = NOON + 3600
+    step.fail()
     step.channel.at_once = "sent"
     assert run_now(step.knocks.knock(JOE)) == Knocked(DOOR, "sent", 0.0)
+    assert step.state().suspended_until is None
 
 
 def test_no_account_and_no_directory(step: Doorstep) -> None:

@@ -49,6 +49,22 @@ _RESET = {errno.ECONNREFUSED, errno.ECONNRESET}
 """An RST in answer to the connection attempt, or so soon after it that it looks like one."""
 
 
+_UNROUTED = {errno.ENETUNREACH, errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
+"""This machine has no way to any address of that kind."""
+
+
+class NoRoute(TemporaryFailure):
+    """This server has no IPv6, and so nobody's listener is to blame."""
+
+    def __init__(self) -> None:
+        super().__init__(NO_ANSWER, "no route to IPv6")
+
+
+def has_no_route(peer: IPAddress, error: int | None) -> bool:
+    """Whether this error of connect(2) says so."""
+    return peer.version == 6 and error in _UNROUTED
+
+
 @implementer(IKnocker)
 @attrs.define(eq=False)
 class NotifyMailChannel:
@@ -74,6 +90,8 @@ class NotifyMailChannel:
         except ConnectError as error:
             if error.osError in _RESET:
                 raise PermanentFailure(NOBODY_LISTENS, "refused") from error
+            if has_no_route(peer, error.osError):
+                raise NoRoute from error
             raise TemporaryFailure(NO_ANSWER, type(error).__name__) from error
         except ConnectingCancelledError as error:
             raise CancelledError from error
