@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import cast
+from typing import Any, cast
 
 import attrs
 from twisted.internet.defer import Deferred
@@ -74,6 +75,11 @@ async def run_to_end(
     return await ended if command.start(reactor, argv, more) else NOT_STARTED
 
 
+def _output(system: str = sys.platform) -> dict[str, Any]:
+    """Where what it prints goes: where ours goes, or nowhere on Windows, where that cannot be said."""
+    return {} if system == "win32" else {"childFDs": {0: "w", 1: 1, 2: 2}}
+
+
 class _Command(ProcessProtocol):
     """One run."""
 
@@ -89,9 +95,8 @@ class _Command(ProcessProtocol):
 
     def start(self, reactor: IReactorProcess, argv: Sequence[str], more: Mapping[str, str] = NOTHING) -> bool:
         """Whether the program could be run."""
-        descriptors: dict[int, int | str] = {0: "w", 1: 1, 2: 2}
         try:
-            reactor.spawnProcess(self, argv[0], list(argv), {**os.environ, **more}, childFDs=descriptors)
+            reactor.spawnProcess(self, argv[0], list(argv), {**os.environ, **more}, **_output())
         except OSError:
             return False
         return True

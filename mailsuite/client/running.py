@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Final
 
 import attrs
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
 from mailsuite.client.actions import Actions
@@ -129,23 +129,41 @@ class RunProgram:
         await self._listener.begin()
 
     async def try_out(self, clock: Callable[[], float]) -> None:
-        """Show a test notice here, then have each server send one. *clock*: seconds that only go on.
+        """Show a test notice here, then have each server send one, or look where it cannot. *clock*: seconds
+        that only go on.
 
         SystemExit where anything of it failed.
         """
-        failed = not await self._show_test()
+        went_well = [await self._show_test()]
         for account, password in self.wishes.accounts.items():
             login = Login(account.login_name, password)
             try:
-                server = self._server(account)
-                took = await seconds_of_a_test(self.reactor, server, login, clock)
+                said = await self._try_account(account, login, clock)
             except Exception as error:  # whatever the network is up to is what is to be told
-                self.complain(f"{account.address}: no test notice came: {in_words(error)}")
-                failed = True
+                went_well.append(False)
+                self.complain(f"{account.address}: {in_words(error)}")
             else:
-                self.say(f"{account.address}: a test notice was seen after {took * 1000:.0f} ms")
-        if failed:
+                self.say(f"{account.address}: {said}")
+        if not all(went_well):
             raise SystemExit(1)
+
+    async def _try_account(self, account: Account, login: Login, clock: Callable[[], float]) -> str:
+        """What went well, in words."""
+        if account.transport in {Transport.AUTO, Transport.STREAM}:
+            try:
+                took = await seconds_of_a_test(self.reactor, self._server(account), login, clock)
+            except (LoginRefused, CancelledError):
+                raise
+            except Exception as error:
+                if account.transport is Transport.STREAM:
+                    raise
+                self.complain(f"{account.address}: no test notice came: {in_words(error)}")
+            else:
+                return f"a test notice was seen after {took * 1000:.0f} ms"
+        begun = clock()
+        endpoint = account.trust.endpoint(self.reactor, account.server, account.pop3_port)
+        found = await look(endpoint, self.reactor, login)
+        return f"POP3: {len(found.messages)} messages are there, seen after {(clock() - begun) * 1000:.0f} ms"
 
     async def _show_test(self) -> bool:
         shown = self._actions.popups

@@ -125,6 +125,11 @@ class CommandTests(TestCase):
         self.assertEqual(await run_to_end(reactor, reactor, argv, 0.1, {}), -15)
 
 
+def test_where_its_output_goes_cannot_be_said_everywhere() -> None:
+    assert command._output("win32") == {}
+    assert command._output("linux") == {"childFDs": {0: "w", 1: 1, 2: 2}}
+
+
 class NoSuchProgramTests(TestCase):
     async def test_one_that_is_not_there(self) -> None:
         class Broken:

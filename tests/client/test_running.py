@@ -243,3 +243,23 @@ class RunTests(TestCase):
         clock = iter([1.0, 1.0384])
         await self.program().try_out(lambda: next(clock))
         self.assertEqual(self.lines, ["alice@example.org: a test notice was seen after 38 ms"])
+
+    async def test_a_test_without_a_stream(self) -> None:
+        self.stage.status = 404
+        pop3 = Maildrop(ALICE.name, [ALICE.password], ["a", "b"]).listen(self.running.context)
+        self.addCleanup(pop3.stopListening)
+        for transport in (Transport.AUTO, Transport.POLL):
+            account = attrs.evolve(self.account(transport), pop3_port=pop3.getHost().port)
+            clock = iter([1.0, 1.005])
+            await self.program(account).try_out(lambda clock=clock: next(clock))
+        words = "alice@example.org: POP3: 2 messages are there, seen after 5 ms"
+        self.assertEqual(self.lines, [words, words])
+        self.assertEqual(sum("no test notice came" in line for line in self.complaints), 1)
+
+    async def test_a_test_that_fails(self) -> None:
+        self.stage.status = 404
+        for account in (self.account(), self.account(Transport.POLL)):
+            with self.assertRaises(SystemExit) as ended:
+                await self.program(account).try_out(lambda: 0.0)
+            self.assertEqual(ended.exception.code, 1)
+        self.assertEqual(len(self.complaints), 2)

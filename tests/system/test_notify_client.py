@@ -211,7 +211,7 @@ def test_doctor_test_and_forget(own_server: Server, home: Home) -> None:
     assert {each["what"]: each["state"] for each in found if each["of"] == JOE} == {
         f"POP3 localhost:{own_server.ports['pop3s']}": "ok"
     }
-    assert "no test notice came" in home.do("test", status=1)
+    assert "POP3: 0 messages are there" in home.do("test")
     password.chmod(0o644)
     said = home.do("doctor", status=4)
     assert f"chmod 600 {password}" in said
