@@ -1,7 +1,8 @@
-"""The form in which a message goes by a session: as it is, or in seven bits."""
+"""The form in which a message goes by a session: as it is, or in lines of seven bits."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
@@ -12,7 +13,7 @@ from mailsuite.model.envelope import BodyType
 from mailsuite.observe.log import Log
 from mailsuite.relay.content import READ_OCTETS, Content
 from mailsuite.relay.session import RelaySession
-from mailsuite.relay.seven_bit import MAX_OCTETS, seven_bit
+from mailsuite.relay.seven_bit import MAX_OCTETS, in_lines, seven_bit
 from mailsuite.wire.smtp.client.letter import Letter
 
 
@@ -53,10 +54,13 @@ class Fitting:
     async def of(self, letter: Letter, session: RelaySession) -> tuple[Letter, Readable]:
         """What goes by this session in the place of *letter*. Where there is no such thing it is the letter
         as it is, and the session will say that it cannot go. Fails as reading and threads do."""
-        if letter.body is not BodyType.EIGHT_BIT or session.core.extensions.eight_bit:
+        offered = session.core.extensions
+        is_binary = letter.body is BodyType.BINARY
+        goes = offered.binary and offered.chunking and offered.pipelining if is_binary else offered.eight_bit
+        if letter.body is BodyType.SEVEN_BIT or goes:
             return letter, self.content
         if not self._is_looked_at:
-            self._encoded = await self._encode()
+            self._encoded = await self._encode(in_lines if is_binary else seven_bit)
             self._is_looked_at = True
         if self._encoded is None:
             return letter, self.content
@@ -64,12 +68,12 @@ class Fitting:
         size = len(self._encoded.octets)
         return attrs.evolve(letter, body=BodyType.SEVEN_BIT, size=size), self._encoded
 
-    async def _encode(self) -> Octets | None:
+    async def _encode(self, form: Callable[[bytes], bytes | None]) -> Octets | None:
         if self.content.message.size > MAX_OCTETS:
             return None
         self.content.rewind()
         pieces = []
         while piece := await self.content.read():
             pieces.append(piece)
-        octets = await self.threads.run(partial(seven_bit, b"".join(pieces)))
+        octets = await self.threads.run(partial(form, b"".join(pieces)))
         return None if octets is None else Octets(octets)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mailsuite.relay.seven_bit import MAX_NESTING, MAX_OCTETS, quoted_printable, seven_bit
+from mailsuite.relay.seven_bit import MAX_NESTING, MAX_OCTETS, in_lines, quoted_printable, seven_bit
 
 TEXT = "Grüße aus Köln\r\n".encode()
 FIELDS = b"Received: from a\r\n\tby b\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\nMIME-Version: 1.0\r\n"
@@ -181,3 +181,93 @@ def test_no_input_breaks_it(noise: bytes, lines: list[bytes]) -> None:
     for message in (noise, multipart(b"mixed", noise, *lines), PLAIN + b"\r\n".join(lines)):
         found = seven_bit(message)
         assert found is None or found.isascii()
+
+
+BINARY = b"Content-Transfer-Encoding: binary\r\n"
+PNG = b"Content-Type: image/png\r\n" + BINARY
+OCTETS = bytes(range(256)) * 5
+
+
+def in_lines_of(message: bytes) -> bytes:
+    """What becomes of a binary message; it is one that can go."""
+    found = in_lines(message)
+    assert found is not None
+    assert found.isascii()
+    assert b"\0" not in found
+    assert b"\n" not in found.replace(b"\r\n", b"")
+    assert max(map(len, found.split(b"\r\n"))) <= 998
+    assert b"binary" not in found.lower()
+    return found
+
+
+def test_octets_are_base64_and_text_is_quoted() -> None:
+    text = b"Content-Type: text/plain\r\n" + BINARY + b"\r\n" + TEXT
+    found = in_lines_of(multipart(b"mixed", text, PNG + b"\r\n" + OCTETS))
+    message = message_from_bytes(found)
+    assert leaves(message) == [("text/plain", TEXT), ("image/png", OCTETS)]
+    encodings = [part["Content-Transfer-Encoding"] for part in message.walk()]
+    assert encodings == ["7bit", "quoted-printable", "base64"]
+
+
+def test_what_is_lines_is_called_so() -> None:
+    found = in_lines_of(PLAIN + BINARY + b"\r\nHello\r\n")
+    assert found == PLAIN + b"Content-Transfer-Encoding: 7bit\r\n\r\nHello\r\n"
+    for said in (b"Hello\r\n", b"\r\nContent-Transfer-Encoding: binary\r\nis what it said\r\n"):
+        message = PLAIN + b"\r\n" + said
+        assert in_lines(message) == message
+
+
+@pytest.mark.parametrize("text", [b"one\ntwo\r\n", b"one\rtwo", b"\r"])
+def test_text_with_line_ends_that_are_none_is_octets(text: bytes) -> None:
+    found = in_lines_of(PLAIN + BINARY + b"\r\n" + text)
+    assert b"Content-Transfer-Encoding: base64" in found
+    assert leaves(message_from_bytes(found)) == [("text/plain", text)]
+
+
+@pytest.mark.parametrize("text", [b"x" * 5000, b"\0" + TEXT])
+def test_text_that_is_no_line(text: bytes) -> None:
+    found = in_lines_of(PLAIN + BINARY + b"\r\n" + text)
+    assert leaves(message_from_bytes(found)) == [("text/plain", text)]
+
+
+def test_what_stands_around_binary_parts() -> None:
+    parts = multipart(b"mixed", PNG + b"\r\n" + OCTETS)
+    head, _, rest = parts.partition(b"\r\n\r\n")
+    message = head + b"\r\n\r\nshown\nto nobody" + rest + b"\r\nnor\nthis"
+    found = in_lines_of(message)
+    assert leaves(message_from_bytes(found)) == [("image/png", OCTETS)]
+    assert b"nobody" not in found
+
+
+def test_lines_of_the_longest_kind_take_no_longer() -> None:
+    text = (b"x" * 998 + b"\r\n") * (MAX_OCTETS // 1100)
+    found = in_lines_of(PLAIN + BINARY + b"\r\n" + text)
+    assert found.endswith(b"7bit\r\n\r\n" + text)
+
+
+def test_base64_beside_it_stays() -> None:
+    other = b"Content-Type: image/gif\r\nContent-Transfer-Encoding: base64\r\n\r\naGFsbG8=\r\n"
+    found = in_lines_of(multipart(b"mixed", other, PNG + b"\r\n" + OCTETS))
+    assert other in found
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        FIELDS + b"X-Name: a\nb\r\n" + PNG + b"\r\n" + OCTETS,
+        multipart(b"signed; micalg=x", PNG + b"\r\n" + OCTETS, b"\r\nsignature"),
+        FIELDS + b"Content-Type: message/partial; id=x\r\n" + BINARY + b"\r\n" + OCTETS,
+        FIELDS + b"Content-Type: image/png\r\nContent-Transfer-Encoding: base64\r\n\r\n" + OCTETS,
+        FIELDS + b"X-Long: " + b"x" * 999 + b"\r\n" + PNG + b"\r\n" + OCTETS,
+        PLAIN + BINARY + b"\r\n" + b"x" * MAX_OCTETS,
+    ],
+)
+def test_what_binary_cannot_go(message: bytes) -> None:
+    assert in_lines(message) is None
+
+
+@given(st.binary(max_size=300), LINES)
+def test_nothing_binary_breaks_it(noise: bytes, lines: list[bytes]) -> None:
+    for message in (noise, multipart(b"mixed", noise, *lines), PNG + b"\r\n" + noise):
+        found = in_lines(message)
+        assert found is None or (found.isascii() and b"\n" not in found.replace(b"\r\n", b""))
