@@ -14,6 +14,7 @@ from mailsuite.concurrent.tasks import Tasks
 from mailsuite.config.schema import Config
 from mailsuite.delivery.arrivals import Arrivals, Mail
 from mailsuite.delivery.charged import ChargedDeliveries
+from mailsuite.delivery.commands import Commands
 from mailsuite.delivery.delivered import Delivered
 from mailsuite.delivery.dsn_languages import Languages
 from mailsuite.delivery.quota_ledger import Ledger, QuotaRules
@@ -89,10 +90,11 @@ def receiving(
     queue: IOutboundQueue,
     rewriting: SenderRewriting,
     delivered: Delivered,
+    commands: Commands | None = None,
 ) -> Receiving:
     """Join them; *places* is where mail and state are on the disk, *queue* where mail for other servers
     goes, *rewriting* who rewrites the senders of what is forwarded, *delivered* who tells senders
-    that their mail has arrived."""
+    that their mail has arrived, *commands* who obeys what users send to the server itself."""
     clock, log = premises.clock, premises.log
     commits = Tasks(partial(log.failure, "smtp.failed"))
 
@@ -158,6 +160,7 @@ def receiving(
         log=log,
         queue=queue,
         rewriting=rewriting,
+        commands=commands,
         delivered=delivered,
     )
     return Receiving(commits, ledger, disk, names, senders, receptions, totals)

@@ -11,7 +11,7 @@ from typing import Literal
 import attrs
 
 from mailsuite.config.declare import blocks, section, setting
-from mailsuite.config.kinds import Boolean, Integer, ListOf, Member, OneOf, OrNone, port
+from mailsuite.config.kinds import Boolean, Integer, ListOf, Member, OneOf, OrNone, Text, port
 from mailsuite.config.kinds_notify import NoticeLevel
 from mailsuite.config.measures import Duration
 from mailsuite.config.names import HostAddress, Network
@@ -151,6 +151,12 @@ class Notify(NotifyDoor):
         ListOf(Network(), example='["192.168.1.0/24"]'),
         [],
         meaning="Private and loopback networks that notices may go to.",
+        applied="live",
+    )
+    mail_commands: str | None = setting(
+        OrNone(Text(64, r"[a-z0-9][a-z0-9._-]*", "notify")),
+        "notify",
+        meaning='Users order notices by mail to this name at any domain of ours; "" is none.',
         applied="live",
     )
     notifymail: NotifyMail = section(

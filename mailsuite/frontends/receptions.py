@@ -12,6 +12,7 @@ from mailsuite.concurrent.disk import DiskSpace
 from mailsuite.concurrent.tasks import Tasks
 from mailsuite.config.schema import Config, Smtp, Submission
 from mailsuite.delivery.arrivals import Arrivals
+from mailsuite.delivery.commands import Commands
 from mailsuite.delivery.delivered import Delivered, nobody_hears
 from mailsuite.delivery.header import HeaderLimits
 from mailsuite.delivery.header_results import OwnResults
@@ -75,6 +76,8 @@ class Receptions:
     """None: there is nobody who sends mail to other servers."""
     rewriting: SenderRewriting | None = None
     """None: what is forwarded keeps its sender."""
+    commands: Commands | None = None
+    """Who obeys what users send to the server itself."""
     delivered: Delivered = nobody_hears
     """Is told what senders want to hear of mail that is in our maildrops."""
     ways: Ways = attrs.field(init=False)
@@ -118,6 +121,7 @@ class Receptions:
             letters=_letters(config, settings),
             archives=self.ways,
             queue=self._queue(config),
+            commands=self.commands,
             delivered=self.delivered,
             host_of=self._host_of if isinstance(settings, Smtp) else None,
             let_go=self.disk.promises.release,
