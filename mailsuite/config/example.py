@@ -27,7 +27,7 @@ _BLOCK_NOTES: Final = {
     "listener": (
         "One block for each door. Any key of the service's own section (banner, idle_timeout, auth, "
         "trusted_networks ...) may stand in a listener block too, and wins there. Without any block the "
-        "server listens on high ports of 127.0.0.1 only: 2525, 2587, 2465, 2110 and 2995."
+        "server listens on high ports of 127.0.0.1 only: 2525, 2587, 2465, 2110, 2995 and 8443."
     ),
     "certificate": (
         "One block for each further certificate. A client that names one of its host names gets it, on every "

@@ -47,6 +47,7 @@ _LOOPBACK_LISTENERS: tuple[tuple[str, Service, int, TlsUse], ...] = (
     ("submissions", "submission", 2465, "implicit"),
     ("pop3", "pop3", 2110, "starttls"),
     ("pop3s", "pop3", 2995, "implicit"),
+    ("notify", "notify", 8443, "implicit"),
 )
 """The doors of a server that was told of none: high ports, for this machine alone."""
 

@@ -46,6 +46,7 @@ def test_an_empty_file_gives_a_server_on_loopback_high_ports(load_text: LoadText
         ("submissions", "submission", ("127.0.0.1",), 2465, "implicit"),
         ("pop3", "pop3", ("127.0.0.1",), 2110, "starttls"),
         ("pop3s", "pop3", ("127.0.0.1",), 2995, "implicit"),
+        ("notify", "notify", ("127.0.0.1",), 8443, "implicit"),
     ]
 
 

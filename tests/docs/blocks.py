@@ -18,6 +18,7 @@ LANGUAGES = {
     "sh": "run, each line",
     "console": "run, each line that begins with $, and compared with what stands below",
     "ini": "read as a systemd unit, and its ExecStart run",
+    "json": "read as JSON",
     "muttrc": "read by mutt",
     "postfix": "main.cf, read by postconf",
     "haproxy": "checked by haproxy",

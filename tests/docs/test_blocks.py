@@ -5,6 +5,7 @@ from __future__ import annotations
 import configparser
 import datetime
 import getpass
+import json
 import re
 import shutil
 import subprocess
@@ -224,6 +225,11 @@ def test_what_is_printed_is_compared() -> None:
 
 
 # Other files
+
+
+@pytest.mark.parametrize("block", of("json"), ids=str)
+def test_each_document_can_be_read(block: Block) -> None:
+    assert json.loads(block.text)
 
 
 @pytest.mark.skipif(
