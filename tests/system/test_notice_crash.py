@@ -60,7 +60,7 @@ def test_killed_while_it_tells(tmp_path: Path, receiver: Receiver, chance: rando
             load = Load(
                 server,
                 letters(chance, f"round{number}", LETTERS),
-                chance.randint(LETTERS, LETTERS * STEPS_OF_A_LETTER),
+                chance.randint(LETTERS * 2, LETTERS * STEPS_OF_A_LETTER),
             )
             load.run()
             acknowledged.update(account for letter in load.acknowledged for account in letter.recipients)
@@ -128,4 +128,4 @@ def check(server: Server, receiver: Receiver, acknowledged: Counter[str]) -> Non
             for seq, _, id in notices:
                 ids[account, seq].add(id)
     assert all(len(same) == 1 for same in ids.values())
-    assert len(set.union(*ids.values())) == len(ids)
+    assert len(set[str]().union(*ids.values())) == len(ids)
