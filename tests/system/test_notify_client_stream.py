@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import free_port
 from tests.system.harness import AT_ONCE, LISTENERS, Server, password_of
 from tests.system.notify_clients import Home
+from tests.system.test_notify import notify
 
 JOE = "joe@example.test"
 NOTIFY = """
@@ -69,3 +71,20 @@ def test_from_smtp_to_the_screen(own_server: Server, home: Home) -> None:
         assert missed == ["Lunch 2?", "Lunch 3?"]
         assert len(own_server.messages()) == 3
         client.wait_for(lambda said: said.get("type") == "mail.cleared")  # fetched elsewhere
+
+
+def test_knocks_that_enrolling_asked_for(own_server: Server, home: Home) -> None:
+    """The server knows where to by the login of this very computer (RFC 4146 section 3)."""
+    port = free_port()
+    own_server.listeners = LISTENERS + NOTIFY
+    own_server.extra = notify(port, more='learn_from = ["pop3", "stream"]\n')
+    own_server.start()
+    home.prefer(f'popup = "off"\n[listener]\nport = {port}\nbind = "127.0.0.1"\n')
+    said = enrol(home, own_server, "--transport", "listener")
+    assert f"knocks: the server sends them to port {port} of this computer" in said
+    with home.running() as client:
+        client.wait_for_event("listening")
+        own_server.deliver(letter(1))
+        shown = client.wait_for_event("news")
+        assert (shown["source"], shown["count"]) == ("pop3", 1)
+        assert "subject" not in shown
