@@ -94,10 +94,76 @@ class ErasingTests(NotifyDbCase, SynchronousTestCase):
         self.assertFalse(self.db.event_log.eraser.owed)
 
 
+class TailTests(NotifyDbCase, SynchronousTestCase):
+    def setUp(self):
+        super().setUp()
+        self.threads = HeldThreads()
+        self.db = self.opened(threads=self.threads)
+        self.event_log = self.db.event_log
+        self.addCleanup(setattr, self.db.database, "threads", Inline())
+
+    def asked(self, coroutine):
+        """The answer, and whether the thread was needed for it."""
+        asking = Deferred.fromCoroutine(coroutine)
+        needed = bool(self.threads.held)
+        while self.threads.held:
+            self.threads.release()
+        return self.successResultOf(asking), needed
+
+    def seqs(self, after, limit=100, account=JOE):
+        stretch, needed = self.asked(self.event_log.read(account, after, limit))
+        return [entry.seq for entry in stretch.entries], needed
+
+    def test_what_has_just_happened_is_read_without_the_thread(self):
+        self.asked(self.event_log.append([mail(), mail()]))
+        self.assertEqual(self.seqs(0), ([1, 2], False))
+        self.assertEqual(self.seqs(1), ([2], False))
+        self.assertEqual(self.seqs(0, limit=1), ([1], False))
+        self.assertEqual(self.seqs(2), ([], False))
+        self.assertEqual(self.seqs(0, account=ANN), ([], True))
+
+    def test_what_happened_before_that_is_read_from_the_file(self):
+        self.asked(self.event_log.append([mail() for _ in range(event_log_module.KEPT_ENTRIES + 3)]))
+        self.assertEqual(self.seqs(2), ([*range(3, event_log_module.KEPT_ENTRIES + 4)], True))
+        self.assertEqual(self.seqs(3)[1], False)
+
+    def test_so_few_accounts_are_remembered(self):
+        self.patch(event_log_module, "KEPT_ACCOUNTS", 2)
+        others = [attrs.evolve(JOE, local=f"joe{number}") for number in range(2)]
+        for account in (JOE, ANN, JOE, *others):
+            self.asked(self.event_log.append([mail(account)]))
+        self.assertEqual(
+            [self.seqs(0, account=each)[1] for each in (JOE, ANN, *others)], [True] * 2 + [False] * 2
+        )
+
+    def test_what_was_trimmed_is_not_remembered(self):
+        self.asked(self.event_log.append([mail(), mail()]))
+        self.asked(self.event_log.trim(NOON + 1, 1000))
+        self.assertEqual(self.seqs(0), ([], True))
+
+    def test_after_a_failure_the_file_is_asked(self):
+        self.asked(self.event_log.append([mail()]))
+        good, self.db.database.path = self.db.database.path, self.folder / "missing" / "notify.db"
+        self.db.database._drop()
+        failing = Deferred.fromCoroutine(self.event_log.append([mail()]))
+        self.threads.release()
+        self.failureResultOf(failing, TemporaryFailure)
+        self.db.database.path = good
+        self.assertEqual(self.seqs(0), ([1], True))
+        self.asked(self.event_log.append([mail()]))
+        self.assertEqual(self.seqs(1), ([2], False))
+
+    def test_of_an_account_that_is_erased_nothing_is_remembered(self):
+        self.asked(self.event_log.append([mail()]))
+        self.asked(self.event_log.erase(JOE))
+        self.assertEqual(self.seqs(0), ([], True))
+
+
 class DamageTests(NotifyDbCase, SynchronousTestCase):
     def test_an_entry_that_cannot_be_read_is_left_out_and_logged(self):
         db = self.opened()
         self.answer(db.event_log.append([mail(), mail(), mail(), mail(), mail()]))
+        db = self.opened()
         self.sql("UPDATE account_log SET kind = 'mail.lost' WHERE seq = 1")
         self.sql("UPDATE account_log SET summary = '{\"facts\":[1]}' WHERE seq = 2")
         self.sql("UPDATE account_log SET summary = '{' WHERE seq = 4")
@@ -208,7 +274,6 @@ class StepTests(NotifyDbCase, SynchronousTestCase):
             (db.event_log.append([mail()], is_durable=False), "NORMAL"),
             (db.subscriptions.record([Cursor(PLAIN.id, 1)]), "NORMAL"),
             (db.subscriptions.change(PLAIN), "FULL"),
-            (db.event_log.read(JOE, 0, 10), "NORMAL"),
             (db.subscriptions.remove(PLAIN.id), "FULL"),
         ):
             self.answer(coroutine)
