@@ -51,6 +51,9 @@ AGAIN_SECONDS: Final = 1.0
 class Outlet(Protocol):
     """The connection that a stream goes out by."""
 
+    async def holds(self) -> bool:
+        """Whether what let the client in holds still: a password may have been changed since."""
+
     @property
     def is_choked(self) -> bool:
         """The client has not read what was written."""
@@ -103,6 +106,8 @@ class Stream:
     """Fires when it is to end of its own."""
     count: int = attrs.field(default=0, init=False)
     """Events that it has told."""
+    looks: int = attrs.field(default=0, init=False)
+    """How often somebody has looked whether all is well with it."""
     _head: int = attrs.field(default=0, init=False)
     """Of the log, as far as we have heard."""
     _busy: bool = attrs.field(default=False, init=False)

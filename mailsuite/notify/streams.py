@@ -44,6 +44,8 @@ RETRY: Final = (5.0, 30.0)
 """Seconds after which a client comes again, drawn for each, so that they do not come all at once."""
 LOOK_EVERY: Final = 30.0
 """Seconds after which the log is asked for what no hint has told."""
+LOOKS_PER_LOGIN: Final = 10
+"""At each so many of these looks, what let a client in is looked at again: after five minutes."""
 LOOK_AT: Final = 500
 """Accounts asked after at a time."""
 
@@ -261,9 +263,17 @@ class Streams:
             for account, head in heads.items():
                 for stream in list(self._live.get(account, ())):
                     stream.grown(head)
-                    standing = self.book.find(stream.subscription.id)
-                    if standing is not None:
-                        await self._renew(standing.subscription)
+                    await self._look_at(stream)
+
+    async def _look_at(self, stream: Stream) -> None:
+        stream.looks += 1
+        if stream.looks % LOOKS_PER_LOGIN == 0 and not await stream.outlet.holds():
+            stream.end()
+            stream.outlet.cut("what let it in does not hold any more")
+            return
+        standing = self.book.find(stream.subscription.id)
+        if standing is not None:
+            await self._renew(standing.subscription)
 
 
 def _is_late(subscription: Subscription, expires: float) -> bool:

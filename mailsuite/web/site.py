@@ -29,6 +29,7 @@ class Visit:
     session: HttpSession
     request: HttpRequest
     body: Document
+    visitors: Visitors
     id: str = ""
     """What stands in the path for ``{id}``."""
 
@@ -80,7 +81,7 @@ class Site:
         if method not in _READING and request.field("sec-fetch-site") == b"cross-site":
             raise Refused(problem(403, "another site may change nothing here"))
         caller = await self.visitors.identify(session, request)
-        return await action(Visit(caller, session, request, body_of(request), id))
+        return await action(Visit(caller, session, request, body_of(request), self.visitors, id))
 
     def _found(self, path: str) -> tuple[Mapping[str, Action], str]:
         for pattern, actions in self._patterns:

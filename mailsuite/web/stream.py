@@ -18,6 +18,7 @@ from mailsuite.notify.streams import Streams, Wish
 from mailsuite.notify.wishes import WANTED
 from mailsuite.web.answers import Refused, problem
 from mailsuite.web.site import Routes, Visit
+from mailsuite.web.visitors import Visitors
 from mailsuite.wire.sse import MEDIA_TYPE
 
 FIELDS: Final = {"cache-control": "no-store", "x-accel-buffering": "no"}
@@ -35,6 +36,10 @@ class Outlet:
 
     session: HttpSession
     request: HttpRequest
+    visitors: Visitors
+
+    async def holds(self) -> bool:
+        return await self.visitors.holds(self.session)
 
     @property
     def is_choked(self) -> bool:
@@ -79,7 +84,7 @@ class StreamDoor:
         session, request, caller = visit.session, visit.request, visit.caller
         if request.method == b"HEAD":
             return Answer(200, kind=MEDIA_TYPE, fields=FIELDS)
-        outlet = Outlet(session, request)
+        outlet = Outlet(session, request, visit.visitors)
         stream = await self.streams.open(caller.account, caller.device, wish, outlet, self.most)
         self.seen(caller.account, caller.device, session.peer)
         session.on_leave(lambda: self.streams.dismiss(stream))

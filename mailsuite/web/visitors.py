@@ -32,6 +32,9 @@ class Visitors(Protocol):
     async def identify(self, session: HttpSession, request: HttpRequest) -> Caller:
         """Raises Refused."""
 
+    async def holds(self, session: HttpSession) -> bool:
+        """Whether who has logged in on this connection could do so still, as far as can be told."""
+
 
 @attrs.frozen
 class _Known:
@@ -59,7 +62,7 @@ class ByPassword:
         known = session.login
         try:
             if isinstance(known, _Known) and compare_digest(known.shown, shown):
-                await self.login.gate.look_again(known.granted, known.attempt, known.attempt.stored)
+                await self._look_again(known)
             else:
                 known = await self._enter(session, field, shown)
         except UnauthorizedLogin as error:
@@ -70,6 +73,22 @@ class ByPassword:
             raise Refused(problem(503, "it cannot be told just now", retry_after="5")) from failure
         device = known.granted.device
         return Caller(known.granted.account, OWN_PASSWORD if device is None else device.id, peer=session.peer)
+
+    async def holds(self, session: HttpSession) -> bool:
+        """While nobody can tell, it does."""
+        known = session.login
+        if not isinstance(known, _Known):
+            return False
+        try:
+            await self._look_again(known)
+        except UnauthorizedLogin:
+            return False
+        except MailFailure as failure:
+            session.log.warning("notify.unable", detail=failure.reason)
+        return True
+
+    async def _look_again(self, known: _Known) -> None:
+        await self.login.gate.look_again(known.granted, known.attempt, known.attempt.stored)
 
     async def _enter(self, session: HttpSession, field: bytes, shown: bytes) -> _Known:
         claim = claim_of(field)

@@ -43,6 +43,10 @@ class Client:
     reads: bool = True
     """Its machine takes what is sent."""
     waiting: Deferred[bool] | None = None
+    may: bool = True
+
+    async def holds(self) -> bool:
+        return self.may
 
     def send(self, data: bytes) -> None:
         assert not self.is_choked, "nothing is sent to who does not read"
@@ -394,6 +398,15 @@ def test_a_subscription_that_goes_takes_its_streams_along(house: House) -> None:
     run_now(house.book.remove_of(JOE, "phone"))
     assert (phone.over.called, laptop.over.called) == (True, False)
     house.streams.close(phone)
+
+
+def test_one_whose_login_does_not_hold_any_more_is_cut_within_five_minutes(house: House) -> None:
+    stream, client = house.open()
+    house.advance(600.0)
+    client.may = False
+    house.advance(300.0)
+    assert client.cuts == ["what let it in does not hold any more"]
+    house.streams.close(stream)
 
 
 def test_a_hint_that_was_lost(house: House) -> None:

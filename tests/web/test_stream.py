@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 
+import attrs
 from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 
 from mailsuite.accounts.endings import DEVICE_REMOVED
+from mailsuite.model.failure import TemporaryFailure
+from mailsuite.model.reply import DIRECTORY_UNAVAILABLE
+from tests.accounts.fakes import CHEAP
 from tests.accounts.gates import JOE
 from tests.web.site import BY_ANN, BY_DESKTOP, BY_TABLET, PROXY, SiteCase, basic
 
@@ -128,6 +132,23 @@ class Ends(SiteCase):
         desktop.connectionLost(Failure(ConnectionDone()))
         self.mail()
         self.assertEqual(len(self.told(tablet_wire)), 1)
+
+    def test_with_another_password_it_ends_within_five_minutes(self) -> None:
+        _, own = self.stream()
+        _, desktop = self.stream(fields=BY_DESKTOP)
+        self.advance(300.0)
+        self.assertFalse(own.aborted)
+        self.do(self.directory.change_account(attrs.evolve(JOE, password_hash=CHEAP.hash("other"))))
+        self.directory.refuse_with = TemporaryFailure(DIRECTORY_UNAVAILABLE)
+        self.advance(300.0)
+        self.assertFalse(own.aborted, "while nobody can tell")
+        self.directory.refuse_with = None
+        self.advance(300.0)
+        self.assertEqual((own.aborted, desktop.aborted), (True, False))
+
+    def advance(self, seconds: float) -> None:
+        for _ in range(round(seconds / 5.0)):
+            self.clock.advance(5.0)
 
     def test_a_subscription_that_is_removed_ends_its_stream(self) -> None:
         _, wire = self.stream(fields=BY_DESKTOP)
