@@ -123,6 +123,10 @@ class Hooks:
     def subjects(self, path: str) -> list[str]:
         return [each.json.get("subject", "") for each in self.at(path)]
 
+    def until_last(self, subject: str, *paths: str) -> None:
+        """Wait until that is the last subject that each path was told of."""
+        self.until(lambda: all(self.subjects(path)[-1:] == [subject] for path in paths))
+
     def settings(self, *ports: int, more: str = "") -> str:
         """The configuration of a server that may post here; *more* follows [notify]."""
         return (
