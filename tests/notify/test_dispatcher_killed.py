@@ -50,7 +50,7 @@ def test_after_the_next_start_all_is_told(forking: Forking, tmp_path: Path) -> N
     words = lived(forking, tmp_path / "whole.db")
     check(words, MESSAGES)
     total = int(words[-1][1])
-    assert total > 100
+    assert total > 50
     for fatal in range(0, total, 1 if LONG else total // KILLS):
         file = tmp_path / f"{fatal}.db"
         died = lived(forking, file, fatal)
