@@ -14,6 +14,7 @@ from mailsuite.client.follower import Transport
 from mailsuite.client.kept import Kept
 from mailsuite.client.passwords import Passwords
 from mailsuite.client.pop3 import Login, LoginRefused, look
+from mailsuite.client.reachable import CHANNEL, SUBSCRIPTIONS
 from mailsuite.client.settings import Account
 from mailsuite.client.stream import Server, StreamMissing
 from mailsuite.client.trial import seconds_of_a_test
@@ -21,7 +22,6 @@ from mailsuite.client.trouble import in_words
 from mailsuite.model.display_text import LONG, one_line
 
 DEVICES: Final = "/notify/v1/devices"
-SUBSCRIPTIONS: Final = "/notify/v1/subscriptions"
 SCOPES: Final = ("notify", "pop3")
 """What the device password is good for: to hear, and to look. Not to send."""
 MAX_NAME: Final = 60
@@ -105,7 +105,7 @@ class Enrolment:
 
     async def _have_knocks_sent(self, account: Account, login: Login) -> None:
         """By the server, to where this very computer logs in from (RFC 4146 section 3)."""
-        wanted = {"channel": "notifymail", "target": f"last-ip:{self.knock_port}", "name": _name()}
+        wanted = {"channel": CHANNEL, "target": f"last-ip:{self.knock_port}", "name": _name()}
         try:
             answer = await ask(
                 self.reactor, self._server(account), login, "POST", SUBSCRIPTIONS, document=wanted

@@ -202,6 +202,42 @@ class DoctorTests(ServerTestCase):
         found = (await self.found(self.account(Transport.POLL), None))["password"]
         self.assertEqual(found.state, State.WRONG)
 
+    async def test_whether_the_server_can_knock_here(self) -> None:
+        tried: list[object] = []
+
+        def answer(request: Request) -> tuple[int, dict[str, Any]]:
+            if request.method == b"GET":
+                listed = [{"id": "sub_1", "channel": "notifymail"}, {"id": "sub_2", "channel": "webhook"}]
+                return 200, {"subscriptions": [*listed, "x", {"channel": "notifymail"}]}
+            tried.append(json.loads(request.content.read()))
+            return 200, {"delivery": {"result": self.result}}
+
+        self.stage.answer = answer
+        for self.result, state, words in (
+            ("ok", State.OK, "ok"),
+            ("refused", State.WRONG, "does mailsuite-notify run?"),
+            ("too soon\x1b", State.WRONG, "too soon"),
+        ):
+            found = (await self.found(self.account(Transport.LISTENER)))["knocks"]
+            self.assertEqual(found.state, state)
+            self.assertIn(words, found.said)
+            self.assertTrue(found.said.isprintable())
+        self.assertEqual(tried, [{"subscription": "sub_1"}] * 3)
+
+    result = ""
+
+    async def test_a_server_that_cannot_be_asked_to_knock(self) -> None:
+        for status, content, words in (
+            (404, {}, "HTTP 404"),
+            (403, {"detail": "not for you"}, "not for you"),
+            (200, {"subscriptions": []}, "enrol again"),
+            (200, {"subscriptions": 3}, "enrol again"),
+        ):
+            self.stage.answer = lambda request, status=status, content=content: (status, content)
+            found = (await self.found(self.account(Transport.LISTENER)))["knocks"]
+            self.assertEqual(found.state, State.NOTE)
+            self.assertIn(words, found.said)
+
     async def test_no_stream(self) -> None:
         nowhere = {"stream_port": free_port()}
         for transport, state in ((Transport.AUTO, State.NOTE), (Transport.STREAM, State.WRONG)):

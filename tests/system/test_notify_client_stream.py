@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 
@@ -88,3 +89,5 @@ def test_knocks_that_enrolling_asked_for(own_server: Server, home: Home) -> None
         shown = client.wait_for_event("news")
         assert (shown["source"], shown["count"]) == ("pop3", 1)
         assert "subject" not in shown
+        found = json.loads(home.do("doctor", "--json"))["findings"]
+        assert {each["state"] for each in found if each["what"] == "knocks"} == {"ok"}, found
