@@ -6,6 +6,8 @@ from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
 import attrs
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -426,3 +428,51 @@ class EraseTests(Case):
         self.now(self.intake.erase(JOE, "phone"))
         self.assertEqual([each.subscription.id for each in self.book.of(JOE)], ["sub_1"])
         self.assertEqual(len(self.logged()), 1)
+
+
+class AnyOrderTests(Case):
+    @given(
+        st.lists(
+            st.one_of(
+                st.tuples(st.sampled_from(["new", "fetch"]), st.sampled_from("abcd")),
+                st.tuples(st.sampled_from(["restart", "fail", "other"]), st.just("")),
+            ),
+            max_size=30,
+        )
+    )
+    @settings(max_examples=60)
+    def test_a_message_is_cleared_once_after_it_was_told_of(self, steps: list[tuple[str, str]]) -> None:
+        """Whatever happens in between; and with a log that fails now and then never before, nor twice."""
+        Case.setUp(self)
+        self.follow()
+        intake = self.intake
+        news: set[str] = set()
+        for number, (step, uidl) in enumerate(steps):
+            self.event_log.refuse_with = None
+            if step == "new" and uidl not in news:
+                news.add(uidl)
+                self.now(intake.happened([mail(uidl=uidl)]))
+            elif step == "fetch":
+                self.now(intake.happened([cleared(uidl=uidl)]))
+            elif step == "other":
+                self.now(intake.happened([Happening(JOE, Kind.QUOTA_REACHED, float(number), size=80)]))
+            elif step == "fail":
+                self.event_log.refuse_with = FULL
+                self.now(intake.happened([cleared(uidl=each) for each in "abcd"]))
+            elif step == "restart":
+                intake = Intake(
+                    self.event_log, self.book, self.directory, intake.bus, self.clock, self.intake.log
+                )
+        self.event_log.refuse_with = None
+        told = self.logged()
+        for uidl in "abcd":
+            kinds = [kind for kind, each in told if each == uidl]
+            self.assertIn(kinds, ([], [Kind.MAIL_NEW], [Kind.MAIL_NEW, Kind.MAIL_CLEARED]))
+            self.assertEqual(bool(kinds), uidl in news)
+        if "fail" not in {step for step, _ in steps}:
+            fetched = {
+                uidl
+                for number, (step, uidl) in enumerate(steps)
+                if step == "fetch" and ("new", uidl) in steps[:number]
+            }
+            self.assertEqual({uidl for kind, uidl in told if kind is Kind.MAIL_CLEARED}, fetched)
