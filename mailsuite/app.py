@@ -209,6 +209,7 @@ class Parts:
     def login(self, config: Config) -> Login:
         """The way in by *config*."""
         learn_from = frozenset(config.notify.notifymail.learn_from)
+        proxies = tuple(network for door in config.listeners for network in door.proxy_from)
         people = self.people
         return Login(
             portal=self.portal,
@@ -217,6 +218,7 @@ class Parts:
             sightings=people.sightings,
             logins=people.logins,
             learn_from=learn_from,
+            no_learn=proxies,
             now=time.time,
             tasks=self.tasks,
             log=self.log,

@@ -45,6 +45,7 @@ from mailsuite.notify.dispatcher import Dispatcher
 from mailsuite.notify.handing import Handing
 from mailsuite.notify.intake import Intake
 from mailsuite.notify.knocks import CHANNEL
+from mailsuite.notify.naming import Naming
 from mailsuite.notify.office import Office
 from mailsuite.notify.outgoing.client import WebClient
 from mailsuite.notify.outgoing.destinations import Destinations
@@ -149,6 +150,7 @@ class Telling:
             await self.intake.erase(account)
         else:
             await self.book.remove_of(account, device)
+            await self.knocking.notifier.sightings.forget(account, device)
 
     def push_key(self) -> str:
         """The public key of Web Push, as browsers take it; empty where that is switched off."""
@@ -273,6 +275,7 @@ def telling(
         caps.of,
         time.time,
         log,
+        Naming(sightings, time.time),
     )
     upkeep = Upkeep(
         notices.event_log,

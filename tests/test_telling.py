@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -128,3 +129,13 @@ def test_the_owner_hears_of_a_subscription_that_is_left_alone(make: Any, load_te
     assert b"<postmaster@mail.example.net>" in letter
     head = run_now(world.parts.notices.event_log.heads([JOE]))[JOE]
     assert head == 1  # other subscriptions may be told of it, if they want what programs write
+
+
+def test_where_a_device_was_is_forgotten_with_it(make: Any, load_text: LoadText) -> None:
+    """Else a stolen one would hear of mail."""
+    world = make(load_text("").accepted())
+    sightings = world.parts.knocking.notifier.sightings
+    for device in ("desk", "stolen"):
+        run_now(sightings.record(JOE, ip_address("192.0.2.1"), 1.0, device))
+    run_now(world.parts.erase(JOE, "stolen"))
+    assert [each.device for each in run_now(sightings.recent(JOE, 0.0))] == ["desk"]

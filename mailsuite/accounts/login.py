@@ -25,6 +25,7 @@ from mailsuite.model.address import Address
 from mailsuite.model.facts import ConnectionFacts
 from mailsuite.model.failure import MailFailure
 from mailsuite.model.login import LoginRecord
+from mailsuite.model.reach import IPNetwork
 from mailsuite.model.retention import Terms
 from mailsuite.model.view import Box, View
 from mailsuite.observe.log import Log
@@ -77,6 +78,8 @@ class Login:
     """Seconds since the epoch."""
     tasks: Tasks
     log: Log = attrs.field(factory=Log)
+    no_learn: tuple[IPNetwork, ...] = ()
+    """Where nobody is: proxies of ours, from which somebody comes of whom they said nothing."""
     presence: Presence | None = None
     """Who else hears of it."""
     turnstile: Turnstile = attrs.field()
@@ -155,7 +158,7 @@ class Login:
     def _remember(self, attempt: Attempt, granted: Granted) -> None:
         facts, at = attempt.facts, self.now()
         device = granted.device.id if granted.device is not None else ""
-        if facts.service in self.learn_from:
+        if facts.service in self.learn_from and not any(facts.peer in each for each in self.no_learn):
             self.tasks.start(self._record_sighting(attempt, granted.account, at, device))
         record = LoginRecord(granted.account, device, facts.service, attempt.mechanism, facts.peer, at)
         if self.presence is not None:

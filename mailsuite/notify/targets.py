@@ -118,9 +118,9 @@ async def choose_subscribed(
         address = unmapped(seen)
         allowed = may_be_learnt(address, rules)
     else:
-        proved = BY_LEAVE in subscription.options or await sightings.seen_from(
-            subscription.account, address, now - PROVED_FOR
-        )
+        since = now - PROVED_FOR
+        proved = BY_LEAVE in subscription.options or subscription.created >= since  # as naming.py saw it then
+        proved = proved or await sightings.seen_from(subscription.account, address, since)
         if not proved:
             return Untold.UNPROVED
         allowed = may_be_named(address, rules)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
+
 import attrs
 from twisted.cred.checkers import InMemoryUsernamePasswordDatabaseDontUse
 from twisted.cred.error import UnauthorizedLogin
@@ -426,6 +428,14 @@ class MemoryTests(LoginCase):
         self.successResultOf(self.submitter(attempt(service="submission")))
         self.assertIsNone(self.seen())
         self.successResultOf(self.submitter(attempt(service="pop3")))
+        self.assertEqual(self.seen(), PEER)
+
+    def test_a_proxy_is_nobody_s_place(self):
+        self.use(Inline(), no_learn=(ip_network("10.0.0.0/8"), ip_network(PEER)))
+        self.successResultOf(self.submitter(attempt()))
+        self.assertIsNone(self.seen())
+        self.use(Inline(), no_learn=(ip_network("10.0.0.0/8"),))
+        self.successResultOf(self.submitter(attempt()))
         self.assertEqual(self.seen(), PEER)
 
     def test_opening_a_maildrop_is_seen(self):

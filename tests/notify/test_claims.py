@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
+import attrs
 import pytest
 
 from mailsuite.concurrent.now import run_now
@@ -58,6 +59,12 @@ def test_udp_that_was_switched_off() -> None:
 def test_a_login_proves_an_address_for_a_month() -> None:
     assert choose(subscription("9.9.9.9:79"), desk_ago=PROVED_FOR) == Target(DESK, 79)
     assert choose(subscription("9.9.9.9:79"), desk_ago=PROVED_FOR + 1) is Untold.UNPROVED
+
+
+def test_what_was_proved_when_it_was_named_is_proved_for_a_month_too() -> None:
+    fresh = attrs.evolve(subscription("9.9.9.8:79"), created=NOW - PROVED_FOR)
+    assert choose(fresh) == Target(ip_address("9.9.9.8"), 79)
+    assert choose(attrs.evolve(fresh, created=NOW - PROVED_FOR - 1)) is Untold.UNPROVED
 
 
 def test_a_login_is_forgotten_after_a_day() -> None:
