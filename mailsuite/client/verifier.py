@@ -75,7 +75,7 @@ class Verifier:
 
     def ask(self, why: Why) -> None:
         """Look now, or once more after the present look. What a knock asked for stays a knock's."""
-        if self._wanted is None or why in _ASKED_FOR:
+        if self._wanted in (None, Why.BASE) or why in _ASKED_FOR:
             self._wanted = why
         self._rouse()
 
@@ -119,7 +119,7 @@ class Verifier:
             return self._after_failure(why, error)
         self.trouble(None)
         self._tries, self._delay = 0, found.login_delay
-        if why is Why.BASE:
+        if why is Why.BASE and self._polling is Why.BASE:  # the stream may have gone meanwhile
             self.kept.looked_silently(found.messages)
             fresh = 0
         else:

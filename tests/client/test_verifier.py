@@ -98,6 +98,21 @@ class VerifierTests(SynchronousTestCase):
         self.assertEqual(self.news, [1])
         self.assertEqual(len(self.looks), 2)
 
+    def test_what_comes_when_the_stream_goes_is_told(self) -> None:
+        self.verifier.poll_for(Why.BASE)
+        self.clock.advance(BASE_SECONDS)
+        self.verifier.poll_for(Why.POLL)  # while it looks only to keep up
+        self.found("old", "new")
+        self.assertEqual(self.news, [1])
+
+    def test_keeping_up_gives_way(self) -> None:
+        self.verifier.ask(Why.GAP)
+        self.verifier.ask(Why.BASE)
+        self.verifier.ask(Why.POLL)
+        self.found("old")
+        self.found("old", "new")
+        self.assertEqual(self.news, [1])
+
     def test_keeping_up_does_not_take_a_knocks_place(self) -> None:
         self.verifier.poll_for(Why.BASE)
         self.clock.advance(BASE_SECONDS)
