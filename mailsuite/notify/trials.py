@@ -9,8 +9,8 @@ import attrs
 from mailsuite.interfaces import INotifyChannel
 from mailsuite.model.failure import PermanentFailure, TemporaryFailure
 from mailsuite.model.notice import Entry, Level, Notice
-from mailsuite.model.reply import MESSAGE_GONE, NO_ANSWER, NO_SUCH_SUBSCRIPTION
-from mailsuite.model.subscription import Attempt, DeadLetter, Subscription
+from mailsuite.model.reply import MESSAGE_GONE, NO_ANSWER, NO_SUCH_SUBSCRIPTION, NOBODY_LISTENS
+from mailsuite.model.subscription import Attempt, DeadLetter, Subscription, SubscriptionState
 from mailsuite.notify.endings import Outcome
 from mailsuite.notify.followers import Follower
 from mailsuite.notify.gathering import PAGE
@@ -32,7 +32,8 @@ class Trials:
     async def tell_now(self, id: str) -> Attempt:
         """Tell a notice of nothing, and answer how that ended.
 
-        Raises PermanentFailure(NO_SUCH_SUBSCRIPTION), and TemporaryFailure where nothing can be told now.
+        Raises PermanentFailure where there is no such subscription, or its target has not shown that it wants
+        anything, or wants nothing any more; and TemporaryFailure where nothing can be told now.
         """
         subscription, channel, level = await self._asked(id)
         account = subscription.account
@@ -66,6 +67,8 @@ class Trials:
         if standing is None:
             raise PermanentFailure(NO_SUCH_SUBSCRIPTION)
         subscription = standing.subscription
+        if subscription.state in (SubscriptionState.UNVERIFIED, SubscriptionState.DEAD):
+            raise PermanentFailure(NOBODY_LISTENS, f"the subscription is {subscription.state.value}")
         channel = self.turns.channels.get(subscription.channel)
         level = await self.turns.cap(subscription.account)
         if channel is None or level is None or not self.turns.settings.enabled:

@@ -621,6 +621,13 @@ class ByHand(DispatcherCase):
         self.stage.caps[JOE] = None
         self.failureResultOf(self.stage.do(self.stage.dispatcher.tell_now("s1")), MailFailure)
 
+    def test_who_has_not_shown_that_he_wants_it(self) -> None:
+        for state in (SubscriptionState.UNVERIFIED, SubscriptionState.DEAD):
+            self.stage.follow(state.value, state=state)
+            trial = self.stage.do(self.stage.dispatcher.tell_now(state.value))
+            self.assertIn(state.value, str(self.failureResultOf(trial, PermanentFailure).value))
+        self.assertEqual(self.stage.channels["latest"].asked, [])
+
     def test_the_log_has_it_no_more(self) -> None:
         self.stage.channels["each"].answer = lambda *_: TellingRefused("http 413", 413)
         self.stage.follow(channel="each")

@@ -14,7 +14,7 @@ import pytest
 from tests.notify.dying import MESSAGES, SUBSCRIBERS
 
 LONG = bool(os.environ.get("MAILSUITE_LONG"))
-KILLS = 12
+KILLS = 6
 ROOT = Path(__file__).parents[2]
 
 Forking = subprocess.Popen[str]
