@@ -57,6 +57,7 @@ from mailsuite.model.failure import MailFailure
 from mailsuite.model.origin import Origin
 from mailsuite.model.retention import MaildropRules
 from mailsuite.notices.sqlite.notify_db import NotifyDb
+from mailsuite.notify.mail_commands import MailCommands
 from mailsuite.notify.targets import objection
 from mailsuite.observe.log import Log
 from mailsuite.observe.metrics import Metrics
@@ -115,6 +116,7 @@ class Parts:
     premises: Premises
     bus: LocalBus
     telling: Telling
+    mail_commands: MailCommands
     presence: Presence
     portal: Portal
     queue: SqliteQueue
@@ -239,6 +241,7 @@ class Parts:
         self.sending.use(config)
         self.stays.rules = rules_of(config.pop3, config.domains)
         self.telling.use(config)
+        self.mail_commands.local = config.notify.mail_commands
         self.tasks.start(self._learn_retentions())
         self.housekeeper.soon()
 
@@ -343,6 +346,16 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
 
     queue = SqliteQueue(state.path, store.committer, queue_thread, files, log)
     arrivals = Arrivals(bus, time.time, log, tells.intake)
+    mail_commands = MailCommands(
+        tells.office,
+        directory,
+        store,
+        arrivals,
+        config.server.name,
+        config.notify.mail_commands,
+        time.time,
+        log,
+    )
     receives = receiving(
         config,
         store=store,
@@ -356,6 +369,7 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
         queue=queue,
         rewriting=SenderRewriting(vault.keyring.derived("rewritten senders"), time.time),
         delivered=lambda *what: sends.delivered(*what),  # noqa: PLW0108 - it is made of what receives
+        commands=mail_commands,
     )
     ground = Ground(
         reactor=reactor,
@@ -409,6 +423,7 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
         premises=premises,
         bus=bus,
         telling=tells,
+        mail_commands=mail_commands,
         presence=presence,
         portal=portal,
         queue=queue,

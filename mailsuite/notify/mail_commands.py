@@ -64,9 +64,8 @@ class MailCommands:
     store: IMailStore
     arrivals: Arrivals
     hostname: str
-    local: Callable[[], str | None]
-    """What stands before the @ of the addresses that are obeyed, in the configuration in force; None: none
-    is."""
+    local: str | None
+    """What stands before the @ of the addresses that are obeyed, and may change; None: none is."""
     seconds: Callable[[], float]
     """Since the epoch."""
     log: Log
@@ -81,7 +80,7 @@ class MailCommands:
     async def takes(self, recipient: Address, account: Address, device: str) -> bool:
         """An account or an alias of that name comes first."""
         wanted = recipient.canonical
-        if wanted.local != self.local() or await self.directory.domain(wanted.domain) is None:
+        if wanted.local != self.local or await self.directory.domain(wanted.domain) is None:
             return False
         if await self.directory.account(wanted) or await self.directory.alias(wanted):
             return False

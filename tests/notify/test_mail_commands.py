@@ -44,7 +44,7 @@ class Post:
         self.directory = MemoryDirectory([Account(JOE), Account(ANN)])
         for device in DEVICES:
             run_now(self.directory.add_device(JOE, device))
-        self.store, self.local, self.lines = MemoryStore(), "notify", list[str]()
+        self.store, self.lines = MemoryStore(), list[str]()
         log = Log(lambda line, level: self.lines.append(line))
         self.commands = MailCommands(
             self.house.office,
@@ -52,7 +52,7 @@ class Post:
             self.store,
             Arrivals(LocalBus(Clock(), log), lambda: self.house.now, log),
             "mail.example.net",
-            lambda: self.local or None,
+            "notify",
             lambda: self.house.now,
             log,
         )
@@ -106,12 +106,12 @@ def test_who_logged_in_by_a_password_for_notices(post: Post) -> None:
 def test_only_an_address_of_ours_that_nobody_has(post: Post) -> None:
     assert not post.takes(Address("notify", "example.org"))
     assert not post.takes(Address("notify2", "example.net"))
-    post.local = ""
+    post.commands.local = None
     assert not post.takes(Address("notify", "example.net"))
-    post.local = "ann"
+    post.commands.local = "ann"
     assert not post.takes(ANN)
     run_now(post.directory.add_alias(Alias(Address("help", "example.net"), (JOE,))))
-    post.local = "help"
+    post.commands.local = "help"
     assert not post.takes(Address("help", "example.net"))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import smtplib
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from click.testing import CliRunner, Result
 from mailsuite.cli.control import Refused
 from mailsuite.cli.main import cli
 from tests.system.harness import LIMITS, PATIENCE, Server
+from tests.system.outgoing import submit
 from tests.system.test_notify import KNOCK, Finger
 
 JOE, ANN = "joe@example.test", "ann@example.test"
@@ -135,6 +137,22 @@ def test_owners_have_no_more_than_their_rights(server: Server) -> None:
         with pytest.raises(Refused) as refused:
             ask()
         assert refused.value.status == 404
+    run(server, "remove", id, "--yes")
+
+
+def test_orders_by_mail(server: Server) -> None:
+    """By submission alone; from the net there is nobody of that name."""
+    with pytest.raises(smtplib.SMTPRecipientsRefused) as refused:
+        server.deliver(LETTER, "notify@example.test", sender=ANN)
+    assert refused.value.recipients["notify@example.test"][0] == 550
+    submit(server, b"Subject: list\r\n\r\n", "notify@example.test", sender=ANN)
+    answer = server.messages(ANN)[-1]
+    assert b"Auto-Submitted: auto-replied" in answer
+    assert b"You are told by nothing yet." in answer
+    id = added(server, ANN, "exec", "pager", "--name", "S3CRET plans")
+    submit(server, b"Subject: Re: off\r\n\r\n", "notify@example.test", sender=ANN)
+    assert shown(server, id)["state"] == "paused"
+    assert f"{id} ".encode() in server.messages(ANN)[-1]
     run(server, "remove", id, "--yes")
 
 
