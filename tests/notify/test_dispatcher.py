@@ -559,6 +559,24 @@ class Lives(DispatcherCase):
         self.stage.dispatcher.came(JOE)
         self.assertEqual((self.stage.cursor().useful, self.stage.cursor().sent), (1, 2))
 
+    def test_what_is_counted(self) -> None:
+        counted: list[tuple[str, str | float]] = []
+
+        class Meter:
+            def ended(self, channel: str, result: str) -> None:
+                counted.append((channel, result))
+
+            def told(self, channel: str, seconds: float) -> None:
+                counted.append((channel, round(seconds, 1)))
+
+        answers: list[object] = [TellingFailed("refused"), 200, TellingRefused("http 413", 413)]
+        self.stage.dispatcher.turns.handing.meter = Meter()
+        self.stage.channels["each"].answer = lambda *_: answers.pop(0)
+        self.stage.follow(channel="each")
+        self.stage.mail("a", "b")
+        self.stage.run(5.1)
+        self.assertEqual(counted, [("each", "failed"), ("each", "ok"), ("each", 5.0), ("each", "refused")])
+
     def test_mail_for_others_costs_nothing(self) -> None:
         self.stage.follow()
         before = len(self.stage.clock.getDelayedCalls())
