@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.harness import PATIENCE, Server, password_of
+from tests.system.harness import LIMITS, PATIENCE, Server, password_of
 from tests.system.streams import ANN, JOE, WITH_NOTIFY, Listening, ask, authorization
+from tests.system.test_notify import Finger
 
 MAIL = b"From: Ann <ann@elsewhere.example>\r\nTo: joe@example.test\r\nSubject: Lunch?\r\n\r\nAt one.\r\n"
 
@@ -110,9 +111,9 @@ def test_from_where_it_stood_over_a_restart(tmp_path: Path) -> None:
 
 def test_the_service_is_stopped_and_started(server: Server) -> None:
     stream = Listening.open(server)
-    server.cli("service", "stop", "notify", "--now")
+    server.control.post("/v1/services/notify", {"action": "stop", "now": True})
     stream.end()
-    server.cli("service", "start", "notify")
+    server.control.post("/v1/services/notify", {"action": "start"})
     server.read_ports()
     Listening.open(server).close()
 
@@ -140,3 +141,22 @@ def test_so_many_of_one_account_and_one_more_when_one_has_gone(server: Server) -
         status = streams[-1].status
     for each in streams:
         each.close()
+
+
+def test_a_stream_tells_where_somebody_is_where_that_is_wanted(tmp_path: Path) -> None:
+    finger = Finger()
+    extra = (
+        f'{LIMITS}\n[notify]\ncoalesce = "0s"\nallow_networks = ["127.0.0.0/8"]\n'
+        f'[notify.notifymail]\nports = [{finger.port}]\nlearn_from = ["stream"]\n'
+    )
+    last_ip = f'{{ state = "last-ip", port = {finger.port} }}'
+    try:
+        with Server(tmp_path, listeners=WITH_NOTIFY, extra=extra, notifymail=last_ip) as server:
+            assert ask(server, "GET /subscriptions")[0] == 200
+            stream = Listening.open(server)
+            server.deliver(MAIL)
+            stream.next()
+            assert finger.wait_for(1) == [b"nm_notifyuser\r\n"]
+            stream.close()
+    finally:
+        finger.close()
