@@ -48,6 +48,12 @@ class Webhook:
         meaning="Requests under way to one host, those of Web Push, ntfy, Gotify and Pushover too.",
         applied="live",
     )
+    per_second: int = setting(
+        Integer(1, 10_000, example=20),
+        20,
+        meaning="Requests in a second to one host, in the long run, likewise; five times as many at once.",
+        applied="live",
+    )
     ports: tuple[int, ...] = setting(
         ListOf(port(), 1, "[443, 8443]"),
         [443, 8443],

@@ -29,6 +29,7 @@ def test_what_holds_where_nothing_is_said(load_text: LoadText) -> None:
     )
     assert notify.suppress == ("junk", "bulk", "own", "auto")
     assert (notify.stream.enabled, notify.webhook.enabled, notify.webpush.enabled) == (True, True, True)
+    assert notify.webhook.per_second == 20
     assert (notify.webhook.per_host, notify.webhook.ports, notify.webhook.ca_file) == (4, (443, 8443), None)
     assert notify.webhook.schedule == STANDARD_SCHEDULE
     assert sum(STANDARD_SCHEDULE) == 5 + 35 * 60 + 75 * HOUR

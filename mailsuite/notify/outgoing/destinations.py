@@ -69,7 +69,7 @@ class Destinations:
     seconds: Callable[[], float]
     """Since the epoch."""
     per_host: int = PER_HOST
-    """May be changed at any time, as ``rate`` and ``burst`` may not."""
+    """May be changed at any time; ``rate`` and ``burst`` by limit()."""
     rate: Rate = USUAL_RATE
     burst: int = USUAL_BURST
     _budgets: Budgets[str] = attrs.field(init=False)
@@ -138,6 +138,11 @@ class Destinations:
         state = self._open.pop(key, None) or self._well.pop(key, None)
         if state is not None and state.active:
             self._well[key] = _State(active=state.active)
+
+    def limit(self, rate: Rate, burst: int) -> None:
+        """From now on so much may go to each."""
+        self.rate = self._budgets.rate = rate
+        self.burst = self._budgets.burst = burst
 
     # What outlives a restart
 

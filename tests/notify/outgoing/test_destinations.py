@@ -160,6 +160,26 @@ def test_a_clock_that_is_set_back_holds_nobody_up_for_long(hand: Hand, destinati
     assert destinations.begin(KEY)
 
 
+def test_another_rate_holds_at_once(hand: Hand) -> None:
+    destinations = Destinations(hand, 1000, Rate(1, 1.0), 2)
+
+    def begun() -> int:
+        count = 0
+        while destinations.begin(KEY):
+            count += 1
+        return count
+
+    assert begun() == 2
+    destinations.limit(Rate(10, 1.0), 20)
+    assert begun() == 0  # what was taken is taken
+    hand.time += 0.45
+    assert begun() == 4
+    hand.time += 100.0
+    assert begun() == 20
+    destinations.limit(Rate(1, 1.0), 2)
+    assert destinations.ready_at(KEY) == pytest.approx(hand.time + 1.0)
+
+
 def test_memory_is_bounded_and_open_breakers_are_forgotten_last(
     hand: Hand, destinations: Destinations, monkeypatch: pytest.MonkeyPatch
 ) -> None:
