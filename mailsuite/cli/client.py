@@ -168,13 +168,13 @@ def run(*, port: int | None, as_json: bool) -> None:
 @client.command("test")
 def try_out() -> None:
     """Show a test notice here, and have each server send one."""
-    from mailsuite.client.running import RunProgram, Wishes  # noqa: PLC0415 - keeps --help fast
+    from mailsuite.client.tryout import TryOut  # noqa: PLC0415 - keeps --help fast
 
     preferences, known = _settings()
-    wishes = Wishes(_found(known, _passwords()), preferences, _places())
+    passwords = _found(known, _passwords())
 
     async def main(reactor: Any) -> None:
-        await RunProgram(reactor, wishes, click.echo, note, _now).try_out(time.monotonic)
+        await TryOut(reactor, preferences, click.echo, note, time.monotonic).run(passwords)
 
     _react(main)
 

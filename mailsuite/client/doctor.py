@@ -19,8 +19,7 @@ from mailsuite.client.popups.choice import popups
 from mailsuite.client.popups.freedesktop import Threads
 from mailsuite.client.popups.popups import NoPopups
 from mailsuite.client.reachable import hint, knock_results
-from mailsuite.client.settings import Account, Preferences
-from mailsuite.client.stream import Server
+from mailsuite.client.settings import Account, Preferences, server_of
 from mailsuite.client.trouble import in_words
 
 MAX_SKEW: Final = 120.0
@@ -102,22 +101,20 @@ class Doctor:
     async def _knocks(self, account: Account, login: Login) -> list[Finding]:
         what = "knocks"
         try:
-            results = await knock_results(self.reactor, self._server(account), login)
+            results = await knock_results(self.reactor, server_of(self.reactor, account), login)
         except Exception as error:  # a server of somebody else has no such interface
             return [Finding(State.NOTE, what, f"the server cannot be asked to try: {in_words(error)}")]
         if not results:
             return [Finding(State.NOTE, what, "nobody has asked the server for them: enrol again")]
         return [Finding(State.OK if each == "ok" else State.WRONG, what, hint(each)) for each in results]
 
-    def _server(self, account: Account) -> Server:
-        endpoint = account.trust.endpoint(self.reactor, account.server, account.stream_port)
-        return Server(account.server, account.stream_port, endpoint)
-
     async def _stream(self, account: Account) -> list[Finding]:
         what = f"stream {account.server}:{account.stream_port}"
         other = State.WRONG if account.transport is Transport.STREAM else State.NOTE
         try:
-            answer = await ask(self.reactor, self._server(account), None, "GET", "/notify/v1/stream")
+            answer = await ask(
+                self.reactor, server_of(self.reactor, account), None, "GET", "/notify/v1/stream"
+            )
         except Exception as error:
             return [Finding(other, what, in_words(error))]
         is_there = answer.status in _HAS_STREAM

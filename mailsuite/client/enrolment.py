@@ -15,8 +15,8 @@ from mailsuite.client.kept import Kept
 from mailsuite.client.passwords import Passwords
 from mailsuite.client.pop3 import Login, LoginRefused, look
 from mailsuite.client.reachable import CHANNEL, SUBSCRIPTIONS
-from mailsuite.client.settings import Account
-from mailsuite.client.stream import Server, StreamMissing
+from mailsuite.client.settings import Account, server_of
+from mailsuite.client.stream import StreamMissing
 from mailsuite.client.trial import seconds_of_a_test
 from mailsuite.client.trouble import in_words
 from mailsuite.model.display_text import LONG, one_line
@@ -70,15 +70,13 @@ class Enrolment:
         elif account.transport is not Transport.POLL:
             await self._try_stream(account, login)
 
-    def _server(self, account: Account) -> Server:
-        endpoint = account.trust.endpoint(self.reactor, account.server, account.stream_port)
-        return Server(account.server, account.stream_port, endpoint)
-
     async def _device(self, account: Account, typed: Login) -> Login:
         """A device password, where the server makes one; else what was typed."""
         wanted = {"name": _name(), "scopes": list(SCOPES)}
         try:
-            answer = await ask(self.reactor, self._server(account), typed, "POST", DEVICES, document=wanted)
+            answer = await ask(
+                self.reactor, server_of(self.reactor, account), typed, "POST", DEVICES, document=wanted
+            )
         except Exception as error:  # there need be no HTTPS at all
             self.say(f"no device password was made, port {account.stream_port}: {in_words(error)}")
             return typed
@@ -108,7 +106,7 @@ class Enrolment:
         wanted = {"channel": CHANNEL, "target": f"last-ip:{self.knock_port}", "name": _name()}
         try:
             answer = await ask(
-                self.reactor, self._server(account), login, "POST", SUBSCRIPTIONS, document=wanted
+                self.reactor, server_of(self.reactor, account), login, "POST", SUBSCRIPTIONS, document=wanted
             )
         except Exception as error:  # there need be no HTTPS at all
             said = in_words(error)
@@ -121,7 +119,7 @@ class Enrolment:
 
     async def _try_stream(self, account: Account, login: Login) -> None:
         try:
-            took = await seconds_of_a_test(self.reactor, self._server(account), login, self.clock)
+            took = await seconds_of_a_test(self.reactor, server_of(self.reactor, account), login, self.clock)
         except StreamMissing as error:
             self.say(f"stream: {error}; knocks and looking now and then are used instead")
         except Exception as error:  # it will be tried again by run

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
 import attrs
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from mailsuite.client.actions import Actions
@@ -27,15 +28,11 @@ from mailsuite.client.pop3 import Login, LoginRefused, Look, look
 from mailsuite.client.popups.choice import popups
 from mailsuite.client.popups.popups import NoPopups
 from mailsuite.client.receiver import Receiver
-from mailsuite.client.settings import Account, Preferences
-from mailsuite.client.stream import Server, StreamClient
+from mailsuite.client.settings import Account, Preferences, server_of
+from mailsuite.client.stream import StreamClient
 from mailsuite.client.threads import InThread
-from mailsuite.client.trial import seconds_of_a_test
-from mailsuite.client.trouble import in_words
 from mailsuite.client.verifier import Verifier
-from mailsuite.client.wording import popup_of
 from mailsuite.concurrent.tasks import Tasks
-from mailsuite.model.notice import Kind
 
 REFUSED: Final = 77
 """The exit status where no account can be followed because its password is refused: EX_NOPERM of sysexits.h.
@@ -80,19 +77,26 @@ class RunProgram:
     @_actions.default
     def _make_actions(self) -> Actions:
         wanted = self.wishes.preferences
-        runner = partial(CommandRunner, self.reactor, self.reactor)
         actions = Actions(self.reactor, self._tasks, self.now, self.complain, quiet=wanted.quiet)
         actions.say = self._say if self.wishes.as_json else None
-        if wanted.command:
-            ended = partial(self._command_ended, wanted.command[0])
-            actions.command = runner(wanted.command, ended, float(wanted.command_seconds))
-        if wanted.fetch:
-            actions.fetch = runner(wanted.fetch, partial(self._command_ended, wanted.fetch[0]))
+        actions.command = self._runner(wanted.command, float(wanted.command_seconds))
+        actions.fetch = self._runner(wanted.fetch, None)
         try:
             actions.popups = popups(wanted.popup, self.reactor, InThread(self.reactor))
         except NoPopups as error:
             self.complain(f"no pop-ups: {error}")
         return actions
+
+    def _runner(self, argv: Sequence[str], limit: float | None) -> CommandRunner | None:
+        """None where nothing is wanted, or cannot be had, which is told."""
+        if not argv:
+            return None
+        program = shutil.which(argv[0])
+        if program is None:
+            self.complain(f"there is no program {argv[0]!r}")
+            return None
+        ended = partial(self._command_ended, argv[0])
+        return CommandRunner(self.reactor, self.reactor, (program, *argv[1:]), ended, limit)
 
     @_allowed.default
     def _make_allowed(self) -> AllowList:
@@ -127,55 +131,6 @@ class RunProgram:
     async def _hear_knocks(self) -> None:
         await self._allowed.refresh()
         await self._listener.begin()
-
-    async def try_out(self, clock: Callable[[], float]) -> None:
-        """Show a test notice here, then have each server send one, or look where it cannot. *clock*: seconds
-        that only go on.
-
-        SystemExit where anything of it failed.
-        """
-        went_well = [await self._show_test()]
-        for account, password in self.wishes.accounts.items():
-            login = Login(account.login_name, password)
-            try:
-                said = await self._try_account(account, login, clock)
-            except Exception as error:  # whatever the network is up to is what is to be told
-                went_well.append(False)
-                self.complain(f"{account.address}: {in_words(error)}")
-            else:
-                self.say(f"{account.address}: {said}")
-        if not all(went_well):
-            raise SystemExit(1)
-
-    async def _try_account(self, account: Account, login: Login, clock: Callable[[], float]) -> str:
-        """What went well, in words."""
-        if account.transport in {Transport.AUTO, Transport.STREAM}:
-            try:
-                took = await seconds_of_a_test(self.reactor, self._server(account), login, clock)
-            except (LoginRefused, CancelledError):
-                raise
-            except Exception as error:
-                if account.transport is Transport.STREAM:
-                    raise
-                self.complain(f"{account.address}: no test notice came: {in_words(error)}")
-            else:
-                return f"a test notice was seen after {took * 1000:.0f} ms"
-        begun = clock()
-        endpoint = account.trust.endpoint(self.reactor, account.server, account.pop3_port)
-        found = await look(endpoint, self.reactor, login)
-        return f"POP3: {len(found.messages)} messages are there, seen after {(clock() - begun) * 1000:.0f} ms"
-
-    async def _show_test(self) -> bool:
-        shown = self._actions.popups
-        if shown is None:
-            return self.wishes.preferences.popup == "off"
-        try:
-            await shown.show(popup_of(News("mailsuite-notify", Kind.TEST)))
-        except NoPopups as error:
-            self.complain(f"no pop-up: {error}")
-            return False
-        self.say(f"a pop-up was shown by {shown.name}")
-        return True
 
     @staticmethod
     def _may_listen(account: Account) -> bool:
@@ -219,11 +174,7 @@ class RunProgram:
     def _stream(self, account: Account, login: Login) -> StreamClient | None:
         if account.transport not in {Transport.AUTO, Transport.STREAM}:
             return None
-        return StreamClient(self.reactor, self._server(account), login, account.level)
-
-    def _server(self, account: Account) -> Server:
-        endpoint = account.trust.endpoint(self.reactor, account.server, account.stream_port)
-        return Server(account.server, account.stream_port, endpoint)
+        return StreamClient(self.reactor, server_of(self.reactor, account), login, account.level)
 
     # What happens
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import attrs
@@ -13,6 +13,7 @@ from mailsuite.client.files import Places, write_private
 from mailsuite.client.follower import Transport
 from mailsuite.client.popups.choice import WAYS
 from mailsuite.client.quiet import QuietHours, read_span
+from mailsuite.client.stream import Server
 from mailsuite.client.table import SettingsProblem, Table
 from mailsuite.client.trust import Trust
 from mailsuite.client.verifier import POLL_SECONDS
@@ -174,6 +175,12 @@ class Account:
             f"knock_from = [{', '.join(_quoted(str(each)) for each in self.knock_from)}]",
         ]
         write_private(path, "\n".join(lines) + "\n")
+
+
+def server_of(reactor: Any, account: Account) -> Server:
+    """Where its stream is, and the rest of the HTTP interface. Raises NoTrust."""
+    endpoint = account.trust.endpoint(reactor, account.server, account.stream_port)
+    return Server(account.server, account.stream_port, endpoint)
 
 
 def _quoted(text: str) -> str:

@@ -22,6 +22,7 @@ from mailsuite.client.running import REFUSED, RunProgram, Wishes
 from mailsuite.client.settings import Account, Preferences
 from mailsuite.client.throttle import MAX_A_MINUTE
 from mailsuite.client.trust import NoTrust
+from mailsuite.client.tryout import TryOut
 from mailsuite.wire.finger import KNOCK
 from mailsuite.wire.sse import Event
 from tests.client.maildrops import Maildrop
@@ -181,6 +182,18 @@ class RunTests(TestCase):
         self.assertNotIn(ALICE.password, "".join(self.complaints))
         await self.stop()
 
+    async def test_programs_that_are_not_there(self) -> None:
+        preferences = Preferences("off", command=("no-such-program", "x"), fetch=("neither-this",))
+        self.start(preferences=preferences)
+        await self.stage.opened
+        self.stage.say(Event('{"type": "mail.new", "id": "ev_1"}', "mail", "1"))
+        await self.words("1 new")
+        self.assertEqual(
+            [line for line in self.complaints if "no program" in line],
+            ["there is no program 'no-such-program'", "there is no program 'neither-this'"],
+        )
+        await self.stop()
+
     async def test_certificates_that_cannot_be_read(self) -> None:
         with self.assertRaises(NoTrust):
             await self.start(self.account(ca_file="/no/such/file"))
@@ -234,6 +247,10 @@ class RunTests(TestCase):
         protocol.transport.write(KNOCK)
         await closed
 
+    async def try_out(self, account: Account, clock: Callable[[], float]) -> None:
+        trying = TryOut(reactor, Preferences("off"), self.lines.append, self.complaints.append, clock)
+        await trying.run({account: ALICE.password})
+
     async def test_a_test_notice(self) -> None:
         def notice(request: object) -> tuple[int, dict[str, object]]:
             self.stage.say(Event('{"type": "test", "id": "ev_t"}', "mail", "1"))
@@ -241,7 +258,7 @@ class RunTests(TestCase):
 
         self.stage.answer = notice
         clock = iter([1.0, 1.0384])
-        await self.program().try_out(lambda: next(clock))
+        await self.try_out(self.account(), lambda: next(clock))
         self.assertEqual(self.lines, ["alice@example.org: a test notice was seen after 38 ms"])
 
     async def test_a_test_without_a_stream(self) -> None:
@@ -251,7 +268,7 @@ class RunTests(TestCase):
         for transport in (Transport.AUTO, Transport.POLL):
             account = attrs.evolve(self.account(transport), pop3_port=pop3.getHost().port)
             clock = iter([1.0, 1.005])
-            await self.program(account).try_out(lambda clock=clock: next(clock))
+            await self.try_out(account, lambda clock=clock: next(clock))
         words = "alice@example.org: POP3: 2 messages are there, seen after 5 ms"
         self.assertEqual(self.lines, [words, words])
         self.assertEqual(sum("no test notice came" in line for line in self.complaints), 1)
@@ -260,6 +277,6 @@ class RunTests(TestCase):
         self.stage.status = 404
         for account in (self.account(), self.account(Transport.POLL)):
             with self.assertRaises(SystemExit) as ended:
-                await self.program(account).try_out(lambda: 0.0)
+                await self.try_out(account, lambda: 0.0)
             self.assertEqual(ended.exception.code, 1)
         self.assertEqual(len(self.complaints), 2)
