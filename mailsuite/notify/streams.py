@@ -219,7 +219,11 @@ class Streams:
         standing = self.book.find(stream.subscription.id)
         if standing is None:
             return
-        self.book.keep(attrs.evolve(standing.cursor, acked=max(standing.cursor.acked, stream.cursor)))
+        cursor = attrs.evolve(standing.cursor, acked=max(standing.cursor.acked, stream.cursor))
+        if stream.count:
+            now, sent = self.now(), cursor.sent + stream.count
+            cursor = attrs.evolve(cursor, sent=sent, last_ok=now, last_try=now, last_result="ok")
+        self.book.keep(cursor)
         await self._renew(standing.subscription)
 
     async def _renew(self, subscription: Subscription) -> None:

@@ -242,11 +242,13 @@ def test_it_is_followed_for_a_week_after_it_has_gone(house: House) -> None:
     assert house.book.follows(JOE)
     assert (standing.subscription.channel, standing.subscription.device) == ("stream", "phone")
     assert standing.subscription.expires == NOON + LIFETIME
+    house.mail(2)
     run_now(house.streams.stop())
     house.advance(2 * 3600.0)
     house.streams.close(stream)
     (standing,) = house.book.of(JOE)
     assert standing.subscription.expires == house.now() + LIFETIME
+    assert (standing.cursor.acked, standing.cursor.sent, standing.cursor.last_ok) == (2, 2, house.now())
     house.open()
     house.open(device="laptop")
     assert [each.subscription.device for each in house.book.of(JOE)] == ["phone", "laptop"]
