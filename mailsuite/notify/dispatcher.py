@@ -172,11 +172,12 @@ class Dispatcher:
         """Hold all cursors against the log."""
         self._agenda.put(_LOOK, self.turns.now() + LOOK_EVERY)
         behind = 0
-        standings = [each for each in self.turns.book.all() if self.turns.tellable(each.subscription.id)]
+        ids = [each.subscription.id for each in self.turns.book.all()]
         try:
-            for some in _portions(standings, HEADS_AT_ONCE):
-                heads = await self.turns.events.heads({each.subscription.account for each in some})
-                for standing in some:
+            for some in _portions(ids, HEADS_AT_ONCE):
+                standings = [standing for id in some if (standing := self.turns.tellable(id))]
+                heads = await self.turns.events.heads({each.subscription.account for each in standings})
+                for standing in standings:
                     self._correct(standing, heads[standing.subscription.account])
                     if standing.cursor.acked < heads[standing.subscription.account]:
                         at = self.turns.now() + behind * spread
@@ -304,6 +305,6 @@ class _Once:
             self.call()
 
 
-def _portions(standings: list[Standing], size: int) -> Iterable[list[Standing]]:
-    for start in range(0, len(standings), size):
-        yield standings[start : start + size]
+def _portions(ids: list[str], size: int) -> Iterable[list[str]]:
+    for start in range(0, len(ids), size):
+        yield ids[start : start + size]
