@@ -26,6 +26,7 @@ _LISTENER: Final = "The user needs a NotifyMail program, e.g.  mailsuite notify 
 ADVICE: Final = {
     "refused": "nothing listens there. The user may have switched it off.",
     "timed-out": "no answer. A firewall is in the way, or it is switched off.",
+    "no-route": "this server has no way to IPv6, and so nobody's listener is to blame.",
     "unreachable": "there is no way there from this server.",
     "no-such-host": "there is no host of that name. Look at the URL; another one needs another subscription.",
     "unresolved": "the name cannot be looked up just now. Try again later.",
