@@ -97,7 +97,7 @@ class Dispatcher:
         if not self._works:
             self._works = True
             self._leave = (self.bus.subscribe(self._heard), self.turns.book.watch(self._changed))
-            self._tasks.start(self._look(SPREAD))
+            self._tasks.start(self._look(SPREAD, at_start=True))
 
     async def stop(self) -> None:
         """Cancel what is under way, and return when nothing is left. Any number of times."""
@@ -168,7 +168,7 @@ class Dispatcher:
         else:
             self._due(name)
 
-    async def _look(self, spread: float) -> None:
+    async def _look(self, spread: float, *, at_start: bool = False) -> None:
         """Hold all cursors against the log."""
         self._agenda.put(_LOOK, self.turns.now() + LOOK_EVERY)
         behind = 0
@@ -178,7 +178,8 @@ class Dispatcher:
                 standings = [standing for id in some if (standing := self.turns.tellable(id))]
                 heads = await self.turns.events.heads({each.subscription.account for each in standings})
                 for standing in standings:
-                    self._correct(standing, heads[standing.subscription.account])
+                    if at_start:
+                        self._correct(standing, heads[standing.subscription.account])
                     if standing.cursor.acked < heads[standing.subscription.account]:
                         at = self.turns.now() + behind * spread
                         self._agenda.put(standing.subscription.id, max(at, standing.cursor.due))
