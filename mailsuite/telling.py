@@ -264,6 +264,7 @@ def telling(
         caps.of,
         lambda: frozenset(parts.config.notify.suppress),
         log,
+        metrics.notices,
     )
     office = Office(
         book,

@@ -83,7 +83,7 @@ class Ways:
     clock: IReactorTime
     tasks: Tasks
     log: Log
-    told: Callable[[Subscription, Sequence[Group]], None]
+    told: Callable[[Sequence[Group]], None]
     """Is told what went out."""
 
 
@@ -191,7 +191,7 @@ class Stream:
             self._resync()
         told = self._tell_together(batch) if self._merging else self._tell_each(batch)
         if told:
-            self.ways.told(self.subscription, told)
+            self.ways.told(told)
             if self.once:
                 self.leave()
 

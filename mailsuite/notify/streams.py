@@ -26,6 +26,7 @@ from mailsuite.model.notice import Kind, Level
 from mailsuite.model.subscription import NoticeFilter, Subscription, SubscriptionState
 from mailsuite.notify.book import Book
 from mailsuite.notify.gathering import Group
+from mailsuite.notify.handing import Meter
 from mailsuite.notify.judging import Rules
 from mailsuite.notify.office import ID_OCTETS, STREAM
 from mailsuite.notify.rendering import NoticeKeys
@@ -82,8 +83,8 @@ class Streams:
     suppress: Callable[[], frozenset[str]]
     """``notify.suppress``."""
     log: Log
-    told: Callable[[Subscription, Sequence[Group]], None] = lambda subscription, groups: None
-    """Is told what went out, for figures."""
+    meter: Meter | None = None
+    """Counts what went out."""
     _live: dict[Address, list[Stream]] = attrs.field(factory=dict, init=False)
     _opening: dict[Address, int] = attrs.field(factory=dict, init=False)
     """Those that are about to be, of each account."""
@@ -94,10 +95,17 @@ class Streams:
 
     def __attrs_post_init__(self) -> None:
         self._tasks = Tasks(self._failed)
-        self._ways = Ways(self.events, self.keys, self._rules, self.clock, self._tasks, self.log, self.told)
+        self._ways = Ways(self.events, self.keys, self._rules, self.clock, self._tasks, self.log, self._count)
 
     def _rules(self) -> Rules:
         return Rules(self.now(), self.suppress())
+
+    def _count(self, groups: Sequence[Group]) -> None:
+        if self.meter is not None:
+            now = self.now()
+            for group in groups:
+                self.meter.ended(STREAM, "ok")
+                self.meter.told(STREAM, max(0.0, now - group.entries[-1].happening.at))
 
     def _failed(self, failure: Failure) -> None:
         self.log.failure("notify.stream_failed", failure)

@@ -25,6 +25,7 @@ from mailsuite.notify.rendering import NoticeKeys
 from mailsuite.notify.stream import MAX_PER_SECOND, MERGE_SECONDS, Stream
 from mailsuite.notify.streams import LIFETIME, LOOK_EVERY, Streams, Wish
 from mailsuite.observe.log import Log
+from mailsuite.observe.metrics import Metrics
 from mailsuite.wire.sse import Event, EventReader
 
 NOON = 1_700_000_000.0
@@ -93,6 +94,7 @@ class House:
         self.kept, self.events = MemorySubscriptions(), MemoryEventLog()
         self.bus = LocalBus(self.clock, self.log)
         self.most: Level | None = Level.SUBJECT
+        self.metrics = Metrics()
         self.restart()
 
     def restart(self) -> None:
@@ -108,6 +110,7 @@ class House:
             self.cap,
             lambda: frozenset({"junk", "bulk", "own", "auto"}),
             self.log,
+            self.metrics.notices,
         )
         self.streams.start()
 
@@ -164,6 +167,15 @@ def retry_of(octets: bytes) -> int:
     reader.feed(octets)
     assert reader.retry is not None
     return reader.retry
+
+
+def test_what_is_told_is_counted(house: House) -> None:
+    house.open()
+    house.open(ANN)
+    house.mail(2)
+    text = house.metrics.text().decode()
+    assert 'mailsuite_notify_total{channel="stream",result="ok"} 2.0' in text
+    assert 'mailsuite_notify_seconds_count{channel="stream"} 2.0' in text
 
 
 def test_of_each_kind_by_its_name(house: House) -> None:
