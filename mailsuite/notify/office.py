@@ -284,7 +284,7 @@ class Office:
                     subscription, expires=_end(channel, values["expires"], self.now())
                 )
             if wanted == "paused":
-                subscription = _paused(subscription)
+                subscription = _paused(subscription, caller)
             elif wanted == "active":
                 subscription = await self._resumed(standing, subscription)
             await self._change(subscription)
@@ -407,10 +407,11 @@ def _end(channel: INotifyChannel, wanted: float | None, now: float) -> float | N
     return now + lifetime if wanted is None else min(wanted, now + lifetime)
 
 
-def _paused(subscription: Subscription) -> Subscription:
+def _paused(subscription: Subscription, caller: Caller) -> Subscription:
     if subscription.state in (SubscriptionState.UNVERIFIED, SubscriptionState.DEAD):
         raise bad(f"state: the subscription is {subscription.state.value}: nothing is sent to its target")
-    return attrs.evolve(subscription, state=SubscriptionState.PAUSED, reason="paused by its owner")
+    who = "an administrator" if caller.is_admin else "its owner"
+    return attrs.evolve(subscription, state=SubscriptionState.PAUSED, reason=f"paused by {who}")
 
 
 def _told_once(subscription: Subscription, options: Mapping[str, str]) -> str:

@@ -449,3 +449,10 @@ def test_what_is_not_available_is_said_as_such(house: House) -> None:
     ):
         refused("unavailable", "", act)
     assert house.state(id) is SubscriptionState.ACTIVE
+
+
+def test_who_paused_it(house: House) -> None:
+    id = house.active()
+    assert run_now(house.office.pause(ADMIN, id))["reason"] == "paused by an administrator"
+    run_now(house.office.resume(OWNER, id))
+    assert run_now(house.office.pause(OWNER, id))["reason"] == "paused by its owner"
