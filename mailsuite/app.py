@@ -345,7 +345,7 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
         await tells.erase(account, device)
 
     queue = SqliteQueue(state.path, store.committer, queue_thread, files, log)
-    arrivals = Arrivals(bus, time.time, log, tells.intake)
+    arrivals = Arrivals(time.time, log, tells.intake)
     mail_commands = MailCommands(
         tells.office,
         directory,

@@ -225,7 +225,7 @@ def telling(
     set_schedule(config, channels)
     keys = NoticeKeys(derived("notices"))
     intake = Intake(notices.event_log, book, directory, bus, reactor, log, intake_settings(config))
-    arrivals = Arrivals(bus, time.time, log, intake)
+    arrivals = Arrivals(time.time, log, intake)
 
     async def written(stored: Stored, octets: bytes) -> None:
         store.changed(stored.account)

@@ -15,9 +15,8 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from mailsuite.delivery.message_facts import label_of, message_facts
-from mailsuite.interfaces import IEventBus, INoticeIntake
+from mailsuite.interfaces import INoticeIntake
 from mailsuite.model.address import Address
-from mailsuite.model.events import MessageStored
 from mailsuite.model.facts import Copy
 from mailsuite.model.message import Stored
 from mailsuite.model.notice import Happening, Kind, Level, MessageFacts
@@ -55,7 +54,6 @@ class Mail:
 class Arrivals:
     """Asks who follows, and tells of what has come."""
 
-    bus: IEventBus
     seconds: Callable[[], float]
     """Since the epoch."""
     log: Log
@@ -91,13 +89,9 @@ class Arrivals:
             raise
         except Exception:
             self.log.failure("notify.untold", Failure(), account=stored[0].account, uidl=stored[0].uidl)
-        finally:
-            for each in stored:
-                self.bus.publish(MessageStored(each.account, each.uidl, each.size))
 
     async def quota_reached(self, reached: QuotaReached) -> None:
         """A maildrop has got so full. Raises nothing but its own cancellation."""
-        self.bus.publish(reached)
         account, level, at = reached.account, reached.level, self.seconds()
         detail = f"your mailbox is more than {level} percent full"
         await self.intake.happened([Happening(account, Kind.QUOTA_REACHED, at, size=level, detail=detail)])

@@ -5,16 +5,6 @@ from __future__ import annotations
 import attrs
 
 from mailsuite.model.address import Address
-from mailsuite.model.quota import QuotaReached
-
-
-@attrs.frozen
-class MessageStored:
-    """A message became durable and visible; published after the commit, never before."""
-
-    account: Address
-    uidl: str
-    size: int
 
 
 @attrs.frozen
@@ -26,4 +16,4 @@ class LogGrown:
     """The seq of its newest entry."""
 
 
-Event = MessageStored | QuotaReached | LogGrown
+Event = LogGrown

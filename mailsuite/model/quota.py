@@ -55,7 +55,7 @@ UNLIMITED = Quota()
 
 @attrs.frozen
 class QuotaReached:
-    """A maildrop has come to one of WARNING_LEVELS. Published once per crossing: it has to be below the level
+    """A maildrop has come to one of WARNING_LEVELS. Told once per crossing: it has to be below the level
     again before there is another."""
 
     account: Address

@@ -12,7 +12,7 @@ from mailsuite.bus import local
 from mailsuite.bus.local import LocalBus
 from mailsuite.model.events import Event
 from mailsuite.observe.log import Log
-from tests.contracts.event_bus import EventBusContract, stored
+from tests.contracts.event_bus import EventBusContract, grown
 
 
 class LocalBusTests(EventBusContract, SynchronousTestCase):
@@ -31,7 +31,7 @@ class LocalBusTests(EventBusContract, SynchronousTestCase):
     def test_one_call_for_a_batch(self) -> None:
         self.bus.subscribe(lambda event: None)
         for number in range(local.BATCH):
-            self.bus.publish(stored(number))
+            self.bus.publish(grown(number))
         self.assertEqual(len(self.clock.getDelayedCalls()), 1)
         self.clock.advance(0)
         self.assertEqual(self.clock.getDelayedCalls(), [])
@@ -47,7 +47,7 @@ class LocalBusTests(EventBusContract, SynchronousTestCase):
         bus = LocalBus(Turns(), Log())
         bus.subscribe(heard.append)
         for number in range(local.BATCH + 1):
-            bus.publish(stored(number))
+            bus.publish(grown(number))
         turns.pop()()
         self.assertEqual(len(heard), local.BATCH)
         turns.pop()()
@@ -59,7 +59,7 @@ class LocalBusTests(EventBusContract, SynchronousTestCase):
         self.bus.subscribe(heard.append)
         with mock.patch.object(local, "MAX_WAITING", 3):
             for number in range(5):
-                self.bus.publish(stored(number))
+                self.bus.publish(grown(number))
         self.settle()
-        self.assertEqual([event.size for event in heard], [0, 1, 2])
+        self.assertEqual([event.head for event in heard], [0, 1, 2])
         self.assertEqual(self.bus.lost, 2)

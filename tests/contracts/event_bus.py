@@ -7,11 +7,11 @@ from zope.interface.verify import verifyObject
 
 from mailsuite.interfaces import IEventBus
 from mailsuite.model.address import Address
-from mailsuite.model.events import Event, MessageStored
+from mailsuite.model.events import Event, LogGrown
 
 
-def stored(number: int, account: str = "joe") -> MessageStored:
-    return MessageStored(Address(account, "example.net"), f"uidl{number}", number)
+def grown(number: int, account: str = "joe") -> LogGrown:
+    return LogGrown(Address(account, "example.net"), number)
 
 
 class SubscriberBroken(Exception):
@@ -41,7 +41,7 @@ class EventBusContract:
     def test_a_subscriber_is_told_later_and_in_order(self: SynchronousTestCase) -> None:
         heard: list[Event] = []
         self.bus.subscribe(heard.append)
-        events = [stored(number) for number in range(1000)]
+        events = [grown(number) for number in range(1000)]
         for event in events:
             self.bus.publish(event)
         self.assertEqual(heard, [])
@@ -53,9 +53,9 @@ class EventBusContract:
         second: list[Event] = []
         self.bus.subscribe(first.append)
         self.bus.subscribe(second.append)
-        self.bus.publish(stored(1))
+        self.bus.publish(grown(1))
         self.settle()
-        self.assertEqual((first, second), ([stored(1)], [stored(1)]))
+        self.assertEqual((first, second), ([grown(1)], [grown(1)]))
 
     def test_the_same_callable_may_subscribe_twice(self: SynchronousTestCase) -> None:
         heard: list[Event] = []
@@ -63,12 +63,12 @@ class EventBusContract:
         end = self.bus.subscribe(tell)
         self.bus.subscribe(tell)
         end()
-        self.bus.publish(stored(1))
+        self.bus.publish(grown(1))
         self.settle()
-        self.assertEqual(heard, [stored(1)])
+        self.assertEqual(heard, [grown(1)])
 
     def test_nobody_need_listen(self: SynchronousTestCase) -> None:
-        self.bus.publish(stored(1))
+        self.bus.publish(grown(1))
         self.settle()
 
     def test_a_broken_subscriber_harms_nobody(self: SynchronousTestCase) -> None:
@@ -79,28 +79,28 @@ class EventBusContract:
 
         self.bus.subscribe(broken)
         self.bus.subscribe(heard.append)
-        self.bus.publish(stored(1))
-        self.bus.publish(stored(2))
+        self.bus.publish(grown(1))
+        self.bus.publish(grown(2))
         self.settle()
-        self.assertEqual(heard, [stored(1), stored(2)])
+        self.assertEqual(heard, [grown(1), grown(2)])
         self.assertEqual(self.broken_subscribers_logged(), 2)
 
     def test_unsubscribing_ends_it_at_once_and_any_number_of_times(self: SynchronousTestCase) -> None:
         heard: list[Event] = []
         end = self.bus.subscribe(heard.append)
-        self.bus.publish(stored(1))
+        self.bus.publish(grown(1))
         self.settle()
-        self.bus.publish(stored(2))
+        self.bus.publish(grown(2))
         end()
         end()
         self.settle()
-        self.assertEqual(heard, [stored(1)])
+        self.assertEqual(heard, [grown(1)])
 
     def test_a_subscriber_may_end_another_while_being_told(self: SynchronousTestCase) -> None:
         heard: list[Event] = []
         self.bus.subscribe(lambda event: end())
         end = self.bus.subscribe(heard.append)
-        self.bus.publish(stored(1))
+        self.bus.publish(grown(1))
         self.settle()
         self.assertEqual(heard, [])
 
@@ -109,10 +109,10 @@ class EventBusContract:
 
         def echo(event: Event) -> None:
             heard.append(event)
-            if event.size < 3:
-                self.bus.publish(stored(event.size + 1))
+            if event.head < 3:
+                self.bus.publish(grown(event.head + 1))
 
         self.bus.subscribe(echo)
-        self.bus.publish(stored(1))
+        self.bus.publish(grown(1))
         self.settle()
-        self.assertEqual(heard, [stored(1), stored(2), stored(3)])
+        self.assertEqual(heard, [grown(1), grown(2), grown(3)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from ipaddress import ip_address
 from typing import Any, TypeVar
 
@@ -16,12 +16,11 @@ from mailsuite.delivery.arrivals import Arrivals
 from mailsuite.delivery.reception import Reception, Services
 from mailsuite.delivery.router import Router
 from mailsuite.directory.memory import MemoryDirectory
-from mailsuite.interfaces import IEventBus, INoticeIntake, IPolicyRule
+from mailsuite.interfaces import INoticeIntake, IPolicyRule
 from mailsuite.model import reply as replies
 from mailsuite.model.account import Account
 from mailsuite.model.address import Address
 from mailsuite.model.device import Device
-from mailsuite.model.events import MessageStored
 from mailsuite.model.facts import Accept, ConnectionFacts, Stage, StageFacts, Verdict
 from mailsuite.model.failure import TemporaryFailure
 from mailsuite.model.notice import Happening, Level
@@ -57,29 +56,13 @@ class Granted:
     signature: bytes = b""
 
 
-@implementer(IEventBus)
-class Recorder:
-    """A bus that keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.events: list[MessageStored] = []
-        self.broken: Exception | None = None
-
-    def publish(self, event: MessageStored) -> None:
-        if self.broken is not None:
-            raise self.broken
-        self.events.append(event)
-
-    def subscribe(self, subscriber: Callable[[MessageStored], None]) -> Callable[[], None]:
-        raise AssertionError("nobody subscribes here")
-
-
 @implementer(INoticeIntake)
 @attrs.define
 class Intake:
-    """Keeps what it is told; ``follows`` says of whom it wants to hear."""
+    """Keeps what it is told; ``follows`` says of whom it wants to hear, None: of everybody, that there is
+    something."""
 
-    follows: dict[Address, Level] = attrs.field(factory=dict)
+    follows: dict[Address, Level] | None = None
     happenings: list[Happening] = attrs.field(factory=list)
     asked: list[Address] = attrs.field(factory=list)
     held: Deferred[None] | None = None
@@ -88,6 +71,8 @@ class Intake:
     async def followed(self, accounts: Iterable[Address]) -> Mapping[Address, Level]:
         asked = list(accounts)
         self.asked += asked
+        if self.follows is None:
+            return dict.fromkeys(asked, Level.KNOCK)
         return {account: self.follows[account] for account in asked if account in self.follows}
 
     async def happened(self, happenings: Sequence[Happening]) -> None:
@@ -151,7 +136,6 @@ class Case(SynchronousTestCase):
     def setUp(self) -> None:
         self.store = WatchedStore()
         self.directory = MemoryDirectory([Account(JOE), Account(ANN)])
-        self.bus = Recorder()
         self.intake = Intake()
         self.logins = Logins()
         self.clock = Clock()
@@ -164,7 +148,7 @@ class Case(SynchronousTestCase):
             store=self.store,
             router=Router(self.directory, "mail.example.net", JOE),
             policy=Chain((Sender(), Relaying(), Recipients()), log),
-            arrivals=Arrivals(self.bus, self.clock.seconds, log, self.intake),
+            arrivals=Arrivals(self.clock.seconds, log, self.intake),
             login=self.logins,
             scram=self.logins.scram,
             seconds=self.clock.seconds,
@@ -229,7 +213,7 @@ class Case(SynchronousTestCase):
     def assert_nothing_happened(self) -> None:
         self.assert_nothing_open()
         self.assertEqual(self.contents(JOE) + self.contents(ANN), ())
-        self.assertEqual(self.bus.events, [])
+        self.assertEqual(self.intake.happenings, [])
         self.assertEqual(self.logged("smtp.accepted"), [])
 
     def assert_one_traceback(self, *parts: str) -> None:

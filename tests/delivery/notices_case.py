@@ -30,7 +30,7 @@ from mailsuite.model.envelope import (
 from mailsuite.model.outbound import Outcome, Owed, Room
 from mailsuite.observe.log import Log
 from mailsuite.queue.memory import MemoryQueue, Queued
-from tests.delivery.case import Intake, Recorder
+from tests.delivery.case import Intake
 from tests.delivery.dsn_cases import ARRIVED, EVE, JOE, LETTER, REFUSED
 from tests.delivery.watched import WatchedStore
 
@@ -55,7 +55,6 @@ class NoticesCase(SynchronousTestCase):
         self.log = Log(lambda line, level: self.lines.append(line))
         self.failures: list[Any] = []
         self.tasks = Tasks(self.failures.append)
-        self.bus = Recorder()
         self.intake = Intake()
         self.rules = NoticeRules()
         router = Router(self.directory, HOSTNAME, ADMIN, RoutingRules(sends=True))
@@ -67,7 +66,7 @@ class NoticesCase(SynchronousTestCase):
             self.clock.seconds,
             self.tasks,
             self.log,
-            Arrivals(self.bus, self.clock.seconds, self.log, self.intake),
+            Arrivals(self.clock.seconds, self.log, self.intake),
         )
         self.notices = self.make()
 

@@ -50,7 +50,7 @@ class Told(NoticesCase):
         self.assertIn("From: Mail Delivery System <postmaster@example.net>\r\n", content)
         self.assertEqual(self.owed, [])
         self.assertEqual(self.queue.messages, ())
-        self.assertEqual([each.account for each in self.bus.events], [JOE])
+        self.assertEqual([each.account for each in self.intake.happenings], [JOE, JOE])
         (line,) = self.logged("notice.sent")
         for part in ("of=m1", "kind=failure", "to=joe@example.net", "recipients=1"):
             self.assertIn(part, line)

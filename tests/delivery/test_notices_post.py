@@ -40,7 +40,7 @@ class PostCase(NoticesCase):
             "Return-Path: <>\r\nDelivered-To: joe@example.net\r\n" + CONTENT.decode(),
         )
         self.assertEqual(self.asked, [True])
-        self.assertEqual([each.account for each in self.bus.events], [JOE])
+        self.assertEqual([each.account for each in self.intake.happenings], [JOE])
         self.assertEqual(self.queue.messages, ())
 
     def test_to_another_server(self) -> None:
@@ -54,7 +54,7 @@ class PostCase(NoticesCase):
         self.assertEqual((recipient.address, recipient.parameters.notify), (EVE, None))
         self.assertEqual(queued.content, CONTENT)
         self.assertEqual(self.asked, [False])
-        self.assertEqual(self.bus.events, [])
+        self.assertEqual(self.intake.happenings, [])
 
     def test_to_another_server_where_no_mail_leaves(self) -> None:
         self.post = attrs.evolve(self.post, sends=lambda: False)

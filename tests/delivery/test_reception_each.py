@@ -42,7 +42,7 @@ class EachTests(Case):
             self.store.fail, self.store.fail_for = {"deliver": FULL}, JOE
             self.assertEqual(self.end_each(), tuple(replies.DISK_FULL if n == JOE else GOOD for n in named))
             self.assertEqual((len(self.contents(JOE)), len(self.contents(ANN))), (0, 1))
-            self.assertEqual([event.account for event in self.bus.events], [ANN])
+            self.assertEqual([event.account for event in self.intake.happenings], [ANN])
             self.assertEqual(len(self.logged("smtp.accepted")), 1)
             self.assert_nothing_open()
 

@@ -43,7 +43,7 @@ class ForwardTests(Case):
         self.assertIn(b"Delivered-To: ann@example.net\r\n", content)
         self.assertIn(b"\tfor <joe@example.net>;\r\n", content)
         self.assertTrue(content.endswith(BODY))
-        self.assertEqual([event.account for event in self.bus.events], [ANN])
+        self.assertEqual([event.account for event in self.intake.happenings], [ANN])
 
     def test_a_copy_that_is_kept_is_one_more_delivery_of_the_same_transaction(self) -> None:
         self.change(JOE, ANN, keep_copy=True)
@@ -53,17 +53,17 @@ class ForwardTests(Case):
             (content,) = self.contents(account)
             self.assertIn(f"Delivered-To: {account}\r\n".encode(), content)
             self.assertIn(b"\tfor <joe@example.net>;\r\n", content)
-        self.assertEqual([event.account for event in self.bus.events], [JOE, ANN])
+        self.assertEqual([event.account for event in self.intake.happenings], [JOE, ANN])
         self.assert_nothing_open()
 
     def test_each_account_gets_one_copy_whatever_ways_lead_to_it(self) -> None:
         self.change(JOE, ANN, keep_copy=True)
         for recipients in ((JOE, ANN), (ANN, JOE), (Address("postmaster", ""), ANN, JOE)):
             self.data(*recipients)
-            before = len(self.bus.events)
+            before = len(self.intake.happenings)
             self.end()
-            self.assertEqual({event.account for event in self.bus.events[before:]}, {JOE, ANN})
-            self.assertEqual(len(self.bus.events) - before, 2)
+            self.assertEqual({event.account for event in self.intake.happenings[before:]}, {JOE, ANN})
+            self.assertEqual(len(self.intake.happenings) - before, 2)
 
     def test_who_forwards_to_themselves_has_the_sender_wait(self) -> None:
         self.change(JOE, JOE)

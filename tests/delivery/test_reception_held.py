@@ -50,7 +50,7 @@ class HeldTests(Case):
         self.submit(ANN, EVE)
         self.assertEqual(self.end(), replies.message_accepted("id1"))
         self.assertEqual(self.contents(JOE) + self.contents(ANN), ())
-        self.assertEqual(self.bus.events, [])
+        self.assertEqual(self.intake.happenings, [])
         envelope = self.held().envelope
         self.assertEqual(envelope.recipients, (OutboundRecipient(ANN), OutboundRecipient(EVE)))
         self.assertEqual((envelope.id, envelope.sender, envelope.account), ("id1", JOE, JOE))

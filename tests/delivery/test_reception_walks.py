@@ -111,6 +111,6 @@ class WalkTests(Case):
     def assert_all_say_the_same(self) -> None:
         """Maildrops, events, and what was acknowledged."""
         there = Counter({account: len(self.contents(account)) for account in (JOE, ANN)})
-        told = Counter(event.account for event in self.bus.events)
+        told = Counter(event.account for event in self.intake.happenings)
         self.assertEqual(+there, +self.promised)
         self.assertEqual(told, +self.promised)

@@ -32,7 +32,6 @@ from mailsuite.accounts.renewal import Renewal
 from mailsuite.accounts.terms import OwnRetentions
 from mailsuite.accounts.throttle import FailureThrottle
 from mailsuite.accounts.vault import Vault
-from mailsuite.bus.local import LocalBus
 from mailsuite.concurrent.disk import DiskSpace
 from mailsuite.concurrent.now import run_now
 from mailsuite.concurrent.tasks import Tasks
@@ -178,7 +177,7 @@ class MemoryServer:
             directory=self.directory,
             store=self.store,
             quotas=Ledger(self.store, self.directory, _NoWarnings()),
-            arrivals=Arrivals(LocalBus(self.clock, log), time.time, log),
+            arrivals=Arrivals(time.time, log),
             resolver=MemoryResolver(),
             disk=DiskSpace((), Inline(), self.clock, log, look=lambda paths: ()),
             senders=senders,

@@ -16,7 +16,6 @@ from twisted.python.failure import Failure
 from mailsuite.accounts.attempt import Attempt, Granted, LoginRules
 from mailsuite.accounts.login import Login, OpenedMaildrop
 from mailsuite.accounts.terms import terms_of
-from mailsuite.bus.local import LocalBus
 from mailsuite.concurrent.now import run_now
 from mailsuite.config.load import load
 from mailsuite.config.schema import Config
@@ -120,7 +119,7 @@ class World:
         router = Router(directory, "mail.example.test", Address("joe", "example.test"))
         chain = Chain((), self.log)
         now = self.clock.seconds
-        arrivals = Arrivals(LocalBus(self.clock, self.log), now, self.log)
+        arrivals = Arrivals(now, self.log)
         return Services(
             "mail.example.test", MemoryStore(), router, chain, arrivals, login, scram, now, self.log
         )

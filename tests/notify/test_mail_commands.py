@@ -8,9 +8,7 @@ from email.message import EmailMessage
 from hashlib import sha256
 
 import pytest
-from twisted.internet.task import Clock
 
-from mailsuite.bus.local import LocalBus
 from mailsuite.concurrent.now import run_now
 from mailsuite.delivery.arrivals import Arrivals
 from mailsuite.delivery.commands import Order
@@ -50,7 +48,7 @@ class Post:
             self.house.office,
             self.directory,
             self.store,
-            Arrivals(LocalBus(Clock(), log), lambda: self.house.now, log),
+            Arrivals(lambda: self.house.now, log),
             "mail.example.net",
             "notify",
             lambda: self.house.now,

@@ -21,7 +21,6 @@ from mailsuite.relay.routes import Routes
 from mailsuite.relay.source import Source
 from mailsuite.resolver.question import Type
 from mailsuite.store.memory import MemoryStore
-from tests.delivery.case import Recorder
 from tests.relay.stage import Server, StageCase
 
 EVE = OutboundRecipient(Address("eve", "example.org"))
@@ -44,7 +43,7 @@ class CarrierCase(StageCase):
         super().setUp()
         self.queue = MemoryQueue()
         store, seconds = MemoryStore(), self.reactor.seconds
-        home = Home(self.queue, store, Foreign(), Arrivals(Recorder(), seconds, self.log), seconds, self.log)
+        home = Home(self.queue, store, Foreign(), Arrivals(seconds, self.log), seconds, self.log)
         routes = Routes(built(Queue, {"tls": {}}), (), {}, Source(), {})
         self.carrier = Carrier(self.queue, self.opener, self.pool, home, routes, seconds, self.log)
 

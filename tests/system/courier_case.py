@@ -13,7 +13,6 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
-from mailsuite.bus.local import LocalBus
 from mailsuite.concurrent.tasks import Tasks
 from mailsuite.concurrent.threads import Inline
 from mailsuite.config.load import load
@@ -96,7 +95,7 @@ class CourierCase(TestCase):
             router=router,
             directory=self.directory,
             resolver=self.resolver,
-            arrivals=Arrivals(LocalBus(reactor, log), time.time, log),
+            arrivals=Arrivals(time.time, log),
             threads=Inline(),
             commits=commits,
             metrics=Metrics(),
