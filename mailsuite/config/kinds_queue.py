@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
@@ -55,7 +56,7 @@ class Delays(Kind[tuple[float, ...]]):
 
 @attrs.frozen
 class SourceAddresses(Kind[tuple[IPAddress, ...]]):
-    """Addresses of this machine that connections come from: one, or one of each version of IP."""
+    """Addresses of this machine that connections come from: one, or one of each version of IP, IPv4 first."""
 
     @property
     def word(self) -> str:
@@ -76,7 +77,7 @@ class SourceAddresses(Kind[tuple[IPAddress, ...]]):
         addresses = tuple(self._address(each, base) for each in given)
         if len({address.version for address in addresses}) < len(addresses):
             raise BadValue(f"two addresses of one version of IP: expected {self.expects}")
-        return addresses
+        return tuple(sorted(addresses, key=attrgetter("version")))
 
     def _address(self, raw: object, base: Path) -> IPAddress:
         address = HostAddress().parse(raw, base)

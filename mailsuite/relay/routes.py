@@ -5,8 +5,9 @@ domains that go by it. Its key is the domain itself (``example.org``, ``[192.0.2
 goes to: ``smtp.provider.example:465``, ``lmtp:10.0.0.5:24``, ``mx:example.org:25``, ``(discard)``,
 ``(error)``. Where two blocks lead to the same place in two ways, the second has ``#2`` behind it.
 
-Mail of senders whose connections come from addresses of their own is apart: its keys have ``from 192.0.2.11``
-behind them. Other servers judge by the address that mail comes from, so each source has its own back-off.
+Mail of senders whose connections come from addresses of their own, or by a version of IP of their own, is
+apart: its keys have ``from 192.0.2.11`` behind them. Other servers judge by the address that mail comes from,
+and may be reached by one version of IP alone, so each source has its own back-off.
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ class Routes:
         """The key of the destination of a recipient. Pure, and quick; for any thread."""
         key = self._first(recipient.domain)[1] or recipient.domain
         source = self.source(sender)
-        if source.addresses == self._source.addresses or not self._connects(key):
+        if source == self._source or not self._connects(key):
             return key
         return f"{key}{FROM}{source}"
 

@@ -18,8 +18,9 @@ class Source:
     version: IpVersions = "any"
 
     def __str__(self) -> str:
-        """As it stands in the key of a destination."""
-        return ", ".join(map(str, self.addresses))
+        """As it stands in the key of a destination: ``192.0.2.11``, ``any address by IPv6``."""
+        addresses = ", ".join(str(own) for own in self.addresses if self.reaches(own)) or "any address"
+        return addresses if self.only is None else f"{addresses} by IPv{self.only}"
 
     @property
     def only(self) -> Literal[4, 6] | None:

@@ -224,9 +224,12 @@ def test_each_source_has_destinations_of_its_own(tmp_path: Path) -> None:
     ways = by(
         tmp_path,
         "[queue]\nsource_address = '192.0.2.10'\n"
-        "[[domain]]\nname = 'same.test'\nsource_address = '192.0.2.10'\nip_version = '4'\n"
+        "[[domain]]\nname = 'same.test'\nsource_address = '192.0.2.10'\n"
+        "[[domain]]\nname = 'four.test'\nip_version = '4'\n"
+        "[[domain]]\nname = 'six.test'\nip_version = '6'\n"
+        "[[domain]]\nname = 'any.test'\nsource_address = []\n"
         "[[domain]]\nname = 'own.test'\nsource_address = '192.0.2.11'\n"
-        "[[domain]]\nname = 'two.test'\nsource_address = ['192.0.2.11', '2001:db8::11']\n"
+        "[[domain]]\nname = 'two.test'\nsource_address = ['2001:db8::11', '192.0.2.11']\n"
         "[[relay]]\nmatch = ['a.test']\nhost = 'smtp.test'\n"
         "[[relay]]\nmatch = ['gone.test']\ntransport = 'discard'\n"
         "[[relay]]\nmatch = ['never.test']\ntransport = 'error:5.1.6 They have moved'\n"
@@ -239,12 +242,16 @@ def test_each_source_has_destinations_of_its_own(tmp_path: Path) -> None:
     assert [key("example.net", to) for to in ("x.test", "a.test")] == ["x.test", "smtp.test:25"]
     assert key("same.test", "x.test") == "x.test"
     assert key("own.test", "x.test") == "x.test from 192.0.2.11"
+    assert key("four.test", "x.test") == "x.test from 192.0.2.10 by IPv4"
+    assert key("six.test", "x.test") == "x.test from any address by IPv6"
+    assert key("any.test", "x.test") == "x.test from any address"
     assert key("two.test", "a.test") == "smtp.test:25 from 192.0.2.11, 2001:db8::11"
     assert key("own.test", "mx.test") == "mx:b.test:25 from 192.0.2.11"
     assert [key("own.test", to) for to in ("gone.test", "never.test")] == ["(discard)", "(error)"]
     assert key("own.test", "[192.0.2.1]") == "[192.0.2.1] from 192.0.2.11"
     for to in ("x.test", "a.test", "mx.test", "[192.0.2.1]"):
-        assert ways.hop(key("own.test", to)) == ways.hop(key("example.net", to)) is not None
+        for sender in ("own.test", "four.test", "six.test"):
+            assert ways.hop(key(sender, to)) == ways.hop(key("example.net", to)) is not None
     assert ways.hop("smtp.gone.test:25 from 192.0.2.11") is None
     assert source_of(key("own.test", "x.test")) == "192.0.2.11"
     assert source_of(key("same.test", "x.test")) == ""

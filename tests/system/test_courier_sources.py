@@ -6,6 +6,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
+from ipaddress import ip_address
 
 from mailsuite.model.address import Address
 from mailsuite.model.outbound import QueueState, Room
@@ -98,6 +99,16 @@ class TwoSources(CourierCase):
         self.gate.set()
         await self.until(lambda: len(self.queue.messages) == 10)
         self.assertEqual(self.taken(SOURCES[ANN]), [])
+
+    async def test_one_version_of_ip_keeps_nothing_from_the_other(self) -> None:
+        """Nobody listens on the server's IPv6 address."""
+        self.resolver.set("mx.example.org", Type.AAAA, ip_address("::1"))
+        self.begin('[[domain]]\nname = "a.example"\nip_version = "6"\n')
+        await self.put_all(ANN, 3)
+        await self.until(lambda: len(self.events("relay.deferred")) == 3)
+        await self.put_all(BOB, 3)
+        await self.until(lambda: len(self.sink.record.messages) == 3)
+        self.assertEqual({entry.message.sender for entry in await self.entries()}, {ANN})
 
     async def test_no_more_of_one_source_than_is_said(self) -> None:
         self.sink.script.table = {"END": self.held}
