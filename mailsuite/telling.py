@@ -28,6 +28,7 @@ from mailsuite.model.address import Address
 from mailsuite.model.login import LoginRecord
 from mailsuite.model.message import Stored
 from mailsuite.model.notice import Level
+from mailsuite.model.rate import Rate
 from mailsuite.notices.sqlite.notify_db import NotifyDb
 from mailsuite.notify.aftermath import Aftermath
 from mailsuite.notify.book import Book
@@ -64,6 +65,8 @@ Derived = Callable[[str], bytes]
 """A key of 32 octets for a purpose, the same for ever."""
 TIDY_FIRST: Final = 60.0
 """Seconds from the start to the first look: others have more to do by then."""
+BURST: Final = 5
+"""Seconds whose requests may go to a host at once."""
 TIDY_EVERY: Final = 3600.0
 """Seconds between two looks for what is over or too old."""
 
@@ -133,7 +136,7 @@ class Telling:
         self.contexts.minimum_version = config.tls.minimum_version
         self.caps.most = most_of(config)
         self.intake.settings = intake_settings(config)
-        self.destinations.per_host = self.client.places.per_host = config.notify.webhook.per_host
+        limit(config, self.destinations, self.client)
         self.client.dialler.ca_file = config.notify.webhook.ca_file
         self.client.forget()
         self.commands.commands = commands_of(config)
@@ -201,8 +204,8 @@ def telling(
         reactor, resolver, contexts, lambda: url_rules(parts.config), config.notify.webhook.ca_file
     )
     client = WebClient(reactor, dialler)
-    client.places.per_host = config.notify.webhook.per_host
-    destinations = Destinations(time.time, config.notify.webhook.per_host)
+    destinations = Destinations(time.time)
+    limit(config, destinations, client)
     server_key = private_key((derived("web push") + derived("web push, more"))[:RANDOMNESS])
     commands = CommandChannel(reactor, reactor, commands_of(config))
     knocks = knocking(
@@ -323,6 +326,13 @@ def channels_of(
         ServiceChannel(told, Gotify()),
         ServiceChannel(told, Pushover(lambda: current().notify.pushover.token.reveal())),  # noqa: PLW0108
     )
+
+
+def limit(config: Config, destinations: Destinations, client: WebClient) -> None:
+    """Have so much go to one host as the configuration says."""
+    webhook = config.notify.webhook
+    destinations.per_host = client.places.per_host = webhook.per_host
+    destinations.limit(Rate(webhook.per_second, 1.0), BURST * webhook.per_second)
 
 
 def set_schedule(config: Config, channels: Mapping[str, INotifyChannel]) -> None:

@@ -22,6 +22,7 @@ from mailsuite.directory.memory import MemoryDirectory
 from mailsuite.directory.sightings import MemorySightings
 from mailsuite.model.account import Account
 from mailsuite.model.address import Address
+from mailsuite.model.rate import Rate
 from mailsuite.model.subscription import Subscription, SubscriptionState
 from mailsuite.notices.sqlite.notify_db import NotifyDb
 from mailsuite.observe.log import Log
@@ -104,6 +105,15 @@ def test_webhooks_are_tried_again_when_the_configuration_says(make: Any, load_te
     world.parts.use(standard)
     assert waits(world) == standard.notify.webhook.schedule
     assert len(waits(world)) == 9
+
+
+def test_so_much_goes_to_one_host(make: Any, load_text: LoadText) -> None:
+    world = make(load_text("[notify.webhook]\nper_host = 7\nper_second = 50\n").accepted())
+    destinations = world.parts.destinations
+    assert (destinations.per_host, destinations.rate, destinations.burst) == (7, Rate(50, 1.0), 250)
+    world.parts.use(load_text("").accepted())
+    assert (destinations.per_host, destinations.rate, destinations.burst) == (4, Rate(20, 1.0), 100)
+    assert world.parts.client.places.per_host == 4
 
 
 @pytest.mark.parametrize("name", ["webhook", "webpush", "ntfy", "gotify", "pushover"])
