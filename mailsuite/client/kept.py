@@ -59,16 +59,18 @@ class Kept:
         with contextlib.suppress(OSError):
             write_private(self.path, json.dumps(document), is_durable=False)
 
-    def looked(self, messages: Iterable[str]) -> int:
+    def looked(self, messages: Iterable[str], *, stream_goes_on: bool = False) -> int:
         """Take what is there now; answers how many messages nobody has been told of. At the first look all
         that is there is old.
 
-        Where the stream stood does not matter any more: all that came until now is looked at.
+        Unless the stream is there and goes on, where it stood does not matter any more: all that came until
+        now is looked at.
         """
         before = self.seen
         told = self.told
         self.looked_silently(messages)
-        self.last_id = ""
+        if not stream_goes_on:
+            self.last_id = ""
         fresh = 0 if before is None else len((self.seen or frozenset()) - before)
         return max(0, fresh - told)
 

@@ -22,6 +22,8 @@ from mailsuite.client.trouble import in_words
 POLL_SECONDS: Final = 300.0
 BASE_SECONDS: Final = 6 * 3600.0
 """Between two looks while the stream is there."""
+GRACE_SECONDS: Final = 2.0
+"""What was found beside the stream is told this much later: it may be what the stream is about to tell."""
 RETRIES: Final = (5.0, 15.0, 45.0)
 """Seconds after which a look that a knock asked for is tried again; then the next poll will see."""
 
@@ -119,17 +121,28 @@ class Verifier:
             return self._after_failure(why, error)
         self.trouble(None)
         self._tries, self._delay = 0, found.login_delay
+        if why is Why.GAP and self._polling is Why.BASE:
+            await self._pause_for(GRACE_SECONDS)
         if why is Why.BASE and self._polling is Why.BASE:  # the stream may have gone meanwhile
             self.kept.looked_silently(found.messages)
             fresh = 0
         else:
-            fresh = self.kept.looked(found.messages)
+            fresh = self.kept.looked(found.messages, stream_goes_on=self._polling is Why.BASE)
         self.kept.write()
         if fresh:
             self.news(News(self.account, count=fresh))
         elif why is Why.KNOCK:
             self.counters.spurious += 1
         return self._pause
+
+    async def _pause_for(self, seconds: float) -> None:
+        over: Deferred[None] = Deferred()
+        timer = self.clock.callLater(seconds, over.callback, None)
+        try:
+            await over
+        finally:
+            if timer.active():
+                timer.cancel()
 
     @property
     def _pause(self) -> float:

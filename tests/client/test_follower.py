@@ -17,7 +17,7 @@ from mailsuite.client.kept import Kept
 from mailsuite.client.news import News
 from mailsuite.client.pop3 import LoginRefused, Look
 from mailsuite.client.stream import StreamBroken, StreamMissing
-from mailsuite.client.verifier import BASE_SECONDS, POLL_SECONDS, Verifier
+from mailsuite.client.verifier import BASE_SECONDS, GRACE_SECONDS, POLL_SECONDS, Verifier
 from mailsuite.model.notice import Kind
 from mailsuite.wire.sse import Event
 
@@ -195,6 +195,7 @@ class FollowerTests(SynchronousTestCase):
         self.stream.open()
         self.present += ["a", "b"]
         self.stream.hear({}, "resync")
+        self.clock.advance(GRACE_SECONDS)
         self.assertEqual((self.looks, self.counts()), (1, [2]))
 
     def test_mail_that_was_fetched_elsewhere(self) -> None:
@@ -233,6 +234,7 @@ class FollowerTests(SynchronousTestCase):
         self.present.append("since enrolling")
         self.follow()
         self.stream.open()
+        self.clock.advance(GRACE_SECONDS)
         self.assertEqual((self.looks, self.counts()), (1, [1]))
 
     def test_what_was_looked_at_is_not_told_again_by_the_stream(self) -> None:
@@ -243,6 +245,7 @@ class FollowerTests(SynchronousTestCase):
         self.clock.advance(POLL_SECONDS)
         self.present.append("between")
         self.stream.open()
+        self.clock.advance(GRACE_SECONDS)
         self.assertEqual(self.stream.follows[-1][0], "")
         self.assertEqual(self.counts(), [1, 1])
 

@@ -33,6 +33,8 @@ def test_where_the_stream_stood_is_over_when_all_was_looked_at(tmp_path: Path) -
     kept = Kept(tmp_path / "x", last_id="912")
     kept.looked_silently(["a"])
     assert (kept.last_id, kept.looked(["a", "b"]), kept.last_id) == ("912", 1, "")
+    kept.last_id = "913"
+    assert (kept.looked(["a", "b", "c"], stream_goes_on=True), kept.last_id) == (1, "913")
 
 
 def test_it_survives(tmp_path: Path) -> None:

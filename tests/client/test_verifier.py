@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from mailsuite.client.kept import Kept
 from mailsuite.client.news import News
 from mailsuite.client.pop3 import LoginRefused, Look, TryLater
-from mailsuite.client.verifier import BASE_SECONDS, POLL_SECONDS, RETRIES, Verifier, Why
+from mailsuite.client.verifier import BASE_SECONDS, GRACE_SECONDS, POLL_SECONDS, RETRIES, Verifier, Why
 
 ALICE = "alice@example.org"
 
@@ -98,6 +98,16 @@ class VerifierTests(SynchronousTestCase):
         self.assertEqual(self.news, [1])
         self.assertEqual(len(self.looks), 2)
 
+    def test_the_stream_speaks_first(self) -> None:
+        """What came in the moment it began is found by both, and told by the stream alone."""
+        self.verifier.poll_for(Why.BASE)
+        self.verifier.ask(Why.GAP)
+        self.found("old", "missed", "told by the stream in a moment")
+        self.verifier.kept.told += 1
+        self.assertEqual(self.news, [])
+        self.clock.advance(GRACE_SECONDS)
+        self.assertEqual(self.news, [1])
+
     def test_what_comes_when_the_stream_goes_is_told(self) -> None:
         self.verifier.poll_for(Why.BASE)
         self.clock.advance(BASE_SECONDS)
@@ -119,6 +129,7 @@ class VerifierTests(SynchronousTestCase):
         self.verifier.ask(Why.GAP)
         self.found("old")
         self.found("old", "new")
+        self.clock.advance(GRACE_SECONDS)
         self.assertEqual(self.news, [1])
 
     def test_the_server_wants_fewer_logins(self) -> None:
