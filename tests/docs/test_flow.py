@@ -16,8 +16,9 @@ SECTIONS = {part.partition("\n")[0]: part for part in PAGE.split("\n## ")}
 IN = SECTIONS["In: from the first octet to the knock"]
 OUT = SECTIONS["Out: from the connection to the last octet"]
 
-BESIDE_THE_SESSION = {"mailsuite/directory/logins.py"}
-"""Called when a question that nobody waits for is answered: at any time after the login."""
+BESIDE_THE_SESSION = {"mailsuite/directory/logins.py", "mailsuite/notices/sqlite/subscriptions.py"}
+"""Called when a question that nobody waits for is answered, and for what is written a moment later: at any
+time after the login, and after the knock."""
 
 
 def named(text: str) -> list[str]:
@@ -29,8 +30,12 @@ EVERYWHERE = tuple(re.findall(r"^- `(mailsuite/\w+/)`", SECTIONS["Met everywhere
 
 
 def told(paths: Iterable[str]) -> list[str]:
-    """Without those that the page names once for all, and without repetitions."""
-    return [path for path in dict.fromkeys(paths) if not path.startswith(EVERYWHERE)]
+    """Without those that the page names once for all, or for any time, and without repetitions."""
+    return [
+        path
+        for path in dict.fromkeys(paths)
+        if not path.startswith(EVERYWHERE) and path not in BESIDE_THE_SESSION
+    ]
 
 
 def lines(paths: Iterable[str]) -> str:
@@ -66,15 +71,11 @@ def test_what_is_said_of_the_start(journey: Journey) -> None:
 
 
 def test_a_message_comes_in_by_the_files_of_the_page_and_no_others(journey: Journey) -> None:
-    assert set(named(IN)) == set(told([*journey.reception.all, *journey.listener.all]))
+    assert set(told(named(IN))) == set(told([*journey.reception.all, *journey.listener.all]))
 
 
 def test_it_meets_them_in_that_order(journey: Journey) -> None:
-    met = [
-        path
-        for path in told([*journey.reception.main, *journey.listener.main])
-        if path not in BESIDE_THE_SESSION
-    ]
+    met = told([*journey.reception.main, *journey.listener.main])
     assert lines(path for path in named(IN) if path in met) == lines(met)
 
 
