@@ -26,6 +26,7 @@ from mailsuite.notify import wishes
 from mailsuite.notify.book import Book
 from mailsuite.notify.outgoing.budgets import Budgets
 from mailsuite.notify.outgoing.destinations import Destinations
+from mailsuite.notify.rotation import rotated, settled
 from mailsuite.notify.verification import VERIFY_WITHIN, Verification, awaiting, new_code
 from mailsuite.notify.wishes import Document
 from mailsuite.observe.log import Log
@@ -313,6 +314,21 @@ class Office:
         self.book.keep(cursor)
         return attrs.evolve(changed, state=SubscriptionState.ACTIVE, reason="")
 
+    async def renew_secret(self, caller: Caller, id: str, wanted: str = "") -> Made:
+        """Sign its notices with another secret, *wanted* or one that is made here and told this once; for a
+        day with the one before, too."""
+        async with self._turn:
+            before = self._found(caller, id).subscription
+            if before.channel != SIGNED:
+                raise bad(f"the channel {before.channel} signs nothing")
+            try:
+                after = rotated(before, wanted, self.now())
+            except ValueError as error:
+                raise bad(f"secret: {error}") from error
+            await self._change(after)
+        self._say("notify.changed", after, caller)
+        return Made(await self.one(caller, id), "" if wanted else Secret(after.secrets[0]).text)
+
     async def remove(self, caller: Caller, id: str) -> Document:
         """Remove it, and all that is kept of it."""
         standing = self._found(caller, id)
@@ -339,7 +355,12 @@ class Office:
         return len(ids)
 
     async def tidy(self) -> int:
-        """Remove what has expired, and what nobody verified in time; answers how many."""
+        """Remove what has expired, and what nobody verified in time, and forget secrets that were replaced;
+        answers how many were removed."""
+        for each in self.book.all():
+            subscription = settled(each.subscription, self.now())
+            if subscription is not each.subscription:
+                await self._change(subscription)
         over = [each.subscription for each in self.book.all() if self._is_over(each.subscription)]
         for subscription in over:
             await self._remove(subscription)

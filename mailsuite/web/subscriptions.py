@@ -43,6 +43,7 @@ class Subscriptions:
             "/subscriptions/{id}": {"GET": self.show, "PATCH": self.change, "DELETE": self.remove},
             "/subscriptions/{id}/verify": {"POST": self.verify},
             "/subscriptions/{id}/replay": {"POST": self.replay},
+            "/subscriptions/{id}/secret": {"POST": self.secret},
             "/deliveries": {"GET": self.deliveries},
             "/test": {"POST": self.test},
             "/webpush-key": {"GET": self.key},
@@ -82,6 +83,17 @@ class Subscriptions:
         if not isinstance(code, str):
             raise bad("code: expected a text")
         return document(200, {"subscription": await self.office.confirm(visit.caller, visit.id, code)})
+
+    async def secret(self, visit: Visit) -> Answer:
+        """Sign with another secret; one that was made for that is told this once."""
+        wanted = visit.body.get("secret", "")
+        if not isinstance(wanted, str):
+            raise bad("secret: expected a text")
+        made = await self.office.renew_secret(visit.caller, visit.id, wanted)
+        content: Document = {"subscription": made.document}
+        if made.secret:
+            content["secret"] = made.secret
+        return document(200, content)
 
     async def replay(self, visit: Visit) -> Answer:
         """Tell again what was given up."""

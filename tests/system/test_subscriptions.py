@@ -122,6 +122,12 @@ def test_from_the_wish_to_a_signed_notice(server: Server, receiver: Receiver) ->
     notice = json.loads(body)
     assert (notice["type"], notice["subject"]) == ("mail.new", "Lunch?")
     verify([Secret.parse(made["secret"])], fields, body, int(fields["webhook-timestamp"]))
+    status, renewed = ask(server, f"POST /subscriptions/{id}/secret", None, {})
+    assert status == 200
+    server.deliver(MAIL)
+    fields, body = receiver.wait_for(4)
+    for secret in (made["secret"], renewed["secret"]):
+        verify([Secret.parse(secret)], fields, body, int(fields["webhook-timestamp"]))
     tried = ask(server, f"GET /deliveries?subscription={id}")[1]["deliveries"]
     assert {each["result"] for each in tried} == {"ok"}
     assert ask(server, f"DELETE /subscriptions/{id}")[0] == 200

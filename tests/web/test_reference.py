@@ -105,6 +105,7 @@ class Reference(SiteCase):
             (f"PATCH /subscriptions/{id}", {"target": "x"}, 400),
             (f"POST /subscriptions/{id}/replay", {"seq": 4}, 200),
             (f"POST /subscriptions/{id}/replay", {"seq": 9}, 404),
+            (f"POST /subscriptions/{id}/secret", {}, 400),
             ("GET /deliveries", None, 200),
             (f"GET /deliveries?subscription={id}", None, 200),
             ("POST /test", {"subscription": id}, 200),
