@@ -16,7 +16,7 @@ GONE: Final = 410
 NOT_FOUND: Final = 404
 TOO_MANY: Final = 429
 _WAITS: Final = frozenset({408, 425, TOO_MANY})
-"""Client errors (RFC 9110 section 15.5, RFC 8470, RFC 6585) that pass."""
+"""Client errors that pass (RFC 9110 section 15.5, RFC 8470 section 5.2, RFC 6585 section 4)."""
 
 
 class Posts(Protocol):
