@@ -219,7 +219,9 @@ class Office:
             prepared = channel.prepare(asked, caller.is_admin)
         except ValueError as error:
             raise bad(str(error)) from error
-        if objection := await self.objection(prepared, caller):
+        with in_words(str(caller.account)):
+            objection = await self.objection(prepared, caller)
+        if objection:
             raise bad(objection)
         return attrs.evolve(prepared, expires=_end(channel, prepared.expires, now))
 
