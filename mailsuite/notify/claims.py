@@ -11,7 +11,6 @@ from collections.abc import Callable
 import attrs
 
 from mailsuite.interfaces import IAccountDirectory, ISightings
-from mailsuite.model.account import Account, NotifyState
 from mailsuite.model.address import Address
 from mailsuite.model.subscription import (
     OWN_PASSWORD,
@@ -67,30 +66,16 @@ class Claims:
             return {}
         found: dict[Claim, Target | Untold] = {}
         if wants_notice(account, self.rules):
-            found[Claim(preference_id(address), address)] = await self._preferred(account)
+            target = await choose_target(account, self.rules, self.sightings, self.now())
+            found[Claim(preference_id(address), address)] = target
         for standing in self.book.of(address):
             subscription = standing.subscription
             if self._is_told(subscription):
                 found[Claim(subscription.id, address)] = await self.subscribed(subscription)
         return found
 
-    async def preferred(self, address: Address) -> Target | Untold:
-        """Where an account is knocked at by its own preference."""
-        account = await self.accounts.account(address)
-        if account is None or not await self._may_be_told(address):
-            return Untold.OFF
-        return await self._preferred(account)
-
-    async def state(self, address: Address) -> NotifyState:
-        """What an account says, or what holds for those that say nothing."""
-        account = await self.accounts.account(address)
-        return (account.notify.state if account is not None else None) or self.rules.default_state
-
     async def subscribed(self, subscription: Subscription) -> Target | Untold:
         return await choose_subscribed(subscription, self.rules, self.sightings, self.now())
-
-    async def _preferred(self, account: Account) -> Target | Untold:
-        return await choose_target(account, self.rules, self.sightings, self.now())
 
     async def _may_be_told(self, address: Address) -> bool:
         domain = await self.accounts.domain(address.domain)

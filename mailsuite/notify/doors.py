@@ -184,13 +184,13 @@ class Doors:
         door = self._door(target)
         try:
             knocked = await self._knock(target, door.patience if door is not None else Patience())
+            if door is not None and knocked.is_handed_over:
+                door.shut_until = 0.0
+            elif door is not None and knocked.suspended_for:
+                self._suspend(door, knocked)
         finally:
             self.budget.ended(target.address, target.port)
             self._start_ready()
-        if door is not None and knocked.is_handed_over:
-            door.shut_until = 0.0
-        elif door is not None and knocked.suspended_for:
-            self._suspend(door, knocked)
         return knocked
 
     def _door(self, target: Target) -> _Door | None:
@@ -348,6 +348,9 @@ class Doors:
         self.counters.suspensions += 1
         self.counters.suspended += door.mail_waits
         door.waiting.clear()
+        if door.queued:  # for a trial to end
+            self._ready.remove(door)
+            door.queued = False
         door.shut_until = self.clock.seconds() + knocked.suspended_for
         door.refused_since = self.now() if knocked.outcome == REFUSED else None
         self.log.info(

@@ -24,7 +24,7 @@ from mailsuite.notify.channels.nm import NoRoute
 from mailsuite.notify.news import STALE_AFTER
 from mailsuite.notify.notifier import USEFUL_WITHIN, Notifier, NotifierSettings
 from mailsuite.notify.patience import REFUSED_PAUSE, RETRY_AFTER
-from mailsuite.notify.targets import TargetRules, Untold
+from mailsuite.notify.targets import PROVED_FOR, TargetRules, Untold
 from tests.notify.fakes import AWAY, HOME, Channel, account
 from tests.notify.test_notifier import ANN, JOE, START, WINDOW, NotifierTestCase
 
@@ -269,7 +269,7 @@ class SubscriptionTests(KnockingTestCase):
         self.assertEqual(self.peers, [str(HOME), str(AWAY)])
 
     def test_a_static_target_that_nobody_was_at(self) -> None:
-        self.add(subscription(target="9.9.9.9:79"))
+        self.add(subscription(target="9.9.9.9:79", created=START - PROVED_FOR - 1))
         self.mail()
         self.assertEqual((self.channel.knocks, self.acked()), ([], 1))
         self.assertIn("no login from that address", self.events("notify.no_target")[0])
@@ -576,6 +576,17 @@ class TrialTests(KnockingTestCase):
         self.channel.open[0].sent()
         self.assertEqual(len(self.channel.knocks), 2)
 
+    def test_mail_that_waits_for_a_trial_that_suspends_is_not_told(self) -> None:
+        for _ in range(2):
+            self.tell_now()
+            self.channel.open[0].refused()
+            self.clock.advance(WINDOW)
+        self.tell_now()
+        self.mail()
+        self.channel.open[0].refused()
+        self.clock.advance(WINDOW)
+        self.assertEqual(len(self.channel.knocks), 3)
+
     def test_a_mistake_of_ours_in_a_trial_is_told_and_harms_nothing(self) -> None:
         trying = self.tell_now()
         self.channel.open[0].done.errback(ZeroDivisionError())
@@ -583,7 +594,7 @@ class TrialTests(KnockingTestCase):
         self.assertEqual(self.notifier.in_flight, 0)
 
     def test_there_is_nothing_to_try(self) -> None:
-        self.add(subscription("sub_2", target="9.9.9.9:79"))
+        self.add(subscription("sub_2", target="9.9.9.9:79", created=START - PROVED_FOR - 1))
         self.assertEqual(self.successResultOf(self.tell_now("sub_2")).result, Untold.UNPROVED.value)
         self.add(attrs.evolve(subscription("sub_3"), channel="ntfy"))
         for id in ("sub_3", "sub_4"):
