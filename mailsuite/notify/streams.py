@@ -156,7 +156,8 @@ class Streams:
             followed = await self._followed(account, device, min(wish.level, most))
             # The last that is waited for: what comes behind this head is heard of from here on.
             head = await self._head(account)
-        cursor = _seq(wish.after, head)
+        after = _seq(wish.after, head)
+        cursor = head if after is None else after
         subscription = attrs.evolve(
             followed, level=wish.level, filter=NoticeFilter(kinds=wish.kinds, wanted=wish.wanted)
         )
@@ -165,13 +166,14 @@ class Streams:
             subscription,
             most,
             outlet,
-            head if cursor is None else cursor,
+            cursor,
             _ping(wish.ping),
             wish.once,
         )
         self._live.setdefault(account, []).append(stream)
-        outlet.send(sse.reconnect_after(_retry()))
-        stream.begin(missed=cursor is None)
+        # Also whoever is told nothing before a break goes on from here.
+        outlet.send(sse.reconnect_after(_retry(), cursor))
+        stream.begin(missed=after is None)
         stream.grown(head)
         return stream
 

@@ -62,11 +62,12 @@ def comment(text: str = "") -> bytes:
     return _block([f": {line}" for line in _LINES.split(text)])
 
 
-def reconnect_after(milliseconds: int) -> bytes:
-    """How long the reader is to wait before it comes back after a break. ValueError below zero."""
+def reconnect_after(milliseconds: int, id: int | None = None) -> bytes:
+    """How long the reader is to wait before it comes back after a break, and from where to go on then, though
+    there was no event yet; None says nothing of that. ValueError below zero."""
     if milliseconds < 0:
         raise ValueError("no time to wait")
-    return _block([f"retry: {milliseconds}"])
+    return _block([f"retry: {milliseconds}"] if id is None else [f"retry: {milliseconds}", f"id: {id}"])
 
 
 @attrs.define

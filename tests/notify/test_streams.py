@@ -162,6 +162,16 @@ def test_told_at_once(house: House) -> None:
     assert house.streams.count == 0
 
 
+def test_who_was_told_nothing_knows_where_to_go_on(house: House) -> None:
+    house.open()
+    house.mail(2)
+    for after, begins in (("", "2"), ("1", "1"), ("7", "2")):
+        _, client = house.open(after=after)
+        reader = EventReader()
+        reader.feed(client.octets.partition(b"\n\n")[0] + b"\n\n")
+        assert reader.last_id == begins
+
+
 def retry_of(octets: bytes) -> int:
     reader = EventReader()
     reader.feed(octets)
@@ -235,7 +245,7 @@ def test_from_where_it_stood_over_a_restart(house: House) -> None:
 def test_from_nowhere_in_this_log(house: House, after: str) -> None:
     house.mail(2)
     _, client = house.open(after=after)
-    assert client.told == [("resync", "", 0)]
+    assert client.told == [("resync", "2", 0)]
     house.mail()
     assert client.told[-1] == ("mail", "3", 1)
 
@@ -244,7 +254,7 @@ def test_what_has_gone_by_age_is_said(house: House) -> None:
     house.mail(5)
     run_now(house.events.trim(0.0, 2))
     _, client = house.open(after="1")
-    assert client.told == [("resync", "", 0), ("mail", "4", 1), ("mail", "5", 1)]
+    assert client.told == [("resync", "1", 0), ("mail", "4", 1), ("mail", "5", 1)]
 
 
 def test_it_is_followed_for_a_week_after_it_has_gone(house: House) -> None:
@@ -318,7 +328,7 @@ def test_one_that_does_not_read_is_kept_a_place_alone(house: House) -> None:
     house.advance(60.0)
     assert client.octets == sent
     client.resume()
-    assert client.told == [("mail", "", 500), ("login", "501", 1)]
+    assert client.told == [("mail", "0", 500), ("login", "501", 1)]
     house.mail()
     assert client.told[-1] == ("mail", "502", 1)
 

@@ -148,6 +148,13 @@ def test_events_as_octets() -> None:
     assert comment() == b": \n\n"
     assert comment("ping\r\ndata: x") == b": ping\n: data: x\n\n"
     assert reconnect_after(5000) == b"retry: 5000\n\n"
+    assert reconnect_after(5000, 0) == b"retry: 5000\nid: 0\n\n"
+
+
+def test_where_to_go_on_is_known_before_the_first_event() -> None:
+    reader = EventReader()
+    assert reader.feed(reconnect_after(5000, 912)) == []
+    assert (reader.last_id, reader.retry) == ("912", 5000)
 
 
 @pytest.mark.parametrize("text", ["a\nb", "a\rb", "a\0b", "a\r\ndata: forged"])
