@@ -110,6 +110,12 @@ class Listening:
             self.events += (each for each in self._reader.feed(rest[:length]) if each.type != "ping")
 
     @property
+    def last_id(self) -> str:
+        """From where to go on after a break."""
+        self._take_chunks()
+        return self._reader.last_id
+
+    @property
     def retry(self) -> int | None:
         """Milliseconds that the server wants us to wait after the end."""
         return self._reader.retry
