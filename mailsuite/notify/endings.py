@@ -9,11 +9,12 @@ import attrs
 
 from mailsuite.model.failure import MailFailure, TargetGone, TellingFailed, TellingRefused
 from mailsuite.model.subscription import ChannelTerms, Cursor
+from mailsuite.notify.outgoing.causes import Cause, NotAllowed, Unreached
 from mailsuite.notify.outgoing.destinations import End
 
 MAX_RETRY_AFTER: Final = 86_400.0
 """Seconds: no other side makes us wait longer (RFC 9110 section 10.2.3 sets no limit)."""
-MAX_RESULT: Final = 80
+MAX_RESULT: Final = 160
 """Characters."""
 
 
@@ -37,10 +38,14 @@ class Ending:
     """HTTP status; 0: there was none."""
     retry_after: float = 0.0
     """Seconds that the other side asked for."""
+    was_asked: bool = True
+    """Whether the destination had anything to do with it."""
 
     @property
     def of_destination(self) -> End:
         """What it says of the host: one that answers is there, even where it says no."""
+        if not self.was_asked:
+            return End.UNKNOWN
         is_trouble = self.outcome is Outcome.FAILED and not 400 <= self.code < 500
         return End.FAILED if is_trouble else End.OK
 
@@ -50,12 +55,14 @@ def ending_of(failure: BaseException) -> Ending:
     if isinstance(failure, TargetGone):
         return Ending(Outcome.GONE, _words(failure), failure.code)
     if isinstance(failure, TellingRefused):
-        return Ending(Outcome.REFUSED, _words(failure), failure.code)
+        was_asked = not isinstance(failure, NotAllowed)
+        return Ending(Outcome.REFUSED, _words(failure), failure.code, was_asked=was_asked)
     if isinstance(failure, TellingFailed):
-        return Ending(Outcome.FAILED, _words(failure), failure.code, failure.retry_after)
+        was_asked = not (isinstance(failure, Unreached) and failure.cause is Cause.BUSY)
+        return Ending(Outcome.FAILED, _words(failure), failure.code, failure.retry_after, was_asked)
     if isinstance(failure, MailFailure):
         return Ending(Outcome.FAILED, _words(failure))
-    return Ending(Outcome.FAILED, "a mistake of this server")
+    return Ending(Outcome.FAILED, "a mistake of this server", was_asked=False)
 
 
 def _words(failure: MailFailure) -> str:

@@ -14,9 +14,10 @@ from twisted.internet.defer import DeferredLock
 
 from mailsuite.accounts.refusal import bad, in_words
 from mailsuite.interfaces import INotifyChannel
-from mailsuite.model.failure import TargetGone, TellingFailed, TellingRefused
+from mailsuite.model.failure import TellingFailed, TellingRefused
 from mailsuite.model.subscription import Subscription, SubscriptionState
 from mailsuite.notify.book import Book
+from mailsuite.notify.endings import Outcome, ending_of
 from mailsuite.notify.outgoing.destinations import Destinations, End
 from mailsuite.observe.log import Log
 
@@ -76,10 +77,11 @@ class Verification:
             return
         try:
             is_back, end = await channel.verify(subscription, code), End.OK
-        except TellingFailed as failure:
-            is_back, end, reason = False, End.FAILED, f"the code could not be sent: {failure.detail}"
-        except (TargetGone, TellingRefused) as failure:
-            is_back, end, reason = False, End.OK, f"the target refused the code: {failure.detail}"
+        except (TellingFailed, TellingRefused) as failure:
+            ending = ending_of(failure)
+            is_refusal = ending.outcome is not Outcome.FAILED and ending.was_asked
+            what = "the target refused the code" if is_refusal else "the code could not be sent"
+            is_back, end, reason = False, ending.of_destination, f"{what}: {failure.detail}"
         finally:
             self.destinations.ended(key, end)
         await self._unless_changed(subscription, self._verified if is_back else self._noting(reason))

@@ -25,6 +25,7 @@ from mailsuite.notify.endings import (
     ending_of,
     give_up,
 )
+from mailsuite.notify.outgoing.causes import Cause, NotAllowed, Unreached
 from mailsuite.notify.outgoing.destinations import End
 
 TERMS = ChannelTerms(Level.PREVIEW, 10.0, each=False, retries=(5.0, 60.0), jitter=0.2)
@@ -42,7 +43,26 @@ REFUSED, GONE = Ending(Outcome.REFUSED, "words", 400), Ending(Outcome.GONE, "wor
         (TellingRefused("http 413", 413), Ending(Outcome.REFUSED, "http 413", 413), End.OK),
         (TargetGone("http 410", 410), Ending(Outcome.GONE, "http 410", 410), End.OK),
         (TemporaryFailure(NO_ANSWER, "dns"), Ending(Outcome.FAILED, "dns"), End.FAILED),
-        (ValueError("secret"), Ending(Outcome.FAILED, "a mistake of this server"), End.FAILED),
+        (
+            ValueError("secret"),
+            Ending(Outcome.FAILED, "a mistake of this server", was_asked=False),
+            End.UNKNOWN,
+        ),
+        (
+            NotAllowed("10.0.0.1 is local"),
+            Ending(Outcome.REFUSED, "not-allowed: 10.0.0.1 is local", was_asked=False),
+            End.UNKNOWN,
+        ),
+        (
+            Unreached(Cause.BUSY, "too much is under way"),
+            Ending(Outcome.FAILED, "busy: too much is under way", was_asked=False),
+            End.UNKNOWN,
+        ),
+        (
+            Unreached(Cause.REFUSED, "nobody listens there"),
+            Ending(Outcome.FAILED, "refused: nobody listens there"),
+            End.FAILED,
+        ),
     ],
 )
 def test_what_a_channel_raised(failure: Exception, ending: Ending, end: End) -> None:

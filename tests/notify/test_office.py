@@ -28,6 +28,7 @@ from mailsuite.model.subscription import (
 from mailsuite.notices.memory import MemoryEventLog, MemorySubscriptions
 from mailsuite.notify.book import Book
 from mailsuite.notify.office import Caller, Office
+from mailsuite.notify.outgoing.causes import NotAllowed
 from mailsuite.notify.outgoing.destinations import MAX_FAILURES, Destinations
 from mailsuite.observe.log import Log
 from tests.notify.offices import NOON, Desk, Hook
@@ -185,6 +186,7 @@ def test_a_day_to_verify(house: House) -> None:
     ("failure", "words"),
     [
         (TellingFailed("http 503", 503), "could not be sent: http 503"),
+        (NotAllowed("10.0.0.1 is local"), "could not be sent: not-allowed: 10.0.0.1 is local"),
         (TellingRefused("http 404", 404), "refused the code: http 404"),
         (TargetGone("http 410", 410), "refused the code: http 410"),
     ],
