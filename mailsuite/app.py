@@ -55,6 +55,7 @@ from mailsuite.model.account import IPAddress
 from mailsuite.model.address import Address
 from mailsuite.model.failure import MailFailure
 from mailsuite.model.origin import Origin
+from mailsuite.model.reach import IPNetwork
 from mailsuite.model.retention import MaildropRules
 from mailsuite.notices.sqlite.notify_db import NotifyDb
 from mailsuite.notify.mail_commands import MailCommands
@@ -211,7 +212,6 @@ class Parts:
     def login(self, config: Config) -> Login:
         """The way in by *config*."""
         learn_from = frozenset(config.notify.notifymail.learn_from)
-        proxies = tuple(network for door in config.listeners for network in door.proxy_from)
         people = self.people
         return Login(
             portal=self.portal,
@@ -220,7 +220,7 @@ class Parts:
             sightings=people.sightings,
             logins=people.logins,
             learn_from=learn_from,
-            no_learn=proxies,
+            no_learn=proxies(config),
             now=time.time,
             tasks=self.tasks,
             log=self.log,
@@ -247,7 +247,9 @@ class Parts:
 
     def seen_streaming(self, account: Address, device: str, peer: IPAddress) -> None:
         """A stream of this account's comes from there."""
-        if "stream" in self.telling.config.notify.notifymail.learn_from:
+        config = self.telling.config
+        is_learnt_from = "stream" in config.notify.notifymail.learn_from
+        if is_learnt_from and not any(peer in network for network in proxies(config)):
             self.tasks.start(self._record_stream(account, device, peer))
 
     async def _record_stream(self, account: Address, device: str, peer: IPAddress) -> None:
@@ -438,6 +440,11 @@ def compose(config: Config, reactor: Any, log: Log, state: State) -> Parts:
 def sources_of(config: Config, reactor: Any, files: IThreads, passwords: Passwords, log: Log) -> Sources:
     """Where else passwords are checked. Raises SourceError."""
     return open_sources(config.sources, reactor, threads=files, passwords=passwords, log=log)
+
+
+def proxies(config: Config) -> tuple[IPNetwork, ...]:
+    """Where connections come from of which a proxy of ours may not have said whose they are."""
+    return tuple(network for listener in config.listeners for network in listener.proxy_from)
 
 
 def layout(config: Config) -> Layout:

@@ -12,7 +12,7 @@ from mailsuite.cli.terminal import count_text, note, print_json
 
 @click.group("key")
 def key_group() -> None:
-    """The key that device passwords and SCRAM verifiers are sealed with."""
+    """The key that device passwords, SCRAM verifiers and secrets of subscriptions are sealed with."""
 
 
 @key_group.command("rotate")
@@ -50,7 +50,8 @@ def rotate(context: Context, as_json: bool, quiet: bool) -> None:
 def new(context: Context, quiet: bool) -> None:
     """Make a key file where it is lost, and no copy was kept.
 
-    Whatever was sealed with the lost one stays unreadable: device passwords are to be removed and made anew.
+    Whatever was sealed with the lost one stays unreadable: device passwords and subscriptions are to be made
+    anew.
     A file that is there is left alone.
     """
     if context.control.is_listening():
@@ -64,3 +65,4 @@ def new(context: Context, quiet: bool) -> None:
     if not quiet:
         click.echo("There is a new key. Make a copy of the key file, and keep it elsewhere.")
         click.echo("Device passwords that were made before are lost: `mailsuite device list` says which.")
+        click.echo("So are subscriptions to notices; their owners make new ones.")
