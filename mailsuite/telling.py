@@ -162,7 +162,8 @@ class Telling:
     def logged_in(self, login: LoginRecord) -> None:
         """Somebody logged in: what the account was told lately was useful."""
         self.dispatcher.came(login.account)
-        self.knocking.notifier.came(login.account)
+        if login.service == "pop3":  # who sends has not come for his mail
+            self.knocking.notifier.came(login.account)
 
     def _tidy_later(self, seconds: float = TIDY_EVERY) -> None:
         self._tidying = self.clock.callLater(seconds, self._tidy)

@@ -22,9 +22,13 @@ from mailsuite.directory.memory import MemoryDirectory
 from mailsuite.directory.sightings import MemorySightings
 from mailsuite.model.account import Account
 from mailsuite.model.address import Address
+from mailsuite.model.login import LoginRecord
 from mailsuite.model.rate import Rate
-from mailsuite.model.subscription import Subscription, SubscriptionState
+from mailsuite.model.subscription import Subscription, SubscriptionState, preference_id
 from mailsuite.notices.sqlite.notify_db import NotifyDb
+from mailsuite.notify.knocks import Claim, Knocked
+from mailsuite.notify.news import News
+from mailsuite.notify.targets import Target
 from mailsuite.observe.log import Log
 from mailsuite.observe.metrics import Metrics
 from mailsuite.resolver.memory import MemoryResolver
@@ -139,6 +143,17 @@ def test_the_owner_hears_of_a_subscription_that_is_left_alone(make: Any, load_te
     assert b"<postmaster@mail.example.net>" in letter
     head = run_now(world.parts.notices.event_log.heads([JOE]))[JOE]
     assert head == 1  # other subscriptions may be told of it, if they want what programs write
+
+
+@pytest.mark.parametrize(("service", "useful"), [("pop3", 1), ("submission", 0)])
+def test_a_knock_was_useful_when_somebody_came_for_mail(
+    make: Any, load_text: LoadText, service: str, useful: int
+) -> None:
+    parts = make(load_text("").accepted()).parts
+    notifier, home = parts.knocking.notifier, ip_address("9.9.9.9")
+    notifier.knocked({Claim(preference_id(JOE), JOE): News(1)}, Knocked(Target(home, 79), "sent", 0.1))
+    parts.logged_in(LoginRecord(JOE, "", service, "PLAIN", home, 1.0))
+    assert notifier.counters.useful == useful
 
 
 def test_where_a_device_was_is_forgotten_with_it(make: Any, load_text: LoadText) -> None:

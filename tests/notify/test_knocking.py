@@ -15,6 +15,8 @@ from mailsuite.model.subscription import (
     Attempt,
     Cursor,
     NoticeFilter,
+    QuietSpan,
+    QuietTimes,
     Subscription,
     SubscriptionState,
     preference_id,
@@ -314,6 +316,21 @@ class SubscriptionTests(KnockingTestCase):
         self.happen(Kind.MAIL_CLEARED)
         self.clock.advance(301)
         self.assertEqual((len(self.channel.knocks), self.acked()), (1, 3))
+
+    def test_what_came_in_quiet_hours_is_told_at_their_end_however_old_it_is(self) -> None:
+        """It is the twelfth of January 1970, 13:46:40."""
+        quiet = QuietTimes("UTC", (QuietSpan(frozenset(range(7)), 13 * 60, 15 * 60),))
+        self.add(subscription(quiet=quiet))
+        self.mail()
+        self.clock.advance(WINDOW)
+        self.assertEqual(self.channel.knocks, [])
+        while self.clock.seconds() - START < 73 * 60:
+            self.clock.advance(60)
+        self.assertEqual(self.channel.knocks, [])
+        self.clock.advance(60)
+        self.clock.advance(0)
+        self.channel.open[0].sent()
+        self.assertEqual((len(self.channel.knocks), self.acked()), (1, 1))
 
     def test_one_that_is_removed_while_it_waits_is_not_told(self) -> None:
         self.add(subscription())
