@@ -213,7 +213,7 @@ class Windows:
             else:
                 self._went_wrong(turn.destination, state, omen, longest)
         self._set_room(turn.destination, state)
-        if not state.active and state.rest is None and state.window <= USUAL:
+        if not state.active and state.rest is None and state.window == min(USUAL, most):
             self._drop(turn.destination)
 
     def _went_well(self, state: _State, sign: Sign, most: int) -> None:

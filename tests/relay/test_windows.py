@@ -182,6 +182,15 @@ def test_it_rests_where_even_one_is_too_much(desk: Desk) -> None:
     assert desk.windows.resting(A) == Rest(1060.0, TOO_MANY)
 
 
+def test_two_that_are_sent_away_together_are_followed_by_one_alone(desk: Desk) -> None:
+    turns = [desk.begin(), desk.begin()]
+    for turn in turns:
+        desk.end(turn, BUSY)
+    assert (desk.windows.resting(A), desk.room()) == (None, 1)
+    desk.run(BUSY)
+    assert desk.windows.resting(A) == Rest(1060.0, TOO_MANY)
+
+
 def test_who_wants_less_never_rests(desk: Desk) -> None:
     """Greylisting, for one: 450 4.7.1 says nothing about the next message."""
     desk.most = 1

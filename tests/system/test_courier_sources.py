@@ -82,6 +82,9 @@ class TwoSources(CourierCase):
     async def test_one_that_is_sent_away_rests_alone(self) -> None:
         await self.refused({"CONNECT": self.to(SOURCES[ANN], BUSY)}, tries=4)
 
+    async def test_one_that_is_sent_away_amid_rests_alone(self) -> None:
+        await self.refused({"MAIL": self.to(SOURCES[ANN], BUSY)}, tries=4)
+
     async def test_one_that_is_kept_waiting_goes_slower_alone(self) -> None:
         await self.refused({"MAIL": self.to(SOURCES[ANN], LATER)}, tries=40)
 
