@@ -64,6 +64,7 @@ tls     = "starttls"
 
 [notify]
 allow_networks = ["127.0.0.0/8"]
+suppress       = []                 # joe writes to himself here: own mail tells nobody otherwise
 
 [notify.notifymail]
 ports = [{port}]
