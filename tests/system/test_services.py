@@ -226,7 +226,7 @@ def test_a_server_that_stops_waits_for_no_restart(own_server: Server) -> None:
 
 
 def test_unknown_names(server: Server) -> None:
-    words = "there is no service 'imap'; there are smtp, submission, lmtp, pop3"
+    words = "there is no service 'imap'; there are smtp, submission, lmtp, pop3, notify"
     assert server.cli("service", "stop", "imap", status=1).strip() == words
     with pytest.raises(Refused) as caught:
         server.control.get("/v1/services/imap")
@@ -237,7 +237,7 @@ def test_unknown_names(server: Server) -> None:
 
 def test_the_list(server: Server) -> None:
     names = [each["service"] for each in server.control.get("/v1/services")["services"]]
-    assert names == ["smtp", "submission", "lmtp", "pop3"]
+    assert names == ["smtp", "submission", "lmtp", "pop3", "notify"]
     said = server.cli("service", "list")
     assert f"127.0.0.1:{server.ports['pop3s']}" in said
     assert said.count("running") == 3
@@ -397,6 +397,7 @@ def test_status_shows_the_states(own_server: Server) -> None:
             "smtp": "stopped",
             "submission": "running",
             "lmtp": "stopped",
+            "notify": "stopped",
             "pop3": "draining",
         }
         assert services["pop3"]["sessions"] == 1
