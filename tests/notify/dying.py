@@ -10,7 +10,6 @@ that arrives, then ``steps`` with how many there were where it lived to the end,
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from mailsuite.model.subscription import Subscription
 from mailsuite.notices.sqlite.notify_db import NotifyDb
 from mailsuite.observe.log import Log
 from tests.notify.stage import Stage
-from tests.queue.dying import Steps
+from tests.queue.dying import Steps, forks
 
 SUBSCRIBERS = {"newest": "latest", "in-order": "each"}
 MESSAGES = 4
@@ -62,18 +61,5 @@ def live(file: str, fatal: int) -> None:
     os.write(1, b"steps %d\n" % steps.count)
 
 
-def main() -> None:
-    for line in sys.stdin:
-        file, _, fatal = line.strip().rpartition(" ")
-        child = os.fork()
-        if not child:
-            try:
-                live(file, int(fatal))
-            finally:
-                os._exit(0)
-        if os.waitpid(child, 0)[1]:
-            os.write(1, b"died\n")
-
-
 if __name__ == "__main__":
-    main()
+    forks(live)

@@ -11,6 +11,7 @@ import os
 import signal
 import sqlite3
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from mailsuite.concurrent.threads import Inline
@@ -112,13 +113,14 @@ def live(root: str, fatal: int) -> None:
     os.write(1, b"steps %d\n" % steps.count)
 
 
-def main() -> None:
+def forks(live: Callable[[str, int], None]) -> None:
+    """Do what each line of the standard input says: *live*, with a place and the step that is fatal."""
     for line in sys.stdin:
-        root, _, fatal = line.strip().rpartition(" ")
+        place, _, fatal = line.strip().rpartition(" ")
         child = os.fork()
         if not child:
             try:
-                live(root, int(fatal))
+                live(place, int(fatal))
             finally:
                 os._exit(0)
         if os.waitpid(child, 0)[1]:
@@ -126,4 +128,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    forks(live)
