@@ -141,7 +141,9 @@ class Sending:
         self.contexts.minimum_version = config.tls.minimum_version
         if moved:
             self.routing.start(self._reroute())
-        self.courier.look()
+            self.courier.wake()  # by the new way somebody may be there
+        else:
+            self.courier.look()
 
     def delivered(
         self,

@@ -143,6 +143,17 @@ class TwoSources(CourierCase):
         await self.empty()
         self.assertEqual(len(self.taken("127.0.0.4")), 2)
 
+    async def test_after_a_reload_with_another_source_nothing_rests(self) -> None:
+        self.sink.script.table = {"CONNECT": self.to("127.0.0.1", BUSY)}
+        self.begin()
+        await self.put(EVE, id="first")
+        await self.until(lambda: self.sending.courier.rests_until("example.org"))
+        text = f'[queue]\nport = {self.sink.port}\nsource_address = "127.0.0.5"\n'
+        self.sending.use(self.config(text))
+        await self.put(EVE, id="second")
+        await self.until(lambda: len(self.sink.record.messages) == 1)
+        self.assertEqual(self.sink.record.messages[0].session.peer, "127.0.0.5")
+
     async def test_each_comes_from_where_it_is_to(self) -> None:
         self.begin(DOMAINS)
         await self.put_all(ANN, 1)
