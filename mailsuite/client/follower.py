@@ -83,9 +83,11 @@ class Follower:
             self.verifier.ask(Why.KNOCK)
 
     async def _follow_stream(self, stream: StreamClient) -> None:
+        opened, heard = self._ours(self._opened), self._ours(self._heard)
+        moved = self._ours(self._moved)
         while True:
             try:
-                await stream.follow(self.kept.last_id, self._ours(self._opened), self._ours(self._heard))
+                await stream.follow(self.kept.last_id, opened, heard, moved)
             except (LoginRefused, CancelledError):
                 raise
             except Exception as error:  # whatever the network is up to: it is tried again
@@ -137,15 +139,11 @@ class Follower:
         # Longer or shorter by half, so that not all come back at once to a server that has restarted.
         return max(first, min(doubled, LONGEST_WAIT)) * (0.5 + self.chance())
 
-    def _heard(self, event: Event) -> None:
-        if event.id is not None and event.id != self.kept.last_id and event.type != "ping":
-            self.kept.last_id = event.id
-            self._pass_on(event)
-            self.kept.write()
-        else:
-            self._pass_on(event)
+    def _moved(self, last_id: str) -> None:
+        self.kept.last_id = last_id
+        self.kept.write()
 
-    def _pass_on(self, event: Event) -> None:
+    def _heard(self, event: Event) -> None:
         match event.type:
             case "ping":
                 return

@@ -71,8 +71,15 @@ class StreamClient:
     level: Level = Level.SUBJECT
     """How much to ask for; the server may tell less."""
 
-    async def follow(self, last_id: str, opened: Callable[[], None], heard: Callable[[Event], None]) -> None:
-        """Stay with the stream from behind *last_id* on, until it ends: by StreamBroken.
+    async def follow(
+        self,
+        last_id: str,
+        opened: Callable[[], None],
+        heard: Callable[[Event], None],
+        moved: Callable[[str], None],
+    ) -> None:
+        """Stay with the stream from behind *last_id* on, until it ends: by StreamBroken. *moved* is told from
+        where to go on, behind the events that it is about.
 
         Raises LoginRefused, StreamMissing, and what the network raises.
         """
@@ -83,7 +90,7 @@ class StreamClient:
             response = await within(HEAD_SECONDS, self.clock, asked)
             _check(response)
             opened()
-            body = _Body(self.clock, partial(abort, connection), heard)
+            body = _Body(self.clock, partial(abort, connection), EventReader(last_id=last_id), heard, moved)
             response.deliverBody(body)
             await body.ended
         finally:
@@ -136,12 +143,18 @@ class _Body(Protocol):
     """Reads events, and notices silence."""
 
     def __init__(
-        self, clock: IReactorTime, abort: Callable[[], None], heard: Callable[[Event], None]
+        self,
+        clock: IReactorTime,
+        abort: Callable[[], None],
+        events: EventReader,
+        heard: Callable[[Event], None],
+        moved: Callable[[str], None],
     ) -> None:
         self._clock = clock
         self._abort = abort
         self._heard = heard
-        self._events = EventReader()
+        self._moved = moved
+        self._events = events
         self._silence: IDelayedCall | None = clock.callLater(SILENCE_SECONDS, self._too_quiet)
         self.ended: Deferred[None] = Deferred(lambda _: self._stop())
 
@@ -150,8 +163,11 @@ class _Body(Protocol):
             return
         self._silence.reset(SILENCE_SECONDS)
         try:
+            before = self._events.last_id
             for event in self._events.feed(data):
                 self._heard(event)
+            if self._events.last_id != before:
+                self._moved(self._events.last_id)
         except StreamTooLarge:
             self._end("the server sends more than a stream of notices has")
             self._abort()

@@ -41,7 +41,9 @@ async def seconds_of_a_test(reactor: Any, server: Server, login: Login, clock: C
                 waiting.errback(failure)
                 return
 
-    following = Deferred.fromCoroutine(StreamClient(reactor, server, login).follow("", is_open, heard))
+    following = Deferred.fromCoroutine(
+        StreamClient(reactor, server, login).follow("", is_open, heard, lambda _: None)
+    )
     following.addErrback(ended)
     try:
         await opened

@@ -31,10 +31,18 @@ class Stream:
     follows: list[tuple[str, Callable[[], None], Callable[[Event], None], Deferred[None]]] = attrs.field(
         factory=list
     )
+    moved: Callable[[str], None] = print
 
-    async def follow(self, last_id: str, opened: Callable[[], None], heard: Callable[[Event], None]) -> None:
+    async def follow(
+        self,
+        last_id: str,
+        opened: Callable[[], None],
+        heard: Callable[[Event], None],
+        moved: Callable[[str], None],
+    ) -> None:
         ended: Deferred[None] = Deferred()
         self.follows.append((last_id, opened, heard, ended))
+        self.moved = moved
         await ended
 
     def open(self) -> None:
@@ -42,6 +50,8 @@ class Stream:
 
     def hear(self, data: object = None, type: str = "mail", id: str | None = "1") -> None:
         self.follows[-1][2](Event(json.dumps(data), type, id))
+        if id is not None:
+            self.moved(id)
 
     def end(self, error: Exception) -> None:
         self.follows[-1][3].errback(error)
@@ -117,7 +127,7 @@ class FollowerTests(SynchronousTestCase):
         self.follow()
         self.stream.open()
         self.stream.hear({"type": "mail.new", "id": "ev_1"}, id="912")
-        self.stream.hear({}, "ping", id="999")
+        self.stream.hear({}, "ping", id="912")
         self.stream.end(StreamBroken("gone"))
         self.clock.advance(FIRST_WAIT)
         self.assertEqual([each[0] for each in self.stream.follows], ["900", "912"])

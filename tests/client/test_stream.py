@@ -31,6 +31,7 @@ class StreamTestCase(TestCase):
         self.stage = self.running.stage
         self.opened = 0
         self.heard: list[Event] = []
+        self.moved: list[str] = []
         self.awaited: list[tuple[int, Deferred[None]]] = []
         self.clock = Clock()
         self.addCleanup(lambda: Deferred.fromCoroutine(self.running.stop()))
@@ -39,7 +40,8 @@ class StreamTestCase(TestCase):
         return StreamClient(self.clock, server or self.running.server(), login)
 
     def follow(self, client: StreamClient | None = None, last_id: str = "") -> Deferred[None]:
-        return Deferred.fromCoroutine((client or self.client()).follow(last_id, self.is_open, self.hear))
+        following = (client or self.client()).follow(last_id, self.is_open, self.hear, self.moved.append)
+        return Deferred.fromCoroutine(following)
 
     def is_open(self) -> None:
         self.opened += 1
@@ -75,7 +77,7 @@ class FollowTests(StreamTestCase):
         self.assertEqual(asked["uri"], "/notify/v1/stream?ping=30&level=subject")
         self.assertEqual(asked["last-event-id"], "911")
         self.assertEqual(asked["host"], f"localhost:{self.running.number}")
-        self.assertEqual(self.opened, 1)
+        self.assertEqual((self.opened, self.moved), (1, ["912"]))
         closed = self.stage.closed
         following.cancel()
         self.assertIsInstance(await self.failure(following), CancelledError)
@@ -85,6 +87,16 @@ class FollowTests(StreamTestCase):
         following = self.follow()
         await self.stage.opened
         self.assertNotIn("last-event-id", self.stage.asked[0])
+        following.cancel()
+        await self.failure(following)
+
+    async def test_where_it_begins_is_known_before_the_first_event(self) -> None:
+        following = self.follow()
+        request = await self.stage.opened
+        request.write(reconnect_after(5_000, 900))
+        self.stage.say(Event("{}", "ping"))
+        await self.events(1)
+        self.assertEqual(self.moved, ["900"])
         following.cancel()
         await self.failure(following)
 
@@ -132,7 +144,7 @@ class FollowTests(StreamTestCase):
         def broken(event: Event) -> None:
             raise ZeroDivisionError
 
-        following = Deferred.fromCoroutine(self.client().follow("", self.is_open, broken))
+        following = Deferred.fromCoroutine(self.client().follow("", self.is_open, broken, self.moved.append))
         await self.stage.opened
         self.stage.say(Event("{}", "mail"))
         self.assertIsInstance(await self.failure(following), ZeroDivisionError)
