@@ -110,11 +110,18 @@ class HttpSession(SessionProtocol[HttpRequest]):
         return tcp.acknowledged(self.transport)
 
     def on_leave(self, leave: Callable[[], None] | None) -> None:
-        """Have *leave* called when the service stops while an answer goes on, or stops already; None:
-        nobody."""
+        """Have *leave* called when the service stops while an answer goes on, or the client sends no more, or
+        did so already; None: nobody."""
         self._leaving = leave
-        if leave is not None and self._draining:
+        if leave is not None and (self._draining or self._input_ended):
             leave()
+
+    def readConnectionLost(self) -> None:
+        """Whoever closes the connection cannot be told from who reads on, until the next octets are sent. So
+        an answer without an end ends here: those who went would count as present for so long."""
+        super().readConnectionLost()
+        if self._leaving is not None:
+            self._try(self._leaving)
 
     def drain(self) -> None:
         super().drain()

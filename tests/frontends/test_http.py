@@ -278,6 +278,20 @@ class Ends(HttpCase):
             session.connectionLost(Failure(ConnectionLost()))
         self.assertTrue(drained.called)
 
+    def test_the_client_sends_no_more(self) -> None:
+        """A short answer comes all the same; one that goes on ends."""
+        self.ask("GET /wait")
+        stream, stream_wire = self.connect()
+        stream.dataReceived(b"GET /stream HTTP/1.1\r\nHost: x\r\n\r\n")
+        for session in (self.session, stream):
+            session.readConnectionLost()
+        self.assertTrue(stream_wire.value().endswith(b"3\r\ntwo\r\n0\r\n\r\n"))
+        self.assertTrue(stream_wire.disconnecting)
+        self.assertFalse(self.wire.disconnecting)
+        self.waits[0].callback(None)
+        self.assertEqual(heard(self.wire.value())[0].status, 200)
+        self.assertTrue(self.wire.disconnecting)
+
     def test_it_is_cut(self) -> None:
         self.session.known_as(Address("joe", "example.net"), "phone", "BASIC")
         self.session.dataReceived(b"GET /stream HTTP/1.1\r\nHost: x\r\n\r\n")

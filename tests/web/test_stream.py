@@ -117,6 +117,21 @@ class Ends(SiteCase):
         self.assertTrue(wire.disconnecting)
         self.assertEqual(self.streams.count, 0)
 
+    def test_the_client_sends_no_more(self) -> None:
+        """It has closed the connection, and is not counted as present until something is sent to it."""
+        session, wire = self.stream()
+        session.readConnectionLost()
+        self.assertTrue(wire.disconnecting)
+        self.assertEqual(self.streams.count, 0)
+        session.drain()
+
+    def test_the_client_sent_no_more_already(self) -> None:
+        session, wire = self.connect()
+        session._input_ended = True
+        self.send("GET /notify/v1/stream", basic())
+        self.assertTrue(wire.disconnecting)
+        self.assertEqual(self.streams.count, 0)
+
     def test_it_stops_already(self) -> None:
         session, wire = self.connect()
         session._draining = True
