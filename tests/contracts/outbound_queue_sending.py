@@ -413,6 +413,14 @@ class SendingContract(SendingCase):
         self.assertEqual(taken, {"joe": 15, "max": 15})
         self.assertEqual(self.next_due(), 0)
 
+    def test_a_source_has_no_more_room_where_few_destinations_have_much(self):
+        self.by_source()
+        self.put_all(
+            letter(f"{number}", Address("r", f"d{number % 2}.example"), sender=ANN) for number in range(12)
+        )
+        self.assertEqual(len(self.claimed(sources={"192.0.2.1": 3}, usual=5)), 3)
+        self.assertEqual(len(self.claimed(from_each=4, usual=5)), 4)
+
     def test_a_full_source_with_much_to_send_does_not_hold_up_another_one(self):
         self.by_source()
         self.put_all(
