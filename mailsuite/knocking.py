@@ -91,9 +91,7 @@ def knocking(
         in_session,
         meter,
     )
-    channel = NotifyMail(
-        lambda: notifier.settings.rules, lambda: notifier.settings.window, notifier.tell_now
-    )
+    channel = NotifyMail(lambda: notifier.settings.rules, lambda: notifier.settings.window, notifier.tell_now)
     parts = Knocking(tcp, udp, notifier, channel)
     parts.use(config)
     return parts

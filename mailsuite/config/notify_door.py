@@ -40,7 +40,7 @@ class NotifyDoor:
     idle_timeout: float = setting(
         Duration(minimum=1.0, maximum=86400.0),
         "1m",
-        meaning="A connection without a request for so long is closed, or one that reads nothing of a stream.",
+        meaning="A connection without a request for so long is closed, or a stream that nobody reads.",
         applied="new sessions",
     )
     alternate_at: str = setting(
