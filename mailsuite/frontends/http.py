@@ -123,14 +123,6 @@ class HttpSession(SessionProtocol[HttpRequest]):
         if self._leaving is not None:
             self._try(self._leaving)
 
-    def readConnectionLost(self) -> None:
-        """A client that sends no more may still read an answer, but follows nothing any more: else a stream
-        would seem to have somebody until the next sign of life."""
-        if self._leaving is not None:
-            self.abort("disconnected")
-        else:
-            super().readConnectionLost()
-
     def drain(self) -> None:
         super().drain()
         if self._leaving is not None:

@@ -292,17 +292,6 @@ class Ends(HttpCase):
         self.assertEqual(heard(self.wire.value())[0].status, 200)
         self.assertTrue(self.wire.disconnecting)
 
-    def test_a_client_that_sends_no_more_is_answered_and_follows_nothing(self) -> None:
-        self.ask("GET /wait")
-        self.session.readConnectionLost()
-        self.waits[0].callback(None)
-        self.assertEqual(heard(self.wire.value())[0].status, 200)
-        self.assertTrue(self.wire.disconnecting)
-        self.session, self.wire = self.connect()
-        self.session.dataReceived(b"GET /stream HTTP/1.1\r\nHost: x\r\n\r\n")
-        self.session.readConnectionLost()
-        self.assertTrue(self.wire.aborted)
-
     def test_it_is_cut(self) -> None:
         self.session.known_as(Address("joe", "example.net"), "phone", "BASIC")
         self.session.dataReceived(b"GET /stream HTTP/1.1\r\nHost: x\r\n\r\n")
