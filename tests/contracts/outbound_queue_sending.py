@@ -471,6 +471,11 @@ class SendingContract(SendingCase):
         self.put(letter("letter", Address("r", "d46.example"), sender=ANN))
         self.assertIn("letter", self.claimed(count=3, room=full))
 
+    def test_what_there_is_room_for_is_found_behind_all_that_is_full(self):
+        self.put_all(letter(f"m{number}", Address("r", f"d{number}.example")) for number in range(10))
+        full = {f"d{number}.example": 0 for number in range(9)}
+        self.assertEqual(self.claimed(count=1, room=full), ["m9"])
+
     def test_who_logged_in_counts_and_not_the_sender(self):
         self.put_all(
             letter(f"news{number}", EVE, sender=Address(f"s{number}", "example.net"), account=JOE)

@@ -148,8 +148,12 @@ class ConnectingCase(SynchronousTestCase):
     def test_another_source_may_have_more_luck(self) -> None:
         self.start(SIX, FOUR)
         self.refuse(0)
-        self.start(SIX, FOUR, source=Source((ip_address("2001:db8::10"),)))
+        own = Source((ip_address("2001:db8::10"),))
+        self.start(SIX, FOUR, source=own)
         self.assertEqual(self.tried[2:], ["2001:db8::1"])
+        self.refuse(2)
+        self.start(SIX, FOUR, source=own)
+        self.assertEqual(self.tried[4:], ["192.0.2.1"])
 
     def test_what_was_given_up_has_not_failed(self) -> None:
         self.start(SIX, FOUR)

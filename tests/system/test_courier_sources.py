@@ -124,6 +124,8 @@ class TwoSources(CourierCase):
         await self.put_all(BOB, 2, Address("max", "d0.test"))
         await self.until(lambda: self.waiting[SOURCES[BOB]] == 2)
         self.assertEqual(self.sending.courier.under_way, 5)
+        self.sending.use(self.config(f"[queue]\nport = {self.sink.port}\nper_source = 4\n{DOMAINS}"))
+        await self.until(lambda: self.waiting[SOURCES[ANN]] == 4)
         self.sink.script.table = {}
         self.gate.set()
         await self.empty()
