@@ -176,6 +176,7 @@ def test_a_webhook_in_a_form_of_the_receivers_own(posts: Posts, told: Told) -> N
         (b'{"code": "other"}', False),
         (b'{"code": 5}', False),
         (b"\xff\xfe", False),
+        (b"[" * 4096, False),
     ],
 )
 def test_a_webhook_answers_its_code(posts: Posts, told: Told, answer: bytes, gave_back: bool) -> None:

@@ -142,7 +142,7 @@ def gave_back(response: Response, code: str) -> bool:
     text = response.body.strip()
     try:
         found: Any = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if isinstance(found, dict) and isinstance(found.get("code"), str):
         text = found["code"].encode("utf-8", "replace")
