@@ -43,10 +43,11 @@ class Ending:
 
     @property
     def of_destination(self) -> End:
-        """What it says of the host: one that answers is there, even where it says no."""
+        """What it says of the host: one that answers is there, even where it says no, or that it is elsewhere.
+        Else whoever knows a path with such an answer could keep others from being told by the same host."""
         if not self.was_asked:
             return End.UNKNOWN
-        is_trouble = self.outcome is Outcome.FAILED and not 400 <= self.code < 500
+        is_trouble = self.outcome is Outcome.FAILED and not 300 <= self.code < 500
         return End.FAILED if is_trouble else End.OK
 
 

@@ -39,6 +39,7 @@ REFUSED, GONE = Ending(Outcome.REFUSED, "words", 400), Ending(Outcome.GONE, "wor
     [
         (TellingFailed("http 503", 503, 9.0), Ending(Outcome.FAILED, "http 503", 503, 9.0), End.FAILED),
         (TellingFailed("http 429", 429, 9.0), Ending(Outcome.FAILED, "http 429", 429, 9.0), End.OK),
+        (TellingFailed("http 302", 302), Ending(Outcome.FAILED, "http 302", 302), End.OK),
         (TellingFailed("refused"), Ending(Outcome.FAILED, "refused"), End.FAILED),
         (TellingRefused("http 413", 413), Ending(Outcome.REFUSED, "http 413", 413), End.OK),
         (TargetGone("http 410", 410), Ending(Outcome.GONE, "http 410", 410), End.OK),
