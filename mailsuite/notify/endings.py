@@ -43,8 +43,8 @@ class Ending:
 
     @property
     def of_destination(self) -> End:
-        """What it says of the host: one that answers is there, even where it says no, or that it is elsewhere.
-        Else whoever knows a path with such an answer could keep others from being told by the same host."""
+        """What it says of the host: one that answers is there, even where it says no, or redirects: such a
+        path may be known to anybody, and the host be that of many others."""
         if not self.was_asked:
             return End.UNKNOWN
         is_trouble = self.outcome is Outcome.FAILED and not 300 <= self.code < 500
