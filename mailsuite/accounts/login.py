@@ -113,6 +113,12 @@ class Login:
         _, granted, _ = await self._login(attempt, None, ISubmitter, lambda avatar: avatar.account.address)
         return granted
 
+    async def prove_again(self, attempt: Attempt) -> Granted:
+        """Who this is, of one that was granted before and whose proof is outdated since. Raises as
+        login_submitter does, at once: it is no login, and so nothing is counted or remembered."""
+        _, granted, _ = await self._enter(attempt, None, ISubmitter, lambda avatar: avatar.account.address)
+        return granted
+
     async def objection(self, address: Address) -> str:
         """What speaks against somebody who need not prove who they are, in a word for the log; empty:
         nothing, or there is no such account. Raises what the directory raises."""

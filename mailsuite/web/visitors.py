@@ -16,9 +16,11 @@ import attrs
 from twisted.cred.error import UnauthorizedLogin
 
 from mailsuite.accounts.attempt import Attempt, Granted, LoginRules, attempt_of
+from mailsuite.accounts.gate import ProofOutdated
 from mailsuite.accounts.login import Login
 from mailsuite.frontends.http import HttpSession
 from mailsuite.frontends.http_core import HttpRequest
+from mailsuite.model.address import Address
 from mailsuite.model.failure import MailFailure
 from mailsuite.model.subscription import OWN_PASSWORD
 from mailsuite.notify.office import Caller
@@ -62,7 +64,7 @@ class ByPassword:
         known = session.login
         try:
             if isinstance(known, _Known) and compare_digest(known.shown, shown):
-                await self._look_again(known)
+                known = await self._still_proves(session, known)
             else:
                 known = await self._enter(session, field, shown)
         except UnauthorizedLogin as error:
@@ -71,8 +73,8 @@ class ByPassword:
         except MailFailure as failure:
             session.log.warning("notify.unable", detail=failure.reason)
             raise Refused(problem(503, "it cannot be told just now", retry_after="5")) from failure
-        device = known.granted.device
-        return Caller(known.granted.account, OWN_PASSWORD if device is None else device.id, peer=session.peer)
+        account, device = _credential_of(known.granted)
+        return Caller(account, device, peer=session.peer)
 
     async def holds(self, session: HttpSession) -> bool:
         """While nobody can tell, it does."""
@@ -80,15 +82,24 @@ class ByPassword:
         if not isinstance(known, _Known):
             return False
         try:
-            await self._look_again(known)
+            await self._still_proves(session, known)
         except UnauthorizedLogin:
             return False
         except MailFailure as failure:
             session.log.warning("notify.unable", detail=failure.reason)
         return True
 
-    async def _look_again(self, known: _Known) -> None:
-        await self.login.gate.look_again(known.granted, known.attempt, known.attempt.stored)
+    async def _still_proves(self, session: HttpSession, known: _Known) -> _Known:
+        """Passwords of the configuration are hashed anew whenever that is read, those of devices sealed anew
+        with another key: then what was shown is held against what there is now."""
+        try:
+            await self.login.gate.look_again(known.granted, known.attempt, known.attempt.stored)
+        except ProofOutdated:
+            granted = await self.login.prove_again(known.attempt)
+            if _credential_of(granted) != _credential_of(known.granted):
+                raise UnauthorizedLogin from None
+            session.login = known = attrs.evolve(known, granted=granted)
+        return known
 
     async def _enter(self, session: HttpSession, field: bytes, shown: bytes) -> _Known:
         claim = claim_of(field)
@@ -98,8 +109,7 @@ class ByPassword:
         attempt = attempt_of(claim, self.rules(), session.facts)
         granted = await self._judged(session, attempt)
         # Nothing is waited for from here on, so that the connection ends with what was granted.
-        device = "" if granted.device is None else granted.device.id
-        session.known_as(granted.account, device, MECHANISM)
+        session.known_as(*_credential_of(granted), MECHANISM)
         session.login = known = _Known(shown, attempt, granted)
         return known
 
@@ -125,3 +135,8 @@ class ByPassword:
 
     def _unauthorized(self, words: str) -> Refused:
         return Refused(problem(401, words, www_authenticate=CHALLENGE.decode("ascii")))
+
+
+def _credential_of(granted: Granted) -> tuple[Address, str]:
+    """The account, and the id of the device whose password it was, or OWN_PASSWORD."""
+    return granted.account, OWN_PASSWORD if granted.device is None else granted.device.id

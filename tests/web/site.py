@@ -117,6 +117,12 @@ class SiteCase(LoginCase):
         checker = PasswordChecker(self.gate, passwords, PasswordCache(self.clock.seconds), renewal)
         super().use(threads, portal=Portal(MailRealm(self.store, self.directory, self.tasks), [checker]))
 
+    def reseal(self, name: str, octets: bytes) -> None:
+        """Have a device of joe be checked by other octets, whatever password is in them."""
+        id = f"{JOE.address}/{name}"
+        (kept,) = (each for each in self.do(self.directory.devices(JOE.address)) if each.id == id)
+        self.do(self.directory.change_device(JOE.address, attrs.evolve(kept, sealed=octets)))
+
     def now(self) -> float:
         return float(self.clock.seconds())
 

@@ -9,7 +9,7 @@ from twisted.python.failure import Failure
 from mailsuite.model.failure import TemporaryFailure
 from mailsuite.model.reply import DIRECTORY_UNAVAILABLE
 from tests.accounts.fakes import CHEAP, SECRET
-from tests.accounts.gates import JOE, password_of
+from tests.accounts.gates import JOE, password_of, sealed
 from tests.web.site import BY_ANN, BY_DESKTOP, SiteCase, basic
 
 
@@ -113,6 +113,14 @@ class Login(SiteCase):
         self.assertEqual(self.ask("GET /subscriptions")[0], 200)
         self.do(self.directory.change_account(attrs.evolve(JOE, password_hash=CHEAP.hash("other"))))
         self.assertEqual(self.ask("GET /subscriptions")[0], 401)
+
+    def test_the_same_password_written_anew_is_as_good(self) -> None:
+        """As that of an account of the configuration is, whenever that is read."""
+        self.assertEqual(self.ask("GET /subscriptions", BY_DESKTOP)[0], 200)
+        self.reseal("desktop", sealed(JOE, f"{JOE.address}/desktop", password_of("desktop")))
+        self.assertEqual(self.ask("GET /subscriptions", BY_DESKTOP)[0], 200)
+        self.reseal("desktop", sealed(JOE, f"{JOE.address}/desktop", "another"))
+        self.assertEqual(self.ask("GET /subscriptions", BY_DESKTOP)[0], 401)
 
     def test_in_clear_from_this_machine_alone(self) -> None:
         self.connect("198.51.100.7", tls=False)

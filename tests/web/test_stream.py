@@ -12,7 +12,7 @@ from mailsuite.accounts.endings import DEVICE_REMOVED
 from mailsuite.model.failure import TemporaryFailure
 from mailsuite.model.reply import DIRECTORY_UNAVAILABLE
 from tests.accounts.fakes import CHEAP
-from tests.accounts.gates import JOE
+from tests.accounts.gates import JOE, password_of, sealed
 from tests.web.site import BY_ANN, BY_DESKTOP, BY_TABLET, PROXY, SiteCase, basic
 
 
@@ -160,6 +160,19 @@ class Ends(SiteCase):
         self.directory.refuse_with = None
         self.advance(300.0)
         self.assertEqual((own.aborted, desktop.aborted), (True, False))
+
+    def test_with_the_same_password_written_anew_it_goes_on(self) -> None:
+        """As the configuration's passwords are whenever that is read; with another one it ends."""
+        _, desktop = self.stream(fields=BY_DESKTOP)
+        _, tablet = self.stream(fields=BY_TABLET)
+        self.reseal("desktop", sealed(JOE, f"{JOE.address}/desktop", password_of("desktop")))
+        self.reseal("tablet", sealed(JOE, f"{JOE.address}/tablet", "another"))
+        self.advance(330.0)
+        self.assertEqual((desktop.aborted, tablet.aborted), (False, True))
+        self.assertEqual(len(self.do(self.logins.since(0.0))), 2, "what is not new is no login")
+        self.reseal("desktop", sealed(JOE, f"{JOE.address}/desktop", "another"))
+        self.advance(330.0)
+        self.assertTrue(desktop.aborted)
 
     def advance(self, seconds: float) -> None:
         for _ in range(round(seconds / 5.0)):
