@@ -333,9 +333,10 @@ class Office:
 
     async def remove(self, caller: Caller, id: str) -> Document:
         """Remove it, and all that is kept of it."""
-        standing = self._found(caller, id)
-        document = await self._document(standing)
-        await self._remove(standing.subscription)
+        async with self._turn:
+            standing = self._found(caller, id)
+            document = await self._document(standing)
+            await self._remove(standing.subscription)
         self._say("notify.unsubscribed", standing.subscription, caller)
         return document
 
@@ -359,15 +360,28 @@ class Office:
     async def tidy(self) -> int:
         """Remove what has expired, and what nobody verified in time, and forget secrets that were replaced;
         answers how many were removed."""
-        for each in self.book.all():
-            subscription = settled(each.subscription, self.now())
-            if subscription is not each.subscription:
-                await self._change(subscription)
-        over = [each.subscription for each in self.book.all() if self._is_over(each.subscription)]
-        for subscription in over:
-            await self._remove(subscription)
-            self.log.info("notify.expired", subscription=subscription.id, account=subscription.account)
-        return len(over)
+        due = [each.subscription.id for each in self.book.all() if self._wants_tidying(each.subscription)]
+        removed = 0
+        for id in due:
+            async with self._turn:  # each by itself, as it is by then: others go on meanwhile
+                removed += await self._tidy_one(id)
+        return removed
+
+    def _wants_tidying(self, subscription: Subscription) -> bool:
+        return self._is_over(subscription) or settled(subscription, self.now()) is not subscription
+
+    async def _tidy_one(self, id: str) -> bool:
+        """Whether it was removed."""
+        standing = self.book.find(id)
+        if standing is None or not self._wants_tidying(standing.subscription):
+            return False
+        subscription = standing.subscription
+        if not self._is_over(subscription):
+            await self._change(settled(subscription, self.now()))
+            return False
+        await self._remove(subscription)
+        self.log.info("notify.expired", subscription=subscription.id, account=subscription.account)
+        return True
 
     def _is_over(self, subscription: Subscription) -> bool:
         now = self.now()

@@ -49,6 +49,13 @@ class Slow(MemorySubscriptions):
     """Waits, where that is wanted, before one is added."""
 
     gate: Deferred[None] | None = None
+    leaving: Deferred[None] | None = None
+    """The same, before one is removed."""
+
+    async def remove(self, id: str) -> None:
+        if self.leaving is not None:
+            await self.leaving
+        await super().remove(id)
 
     async def add(self, subscription: Subscription, acked: int) -> None:
         if self.gate is not None:
@@ -381,6 +388,19 @@ def test_what_is_over_is_removed(house: House) -> None:
     assert run_now(house.office.tidy()) == 1
     assert house.book.find(active) is None
     assert [each.subscription.id for each in house.book.all()] == [forever]
+
+
+def test_what_is_renewed_meanwhile_stays(house: House) -> None:
+    first, second = house.active(), house.active()
+    house.now += 90 * 86_400.0 - 1.0
+    house.kept.leaving = Deferred()
+    house.now += 1.0
+    tidying = Deferred.fromCoroutine(house.office.tidy())
+    renewing = Deferred.fromCoroutine(house.office.change(OWNER, second, {"expires": None}))
+    house.kept.leaving.callback(None)
+    assert (tidying.called, renewing.called) == (True, True)
+    assert house.book.find(first) is None
+    assert house.book.find(second) is not None
 
 
 def test_what_changes_and_what_never_does(house: House) -> None:
