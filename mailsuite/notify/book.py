@@ -8,6 +8,7 @@ makes something come twice, with the same id.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 import attrs
@@ -17,7 +18,7 @@ from twisted.python.failure import Failure
 from mailsuite.concurrent.tasks import Tasks
 from mailsuite.interfaces import ISubscriptions
 from mailsuite.model.address import Address
-from mailsuite.model.failure import MailFailure
+from mailsuite.model.failure import MailFailure, PermanentFailure
 from mailsuite.model.subscription import (
     Attempt,
     Cursor,
@@ -131,17 +132,21 @@ class Book:
         self._tell(id)
 
     async def remove_of(self, account: Address, device: str | None = None) -> tuple[str, ...]:
-        """Remove what this device of the account made; None: all of the account's. Answers their ids."""
+        """Remove what this device of the account made; None: all of the account's. Answers the ids of those
+        that were there to be removed: one that somebody else removes at that moment keeps no other."""
         ids = [
             each.subscription.id
             for each in self.of(account)
             if device is None or each.subscription.device == device
         ]
+        removed = []
         for id in ids:
-            await self.remove(id)
+            with contextlib.suppress(PermanentFailure):
+                await self.remove(id)
+                removed.append(id)
         if device is None:
             await self.remove(preference_id(account))
-        return tuple(ids)
+        return tuple(removed)
 
     def keep(self, cursor: Cursor, attempt: Attempt | None = None) -> None:
         """Where a subscription stands from now on, and what was tried; of one that is gone it is ignored."""

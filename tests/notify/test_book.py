@@ -127,6 +127,12 @@ class BookTests(SynchronousTestCase):
         self.assertEqual(list(self.on_disk()), [FULL.id])
         self.assertEqual(self.answer(self.book.remove_of(JOE)), ())
 
+    def test_all_of_a_device_go_though_one_is_gone_already(self):
+        self.add(*(attrs.evolve(PLAIN, id=f"sub_{number}", device="d") for number in range(3)))
+        self.answer(self.kept.remove("sub_1"))  # by somebody else, who is about to say so
+        self.assertEqual(self.answer(self.book.remove_of(JOE, "d")), ("sub_0", "sub_2"))
+        self.assertEqual(list(self.on_disk()), [])
+
     def test_where_it_stands_counts_at_once_and_is_written_a_moment_later(self):
         self.add(PLAIN)
         for seq in (1, 2, 3):
