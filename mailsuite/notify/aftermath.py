@@ -32,6 +32,8 @@ class Aftermath:
     log: Log
     owner: Callable[[Subscription, str], Awaitable[None]] = _nobody_is_told
     """Is told once of each subscription that is left alone from now on, and why. May raise MailFailure."""
+    _ending: set[str] = attrs.field(factory=set, init=False)
+    """Those whose end is being written."""
 
     async def bury(
         self, subscription: Subscription, terms: ChannelTerms, notice: Notice, ending: Ending
@@ -89,14 +91,19 @@ class Aftermath:
         self, subscription: Subscription, reason: str, ended: Callable[[Subscription], Subscription]
     ) -> bool:
         """Whether it is *ended* now. What its owner has changed of it meanwhile stays."""
-        found = self.book.find(subscription.id)
-        if found is None or found.subscription.state is not SubscriptionState.ACTIVE:
+        id = subscription.id
+        found = self.book.find(id)
+        is_active = found is not None and found.subscription.state is SubscriptionState.ACTIVE
+        if found is None or not is_active or id in self._ending:
             return False
+        self._ending.add(id)
         try:
             await self.book.change(attrs.evolve(ended(found.subscription), reason=reason))
         except MailFailure as failure:
-            self.log.warning("notify.unchanged", subscription=subscription.id, reason=failure.reason)
+            self.log.warning("notify.unchanged", subscription=id, reason=failure.reason)
             return False
+        finally:
+            self._ending.discard(id)
         return True
 
     def _say(self, event: str, subscription: Subscription, reason: str) -> None:
