@@ -67,7 +67,8 @@ def judge(entry: Entry, subscription: Subscription, rules: Rules) -> Verdict:
     if happening.kind is Kind.MAIL_NEW and happening.uidl and happening.uidl in rules.fetched:
         return Verdict(Ruling.SKIP, "fetched")
     patience = wish.if_unfetched_after if happening.kind is Kind.MAIL_NEW else 0.0
-    if patience and rules.now < happening.at + patience:
+    # Further ahead than that: the clock was set back, and nobody knows how long it has waited.
+    if patience and -patience < rules.now - happening.at < patience:
         return Verdict(Ruling.WAIT, until=happening.at + patience)
     return _by_the_clock(happening, subscription.quiet, rules.now)
 
