@@ -268,6 +268,8 @@ class Dispatcher:
     def _rest(self, follower: Follower, rest: Rest) -> None:
         standing = self.turns.tellable(follower.id)
         if standing is None:
+            if self.turns.book.find(follower.id) is None:  # it was removed while it stood in line
+                self._followers.pop(follower.id, None)
             return
         if rest.joins:
             self._join(standing, follower, in_front=True)
