@@ -128,6 +128,11 @@ def give_up(cursor: Cursor, terms: ChannelTerms, *, now: float, window: float, k
     return Course(waits, is_over, given_up=is_over, suspends=terms.suspends)
 
 
+def longest_wait(terms: ChannelTerms) -> float:
+    """Seconds from a failure to the next try, at most."""
+    return max(MAX_RETRY_AFTER, max(terms.retries, default=0.0) * (1.0 + terms.jitter))
+
+
 def end_of_patience(cursor: Cursor, terms: ChannelTerms) -> float:
     """When all retries of one that fails were over, had they been made (seconds since the epoch): who waits
     for a destination that is left alone does not wait for ever."""

@@ -23,7 +23,7 @@ from mailsuite.model.subscription import (
 )
 from mailsuite.notify.aftermath import Aftermath
 from mailsuite.notify.book import Book
-from mailsuite.notify.endings import Outcome, course
+from mailsuite.notify.endings import Outcome, course, longest_wait
 from mailsuite.notify.followers import Follower
 from mailsuite.notify.gathering import Batch, Group, gather
 from mailsuite.notify.handing import Handing
@@ -111,7 +111,9 @@ class Turns:
         cursor, now = standing.cursor, self.now()
         subscription = standing.subscription
         terms = self.channels[subscription.channel].terms
-        longest = math.inf if cursor.fails else self._window(subscription, terms)
+        longest = self._window(subscription, terms)
+        if cursor.fails:
+            longest = max(longest, longest_wait(terms))
         if cursor.due > now + longest:
             cursor = attrs.evolve(cursor, due=now + longest)
             self.book.keep(cursor)
@@ -182,10 +184,13 @@ class Turns:
             if not is_well:
                 found = self.book.find(follower.id)
                 return Rest() if found is None else Rest(found.cursor.due)
-        if batch.more or len(batch.groups) > MAX_GROUPS:
+        if len(batch.groups) > MAX_GROUPS:
+            return Rest(self.now())
+        # Also where there is more: it is behind what waits, and that is not looked at again and again.
+        follower.judged_to, follower.waits_until = batch.read_to, min(batch.until, waited_until)
+        if batch.more:
             return Rest(self.now())
         follower.together = False
-        follower.judged_to, follower.waits_until = batch.read_to, min(batch.until, waited_until)
         return Rest(follower.waits_until)
 
     async def _tell(
