@@ -25,6 +25,7 @@ from mailsuite.model.failure import TellingFailed, TellingRefused
 from mailsuite.model.notice import Level, Notice
 from mailsuite.model.subscription import ChannelTerms, Subscription
 from mailsuite.notify.channels.posting import asked
+from mailsuite.notify.targets import BY_LEAVE
 from mailsuite.wire.notice import encode
 
 MAX_AT_ONCE = 4
@@ -75,12 +76,16 @@ class CommandChannel:
         if subscription.target not in mine:
             known = ", ".join(sorted(mine)) or "none"
             raise ValueError(f"target: there is no command {subscription.target!r}; there are: {known}")
-        return attrs.evolve(subscription, target_key=f"exec:{subscription.target}", secrets=())
+        kept = {BY_LEAVE: "yes"} if by_admin else {}
+        key = f"exec:{subscription.target}"
+        return attrs.evolve(subscription, target_key=key, secrets=(), options=kept)
 
     async def tell(self, subscription: Subscription, notice: Notice) -> int:
         command = self.commands.get(subscription.target)
         if command is None:
             raise TellingRefused("the configuration has no such command any more")
+        if not command.users and BY_LEAVE not in subscription.options:
+            raise TellingRefused("the configuration gives users that command no more")
         text = encode(notice) + b"\n"
         await self._room.acquire()
         run = _Run(text)
@@ -140,6 +145,10 @@ class _Run(ProcessProtocol):
         transport: Any = self.transport
         transport.write(self._text)
         transport.closeStdin()
+
+    def processExited(self, reason: Failure) -> None:
+        transport: Any = self.transport
+        transport.loseConnection()  # a process that it has left running may hold the pipes for ever
 
     def processEnded(self, reason: Failure) -> None:
         if self._limit is not None and self._limit.active():
