@@ -120,6 +120,13 @@ class Claims:
         if cursor is not None and cursor.acked < head:
             self.book.keep(attrs.evolve(cursor, acked=head))
 
+    def go_back(self, claim: Claim, head: int) -> None:
+        """The log ends there. A cursor beyond it is of the log of somebody who had the address before: a
+        knock for him was under way when his account went."""
+        cursor = self.cursor(claim)
+        if cursor is not None and cursor.acked > head:
+            self.book.keep(attrs.evolve(cursor, acked=0))
+
     def record(self, claim: Claim, head: int, knocked: Knocked) -> None:
         """It was knocked for what happened up to there, and that is over unless another knock follows."""
         cursor = self.cursor(claim)

@@ -36,11 +36,14 @@ class News:
 async def news_for(
     subscription: Subscription, acked: int, event_log: IEventLog, now: float, suppress: frozenset[str]
 ) -> News:
-    """Raises what the log raises."""
+    """Where the log ends before *acked* it is another one, and all of it is behind that. Raises what the log
+    raises."""
     entries: list[Entry] = []
     head = acked
     while True:
         stretch = await event_log.read(subscription.account, head, READ_AT_ONCE)
+        if stretch.head < head:
+            return await news_for(subscription, 0, event_log, now, suppress)
         entries += stretch.entries
         if len(stretch.entries) < READ_AT_ONCE:
             head = max(head, stretch.head)

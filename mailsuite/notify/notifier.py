@@ -24,7 +24,7 @@ from mailsuite.model.address import Address
 from mailsuite.model.events import Event, LogGrown
 from mailsuite.model.failure import MailFailure, PermanentFailure
 from mailsuite.model.reply import NO_SUCH_SUBSCRIPTION
-from mailsuite.model.subscription import Attempt
+from mailsuite.model.subscription import Attempt, preference_id
 from mailsuite.notify.agenda import Agenda
 from mailsuite.notify.book import Book
 from mailsuite.notify.claims import Claims
@@ -47,6 +47,8 @@ USEFUL_WITHIN: Final = 60.0
 """Seconds from a knock to a login that it has led to."""
 MAX_REMEMBERED: Final = 10_000
 """Accounts of which it is remembered when they were knocked at."""
+AGAIN_AFTER: Final = 30.0
+"""Seconds, where log, sightings or directory failed."""
 LOOK_AGAIN_AFTER: Final = 1.0
 """Seconds at least until it is looked again whether somebody has left."""
 
@@ -299,18 +301,23 @@ class Notifier:
             return None  # removed meanwhile
         now = self.now()
         news = await news_for(subscription, cursor.acked, self.event_log, now, self.settings.suppress)
+        self.claims.go_back(claim, news.head)
         if news.at is not None and self.in_session(claim.account, self.claims.device(claim)):
             # The session shows the maildrop as it was when it began; after it, what it left is told of.
             news = attrs.evolve(news, at=None, ask_at=now + max(LOOK_AGAIN_AFTER, self.settings.window))
         if news.at is not None:
             return news
         if news.ask_at is not None:
-            self._waits[claim.id] = claim.account
-            self._later.put(claim.id, news.ask_at)
+            self._look_again(claim.id, claim.account, news.ask_at)
         else:
             self.counters.needless += 1
             self.claims.settle(claim, news.head)
         return None
+
+    def _look_again(self, id: str, account: Address, at: float) -> None:
+        if len(self._waits) < MAX_DUE or id in self._waits:
+            self._waits[id] = account
+            self._later.put(id, at)
 
     def knocked(self, news: Mapping[Claim, News], knocked: Knocked) -> None:
         """As doors.Desk has it."""
@@ -337,6 +344,7 @@ class Notifier:
         except MailFailure as failure:
             self.counters.failed += 1
             self.log.warning("notify.lookup_failed", account=account, detail=failure)
+            self._look_again(preference_id(account), account, self.now() + AGAIN_AFTER)
         except CancelledError:
             raise
         except Exception:

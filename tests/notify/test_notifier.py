@@ -10,6 +10,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailsuite.bus.local import LocalBus
+from mailsuite.concurrent.now import run_now
 from mailsuite.model.account import NotifyState
 from mailsuite.model.address import Address
 from mailsuite.model.events import LogGrown
@@ -361,6 +362,45 @@ class FailureTests(NotifierTestCase):
         self.accounts.failure = None
         self.mail()
         self.assertEqual((self.counters.failed, len(self.channel.knocks)), (2, 1))
+
+    def test_a_directory_that_has_failed_is_asked_again(self) -> None:
+        self.accounts.failure = TemporaryFailure(DIRECTORY_UNAVAILABLE, "locked")
+        self.mail()
+        self.clock.advance(notifier.AGAIN_AFTER)
+        self.assertEqual((self.counters.failed, self.channel.knocks), (2, []))
+        self.accounts.failure = None
+        self.clock.advance(notifier.AGAIN_AFTER)
+        self.assertEqual(len(self.channel.knocks), 1)
+
+    def test_a_log_that_has_failed_is_read_again(self) -> None:
+        self.publish()
+        self.event_log.refuse_with = TemporaryFailure(DIRECTORY_UNAVAILABLE, "locked")
+        self.clock.advance(0)
+        self.assertEqual((self.counters.failed, self.channel.knocks), (1, []))
+        self.event_log.refuse_with = None
+        self.clock.advance(notifier.AGAIN_AFTER)
+        self.assertEqual(len(self.channel.knocks), 1)
+        self.channel.knocks[0].sent()
+        self.clock.advance(3600)
+        self.assertEqual((len(self.channel.knocks), self.clock.getDelayedCalls()), (1, []))
+
+    def test_who_has_the_address_next_is_knocked_at_whatever_was_under_way(self) -> None:
+        for _ in range(5):
+            self.publish()
+        self.clock.advance(0)
+        [knock] = self.channel.knocks
+        run_now(self.book.remove_of(JOE))  # as the intake erases an account
+        run_now(self.event_log.erase(JOE))
+        knock.sent()
+        self.clock.advance(WINDOW)
+        self.mail()
+        self.assertEqual(len(self.channel.knocks), 2)
+        self.channel.knocks[1].sent()
+        self.clock.advance(3600)
+        self.assertEqual(len(self.channel.knocks), 2)
+        cursor = self.book.preference(JOE)
+        assert cursor is not None
+        self.assertEqual(cursor.acked, 1)
 
 
 class BudgetTests(NotifierTestCase):
