@@ -8,6 +8,7 @@ import socket
 import ssl
 from base64 import b64encode
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import attrs
@@ -42,18 +43,31 @@ def ask(
     base: str = "/notify/v1",
 ) -> tuple[int, dict[str, Any]]:
     """One request, ``GET /subscriptions``, on a connection of its own; status and document."""
-    method, path = line.split(" ")
-    connection = http.client.HTTPSConnection(
+    with closing(connect(server)) as connection:
+        return ask_on(connection, line, who, body, base)
+
+
+def connect(server: Server) -> http.client.HTTPSConnection:
+    """A connection for any number of requests."""
+    return http.client.HTTPSConnection(
         "127.0.0.1", server.ports["notify"], timeout=PATIENCE, context=server.tls()
     )
+
+
+def ask_on(
+    connection: http.client.HTTPSConnection,
+    line: str,
+    who: dict[str, str] | None = None,
+    body: object = None,
+    base: str = "/notify/v1",
+) -> tuple[int, dict[str, Any]]:
+    """As ask(), on a connection that is there already."""
+    method, path = line.split(" ")
     fields = authorization() if who is None else who
     content = None if body is None else json.dumps(body)
-    try:
-        connection.request(method, f"{base}{path}", content, {**fields, "Content-Type": "application/json"})
-        answer = connection.getresponse()
-        return answer.status, json.loads(answer.read() or b"{}")
-    finally:
-        connection.close()
+    connection.request(method, f"{base}{path}", content, {**fields, "Content-Type": "application/json"})
+    answer = connection.getresponse()
+    return answer.status, json.loads(answer.read() or b"{}")
 
 
 @attrs.define

@@ -13,7 +13,7 @@ import pytest
 from mailsuite.cli.control import Refused
 from tests.system.harness import PATIENCE, Server
 from tests.system.hooks import Hooks, subscribe
-from tests.system.streams import ANN, JOE, WITH_NOTIFY, Listening, ask, authorization
+from tests.system.streams import ANN, JOE, WITH_NOTIFY, Listening, ask, ask_on, authorization, connect
 
 TOKEN = "correcthorsebatterystaple"
 """In the URL and in options: what must be found nowhere."""
@@ -40,13 +40,15 @@ def test_switches(own_server: Server, hooks: Hooks) -> None:
     what comes while nobody is to be told is never told."""
     on = hooks.settings()
     own_server.extra, own_server.listeners = on, WITH_NOTIFY
-    with own_server.start() as server:
+    with own_server.start() as server, closing(connect(server)) as open_all_along:
+        assert ask_on(open_all_along, "GET /subscriptions")[0] == 200
         id = subscribe(server, JOE, hooks.url())["subscription"]["id"]
         stream = Listening.open(server)
 
         reload(server, on + "enabled = false\n")
         server.deliver(letter("channel off"))
         assert stream.next()[0].type == "mail", "another channel"
+        assert ask_on(open_all_along, "GET /subscriptions")[0] == 200, "the same password, read anew"
         with pytest.raises(Refused, match="webhook"):
             subscribe(server, JOE, hooks.url())
         reload(server, on)
