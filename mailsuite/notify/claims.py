@@ -23,6 +23,7 @@ from mailsuite.model.subscription import (
 )
 from mailsuite.notify.book import Book
 from mailsuite.notify.knocks import CHANNEL, REFUSED, TIMED_OUT, Claim, Knocked, result_of
+from mailsuite.notify.patience import MAX_PAUSE, REFUSED_PAUSE
 from mailsuite.notify.targets import (
     Target,
     TargetRules,
@@ -163,5 +164,7 @@ class Claims:
         outcome, _, where = cursor.last_result.partition(" ")
         if where != str(target):
             return None
-        ago, left = max(0.0, now - cursor.last_try), max(0.0, cursor.due - now)
-        return Standing(outcome, cursor.fails, cursor.last_try, ago, left)
+        # Where the clock was set back meanwhile, nothing is further away than it could be.
+        longest = REFUSED_PAUSE if outcome == REFUSED else MAX_PAUSE
+        ago, left = max(0.0, now - cursor.last_try), min(max(0.0, cursor.due - now), longest)
+        return Standing(outcome, cursor.fails, min(cursor.last_try, now), ago, left)

@@ -19,6 +19,8 @@ STALE_AFTER: Final = 600.0
 """Seconds after which nobody need hear of mail by a knock: whoever polls has found it."""
 READ_AT_ONCE: Final = 500
 """Entries; more are read in several steps."""
+MAX_READ: Final = 2000
+"""The newest entries that are looked at, about 1 MB; retention leaves fewer."""
 
 
 @attrs.frozen
@@ -44,6 +46,8 @@ async def news_for(
         stretch = await event_log.read(subscription.account, head, READ_AT_ONCE)
         if stretch.head < head:
             return await news_for(subscription, 0, event_log, now, suppress)
+        if not entries and stretch.head - head > MAX_READ:
+            return await news_for(subscription, stretch.head - MAX_READ, event_log, now, suppress)
         entries += stretch.entries
         if len(stretch.entries) < READ_AT_ONCE:
             head = max(head, stretch.head)

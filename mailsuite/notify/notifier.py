@@ -49,6 +49,8 @@ MAX_REMEMBERED: Final = 10_000
 """Accounts of which it is remembered when they were knocked at."""
 AGAIN_AFTER: Final = 30.0
 """Seconds, where log, sightings or directory failed."""
+_CATCH_UP: Final = "catch up"
+"""On the agenda beside the ids of claims, which begin otherwise."""
 LOOK_AGAIN_AFTER: Final = 1.0
 """Seconds at least until it is looked again whether somebody has left."""
 
@@ -229,8 +231,12 @@ class Notifier:
         except MailFailure as failure:
             self.counters.failed += 1
             self.log.warning("notify.catch_up_failed", reason=failure.reason)
+            self._later.put(_CATCH_UP, self.now() + AGAIN_AFTER)
 
     def _came_up(self, id: str) -> None:
+        if id == _CATCH_UP:
+            self._tasks.start(self._catch_up())
+            return
         account = self._waits.pop(id, None)
         if account is not None:
             self._consider_later({account: 0})

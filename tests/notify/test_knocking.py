@@ -21,11 +21,19 @@ from mailsuite.model.subscription import (
     SubscriptionState,
     preference_id,
 )
+from mailsuite.notices.memory import MemoryEventLog
+from mailsuite.notify import news
 from mailsuite.notify.book import Book
 from mailsuite.notify.channels.nm import NoRoute
 from mailsuite.notify.news import STALE_AFTER
-from mailsuite.notify.notifier import USEFUL_WITHIN, Notifier, NotifierSettings
-from mailsuite.notify.patience import REFUSED_PAUSE, RETRY_AFTER
+from mailsuite.notify.notifier import AGAIN_AFTER, USEFUL_WITHIN, Notifier, NotifierSettings
+from mailsuite.notify.patience import (
+    MAX_PAUSE,
+    MAX_REFUSALS,
+    MAX_TIMEOUTS,
+    REFUSED_PAUSE,
+    RETRY_AFTER,
+)
 from mailsuite.notify.targets import PROVED_FOR, TargetRules, Untold
 from tests.notify.fakes import AWAY, HOME, Channel, account
 from tests.notify.test_notifier import ANN, JOE, START, WINDOW, NotifierTestCase
@@ -93,6 +101,15 @@ class KnockingTestCase(NotifierTestCase):
         self.counters = self.notifier.counters
         self.notifier.start()
         self.clock.advance(0)
+
+
+@attrs.define(eq=False)
+class NotingLog(MemoryEventLog):
+    asked_after: list[int] = attrs.field(factory=list)
+
+    async def read(self, account, after, limit):
+        self.asked_after.append(after)
+        return await super().read(account, after, limit)
 
 
 class CursorTests(KnockingTestCase):
@@ -521,10 +538,50 @@ class RestartTests(KnockingTestCase):
         self.mail()
         self.assertEqual(len(self.channel.knocks), 2)
 
-    def test_a_log_that_cannot_be_asked_is_told(self) -> None:
+    def seen_now(self) -> None:
+        self.sightings.seen[JOE] = (HOME, self.clock.seconds())
+
+    def fail_until_suspended(self, outcome: str) -> None:
+        for _ in range(MAX_REFUSALS if outcome == "refused" else MAX_TIMEOUTS):
+            self.mail()
+            getattr(self.channel.open[0], outcome)()
+            self.clock.advance(RETRY_AFTER)
+
+    def test_no_suspension_is_longer_because_the_clock_was_wrong(self) -> None:
+        for outcome, longest in (("timed_out", MAX_PAUSE), ("refused", REFUSED_PAUSE)):
+            self.clock.advance(60 * 86400.0)
+            self.seen_now()
+            self.fail_until_suspended(outcome)
+            tried = len(self.channel.knocks)
+            self.assertGreater(self.preference.due, self.clock.seconds())
+            self.answer(self.book.stop())
+            self.clock.rightNow -= 50 * 86400.0
+            self.restart()
+            self.clock.advance(longest + 1.0)
+            self.seen_now()
+            self.mail()
+            self.assertEqual(len(self.channel.knocks), tried + 1, outcome)
+            self.channel.open[0].sent()
+            self.clock.advance(WINDOW)
+
+    def test_a_log_that_cannot_be_asked_is_told_and_asked_again(self) -> None:
+        self.happen(Kind.MAIL_NEW)
         self.event_log.refuse_with = TemporaryFailure(DIRECTORY_UNAVAILABLE, "locked")
         self.restart()
         self.assertEqual(len(self.events("notify.catch_up_failed")), 1)
+        self.event_log.refuse_with = None
+        self.clock.advance(AGAIN_AFTER)
+        self.assertEqual(len(self.channel.knocks), 1)
+
+    def test_no_more_is_read_than_retention_leaves(self) -> None:
+        self.patch(news, "MAX_READ", 3)
+        self.patch(news, "READ_AT_ONCE", 2)
+        self.event_log = NotingLog()
+        for _ in range(5):
+            self.happen(Kind.MAIL_NEW)
+        self.restart()
+        self.channel.knocks[0].sent()
+        self.assertEqual((self.preference.acked, self.event_log.asked_after), (5, [0, 2, 4]))
 
     def test_nobody_is_told_while_it_is_switched_off(self) -> None:
         self.happen(Kind.MAIL_NEW)
