@@ -12,10 +12,12 @@ from mailsuite.frontends.http_core import Answer
 from mailsuite.model.address import Address
 from mailsuite.model.notice import Happening, Kind
 from mailsuite.model.rate import Rate
+from mailsuite.model.subscription import OWN_PASSWORD
 from mailsuite.notify.office import Office
 from mailsuite.notify.outgoing.budgets import Budgets
 from mailsuite.web.answers import Document, Refused, document, problem
 from mailsuite.web.site import Routes, Visit
+from mailsuite.wire.basic import CHALLENGE
 
 TESTS: Final = Rate(30, 3600.0)
 """Test notices of one account."""
@@ -56,6 +58,11 @@ class Subscriptions:
     async def add(self, visit: Visit) -> Answer:
         """One more; a secret that was made for it is told this once."""
         made = await self.office.subscribe(visit.caller, visit.body)
+        # A device that went before this was in the book could not take it along.
+        if visit.caller.device != OWN_PASSWORD and not await visit.visitors.holds(visit.session):
+            await self.office.remove(visit.caller, made.document["id"])
+            challenge = CHALLENGE.decode("ascii")
+            raise Refused(problem(401, "this password is good no more", www_authenticate=challenge))
         content: Document = {"subscription": made.document}
         if made.secret:
             content["secret"] = made.secret

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from mailsuite.model.subscription import Attempt, DeadLetter
+from twisted.internet.defer import Deferred
+
+from mailsuite.model.subscription import Attempt, DeadLetter, Subscription
+from mailsuite.notices.memory import MemorySubscriptions
+from tests.accounts.gates import JOE
 from tests.web.site import BY_ANN, BY_DESKTOP, BY_TABLET, SiteCase
 
 HOOK = {"channel": "hook", "target": "https://a.example/hook/S3CRET"}
@@ -28,7 +32,30 @@ class SubscriptionCase(SiteCase):
         return status, document
 
 
+class Held(MemorySubscriptions):
+    """Adds when the test says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate: Deferred[None] = Deferred()
+
+    async def add(self, subscription: Subscription, acked: int) -> None:
+        await self.gate
+        await super().add(subscription, acked)
+
+
 class Making(SubscriptionCase):
+    def test_by_a_password_that_goes_meanwhile(self) -> None:
+        """What it makes behind its own removal goes with it, too."""
+        held = self.book.subscriptions = self.office.kept = Held()
+        self.send("POST /notify/v1/subscriptions", BY_DESKTOP, HOOK)
+        desktop = f"{JOE.address}/desktop"
+        self.do(self.directory.remove_device(JOE.address, desktop))
+        self.assertEqual(self.do(self.book.remove_of(JOE.address, desktop)), ())
+        held.gate.callback(None)
+        self.assertEqual(self.answer()[0], 401)
+        self.assertEqual((self.book.all(), self.do(held.all())), ((), ()))
+
     def test_the_whole_way(self) -> None:
         id = self.add(name="Help desk")
         status, document, _ = self.ask(f"GET /subscriptions/{id}")
