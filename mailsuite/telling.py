@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import attrs
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from twisted.python.failure import Failure
 
 from mailsuite.accounts.refusal import RegistryError
 from mailsuite.client_tls import ClientContexts
@@ -125,7 +126,10 @@ class Telling:
         await self.dispatcher.stop()
         await self.knocking.notifier.stop()
         for channel in self.channels.values():
-            await channel.stop()
+            try:
+                await channel.stop()
+            except Exception:  # some are others' work, and the cursors are yet to be written
+                self.log.failure("notify.failed", Failure(), channel=channel.name)
         await self.client.stop()
         await self.intake.stop()
         await self.book.stop()

@@ -24,7 +24,7 @@ from mailsuite.model.account import Account
 from mailsuite.model.address import Address
 from mailsuite.model.login import LoginRecord
 from mailsuite.model.rate import Rate
-from mailsuite.model.subscription import Subscription, SubscriptionState, preference_id
+from mailsuite.model.subscription import Cursor, Subscription, SubscriptionState, preference_id
 from mailsuite.notices.sqlite.notify_db import NotifyDb
 from mailsuite.notify.knocks import Claim, Knocked
 from mailsuite.notify.news import News
@@ -118,6 +118,23 @@ def test_so_much_goes_to_one_host(make: Any, load_text: LoadText) -> None:
     world.parts.use(load_text("").accepted())
     assert (destinations.per_host, destinations.rate, destinations.burst) == (4, Rate(20, 1.0), 100)
     assert world.parts.client.places.per_host == 4
+
+
+def test_a_channel_that_does_not_stop_costs_no_cursor(
+    make: Any, load_text: LoadText, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(channel: Any) -> None:
+        raise ZeroDivisionError
+
+    world = make(load_text("").accepted())
+    parts = world.parts
+    run_now(parts.book.add(PHONE, 0))
+    parts.book.keep(Cursor("sub_1", acked=7))
+    monkeypatch.setattr(type(parts.channels["webhook"]), "stop", fail)
+    run_now(parts.stop())
+    [standing] = run_now(parts.notices.subscriptions.all())
+    assert standing.cursor.acked == 7
+    assert [line for line in world.lines if " notify.failed " in line and "channel=webhook" in line]
 
 
 @pytest.mark.parametrize("name", ["webhook", "webpush", "ntfy", "gotify", "pushover"])
