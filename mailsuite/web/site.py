@@ -18,6 +18,8 @@ from mailsuite.web.answers import Document, Refused, body_of, of_refusal, proble
 from mailsuite.web.visitors import Visitors
 
 BASE: Final = "/notify/v1"
+_ORIGIN: Final = re.compile(r"https?://[^/]*", re.IGNORECASE)
+"""What stands before the path in the absolute form, which a server has to take (RFC 9112 section 3.2.2)."""
 _READING: Final = frozenset({"GET", "HEAD"})
 
 
@@ -84,8 +86,9 @@ class Site:
         return await action(Visit(caller, session, request, body_of(request), self.visitors, id))
 
     def _found(self, path: str) -> tuple[Mapping[str, Action], str]:
+        below = _ORIGIN.sub("", path, count=1) if path[:1] != "/" else path
         for pattern, actions in self._patterns:
-            if found := pattern.fullmatch(path):
+            if found := pattern.fullmatch(below):
                 return actions, found.groupdict().get("id", "")
         raise Refused(problem(404, "there is nothing at this path"))
 

@@ -21,6 +21,8 @@ class Paths(SiteCase):
             self.assertEqual(fields["content-type"], "application/problem+json")
         self.send("GET /", basic())
         self.assertEqual(self.answer()[0], 404)
+        self.send("GET https://x/notify/v1/subscriptions?x=y", basic())
+        self.assertEqual(self.answer()[0], 200, "as proxies write it")
         self.send("GET /v1/accounts", basic())
         self.assertEqual(self.answer()[0], 404, "nothing of an administrator's is here")
 
