@@ -285,6 +285,15 @@ class Streams:
             stream.end()
             stream.outlet.cut("what let it in does not hold any more")
             return
+        try:
+            most = await self.cap(stream.subscription.account)
+        except MailFailure as failure:
+            self.log.warning("notify.stream_delayed", reason=failure.reason)
+            return
+        if most is None:  # switched off for the server or the domain since
+            stream.leave(sse.reconnect_after(_retry()))
+            return
+        stream.level = most
         standing = self.book.find(stream.subscription.id)
         if standing is not None:
             await self._renew(standing.subscription)

@@ -433,6 +433,36 @@ def test_one_whose_login_does_not_hold_any_more_is_cut_within_five_minutes(house
     house.streams.close(stream)
 
 
+def test_what_the_server_allows_later_holds_for_who_stays(house: House) -> None:
+    stream, client = house.open()
+    house.most = Level.KNOCK
+    house.advance(LOOK_EVERY)
+    facts = MessageFacts(sender="eve@example.org", subject="a secret")
+    run_now(house.events.append([Happening(JOE, Kind.MAIL_NEW, NOON, "u", 1, facts)]))
+    house.bus.publish(LogGrown(JOE, 1))
+    house.clock.advance(0)
+    assert client.told == [("mail", "1", 0)]  # a knock has no count
+    assert b"secret" not in client.octets
+    assert b"eve@example.org" not in client.octets
+    house.most = None
+    house.advance(LOOK_EVERY)
+    assert stream.over.called
+    house.streams.close(stream)
+
+
+def test_a_directory_that_does_not_answer_ends_no_stream(house: House) -> None:
+    stream, client = house.open()
+
+    async def unable(account: Address) -> Level | None:
+        raise TemporaryFailure(INTERNAL_ERROR, "locked")
+
+    house.streams.cap = unable
+    house.advance(LOOK_EVERY)
+    assert not stream.over.called
+    assert not client.cuts
+    assert any("notify.stream_delayed" in line for line in house.lines)
+
+
 def test_a_hint_that_was_lost(house: House) -> None:
     _, client = house.open()
     run_now(house.events.append([Happening(JOE, Kind.MAIL_NEW, NOON)]))
