@@ -138,12 +138,13 @@ def _filled(template: str, notice: Notice) -> bytes:
 
 
 def gave_back(response: Response, code: str) -> bool:
-    """Whether the answer to a verification is the code: as it is, or as ``code`` of a JSON object."""
+    """Whether the answer to a verification is the code: as it is, or as ``code`` of a JSON object. What was
+    sent, given back unread, is no answer: there are servers that do so with everything."""
     text = response.body.strip()
     try:
         found: Any = json.loads(text)
     except (ValueError, RecursionError):
         found = None
-    if isinstance(found, dict) and isinstance(found.get("code"), str):
+    if isinstance(found, dict) and isinstance(found.get("code"), str) and "type" not in found:
         text = found["code"].encode("utf-8", "replace")
     return compare_digest(text, code.encode("ascii"))

@@ -291,8 +291,8 @@ class TestAddresses(ClientCase):
         self.assertEqual(server.connections, 0)
 
     async def test_a_name_server_that_says_something_else_the_second_time(self):
-        inside = await self.listen(WebServer(), at=ELSEWHERE)
-        server = await self.listen(WebServer(lambda session: session.transport.write(LAST)), port=inside.port)
+        inside, server = WebServer(), WebServer(lambda session: session.transport.write(LAST))
+        await self.listen_both(inside, server)
         self.zone.host("a.test", HERE)
         self.assertEqual((await self.post(self.target(server, "a.test"))).status, 200)
         self.zone.forget("a.test")
@@ -301,8 +301,8 @@ class TestAddresses(ClientCase):
         self.assertEqual(server.connections, 1)
 
     async def test_a_mixed_answer(self):
-        inside = await self.listen(WebServer(), at=ELSEWHERE)
-        server = await self.listen(WebServer(), port=inside.port)
+        inside, server = WebServer(), WebServer()
+        await self.listen_both(inside, server)
         self.zone.host("a.test", ELSEWHERE, HERE, "127.0.0.3", "::ffff:127.0.0.4")
         self.assertEqual((await self.post(self.target(server, "a.test"))).status, 200)
         self.assertEqual((server.connections, inside.connections), (1, 0))

@@ -11,6 +11,7 @@ from typing import Any
 
 from twisted.internet import endpoints, reactor
 from twisted.internet.defer import Deferred
+from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import Factory, Protocol
 from twisted.trial.unittest import TestCase
 
@@ -162,6 +163,16 @@ class WebCase(TestCase):
         server.port = listening.getHost().port
         self.servers.append(server)
         return server
+
+    async def listen_both(self, elsewhere: WebServer, here: WebServer) -> None:
+        """At one port of both addresses: what is free at one may be taken at the other."""
+        while True:
+            await self.listen(elsewhere, at=ELSEWHERE)
+            try:
+                await self.listen(here, port=elsewhere.port)
+            except CannotListenError:
+                continue
+            return
 
     def target(self, server: WebServer, host: str = HERE, scheme: str = "http") -> WebTarget:
         """Made here, since URLs with such ports are refused."""
