@@ -39,6 +39,7 @@ ELSEWHERE = {
     ".venv/bin/python -m bench.client_core": "takes a minute: whoever publishes a figure runs it",
     ".venv/bin/python -m bench.idle": "wants thousands of descriptors: whoever publishes a figure runs it",
     ".venv/bin/python -m bench.queue": "takes minutes: whoever publishes a figure runs it",
+    ".venv/bin/python -m bench.notify": "takes minutes: whoever publishes a figure runs it",
     ".venv/bin/python -m bench.logins": "takes a minute: whoever publishes a figure runs it",
 }
 """Commands that are not run by the tests of this folder, and who runs them."""
